@@ -1,0 +1,76 @@
+"""Know whether the mail you send was opened, by whom and when."""
+
+from mailtrack.errors import (
+    EmailProblem,
+    ImageNotFound,
+    ImageTooLarge,
+    InvalidEmail,
+    InvalidEmails,
+    InvalidImage,
+    InvalidInput,
+    InvalidName,
+    InvalidPaging,
+    InvalidSetting,
+    MailtrackError,
+    NotFound,
+    PixelNotFound,
+    RecipientNotFound,
+    ShortIdTaken,
+    StorageError,
+    StorageUnavailable,
+    UnsupportedImage,
+)
+from mailtrack.model import (
+    Certainty,
+    Hit,
+    HourCount,
+    Image,
+    Open,
+    OpenSpan,
+    Page,
+    Pixel,
+    Recipient,
+    Verdict,
+    VerdictKind,
+)
+from mailtrack.storage import Storage, open_storage
+from mailtrack.tracker import Tracker
+from mailtrack.urls import Urls
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Certainty",
+    "EmailProblem",
+    "Hit",
+    "HourCount",
+    "Image",
+    "ImageNotFound",
+    "ImageTooLarge",
+    "InvalidEmail",
+    "InvalidEmails",
+    "InvalidImage",
+    "InvalidInput",
+    "InvalidName",
+    "InvalidPaging",
+    "InvalidSetting",
+    "MailtrackError",
+    "NotFound",
+    "Open",
+    "OpenSpan",
+    "Page",
+    "Pixel",
+    "PixelNotFound",
+    "Recipient",
+    "RecipientNotFound",
+    "ShortIdTaken",
+    "Storage",
+    "StorageError",
+    "StorageUnavailable",
+    "Tracker",
+    "UnsupportedImage",
+    "Urls",
+    "Verdict",
+    "VerdictKind",
+    "open_storage",
+]

@@ -1,0 +1,142 @@
+"""Every error that mailtrack raises on purpose.
+
+All derive from `MailtrackError` and from the builtin that people already catch (`ValueError`, `LookupError`).
+They carry their data as attributes. Messages never repeat what was given: it may be hostile or personal.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+
+class MailtrackError(Exception):
+    """Base of every error that mailtrack raises on purpose."""
+
+
+class NotFound(MailtrackError, LookupError):
+    """What was asked for does not exist, or exists no more."""
+
+
+class PixelNotFound(NotFound):
+    """No pixel has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("Pixel not found")
+
+
+class RecipientNotFound(NotFound):
+    """No recipient has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("Recipient not found")
+
+
+class ImageNotFound(NotFound):
+    """No pixel has an image of this name."""
+
+    def __init__(self) -> None:
+        super().__init__("Image not found")
+
+
+class InvalidInput(MailtrackError, ValueError):
+    """Something given is not acceptable; nothing was changed."""
+
+
+class InvalidName(InvalidInput):
+    """The name of a pixel is missing, too long, or holds control characters."""
+
+
+class InvalidEmail(InvalidInput):
+    """One e-mail address is not valid.
+
+    Attributes:
+        reason: what is wrong with it, without repeating it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@attrs.frozen
+class EmailProblem:
+    """Which of several addresses is not valid (counted from 0), and why."""
+
+    index: int
+    reason: str
+
+
+class InvalidEmails(InvalidInput):
+    """Some of several e-mail addresses are not valid.
+
+    Attributes:
+        problems: one for each bad address, in the order given.
+    """
+
+    def __init__(self, problems: Sequence[EmailProblem]) -> None:
+        super().__init__("Invalid email format")
+        self.problems = tuple(problems)
+
+
+class InvalidImage(InvalidInput):
+    """An image can't be taken: empty, damaged, or too large to decode."""
+
+
+class UnsupportedImage(InvalidImage):
+    """An upload is none of the image formats that are taken."""
+
+    def __init__(self) -> None:
+        super().__init__("The image must be a JPG, PNG, GIF or WebP file.")
+
+
+class ImageTooLarge(InvalidImage):
+    """An image has more bytes than allowed.
+
+    Attributes:
+        limit: the most that is taken, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The image must be at most {limit:,} bytes.")
+        self.limit = limit
+
+
+class InvalidPaging(InvalidInput):
+    """A `limit` or `cursor` of a list is not one that can be used."""
+
+
+class InvalidSetting(InvalidInput):
+    """A setting has a value that it can't have.
+
+    Attributes:
+        name: the setting, as in `Settings`.
+        reason: what is wrong.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class StorageError(MailtrackError):
+    """The storage can't do what was asked, and trying again will not help."""
+
+
+class StorageUnavailable(StorageError):
+    """The storage can't be reached or written just now; nothing was changed.
+
+    Attributes:
+        retry_after: when it is worth trying again, in seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ShortIdTaken(StorageError):
+    """Another pixel already has this short id; make another id."""
+
+    def __init__(self) -> None:
+        super().__init__("Another pixel has this short id.")

@@ -1,0 +1,76 @@
+"""What can be set about the command line and the reference server; the only reader of the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import attrs
+
+from mailtrack.errors import InvalidSetting
+from mailtrack.urls import check_base_url
+
+ENVIRONMENT_PREFIX = "MAILTRACK_"
+
+
+def _to_integer(value: int | str, field: "attrs.Attribute[Any]") -> int:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise InvalidSetting(field.name, "must be a whole number")
+    return int(value)
+
+
+def _in_range(low: int, high: int) -> Callable[[object, "attrs.Attribute[int]", int], None]:
+    def validate(_: object, field: "attrs.Attribute[int]", value: int) -> None:
+        if not low <= value <= high:
+            raise InvalidSetting(field.name, f"must be between {low} and {high}")
+
+    return validate
+
+
+def _number(default: int, low: int, high: int) -> Any:
+    converter = attrs.Converter(_to_integer, takes_field=True)
+    return attrs.field(default=default, converter=converter, validator=_in_range(low, high))
+
+
+def _to_base_url(value: str | None) -> str | None:
+    return None if value is None else check_base_url(value)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How the reference server runs, and which storage the commands use.
+
+    Attributes:
+        host: the address that the server listens on.
+        port: its TCP port, 1 to 65,535.
+        database: the URL of the storage, see `mailtrack.open_storage`.
+        base_url: where the server is reached from outside, or `None` to build URLs from each request.
+        workers: how many processes serve, 1 to 64.
+        trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = _number(8000, 1, 65_535)
+    database: str = "sqlite:///mailtrack.db"
+    base_url: str | None = attrs.field(default=None, converter=_to_base_url)
+    workers: int = _number(1, 1, 64)
+    trusted_proxies: int = _number(0, 0, 10)
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
+        """Make settings from what was given, else from the environment, else from the defaults.
+
+        Args:
+            given: values by attribute; `None` counts as not given.
+            environment: `MAILTRACK_PORT` stands for `port`, and so on; an empty value counts as not set.
+
+        Raises:
+            InvalidSetting: a value can't be used.
+        """
+        values: dict[str, Any] = {}
+        for field in attrs.fields(cls):
+            value = given.get(field.name)
+            if value is None:
+                value = environment.get(ENVIRONMENT_PREFIX + field.name.upper()) or None
+            if value is not None:
+                values[field.name] = value
+        return cls(**values)

@@ -1,0 +1,176 @@
+"""What a storage must do: the contract, method by method.
+
+`mailtrack.testing.StorageContract` is this text as tests.
+"""
+
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """Where pixels, recipients and opens live.
+
+    **Threads.** Every method may be called from any thread at any time, and from a child process after a fork.
+    **Atomicity.** A method does all it says or, when it raises, nothing. What it returned from is durable as far as
+    the storage keeps anything at all. **Reads** see all writes that returned before they began. **Errors.**
+    `StorageUnavailable` when trying again may help (out of reach, locked, full), `StorageError` otherwise; a driver's
+    own errors never come out. **Ownership.** Whoever opens a storage closes it, with `close` or `with`. Values given
+    and returned are immutable; the storage keeps nothing of the caller's that could change.
+
+    Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
+    from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are the storage's own short texts: a cursor
+    stays usable while things are added and deleted around it, and an unusable one raises `InvalidPaging`.
+    """
+
+    def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
+        """Add a pixel with its image.
+
+        Raises:
+            ShortIdTaken: another pixel has the same short id; nothing was added.
+        """
+        ...
+
+    def get_pixel(self, key: str) -> Pixel:
+        """Return a pixel, given its UUID or short id in lower case, with its counts as of now.
+
+        Raises:
+            PixelNotFound: there is none.
+        """
+        ...
+
+    def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
+        """Return pixels, the last added first.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def delete_pixel(self, pixel_id: str) -> None:
+        """Delete a pixel with its image, recipients, opens and counts.
+
+        Raises:
+            PixelNotFound: there is none.
+        """
+        ...
+
+    def get_image(self, pixel_id: str) -> Image:
+        """Return the image that was added with a pixel.
+
+        Raises:
+            ImageNotFound: the pixel has none, or does not exist.
+        """
+        ...
+
+    def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
+        """Add those recipients whose address the pixel does not have yet.
+
+        Their addresses are distinct. The order given is the order of creation.
+
+        Returns:
+            One recipient for each given, in their order: the one given where it was added, else the one that the
+            pixel already had for this address.
+
+        Raises:
+            PixelNotFound: the pixel does not exist.
+        """
+        ...
+
+    def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
+        """Return the recipients with these ids, by id; ids that do not exist are left out."""
+        ...
+
+    def list_recipients(
+        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+    ) -> Page[Recipient]:
+        """Return recipients of a pixel in the order of their creation.
+
+        Args:
+            pixel_id: the pixel; one that does not exist has no recipients.
+            limit: how many at most.
+            cursor: from where, `None` for the start.
+            opened: only those with, or without, an open.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def delete_recipient(self, recipient_id: str) -> Recipient:
+        """Delete a recipient, and return it as it was.
+
+        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens. No byte
+        of the address is left where the storage keeps its data, as soon as no reader needs it any more.
+
+        Raises:
+            RecipientNotFound: there is none.
+        """
+        ...
+
+    def resolve(self, hits: Sequence[Hit]) -> list[tuple[Pixel, Recipient | None] | None]:
+        """Look up whose opens hits would be.
+
+        Returns:
+            One entry for each hit, in their order: the pixel, and the recipient where the hit's token is one of that
+            pixel's; `None` where the pixel does not exist.
+        """
+        ...
+
+    def add_opens(self, opens: Sequence[Open]) -> int:
+        """Add opens, and count them for their pixels, hours, kinds of verdict and recipients.
+
+        Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
+        more) is left out, and one of a recipient that does not exist any more is added without counting for it. Within
+        a pixel the order of arrival, and in one call the order given, is the order of the log, whatever the times say.
+
+        Returns:
+            How many were added.
+        """
+        ...
+
+    def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
+        """Return opens of a pixel, the last arrived first.
+
+        Args:
+            pixel_id: the pixel; one that does not exist has no opens.
+            limit: how many at most.
+            cursor: from where, `None` for the newest.
+            skip: how many to pass over from there, at least 0. Costs the same however many.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def count_by_hour(self, pixel_id: str) -> list[HourCount]:
+        """Return how many opens a pixel had, by hour and kind of verdict, in order of hour, then kind.
+
+        Costs by the hours, not by the opens.
+        """
+        ...
+
+    def ping(self) -> None:
+        """Return if the storage answers.
+
+        Raises:
+            StorageError: it does not.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up all resources. Closing twice is harmless; any other use afterwards raises `StorageError`."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the storage itself."""
+        ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        ...

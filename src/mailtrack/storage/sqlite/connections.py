@@ -1,0 +1,155 @@
+"""SQLite connections: one for each thread, none across a fork; one writer at a time; errors in our own words."""
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mailtrack.errors import StorageError, StorageUnavailable
+
+BUSY_TIMEOUT = 5.0
+"""How long a call waits for a lock, in seconds, before it is told to come back later."""
+
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut; batches make it cheap
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # erased addresses leave no bytes behind
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA mmap_size = 0",  # a file that shrinks underneath would kill the process
+)
+
+# Errors that may pass by themselves: locked, full, out of reach.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+
+# What a parent process had open. A child must neither use nor close it, so it is kept from the garbage collector.
+_inherited: list[object] = []
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an existing file with our settings, in autocommit mode. Never makes a file."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,  # each is used by one thread, but `close` closes them all
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of the driver into mailtrack's; the only place where that happens."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _PASSING:
+            raise StorageUnavailable(f"SQLite: {error}") from error
+        raise StorageError(f"SQLite: {error}") from error
+
+
+class _Holder:
+    """Closes a thread's connection when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+class Connections:
+    """The connections of one storage.
+
+    Thread-safe. In a forked child everything is opened anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._holders: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._guard = threading.Lock()
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection; each statement sees the newest state."""
+        with translated():
+            yield self._connection()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection within a transaction that commits at the end, or rolls back on any error."""
+        with translated():
+            connection = self._connection()
+            if not self._writer.acquire(timeout=BUSY_TIMEOUT):
+                raise StorageUnavailable("Other writes in this process take too long.")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # on a full disk SQLite has rolled back already
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._writer.release()
+
+    def forget_deleted(self) -> None:
+        """Move all of the WAL into the file and empty it, so that nothing deleted stays there.
+
+        Where a reader holds it up, the next deletion does it.
+        """
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def close(self) -> None:
+        """Close every connection of this process."""
+        self._closed = True
+        if self._pid != os.getpid():
+            return
+        with self._guard:
+            for holder in list(self._holders):
+                holder.connection.close()
+            self._holders.clear()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._pid != os.getpid():
+            _inherited.append((self._local, list(self._holders)))
+            self._begin()
+        if self._closed:
+            raise StorageError("The storage is closed.")
+        holder: _Holder | None = getattr(self._local, "holder", None)
+        if holder is None:
+            holder = _Holder(connect(self._path))
+            with self._guard:
+                self._holders.add(holder)
+            self._local.holder = holder
+        return holder.connection

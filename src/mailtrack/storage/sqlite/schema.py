@@ -1,0 +1,166 @@
+"""The tables, how they came to be, and whether a file is ours.
+
+Every table's key begins with the pixel. Times are milliseconds since 1970 (UTC). Texts that SQLite compares are
+compared byte by byte.
+"""
+
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+import sqlite_utils
+
+from mailtrack.errors import StorageError
+from mailtrack.storage.sqlite.connections import connect, translated
+
+APPLICATION_ID = 0x6D61696C  # "mail", in the header of every file of ours
+
+migrations = sqlite_utils.Migrations("mailtrack")
+
+
+@migrations()
+def m001_pixels_recipients_opens(db: sqlite_utils.Database) -> None:
+    """Make the first tables.
+
+    `pixels.opens` and `pixels.last_recipient` number the opens and recipients of a pixel from 1, without gaps for
+    opens, and are never lowered. `hours` counts opens by hour and kind of verdict as they arrive.
+    """
+    db.executescript(
+        """
+        CREATE TABLE pixels (
+            pixel INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            short_id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            image TEXT,
+            recipients INTEGER NOT NULL DEFAULT 0,
+            last_recipient INTEGER NOT NULL DEFAULT 0,
+            opens INTEGER NOT NULL DEFAULT 0,
+            first_opened_at INTEGER,
+            last_opened_at INTEGER
+        );
+        CREATE TABLE images (
+            pixel INTEGER PRIMARY KEY REFERENCES pixels ON DELETE CASCADE,
+            media_type TEXT NOT NULL,
+            data BLOB NOT NULL
+        );
+        CREATE TABLE recipients (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            email TEXT NOT NULL,
+            token TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            opens INTEGER NOT NULL DEFAULT 0,
+            first_opened_at INTEGER,
+            last_opened_at INTEGER,
+            PRIMARY KEY (pixel, number),
+            UNIQUE (pixel, id),
+            UNIQUE (pixel, email),
+            UNIQUE (pixel, token)
+        ) WITHOUT ROWID;
+        CREATE TABLE opens (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            recipient TEXT,
+            opened_at INTEGER NOT NULL,
+            ip TEXT,
+            user_agent TEXT NOT NULL,
+            referer TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            vendor TEXT,
+            reasons TEXT NOT NULL,
+            certainty TEXT,
+            rules_version INTEGER NOT NULL,
+            PRIMARY KEY (pixel, number),
+            UNIQUE (pixel, id)
+        ) WITHOUT ROWID;
+        CREATE TABLE hours (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            hour INTEGER NOT NULL,
+            verdict TEXT NOT NULL,
+            opens INTEGER NOT NULL,
+            PRIMARY KEY (pixel, hour, verdict)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+def prepare(path: Path) -> None:
+    """Make sure that there is a file of ours with today's tables.
+
+    A new file appears whole: it is made beside its place and linked there, so that several processes may begin at
+    once and a killed one leaves nothing half made. An older one is brought up to date in one transaction.
+
+    Raises:
+        StorageError: the file is foreign, damaged, empty or of a newer mailtrack, or missing beside its WAL. It is
+            left as it was.
+        StorageUnavailable: it can't be read or written just now.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        if path.stat().st_size == 0:
+            raise StorageError(f"{path} is empty, which no database of mailtrack ever is. Restore it, or remove it.")
+    except OSError as error:
+        raise StorageError(f"{path} can't be used: {error.strerror}.") from error
+    with translated():
+        connection = connect(path)
+        try:
+            if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+                raise StorageError(f"{path} is not a database of mailtrack.")
+            _migrate(connection, path)
+        finally:
+            connection.close()
+
+
+def _create(path: Path) -> None:
+    if path.with_name(path.name + "-wal").exists():
+        raise StorageError(f"{path} is missing, but its WAL is there. Restore the database, or remove the WAL.")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        draft.touch(mode=0o600, exist_ok=False)  # it will hold addresses of people
+        with translated():
+            connection = connect(draft)
+            try:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                _migrate(connection, draft)
+            finally:
+                connection.close()
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return  # another process was faster
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+    if unknown := {row.name for row in migrations.applied(db)} - _all_names():
+        raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")
+    if not migrations.pending(db):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds nothing to do
+    try:
+        migrations.apply(db)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _all_names() -> set[str]:
+    with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:
+        return {migration.name for migration in migrations.pending(empty)}

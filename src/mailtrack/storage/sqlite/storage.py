@@ -1,0 +1,291 @@
+"""`SQLiteStorage`: the contract of `Storage` in SQL."""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack.model import Hit, HourCount, Image, Open, OpenSpan, Page, Pixel, Recipient, VerdictKind
+from mailtrack.storage import cursors
+from mailtrack.storage.sqlite import rows, schema
+from mailtrack.storage.sqlite.connections import Connections
+from mailtrack.times import from_milliseconds, start_of_hour, to_milliseconds
+
+
+class SQLiteStorage:
+    """A `Storage` in one SQLite file, which is made where there is none.
+
+    Any number of threads and processes of one machine may use the file at once, each process with a storage of its
+    own. It must be on a local disk.
+
+    Args:
+        path: the file.
+
+    Raises:
+        StorageError: there is a file, but it is not one of ours, or can't be used.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        schema.prepare(self._path)
+        self._connections = Connections(self._path)
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStorage {self._path.name}>"
+
+    def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
+        with self._connections.writing() as db:
+            try:
+                cursor = db.execute(
+                    "INSERT INTO pixels (id, short_id, name, created_at, image) VALUES (?, ?, ?, ?, ?)",
+                    (pixel.id, pixel.short_id, pixel.name, to_milliseconds(pixel.created_at), pixel.image),
+                )
+            except sqlite3.IntegrityError as error:
+                raise ShortIdTaken from error
+            if image is not None:
+                db.execute("INSERT INTO images VALUES (?, ?, ?)", (cursor.lastrowid, image.media_type, image.data))
+
+    def get_pixel(self, key: str) -> Pixel:
+        with self._connections.reading() as db:
+            return rows.to_pixel(_find_pixel(db, key))
+
+    def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
+        before = None if cursor is None else cursors.to_place(cursor)
+        with self._connections.reading() as db:
+            found = db.execute(
+                f"SELECT {rows.PIXEL} FROM pixels WHERE ?1 IS NULL OR pixel < ?1 ORDER BY pixel DESC LIMIT ?2",
+                (before, limit + 1),
+            ).fetchall()
+        return rows.to_page(found, limit, rows.to_pixel, place=0)
+
+    def delete_pixel(self, pixel_id: str) -> None:
+        with self._connections.writing() as db:
+            if not db.execute("DELETE FROM pixels WHERE id = ?", (pixel_id,)).rowcount:
+                raise PixelNotFound
+        self._connections.forget_deleted()
+
+    def get_image(self, pixel_id: str) -> Image:
+        with self._connections.reading() as db:
+            found = db.execute(
+                "SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE id = ?", (pixel_id,)
+            ).fetchone()
+        if found is None:
+            raise ImageNotFound
+        return Image(media_type=found[0], data=found[1])
+
+    def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
+        with self._connections.writing() as db:
+            pixel, last = _require(
+                db.execute("SELECT pixel, last_recipient FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+            )
+            cursor = db.executemany(
+                "INSERT INTO recipients (pixel, number, id, email, token, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (pixel, email) DO NOTHING",
+                (
+                    (pixel, number, new.id, new.email, new.token, to_milliseconds(new.created_at))
+                    for number, new in enumerate(recipients, last + 1)
+                ),
+            )
+            added = cursor.rowcount if recipients else 0
+            db.execute(
+                "UPDATE pixels SET recipients = recipients + ?, last_recipient = ? WHERE pixel = ?",
+                (added, last + len(recipients), pixel),
+            )
+            if added == len(recipients):
+                return list(recipients)
+            present = self._by_email(db, pixel, pixel_id, [new.email for new in recipients])
+        return [present[new.email] for new in recipients]
+
+    @staticmethod
+    def _by_email(db: sqlite3.Connection, pixel: int, pixel_id: str, emails: list[str]) -> dict[str, Recipient]:
+        found = db.execute(
+            f"SELECT {rows.RECIPIENT} FROM recipients r"
+            " WHERE r.pixel = ? AND r.email IN (SELECT value FROM json_each(?))",
+            (pixel, json.dumps(emails)),
+        )
+        return {recipient.email: recipient for recipient in (rows.to_recipient(row, pixel_id) for row in found)}
+
+    def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
+        wanted = [(recipient_id[:8], recipient_id) for recipient_id in recipient_ids]
+        with self._connections.reading() as db:
+            found = db.execute(
+                f"SELECT p.id, {rows.RECIPIENT} FROM json_each(?) w"
+                " CROSS JOIN pixels p ON p.short_id = json_extract(w.value, '$[0]')"
+                " CROSS JOIN recipients r ON r.pixel = p.pixel AND r.id = json_extract(w.value, '$[1]')",
+                (json.dumps(wanted),),
+            ).fetchall()
+        recipients = (rows.to_recipient(row[1:], row[0]) for row in found)
+        return {recipient.id: recipient for recipient in recipients}
+
+    def list_recipients(
+        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+    ) -> Page[Recipient]:
+        after = 0 if cursor is None else cursors.to_place(cursor)
+        condition = {None: "", True: " AND r.opens > 0", False: " AND r.opens = 0"}[opened]
+        with self._connections.reading() as db:
+            found = db.execute(
+                f"SELECT {rows.RECIPIENT} FROM recipients r"
+                f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND r.number > ?{condition}"
+                " ORDER BY r.number LIMIT ?",
+                (pixel_id, after, limit + 1),
+            ).fetchall()
+        return rows.to_page(found, limit, lambda row: rows.to_recipient(row, pixel_id), place=0)
+
+    def delete_recipient(self, recipient_id: str) -> Recipient:
+        with self._connections.writing() as db:
+            found = db.execute(
+                f"SELECT p.pixel, p.id, {rows.RECIPIENT} FROM pixels p JOIN recipients r ON r.pixel = p.pixel"
+                " WHERE p.short_id = ? AND r.id = ?",
+                (recipient_id[:8], recipient_id),
+            ).fetchone()
+            if found is None:
+                raise RecipientNotFound
+            pixel, pixel_id, *row = found
+            db.execute("DELETE FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id))
+            db.execute("UPDATE pixels SET recipients = recipients - 1 WHERE pixel = ?", (pixel,))
+        self._connections.forget_deleted()
+        return rows.to_recipient(row, pixel_id)
+
+    def resolve(self, hits: Sequence[Hit]) -> list[tuple[Pixel, Recipient | None] | None]:
+        with self._connections.reading() as db:
+            pixels = self._pixels_by_short_id(db, {hit.pixel[:8] for hit in hits})
+            wanted = {(pixels[hit.pixel[:8]][0], hit.token) for hit in hits if hit.token and hit.pixel[:8] in pixels}
+            found = db.execute(
+                f"SELECT r.pixel, {rows.RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r"
+                " ON r.pixel = json_extract(w.value, '$[0]') AND r.token = json_extract(w.value, '$[1]')",
+                (json.dumps(list(wanted)),),
+            ).fetchall()
+        ids = dict(pixels.values())
+        recipients = {
+            (pixel, recipient.token): recipient
+            for pixel, recipient in ((row[0], rows.to_recipient(row[1:], ids[row[0]].id)) for row in found)
+        }
+
+        def target(hit: Hit) -> tuple[Pixel, Recipient | None] | None:
+            number, pixel = pixels.get(hit.pixel[:8], (0, None))
+            if pixel is None or hit.pixel not in (pixel.short_id, pixel.id):
+                return None
+            return pixel, recipients.get((number, hit.token or ""))
+
+        return [target(hit) for hit in hits]
+
+    @staticmethod
+    def _pixels_by_short_id(db: sqlite3.Connection, short_ids: Iterable[str]) -> dict[str, tuple[int, Pixel]]:
+        found = db.execute(
+            f"SELECT {rows.PIXEL} FROM pixels WHERE short_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(short_ids)),),
+        )
+        return {pixel.short_id: (number, pixel) for number, pixel in ((row[0], rows.to_pixel(row)) for row in found)}
+
+    def add_opens(self, opens: Sequence[Open]) -> int:
+        by_pixel: defaultdict[str, dict[str, Open]] = defaultdict(dict)
+        for new in opens:
+            by_pixel[new.pixel_id].setdefault(new.id, new)
+        with self._connections.writing() as db:
+            return sum(self._add_opens(db, pixel_id, batch) for pixel_id, batch in by_pixel.items())
+
+    @staticmethod
+    def _add_opens(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> int:
+        """Add the opens of one pixel, given by their ids, and count them."""
+        found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+        if found is None:
+            return 0
+        pixel, last = found
+        for (present,) in db.execute(
+            "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
+            (json.dumps(list(batch)), pixel),
+        ).fetchall():
+            del batch[present]
+        db.executemany(
+            f"INSERT INTO opens VALUES ({', '.join('?' * rows.OPEN_COLUMNS)})",
+            (rows.from_open(new, pixel, number) for number, new in enumerate(batch.values(), last + 1)),
+        )
+        spans: defaultdict[str | None, OpenSpan] = defaultdict(OpenSpan)  # None stands for the whole pixel
+        hours: defaultdict[tuple[int, str], int] = defaultdict(int)
+        for new in batch.values():
+            spans[None] = spans[None].with_open(new.opened_at)
+            if new.recipient_id is not None:
+                spans[new.recipient_id] = spans[new.recipient_id].with_open(new.opened_at)
+            hours[to_milliseconds(start_of_hour(new.opened_at)), new.verdict.kind.value] += 1
+        _count(db, "pixels", "pixel = ?", [(spans.pop(None), (pixel,))] if batch else [])
+        _count(db, "recipients", "pixel = ? AND id = ?", [(span, (pixel, key)) for key, span in spans.items()])
+        db.executemany(
+            "INSERT INTO hours VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (pixel, hour, verdict) DO UPDATE SET opens = opens + excluded.opens",
+            ((pixel, hour, verdict, number) for (hour, verdict), number in hours.items()),
+        )
+        return len(batch)
+
+    def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
+        last = None if cursor is None else cursors.to_place(cursor)
+        with self._connections.reading() as db:
+            found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+            if found is None:
+                return Page(items=())
+            pixel, newest = found
+            last = max(newest - skip if last is None else min(last, newest) - skip, 0)
+            page = db.execute(
+                f"SELECT {rows.OPEN} FROM opens o LEFT JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient"
+                " WHERE o.pixel = ? AND o.number <= ? ORDER BY o.number DESC LIMIT ?",
+                (pixel, last, limit + 1),
+            ).fetchall()
+        # The cursor is the newest open of the next page, so that a page begins with its own place.
+        items = tuple(rows.to_open(row, pixel_id) for row in page[:limit])
+        return Page(items=items, next=cursors.from_place(page[limit][0]) if len(page) > limit else None)
+
+    def count_by_hour(self, pixel_id: str) -> list[HourCount]:
+        with self._connections.reading() as db:
+            found = db.execute(
+                "SELECT h.hour, h.verdict, h.opens FROM hours h"
+                " WHERE h.pixel = (SELECT pixel FROM pixels WHERE id = ?) ORDER BY h.hour, h.verdict",
+                (pixel_id,),
+            ).fetchall()
+        return [
+            HourCount(hour=from_milliseconds(hour), kind=VerdictKind(kind), opens=opens) for hour, kind, opens in found
+        ]
+
+    def ping(self) -> None:
+        with self._connections.reading() as db:
+            db.execute("SELECT 1 FROM pixels LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _require(row: Any) -> Any:
+    if row is None:
+        raise PixelNotFound
+    return row
+
+
+def _find_pixel(db: sqlite3.Connection, key: str) -> Any:
+    column = "short_id" if len(key) == 8 else "id"
+    return _require(db.execute(f"SELECT {rows.PIXEL} FROM pixels WHERE {column} = ?", (key,)).fetchone())
+
+
+def _count(
+    db: sqlite3.Connection, table: str, condition: str, spans: Iterable[tuple[OpenSpan, tuple[object, ...]]]
+) -> None:
+    """Add opens to the counts of pixels or recipients."""
+    db.executemany(
+        f"UPDATE {table} SET opens = opens + ?,"
+        " first_opened_at = min(coalesce(first_opened_at, ?2), ?2),"
+        f" last_opened_at = max(coalesce(last_opened_at, ?3), ?3) WHERE {condition}",
+        (
+            (span.number, to_milliseconds(span.first), to_milliseconds(span.last), *key)
+            for span, key in spans
+            if span.first and span.last
+        ),
+    )

@@ -1,0 +1,49 @@
+"""Points in time: aware, UTC, whole milliseconds, everywhere."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], datetime]
+"""Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+def to_utc(value: datetime) -> datetime:
+    """Convert an aware time to UTC and cut it to whole milliseconds, which all storages keep exactly.
+
+    Raises:
+        ValueError: for a naive time.
+    """
+    if value.tzinfo is None:
+        raise ValueError("a time needs a time zone")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    excess = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - excess) if excess else value
+
+
+def to_milliseconds(value: datetime) -> int:
+    """Return the milliseconds since 1970-01-01T00:00Z."""
+    return (value - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Return the time that is `value` milliseconds after 1970-01-01T00:00Z."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def to_text(value: datetime) -> str:
+    """Return a UTC time as `2025-11-06T12:00:00.000Z`."""
+    return value.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def start_of_hour(value: datetime) -> datetime:
+    """Return the start of the hour in which a time lies."""
+    return value.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,64 @@
+"""Ids and tokens: made unguessable, read strictly."""
+
+import re
+import secrets
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+
+from mailtrack.times import to_milliseconds
+
+_TOKEN_BYTES = 16  # 128 bits
+_RECIPIENT_BYTES = 8  # beside the short id of the pixel
+_OPEN_BYTES = 10  # beside 48 bits of time
+
+_SHORT_ID = r"[0-9a-f]{8}"
+_PIXEL_KEY = re.compile(rf"{_SHORT_ID}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_SHORT_ID}", re.ASCII)
+_RECIPIENT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
+_TOKEN = re.compile(r"tok_[0-9a-f]{32}", re.ASCII)
+
+
+def new_pixel_id() -> str:
+    """Return a random UUID (version 4) in its usual spelling."""
+    return str(uuid.uuid4())
+
+
+def new_recipient_ids(short_id: str, count: int) -> Iterator[str]:
+    """Return `count` recipient ids: the pixel's short id, then 64 random bits, in hex."""
+    return (short_id + random for random in _random_hex(_RECIPIENT_BYTES, count))
+
+
+def new_tokens(count: int) -> Iterator[str]:
+    """Return `count` tokens of 128 random bits: `tok_` and 32 hex digits."""
+    return ("tok_" + random for random in _random_hex(_TOKEN_BYTES, count))
+
+
+def new_open_id(at: datetime) -> str:
+    """Return an id for a hit: 48 bits of time and 80 random ones, in hex, so that ids sort about by time."""
+    return f"{to_milliseconds(at):012x}{secrets.token_hex(_OPEN_BYTES)}"
+
+
+def parse_pixel_key(text: str) -> str | None:
+    """Return a pixel's UUID or short id in lower case, or `None` where the text can be neither."""
+    if len(text) not in (8, 36):
+        return None
+    text = text.lower()
+    return text if _PIXEL_KEY.fullmatch(text) else None
+
+
+def is_recipient_id(text: str) -> bool:
+    """Tell whether a text has the form of a recipient's id."""
+    return _RECIPIENT_ID.fullmatch(text) is not None
+
+
+def parse_token(text: str | None) -> str | None:
+    """Return the text where it has a token's form, else `None`."""
+    if text is None or len(text) != 36:
+        return None
+    return text if _TOKEN.fullmatch(text) else None
+
+
+def _random_hex(size: int, count: int) -> Iterator[str]:
+    digits = secrets.token_bytes(size * count).hex()
+    width = size * 2
+    return (digits[start : start + width] for start in range(0, len(digits), width))

@@ -1,0 +1,333 @@
+"""`Tracker`: the one object that a program works with."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mailtrack import tokens
+from mailtrack.addresses import canonical_all
+from mailtrack.errors import (
+    ImageNotFound,
+    InvalidName,
+    InvalidPaging,
+    InvalidSetting,
+    PixelNotFound,
+    RecipientNotFound,
+    ShortIdTaken,
+)
+from mailtrack.images import EXTENSIONS, check_upload
+from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient
+from mailtrack.storage.protocol import Storage
+from mailtrack.times import Clock, now
+from mailtrack.urls import Urls
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1000
+"""How many items a page of a list has at most."""
+
+_ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^-36
+
+
+class Tracker:
+    """Creates pixels and tokens, records opens, and tells about them.
+
+    Thread-safe as far as its storage is, which all bundled ones are. It does not own the storage: whoever opened that
+    closes it. Pixels are named by their UUID or their short id, in either case.
+
+    Args:
+        storage: where everything lives.
+        base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
+        clock: tells the time.
+
+    Raises:
+        InvalidSetting: `base_url` is not an absolute http or https URL.
+    """
+
+    def __init__(self, storage: Storage, *, base_url: str | None = None, clock: Clock = now) -> None:
+        self._storage = storage
+        self._urls = None if base_url is None else Urls(base_url)
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<Tracker {self._storage!r}>"
+
+    @property
+    def urls(self) -> Urls | None:
+        """The URLs below `base_url`, or `None` without one."""
+        return self._urls
+
+    def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
+        """Create a pixel.
+
+        Args:
+            name: 1 to 256 characters, not all blank; blanks around it are cut off.
+            image: a JPG, PNG, GIF or WebP file of at most 5 MB to show instead of the transparent pixel.
+
+        Raises:
+            InvalidName: the name is blank, too long, or has control characters.
+            InvalidImage: the image can't be taken; see `mailtrack.images.check_upload`.
+            StorageError: it can't be stored.
+        """
+        name = _check_name(name)
+        picture = None if image is None else check_upload(image)
+        for _ in range(_ID_ATTEMPTS):
+            pixel_id = tokens.new_pixel_id()
+            file_name = None if picture is None else f"{pixel_id}.{EXTENSIONS[picture.media_type]}"
+            pixel = Pixel(id=pixel_id, name=name, created_at=self._clock(), image=file_name)
+            try:
+                self._storage.add_pixel(pixel, picture)
+            except ShortIdTaken:
+                continue
+            return pixel
+        raise ShortIdTaken
+
+    def get_pixel(self, pixel: str) -> Pixel:
+        """Return a pixel with its counts as of now.
+
+        Raises:
+            PixelNotFound: there is none.
+        """
+        key = tokens.parse_pixel_key(pixel)
+        if key is None:
+            raise PixelNotFound
+        return self._storage.get_pixel(key)
+
+    def list_pixels(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Pixel]:
+        """Return up to `limit` (1 to 1,000) pixels, the newest first.
+
+        Raises:
+            InvalidPaging: the limit is out of range, or the cursor is not one.
+        """
+        return self._storage.list_pixels(limit=_check_limit(limit), cursor=cursor)
+
+    def delete_pixel(self, pixel: str) -> Pixel:
+        """Delete a pixel with its opens, recipients, tokens and image, and return it as it was.
+
+        Raises:
+            PixelNotFound: there is none.
+        """
+        found = self.get_pixel(pixel)
+        self._storage.delete_pixel(found.id)
+        return found
+
+    def get_image(self, name: str) -> Image:
+        """Return a pixel's own image by its file name, as `Pixel.image` tells it.
+
+        Raises:
+            ImageNotFound: there is none.
+        """
+        pixel_id = tokens.parse_pixel_key(name.partition(".")[0])
+        if pixel_id is None:
+            raise ImageNotFound
+        image = self._storage.get_image(pixel_id)
+        if name != f"{pixel_id}.{EXTENSIONS[image.media_type]}":
+            raise ImageNotFound
+        return image
+
+    def generate_tokens(self, pixel: str, emails: Iterable[str]) -> list[Recipient]:
+        """Return one recipient, with a token, for each distinct address, in the order of first appearance.
+
+        All or nothing. An address that the pixel has already keeps its token, so doing it again is harmless.
+
+        Args:
+            pixel: the pixel.
+            emails: any number of addresses; they are stored in canonical form, see `mailtrack.addresses.canonical`.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+            InvalidEmails: some addresses are not valid; it tells which and why.
+        """
+        found = self.get_pixel(pixel)
+        addresses = canonical_all(emails)
+        created_at = self._clock()
+        recipients = [
+            Recipient(id=recipient_id, pixel_id=found.id, email=email, token=token, created_at=created_at)
+            for email, recipient_id, token in zip(
+                addresses,
+                tokens.new_recipient_ids(found.short_id, len(addresses)),
+                tokens.new_tokens(len(addresses)),
+                strict=True,
+            )
+        ]
+        return self._storage.add_recipients(found.id, recipients)
+
+    def list_recipients(
+        self, pixel: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None
+    ) -> Page[Recipient]:
+        """Return up to `limit` (1 to 1,000) recipients of a pixel, in the order of their creation.
+
+        Args:
+            pixel: the pixel.
+            limit: how many at most.
+            cursor: `Page.next` of the page before.
+            opened: only those that have opened, or have not.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+            InvalidPaging: the limit is out of range, or the cursor is not one.
+        """
+        limit = _check_limit(limit)
+        return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, opened=opened)
+
+    def iter_recipients(self, pixel: str) -> Iterator[Recipient]:
+        """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
+
+        Nothing is held open between steps: recipients added or deleted meanwhile may or may not be seen, and the
+        iteration ends early where the pixel is deleted.
+
+        Raises:
+            PixelNotFound: there is no such pixel. Raised at once, before the first step.
+        """
+        found = self.get_pixel(pixel)
+
+        def walk() -> Iterator[Recipient]:
+            cursor = None
+            while True:
+                page = self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor)
+                yield from page.items
+                cursor = page.next
+                if cursor is None:
+                    return
+
+        return walk()
+
+    def get_recipients(self, recipient_ids: Iterable[str | None]) -> dict[str, Recipient]:
+        """Return the recipients with these ids, by id; what does not exist (any more) is left out."""
+        wanted = {
+            recipient_id for recipient_id in recipient_ids if recipient_id and tokens.is_recipient_id(recipient_id)
+        }
+        return self._storage.get_recipients(wanted) if wanted else {}
+
+    def delete_recipient(self, recipient_id: str) -> Recipient:
+        """Delete a recipient, and return it as it was. Its opens stay, without the address.
+
+        Raises:
+            RecipientNotFound: there is none.
+        """
+        if not tokens.is_recipient_id(recipient_id):
+            raise RecipientNotFound
+        return self._storage.delete_recipient(recipient_id)
+
+    def tracking_url(self, pixel: Pixel, recipient: Recipient | None = None) -> str:
+        """Return the URL to put into a mail: with a recipient's token, or the bare pixel.
+
+        Raises:
+            InvalidSetting: this tracker was made without `base_url`.
+        """
+        if self._urls is None:
+            raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
+        return self._urls.tracking(pixel, recipient)
+
+    def new_hit(
+        self,
+        pixel: str,
+        *,
+        token: str | None = None,
+        ip: str | None = None,
+        user_agent: str = "",
+        referer: str = "",
+    ) -> Hit | None:
+        """Return the hit that a request for a pixel's image is, arrived now, ready for `record`.
+
+        Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
+        cleaned.
+
+        Returns:
+            The hit, or `None` where `pixel` can't be the id of one.
+        """
+        key = tokens.parse_pixel_key(pixel)
+        if key is None:
+            return None
+        at = self._clock()
+        return Hit(
+            id=tokens.new_open_id(at),
+            pixel=key,
+            token=tokens.parse_token(token),
+            at=at,
+            ip=ip,
+            user_agent=user_agent,
+            referer=referer,
+        )
+
+    def record(self, hit: Hit) -> None:
+        """Record a hit. Hits of pixels that do not exist are passed over.
+
+        Raises:
+            StorageError: it can't be stored.
+        """
+        self.store([hit])
+
+    def store(self, hits: Sequence[Hit]) -> int:
+        """Store hits as opens, and return how many were new. Storing a hit again changes nothing.
+
+        Raises:
+            StorageError: they can't be stored; none was.
+        """
+        opens = []
+        for hit, target in zip(hits, self._storage.resolve(hits), strict=True):
+            if target is None:
+                continue
+            pixel, recipient = target
+            opens.append(
+                Open(
+                    id=hit.id,
+                    pixel_id=pixel.id,
+                    recipient_id=None if recipient is None else recipient.id,
+                    opened_at=hit.at,
+                    ip=hit.ip,
+                    user_agent=hit.user_agent,
+                    referer=hit.referer,
+                )
+            )
+        return self._storage.add_opens(opens) if opens else 0
+
+    def list_opens(
+        self, pixel: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, skip: int = 0
+    ) -> Page[Open]:
+        """Return up to `limit` (1 to 1,000) opens of a pixel, the newest first.
+
+        Args:
+            pixel: the pixel.
+            limit: how many at most.
+            cursor: `Page.next` of the page before.
+            skip: how many to pass over from there; costs the same however many.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+            InvalidPaging: the limit or `skip` is out of range, or the cursor is not one.
+        """
+        limit = _check_limit(limit)
+        if not 0 <= skip < 2**63:
+            raise InvalidPaging("The number to skip is out of range.")
+        return self._storage.list_opens(self.get_pixel(pixel).id, limit=limit, cursor=cursor, skip=skip)
+
+    def count_by_hour(self, pixel: str) -> list[HourCount]:
+        """Return how many opens a pixel had, by hour (UTC) and kind of verdict, in that order.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+        """
+        return self._storage.count_by_hour(self.get_pixel(pixel).id)
+
+    def ping(self) -> None:
+        """Return if the storage answers.
+
+        Raises:
+            StorageError: it does not.
+        """
+        self._storage.ping()
+
+
+def _check_name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidName("Pixel name is required.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidName(f"Pixel name must be at most {MAX_NAME_LENGTH} characters.")
+    if not name.isprintable():
+        raise InvalidName("Pixel name must not contain control characters.")
+    return name
+
+
+def _check_limit(limit: int) -> int:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidPaging(f"limit must be between 1 and {MAX_LIMIT:,}.")
+    return limit
