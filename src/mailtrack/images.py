@@ -37,6 +37,9 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "imag
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
 
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+_GIF_END = 0x3B  # the last byte that is read, where no frame follows
+
 # One upload at a time is decoded in a process: what a picture costs in memory is then paid once.
 _decoding = threading.Semaphore(1)
 
@@ -89,10 +92,15 @@ def _rewrite(data: bytes, media_type: str) -> bytes:
         with PIL.Image.open(io.BytesIO(data), formats=(format_,)) as image:
             _check_size(image, frames=1)
             image.verify()  # decoding alone does not notice a file cut before its last chunk
-    with PIL.Image.open(io.BytesIO(data), formats=(format_,)) as image:
+        if _PNG_END not in data:  # and Pillow does not look at that one's checksum
+            raise InvalidImage("The image is damaged.")
+    source = io.BytesIO(data)
+    with PIL.Image.open(source, formats=(format_,)) as image:
         _check_size(image, frames=1)
         frames, durations = _decode(image, still=format_ == "JPEG")
         loop = image.info.get("loop")
+    if format_ == "GIF" and data[source.tell() - 1] != _GIF_END:  # a file cut between two frames has only lost frames
+        raise InvalidImage("The image is damaged.")
     options: dict[str, Any] = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}}.get(format_, {})
     if len(frames) > 1:
         options |= {"save_all": True, "append_images": frames[1:], "duration": durations}

@@ -19,6 +19,8 @@ MAX_NAME_LENGTH = 256
 MAX_TEXT_LENGTH = 512
 """Characters kept of a user agent or a referer."""
 
+_MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
+
 T = TypeVar("T")
 
 
@@ -30,14 +32,18 @@ def clean_text(value: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in value)
 
 
-@lru_cache(maxsize=4096)
 def parse_ip(value: str | None) -> str | None:
     """Return an IP address in its one canonical spelling, `None` for anything else.
 
     IPv4 in IPv6 (`::ffff:192.0.2.1`) becomes IPv4; a zone (`fe80::1%eth0`) is dropped.
     """
-    if value is None or len(value) > 64:
+    if value is None or len(value) > _MAX_IP_LENGTH:
         return None
+    return _parse_ip(value)
+
+
+@lru_cache(maxsize=4096)
+def _parse_ip(value: str) -> str | None:
     try:
         address = ipaddress.ip_address(value.partition("%")[0])
     except ValueError:
@@ -45,10 +51,6 @@ def parse_ip(value: str | None) -> str | None:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(address)
-
-
-def _to_ip(value: str | None) -> str | None:
-    return parse_ip(value)  # mypy's attrs plugin takes no decorated function as a converter
 
 
 class VerdictKind(enum.StrEnum):
@@ -191,7 +193,7 @@ class Hit:
     pixel: str
     token: str | None = attrs.field(default=None, repr=False)
     at: datetime = attrs.field(converter=to_utc)
-    ip: str | None = attrs.field(default=None, converter=_to_ip, repr=False)
+    ip: str | None = attrs.field(default=None, converter=parse_ip, repr=False)
     user_agent: str = attrs.field(default="", converter=clean_text)
     referer: str = attrs.field(default="", converter=clean_text)
 

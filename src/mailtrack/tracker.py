@@ -1,6 +1,6 @@
 """`Tracker`: the one object that a program works with."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical_all
@@ -13,8 +13,8 @@ from mailtrack.errors import (
     RecipientNotFound,
     ShortIdTaken,
 )
-from mailtrack.images import EXTENSIONS, check_upload
-from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient
+from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
+from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient, T
 from mailtrack.storage.protocol import Storage
 from mailtrack.times import Clock, now
 from mailtrack.urls import Urls
@@ -52,6 +52,16 @@ class Tracker:
     @property
     def urls(self) -> Urls | None:
         """The URLs below `base_url`, or `None` without one."""
+        return self._urls
+
+    def require_urls(self) -> Urls:
+        """Return the URLs below `base_url`.
+
+        Raises:
+            InvalidSetting: this tracker was made without `base_url`.
+        """
+        if self._urls is None:
+            raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
         return self._urls
 
     def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
@@ -98,6 +108,10 @@ class Tracker:
         """
         return self._storage.list_pixels(limit=_check_limit(limit), cursor=cursor)
 
+    def iter_pixels(self) -> Iterator[Pixel]:
+        """Iterate over all pixels, the newest first, in bounded memory."""
+        return _walk(lambda cursor: self._storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
+
     def delete_pixel(self, pixel: str) -> Pixel:
         """Delete a pixel with its opens, recipients, tokens and image, and return it as it was.
 
@@ -121,6 +135,20 @@ class Tracker:
         if name != f"{pixel_id}.{EXTENSIONS[image.media_type]}":
             raise ImageNotFound
         return image
+
+    def get_picture(self, pixel: str) -> Image:
+        """Return what a pixel shows: its own image, or the transparent one, also where there is no such pixel.
+
+        Raises:
+            StorageError: the storage can't tell.
+        """
+        key = tokens.parse_pixel_key(pixel)
+        if key is None:
+            return TRANSPARENT_PNG
+        try:
+            return self._storage.get_image(key)
+        except ImageNotFound:
+            return TRANSPARENT_PNG
 
     def generate_tokens(self, pixel: str, emails: Iterable[str]) -> list[Recipient]:
         """Return one recipient, with a token, for each distinct address, in the order of first appearance.
@@ -177,17 +205,7 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         found = self.get_pixel(pixel)
-
-        def walk() -> Iterator[Recipient]:
-            cursor = None
-            while True:
-                page = self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor)
-                yield from page.items
-                cursor = page.next
-                if cursor is None:
-                    return
-
-        return walk()
+        return _walk(lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor))
 
     def get_recipients(self, recipient_ids: Iterable[str | None]) -> dict[str, Recipient]:
         """Return the recipients with these ids, by id; what does not exist (any more) is left out."""
@@ -212,9 +230,7 @@ class Tracker:
         Raises:
             InvalidSetting: this tracker was made without `base_url`.
         """
-        if self._urls is None:
-            raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
-        return self._urls.tracking(pixel, recipient)
+        return self.require_urls().tracking(pixel, recipient)
 
     def new_hit(
         self,
@@ -314,6 +330,17 @@ class Tracker:
             StorageError: it does not.
         """
         self._storage.ping()
+
+
+def _walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """Iterate over a list page by page; nothing is held open in between."""
+    cursor = None
+    while True:
+        page = get_page(cursor)
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
 
 
 def _check_name(name: str) -> str:

@@ -19,7 +19,8 @@ def check_base_url(value: str) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
     except ValueError:
         usable = False
-    if not usable or not value.isascii() or any(char in value for char in " \t\r\n\"'<>\\^`{|}?#@\x00"):
+    printable = value.isascii() and value.isprintable()
+    if not usable or not printable or any(char in value for char in " \"'<>\\^`{|}?#@"):
         raise InvalidSetting(
             "base_url", "must be an absolute http or https URL, such as https://mail.example.com/track"
         )

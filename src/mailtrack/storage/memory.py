@@ -1,6 +1,5 @@
 """A storage in the memory of one process: for tests, and for what need not last."""
 
-import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from mailtrack.errors import (
 )
 from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, T, VerdictKind
 from mailtrack.storage import cursors
+from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.times import start_of_hour
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class MemoryStorage:
     """A `Storage` in the memory of this process; a forked child has a copy of its own."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._shelves: dict[str, _Shelf] = {}  # by short id, in order of creation
         self._last_place = 0
         self._closed = False
@@ -88,9 +88,9 @@ class MemoryStorage:
         with self._opened():
             del self._shelves[self._shelf(pixel_id).pixel.short_id]
 
-    def get_image(self, pixel_id: str) -> Image:
+    def get_image(self, key: str) -> Image:
         with self._opened():
-            shelf = self._find(pixel_id)
+            shelf = self._find(key)
             if shelf is None or shelf.image is None:
                 raise ImageNotFound
             return shelf.image

@@ -58,8 +58,8 @@ class Storage(Protocol):
         """
         ...
 
-    def get_image(self, pixel_id: str) -> Image:
-        """Return the image that was added with a pixel.
+    def get_image(self, key: str) -> Image:
+        """Return the image that was added with a pixel, given its UUID or short id in lower case.
 
         Raises:
             ImageNotFound: the pixel has none, or does not exist.

@@ -5,10 +5,11 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailtrack.errors import StorageError, StorageUnavailable
+from mailtrack.storage import forks
 
 BUSY_TIMEOUT = 5.0
 """How long a call waits for a lock, in seconds, before it is told to come back later."""
@@ -36,7 +37,8 @@ _PASSING = frozenset(
     }
 )
 
-# What a parent process had open. A child must neither use nor close it, so it is kept from the garbage collector.
+# What a parent process had open, where the fork was not announced. A child must neither use nor close it, so it is
+# kept from the garbage collector.
 _inherited: list[object] = []
 
 
@@ -75,40 +77,47 @@ class _Holder:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._pid = os.getpid()
 
     def __del__(self) -> None:
-        self.connection.close()
+        if self._pid == os.getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
 
 
 class Connections:
     """The connections of one storage.
 
-    Thread-safe. In a forked child everything is opened anew.
+    Thread-safe. All are closed before a fork: SQLite's locks belong to one process, but the SQLite of a child takes
+    those of its parent for its own, and others could then remove the WAL underneath it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._closed = False
         self._begin()
+        forks.watch(self)
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._local = threading.local()
         self._holders: weakref.WeakSet[_Holder] = weakref.WeakSet()
-        self._guard = threading.Lock()
         self._writer = threading.Lock()
+        self._uses = 0
+        self._forking = False
+        self._changed = threading.Condition(threading.Lock())  # guards the above
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give this thread's connection; each statement sees the newest state."""
-        with translated():
-            yield self._connection()
+        with translated(), self._using() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give this thread's connection within a transaction that commits at the end, or rolls back on any error."""
-        with translated():
-            connection = self._connection()
+        with translated(), self._using() as connection:
             if not self._writer.acquire(timeout=BUSY_TIMEOUT):
                 raise StorageUnavailable("Other writes in this process take too long.")
             try:
@@ -125,31 +134,69 @@ class Connections:
     def forget_deleted(self) -> None:
         """Move all of the WAL into the file and empty it, so that nothing deleted stays there.
 
-        Where a reader holds it up, the next deletion does it.
+        Where a reader or an error holds it up, the next deletion does it: the one before it is committed by now, so
+        telling of an error would be telling that nothing was deleted.
         """
-        with self.reading() as connection:
+        with suppress(StorageError), self.reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def close(self) -> None:
         """Close every connection of this process."""
         self._closed = True
-        if self._pid != os.getpid():
+        if self._pid == os.getpid():
+            with self._changed:
+                self._close_all()
+
+    def before_fork(self) -> None:
+        """Wait until no connection is in use, and close them all. They are opened again when they are needed."""
+        self._changed.acquire()
+        self._forking = True
+        if self._changed.wait_for(lambda: self._uses == 0, timeout=2 * BUSY_TIMEOUT):
+            self._close_all()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let connections be used again."""
+        if child:
+            self._renew()
             return
-        with self._guard:
-            for holder in list(self._holders):
-                holder.connection.close()
-            self._holders.clear()
+        self._forking = False
+        self._changed.notify_all()
+        self._changed.release()
+
+    def _close_all(self) -> None:
+        for holder in list(self._holders):
+            holder.connection.close()
+        self._holders.clear()
+
+    def _renew(self) -> None:
+        _inherited.append((self._local, list(self._holders)))
+        self._begin()
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        if self._pid != os.getpid():
+            self._renew()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._forking)
+            self._uses += 1
+        try:
+            yield self._connection()
+        finally:
+            with self._changed:
+                self._uses -= 1
+                self._changed.notify_all()
 
     def _connection(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            _inherited.append((self._local, list(self._holders)))
-            self._begin()
-        if self._closed:
-            raise StorageError("The storage is closed.")
+        self._check_open()
         holder: _Holder | None = getattr(self._local, "holder", None)
-        if holder is None:
+        if holder is None or holder not in self._holders:
             holder = _Holder(connect(self._path))
-            with self._guard:
+            with self._changed:
+                self._check_open()
                 self._holders.add(holder)
             self._local.holder = holder
         return holder.connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError("The storage is closed.")

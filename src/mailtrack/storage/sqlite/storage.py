@@ -68,10 +68,10 @@ class SQLiteStorage:
                 raise PixelNotFound
         self._connections.forget_deleted()
 
-    def get_image(self, pixel_id: str) -> Image:
+    def get_image(self, key: str) -> Image:
         with self._connections.reading() as db:
             found = db.execute(
-                "SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE id = ?", (pixel_id,)
+                f"SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE {_key_column(key)} = ?", (key,)
             ).fetchone()
         if found is None:
             raise ImageNotFound
@@ -271,8 +271,11 @@ def _require(row: Any) -> Any:
 
 
 def _find_pixel(db: sqlite3.Connection, key: str) -> Any:
-    column = "short_id" if len(key) == 8 else "id"
-    return _require(db.execute(f"SELECT {rows.PIXEL} FROM pixels WHERE {column} = ?", (key,)).fetchone())
+    return _require(db.execute(f"SELECT {rows.PIXEL} FROM pixels WHERE {_key_column(key)} = ?", (key,)).fetchone())
+
+
+def _key_column(key: str) -> str:
+    return "short_id" if len(key) == 8 else "id"
 
 
 def _count(

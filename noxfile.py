@@ -1,0 +1,75 @@
+"""One command per question: `nox -s NAME`; `nox` alone asks all that a change must pass."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "typing", "imports", "tests", "build"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+
+
+def install(session: nox.Session, *groups: str, project: str | None = ".[server]") -> None:
+    requirements = nox.project.dependency_groups(PROJECT, *groups)
+    session.install("--quiet", *requirements, *([project] if project else []))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run all tests, and hold the coverage of branches."""
+    install(session, "tests")
+    data = str(Path(session.create_tmp()) / ".coverage")
+    environment = {"COVERAGE_FILE": data}
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=environment)
+    if not session.posargs:
+        session.run("coverage", "combine", "--quiet", env=environment)
+        session.run("coverage", "report", env=environment)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, "lint", project=None)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly."""
+    install(session, "typing")
+    session.run("mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports go only where the design lets them."""
+    install(session, "imports")
+    session.run("lint-imports")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the distributions, and use the wheel as a user would."""
+    install(session, "build", project=None)
+    dist = session.create_tmp()
+    shutil.rmtree(dist)
+    session.run("python", "-m", "build", "--outdir", dist, silent=True)
+    files = sorted(str(path) for path in Path(dist).iterdir())
+    wheel = next(name for name in files if name.endswith(".whl"))
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", wheel)
+    session.install("--quiet", f"{wheel}[server]")
+    session.run("mailtrack", "--version")
+    session.run("python", "examples/mail_merge.py", env={"MAILTRACK_DATABASE": "memory://"}, silent=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what benchmarks/README.md tells of."""
+    install(session, "bench")
+    for name in ("imports", "tokens", "csv_export", "log_pages"):
+        session.run("python", f"benchmarks/{name}.py", *session.posargs)

@@ -1,0 +1,36 @@
+"""What the commands share: options, the tracker they work with, and output."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from mailtrack.settings import Settings
+from mailtrack.storage import open_storage
+from mailtrack.tracker import Tracker
+
+database_option = click.option("--database", metavar="URL", help="The storage.  [default: sqlite:///mailtrack.db]")
+base_url_option = click.option("--base-url", metavar="URL", help="Where the server is reached from outside.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
+
+
+@contextmanager
+def opened_tracker(**given: str | None) -> Iterator[Tracker]:
+    """Open the storage that the options and the environment name, for one command."""
+    settings = Settings.resolve(given)
+    base_url = settings.base_url or f"http://{settings.host}:{settings.port}"  # where `mailtrack serve` would listen
+    with open_storage(settings.database) as storage:
+        yield Tracker(storage, base_url=base_url)
+
+
+def echo_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def echo_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows in columns of equal width, the first row being the heads."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,30 @@
+"""`mailtrack serve`."""
+
+from typing import Any
+
+import click
+
+from mailtrack.cli.common import base_url_option, database_option
+from mailtrack.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", help="The TCP port to listen on.  [default: 8000]")
+@database_option
+@base_url_option
+@click.option("--workers", help="How many processes serve.  [default: 1]")
+@click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
+def serve(**given: Any) -> None:
+    """Run the reference server until Ctrl-C or SIGTERM."""
+    # The one step up from the library to its adapter: the command that composes both.
+    from mailtrack_wsgi.server import serve as run
+
+    settings = Settings.resolve(given)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    run(
+        settings,
+        on_start=lambda: click.echo(
+            f"mailtrack serves http://{host}:{settings.port}/ with {settings.database} (Ctrl-C ends it)"
+        ),
+    )

@@ -1,0 +1,71 @@
+"""What the bundled storages do when their process forks."""
+
+import os
+import threading
+import weakref
+from typing import Protocol
+
+
+class Forkable(Protocol):
+    """Something that must come to rest before its process forks."""
+
+    def before_fork(self) -> None:
+        """Come to rest: nothing is half done when this returns, and nothing begins until `after_fork`."""
+        ...
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on, in the parent or in the child."""
+        ...
+
+
+_watched: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+_resting: list[Forkable] = []
+_forking = threading.Lock()  # guards `_resting`: two threads may fork at once
+
+
+def watch(forkable: Forkable) -> None:
+    """Tell something, as long as it lives, when the process forks by `os.fork`."""
+    _watched.add(forkable)
+
+
+class ForkSafeLock:
+    """A lock that is free, with whole data behind it, in a forked child, whatever other threads were doing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        watch(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        """Wait for whoever has the lock, and take it."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # it is free again in both
+        """Give the lock back."""
+        self._lock.release()
+
+
+def _before() -> None:
+    _forking.acquire()
+    for forkable in list(_watched):
+        forkable.before_fork()
+        _resting.append(forkable)
+
+
+def _after(*, child: bool) -> None:
+    while _resting:
+        _resting.pop().after_fork(child=child)
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before,
+        after_in_parent=lambda: _after(child=False),
+        after_in_child=lambda: _after(child=True),
+    )

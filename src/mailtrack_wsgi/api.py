@@ -1,0 +1,116 @@
+"""The JSON endpoints: read the request, one call of the tracker, answer."""
+
+import json
+from functools import partial
+
+from werkzeug.exceptions import BadRequest, TooManyRequests
+from werkzeug.wrappers import Request, Response
+
+from mailtrack import export, wire
+from mailtrack.errors import InvalidPaging
+from mailtrack_wsgi.bodies import read_json, read_pixel_form
+from mailtrack_wsgi.limits import MINUTES, REQUESTS
+from mailtrack_wsgi.site import Site, one_argument, paging_arguments
+
+MAX_EMAILS = 10_000
+
+
+def json_response(value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
+    """Return an answer in JSON, not to be kept by anybody."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(body, status, [("Cache-Control", "no-store"), *(headers or [])], content_type="application/json")
+
+
+def create_pixel(site: Site, request: Request) -> Response:
+    """`POST /api/v1/pixels`."""
+    form = read_pixel_form(request.environ)
+    pixel = site.tracker.create_pixel(form.name, image=form.image)
+    return json_response(wire.pixel(pixel, site.urls(request.environ)), 201)
+
+
+def list_pixels(site: Site, request: Request) -> Response:
+    """`GET /api/v1/pixels`."""
+    page = site.tracker.list_pixels(**paging_arguments(request))
+    return json_response(wire.page(page, partial(wire.pixel, urls=site.urls(request.environ))))
+
+
+def get_pixel(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>`."""
+    return json_response(wire.pixel(site.tracker.get_pixel(pixel), site.urls(request.environ)))
+
+
+def delete_pixel(site: Site, _: Request, pixel: str) -> Response:
+    """`DELETE /api/v1/pixels/<pixel>`."""
+    site.tracker.delete_pixel(pixel)
+    return json_response({"success": True, "message": "Pixel deleted successfully"})
+
+
+def generate_tokens(site: Site, request: Request, pixel: str) -> Response:
+    """`POST /api/v1/pixels/<pixel>/generate-tokens`."""
+    allowance = site.limiter.ask(site.proxies.address(request.environ))
+    if not allowance.granted:
+        raise TooManyRequests(
+            response=json_response(
+                {"error": f"Too many requests. Maximum {REQUESTS} requests per {MINUTES} minutes"},
+                429,
+                allowance.headers,
+            )
+        )
+    found = site.tracker.get_pixel(pixel)
+    emails = read_json(request.environ).get("emails")
+    if not isinstance(emails, list) or not emails:
+        raise BadRequest("Emails array is required")
+    if len(emails) > MAX_EMAILS:
+        raise BadRequest(f"Max {MAX_EMAILS:,} emails allowed")
+    recipients = site.tracker.generate_tokens(found.id, emails)
+    return json_response(wire.generated_tokens(found, recipients, site.urls(request.environ)), 201, allowance.headers)
+
+
+def export_recipients(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>/generate-tokens/csv`."""
+    found = site.tracker.get_pixel(pixel)
+    pieces = export.recipients_csv(
+        found,
+        site.tracker.iter_recipients(found.id),
+        urls=site.urls(request.environ),
+        raw=one_argument(request, "raw") == "1",
+    )
+    headers = [
+        ("Content-Disposition", f'attachment; filename="recipients-{found.id}.csv"'),
+        ("Cache-Control", "no-store"),
+    ]
+    return Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
+
+
+def list_recipients(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>/recipients`."""
+    found = site.tracker.get_pixel(pixel)
+    opened = one_argument(request, "opened")
+    if opened not in (None, "true", "false"):
+        raise InvalidPaging("opened must be true or false.")
+    page = site.tracker.list_recipients(
+        found.id, **paging_arguments(request), opened=None if opened is None else opened == "true"
+    )
+    return json_response(wire.page(page, partial(wire.recipient, owner=found, urls=site.urls(request.environ))))
+
+
+def list_opens(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>/opens`."""
+    return json_response(wire.page(site.tracker.list_opens(pixel, **paging_arguments(request)), wire.open_))
+
+
+def delete_recipient(site: Site, _: Request, recipient: str) -> Response:
+    """`DELETE /api/v1/recipients/<recipient>`."""
+    deleted = site.tracker.delete_recipient(recipient)
+    return json_response({"success": True, "message": "Recipient deleted successfully", "deletedEmail": deleted.email})
+
+
+def healthz(_: Site, __: Request) -> Response:
+    """`GET /healthz`: the process lives."""
+    return json_response({"status": "ok"})
+
+
+def readyz(site: Site, _: Request) -> Response:
+    """`GET /readyz`: the storage answers."""
+    site.tracker.ping()
+    return json_response({"status": "ok"})

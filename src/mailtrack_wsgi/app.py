@@ -1,0 +1,138 @@
+"""The application: which path leads where, and what every error looks like."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from mailtrack.errors import (
+    ImageTooLarge,
+    InvalidEmails,
+    InvalidInput,
+    NotFound,
+    StorageUnavailable,
+    UnsupportedImage,
+)
+from mailtrack.tracker import Tracker
+from mailtrack_wsgi import api, beacon, pages
+from mailtrack_wsgi.access import refuse_cross_site
+from mailtrack_wsgi.clients import Proxies
+from mailtrack_wsgi.site import Site
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_logger = logging.getLogger(__name__)
+
+_PIXEL = "/api/v1/pixels/<pixel>"
+
+_routes = Map(
+    [
+        Rule("/", methods=["GET"], endpoint=pages.dashboard),
+        Rule("/pixels", methods=["POST"], endpoint=pages.create_pixel),
+        Rule("/pixels/<pixel>/delete", methods=["POST"], endpoint=pages.delete_pixel),
+        Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
+        Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
+        Rule("/static/style.css", methods=["GET"], endpoint=pages.stylesheet),
+        Rule("/healthz", methods=["GET"], endpoint=api.healthz),
+        Rule("/readyz", methods=["GET"], endpoint=api.readyz),
+        Rule("/api/v1/pixels", methods=["POST"], endpoint=api.create_pixel),
+        Rule("/api/v1/pixels", methods=["GET"], endpoint=api.list_pixels),
+        Rule(_PIXEL, methods=["GET"], endpoint=api.get_pixel),
+        Rule(_PIXEL, methods=["DELETE"], endpoint=api.delete_pixel),
+        Rule(f"{_PIXEL}/generate-tokens", methods=["POST"], endpoint=api.generate_tokens),
+        Rule(f"{_PIXEL}/generate-tokens/csv", methods=["GET"], endpoint=api.export_recipients),
+        Rule(f"{_PIXEL}/recipients", methods=["GET"], endpoint=api.list_recipients),
+        Rule(f"{_PIXEL}/opens", methods=["GET"], endpoint=api.list_opens),
+        Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
+    ],
+    strict_slashes=False,
+    merge_slashes=False,
+)
+
+_JSON_PATHS = ("/api/", "/healthz", "/readyz")
+_MAX_PROBLEMS = 20  # bad addresses told of in one answer
+
+
+def create_app(tracker: Tracker, *, trusted_proxies: int = 0) -> "Application":
+    """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
+
+    Args:
+        tracker: does the work. It may be shared by several applications.
+        trusted_proxies: how many proxies stand before the application, each of which adds to `X-Forwarded-For`,
+            `-Proto` and `-Host`. With 0 these headers mean nothing.
+    """
+    return Application(Site(tracker=tracker, proxies=Proxies(trusted_proxies)))
+
+
+class Application:
+    """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request."""
+        if environ.get("PATH_INFO", "").startswith(beacon.PATH):
+            return self._beacon(environ, start_response)
+        response = self._answer(environ)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response(environ, start_response)
+
+    def _answer(self, environ: "WSGIEnvironment") -> Response:
+        try:
+            endpoint, arguments = _routes.bind_to_environ(environ).match()
+            refuse_cross_site(environ, self._site.urls(environ))
+            answer: Callable[..., Response] = endpoint
+            return answer(self._site, Request(environ), **arguments)
+        except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
+            return self._refusal(environ, error)
+
+    def _refusal(self, environ: "WSGIEnvironment", error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.response is not None:
+            return error.response  # type: ignore[return-value]  # only our own endpoints attach one
+        status, message, headers = _describe(error)
+        if environ.get("PATH_INFO", "").startswith(_JSON_PATHS):
+            content: dict[str, Any] = {"error": message}
+            if isinstance(error, InvalidEmails):
+                content["invalid"] = [
+                    {"index": problem.index, "reason": problem.reason} for problem in error.problems[:_MAX_PROBLEMS]
+                ]
+            response = api.json_response(content, status)
+        else:
+            response = pages.error_page(self._root(environ), status, message)
+        response.headers.extend(headers)
+        return response
+
+    def _root(self, environ: "WSGIEnvironment") -> str:
+        try:
+            return self._site.root(environ)
+        except HTTPException:
+            return ""
+
+
+def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
+    """Return the status, the message and the headers that an error is answered with: the only such mapping."""
+    match error:
+        case HTTPException():
+            headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
+            return error.code or 500, error.description or error.name, headers
+        case NotFound():
+            return 404, str(error), []
+        case ImageTooLarge():
+            return 413, str(error), []
+        case UnsupportedImage():
+            return 415, str(error), []
+        case InvalidInput():
+            return 400, str(error), []
+        case StorageUnavailable():
+            _logger.warning("The storage is not available: %s", error)
+            message = "The storage is not available just now. Try again later."
+            return 503, message, [("Retry-After", str(error.retry_after))]
+        case _:
+            _logger.error("A request failed.", exc_info=error)
+            return 500, "Something went wrong on the server.", []

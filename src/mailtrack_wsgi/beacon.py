@@ -1,0 +1,101 @@
+"""`GET /tracker/<pixel>.png`: the way of an open, from the request to `Tracker.record`.
+
+Plain WSGI: no framework object on this path. Whatever happens, a mail gets an image.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from mailtrack.images import TRANSPARENT_PNG
+from mailtrack.model import MAX_TEXT_LENGTH, Image
+from mailtrack.tracker import Tracker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/tracker/"
+
+_logger = logging.getLogger(__name__)
+
+_HEADERS = [
+    ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0, private"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "cross-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex"),
+]
+
+_MAX_QUERY_LENGTH = 2048  # a token takes 42; what senders add is short, and more is not worth reading
+
+
+class Beacon:
+    """The tracker's endpoint as a WSGI application for the paths below `/tracker/`.
+
+    Args:
+        tracker: records the hits.
+        client_address: tells a request's IP address.
+    """
+
+    def __init__(self, tracker: Tracker, client_address: "Callable[[WSGIEnvironment], str | None]") -> None:
+        self._tracker = tracker
+        self._client_address = client_address
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        """Answer a request, and record it where it is a `GET` of a pixel."""
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            body = b"Method not allowed\n"
+            start_response(
+                "405 Method Not Allowed",
+                [("Allow", "GET, HEAD"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
+            )
+            return [body]
+        name = environ["PATH_INFO"][len(PATH) :]
+        pixel = name[:-4] if name.endswith(".png") else ""
+        image = self._picture(pixel)
+        if method == "GET":
+            self._record(pixel, environ)
+        start_response(
+            "200 OK", [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
+        )
+        return [image.data] if method == "GET" else []
+
+    def _picture(self, pixel: str) -> Image:
+        try:
+            return self._tracker.get_picture(pixel)
+        except Exception:
+            _logger.exception("A pixel's image can't be looked up; the transparent one is sent.")
+            return TRANSPARENT_PNG
+
+    def _record(self, pixel: str, environ: "WSGIEnvironment") -> None:
+        try:
+            hit = self._tracker.new_hit(
+                pixel,
+                token=_token(environ.get("QUERY_STRING", "")),
+                ip=self._client_address(environ),
+                user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
+                referer=_text(environ.get("HTTP_REFERER", "")),
+            )
+            if hit is not None:
+                self._tracker.record(hit)
+        except Exception:
+            _logger.exception("A hit can't be recorded; its image is sent all the same.")
+
+
+def _token(query: str) -> str | None:
+    """Return the first `token` of a query string, unquoted: some mail programs quote the underscore."""
+    for part in query[:_MAX_QUERY_LENGTH].split("&"):
+        if part.startswith("token="):
+            return unquote(part[6:])
+    return None
+
+
+def _text(header: str) -> str:
+    """Return a header's text: WSGI hands its bytes over as Latin-1, clients mean UTF-8."""
+    if header.isascii():
+        return header
+    return header[: MAX_TEXT_LENGTH * 4].encode("latin-1", "replace").decode("utf-8", "replace")

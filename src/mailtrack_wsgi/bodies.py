@@ -1,0 +1,120 @@
+"""Reading request bodies: whole, within limits, of the declared kind, or not at all."""
+
+import io
+import json
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import attrs
+from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from mailtrack.errors import InvalidImage
+from mailtrack.images import MAX_BYTES as MAX_IMAGE_BYTES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
+MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
+MAX_TEXT_BYTES = 256 * 1024
+MAX_PARTS = 20
+
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+@attrs.frozen
+class PixelForm:
+    """What a request to create a pixel holds."""
+
+    name: str
+    image: bytes | None = None
+
+
+def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
+    """Return the JSON object that a request carries.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+    """
+    media_type, options = _media_type(environ)
+    if media_type != "application/json" or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("The body must be application/json in UTF-8.")
+    data = _WholeBody(environ, MAX_JSON_BYTES).read()
+    try:
+        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return value
+
+
+def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
+    """Return what a request asks to create, given as JSON or as a form.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+        InvalidImage: the image is no file, or there are several.
+    """
+    media_type, options = _media_type(environ)
+    if media_type not in FORM_TYPES:
+        name = read_json(environ).get("name")
+        return PixelForm(name if isinstance(name, str) else "")
+    body = _WholeBody(environ, MAX_FORM_BYTES if media_type == FORM_TYPES[0] else MAX_TEXT_BYTES)
+    parser = FormDataParser(silent=False, max_form_memory_size=MAX_TEXT_BYTES, max_form_parts=MAX_PARTS)
+    try:
+        _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
+    except ValueError:
+        raise BadRequest("The form is malformed.") from None
+    body.read()  # what follows the form must be whole, too
+    if "name" in files or len(fields.getlist("name")) > 1:
+        raise BadRequest("The form must have one name, as text.")
+    uploads = [file for file in files.getlist("image") if file.filename or file.stream.read(1)]
+    if "image" in fields or len(uploads) > 1:
+        raise InvalidImage("The form must have at most one image, as a file.")
+    for upload in uploads:
+        upload.stream.seek(0)
+    image = uploads[0].stream.read() if uploads else None
+    for file in files.values():
+        file.close()
+    return PixelForm(fields.get("name", ""), image)
+
+
+class _WholeBody(io.RawIOBase):
+    """A request's body as a stream that raises where it ends before its declared length."""
+
+    def __init__(self, environ: "WSGIEnvironment", limit: int) -> None:
+        declared = environ.get("CONTENT_LENGTH") or ""
+        if not declared:
+            raise LengthRequired("The request needs a Content-Length.")
+        if not (declared.isascii() and declared.isdigit()):
+            raise BadRequest("The Content-Length is not valid.")
+        if len(declared) > 18 or int(declared) > limit:
+            raise RequestEntityTooLarge(f"The body must be at most {limit:,} bytes.")
+        self.length = int(declared)
+        self._left = self.length
+        self._stream: IO[bytes] = environ["wsgi.input"]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._left)
+        data = self._stream.read(wanted) if wanted else b""
+        if len(data) == 0 and wanted:
+            raise BadRequest("The body is shorter than its Content-Length.")
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+def _media_type(environ: "WSGIEnvironment") -> tuple[str, dict[str, str]]:
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed.")
+    media_type, options = parse_options_header(environ.get("CONTENT_TYPE"))
+    return media_type.lower(), options
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")

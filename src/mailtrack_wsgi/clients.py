@@ -1,0 +1,65 @@
+"""Who is asking, and under which name we are reached: through as many proxies as are trusted, and no more."""
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import attrs
+from werkzeug.exceptions import BadRequest
+
+from mailtrack.model import parse_ip
+from mailtrack.urls import Urls
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_IPV4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
+_IPV6_IN_BRACKETS = re.compile(r"\[([^\]]{2,64})\](?::[0-9]{1,5})?", re.ASCII)
+
+
+@attrs.frozen
+class Proxies:
+    """Reads what trusted proxies say about a request.
+
+    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, so with `trusted` proxies the
+    value that counts is that many from the end; what stands before it may be invented by anybody.
+
+    Attributes:
+        trusted: how many proxies stand before the application.
+    """
+
+    trusted: int = 0
+
+    def address(self, environ: "WSGIEnvironment") -> str | None:
+        """Return the client's IP address in canonical form, or `None` where it can't be known."""
+        if self.trusted:
+            forwarded = self._forwarded(environ, "FOR")
+            if forwarded is not None and (address := _parse_forwarded_address(forwarded)):
+                return address
+        return parse_ip(environ.get("REMOTE_ADDR"))
+
+    def urls(self, environ: "WSGIEnvironment") -> Urls:
+        """Return the URLs as this request reached us.
+
+        Raises:
+            BadRequest: the `Host` header is malformed.
+        """
+        scheme = environ["wsgi.url_scheme"]
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        if self.trusted:
+            scheme = self._forwarded(environ, "PROTO") or scheme
+            host = self._forwarded(environ, "HOST") or host
+        if scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            raise BadRequest("The Host header is not valid.")
+        path = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe="/-._~!$&()*+,;=:")
+        return Urls(f"{scheme}://{host}{path}")
+
+    def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:
+        values = environ.get(f"HTTP_X_FORWARDED_{what}", "").rsplit(",", self.trusted)
+        return values[-self.trusted].strip() or None if len(values) >= self.trusted else None
+
+
+def _parse_forwarded_address(text: str) -> str | None:
+    match = _IPV4_WITH_PORT.fullmatch(text) or _IPV6_IN_BRACKETS.fullmatch(text)
+    return parse_ip(match[1] if match else text)

@@ -1,0 +1,63 @@
+"""The reference server: mailtrack on granian."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailtrack.errors import MailtrackError
+from mailtrack.settings import Settings
+from mailtrack.storage import open_storage
+from mailtrack.tracker import Tracker
+from mailtrack_wsgi.app import Application, create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_THREADS = 8  # for each worker: a slow storage or client holds up one of them
+_STOP_TIMEOUT = 8  # seconds until a worker that does not end by itself is ended; SIGTERM is obeyed within 10
+
+
+class ServerError(MailtrackError):
+    """The server can't be started."""
+
+
+def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight then is still answered.
+
+    Args:
+        settings: how, and with which storage.
+        on_start: called when the server listens.
+
+    Raises:
+        ServerError: granian is not installed, or the address can't be listened on.
+        StorageError: the storage can't be opened.
+    """
+    try:
+        from granian import Granian
+        from granian.constants import Interfaces
+        from granian.log import LogLevels
+    except ImportError as error:
+        raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
+    open_storage(settings.database).close()  # what is wrong with it is told before anything listens
+    server = Granian(
+        "mailtrack",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=_THREADS,
+        workers_kill_timeout=_STOP_TIMEOUT,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,  # its warnings are advice on our choice of threads
+    )
+    server.on_startup(on_start)
+    try:
+        server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+    except OSError as error:
+        raise ServerError(f"Can't listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
+
+
+def _load(settings: Settings) -> Application:
+    """Make the application of one worker, in its own process."""
+    storage = open_storage(settings.database)
+    tracker = Tracker(storage, base_url=settings.base_url)
+    return create_app(tracker, trusted_proxies=settings.trusted_proxies)

@@ -1,0 +1,78 @@
+"""What every endpoint is given."""
+
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import urlsplit
+
+import attrs
+from werkzeug.wrappers import Request
+
+from mailtrack.errors import InvalidPaging
+from mailtrack.tracker import DEFAULT_LIMIT, Tracker
+from mailtrack.urls import Urls
+from mailtrack_wsgi.clients import Proxies
+from mailtrack_wsgi.limits import TokenLimiter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+@attrs.frozen(kw_only=True)
+class Site:
+    """The parts that an application is made of."""
+
+    tracker: Tracker
+    proxies: Proxies
+    limiter: TokenLimiter = attrs.Factory(TokenLimiter)
+
+    def urls(self, environ: "WSGIEnvironment") -> Urls:
+        """Return the URLs to print: below the tracker's base URL, else as the request reached us."""
+        return self.tracker.urls or self.proxies.urls(environ)
+
+    def root(self, environ: "WSGIEnvironment") -> str:
+        """Return the path at which the world sees this application, for links; "" at the top of a host."""
+        return urlsplit(self.urls(environ).base).path
+
+
+def one_argument(request: Request, name: str) -> str | None:
+    """Return an argument of the query, `None` where it is missing.
+
+    Raises:
+        InvalidPaging: it is given more than once.
+    """
+    values = request.args.getlist(name)
+    if len(values) > 1:
+        raise InvalidPaging(f"{name} must be given once.")
+    return values[0] if values else None
+
+
+def number_argument(request: Request, name: str, default: int) -> int:
+    """Return an argument of the query that is a whole number of at least 1.
+
+    Raises:
+        InvalidPaging: it is none, or given more than once.
+    """
+    value = one_argument(request, name)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) <= 18 and int(value) >= 1):
+        raise InvalidPaging(f"{name} must be a whole number of at least 1.")
+    return int(value)
+
+
+class Paging(TypedDict):
+    """Which part of a list a request asks for, as the tracker's lists take it."""
+
+    limit: int
+    cursor: str | None
+
+
+def paging_arguments(request: Request) -> Paging:
+    """Return `limit` and `cursor` of the query.
+
+    Raises:
+        InvalidPaging: one is malformed, or given more than once.
+    """
+    return {
+        "limit": number_argument(request, "limit", DEFAULT_LIMIT),
+        "cursor": one_argument(request, "cursor"),
+    }

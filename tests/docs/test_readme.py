@@ -1,0 +1,130 @@
+"""What the README and the docs show works as written."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+import pytest
+
+from mailtrack.cli import main
+from mailtrack.settings import ENVIRONMENT_PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The port of a reference server on a new database."""
+    port = free_port()
+    command = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            process.stdout.readline()  # it tells when it listens
+            for _ in range(1000):
+                if answers(f"http://127.0.0.1:{port}/healthz"):
+                    break
+            yield port
+        finally:
+            process.terminate()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs bash and curl")
+def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_path):
+    (session,) = blocks(README, "console")
+    session = session.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server}")  # that port may be taken here
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", session],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "200 image/png" in done.stdout
+    assert "<td>ann@example.org</td>" in done.stdout
+    assert '"userAgent":"curl/' in done.stdout
+    assert "\nbob@example.com,tok_" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, code in enumerate(blocks(page.read_text(encoding="utf-8"), "python"))
+    ],
+)
+def test_python_code_in_the_docs_runs(code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def commands(command: click.Command, path: str):
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{path} {name}")
+    else:
+        yield path, command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(*found, id=found[0]) for found in commands(main, "mailtrack")]
+)
+def test_each_command_and_its_options_are_in_the_docs(path, command):
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"`{path}" in text
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[0] in text
+
+
+@pytest.mark.parametrize("name", list(Settings.__annotations__))
+def test_each_setting_is_in_the_docs_with_its_variable(name):
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"| `--{name.replace('_', '-')}` | `{ENVIRONMENT_PREFIX}{name.upper()}` |" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    found = subprocess.run(
+        ["sed", "-n", r"s/^    \(python3 -m venv .*nox\)$/\1/p", "README.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]},
+    ).stdout.splitlines()  # fmt: skip
+    assert len(found) == 1
+    assert r"s/^    \(python3 -m venv .*nox\)$/\1/p" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
