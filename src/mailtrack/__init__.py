@@ -33,6 +33,7 @@ from mailtrack.model import (
     Verdict,
     VerdictKind,
 )
+from mailtrack.spool import Durability, Spool, SpoolFull
 from mailtrack.storage import Storage, open_storage
 from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Certainty",
+    "Durability",
     "EmailProblem",
     "Hit",
     "HourCount",
@@ -64,6 +66,8 @@ __all__ = [
     "Recipient",
     "RecipientNotFound",
     "ShortIdTaken",
+    "Spool",
+    "SpoolFull",
     "Storage",
     "StorageError",
     "StorageUnavailable",

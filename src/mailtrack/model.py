@@ -5,6 +5,7 @@ All times are aware, in UTC, in whole milliseconds. No value knows how it is sto
 
 import enum
 import ipaddress
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -71,6 +72,10 @@ class Certainty(enum.StrEnum):
     PROBABLE = "probable"
 
 
+def _to_reasons(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)  # mypy can't tell the type that the bare class takes as a converter
+
+
 @attrs.frozen(kw_only=True)
 class Verdict:
     """What kind of fetch an open was, by whom, and why.
@@ -85,7 +90,7 @@ class Verdict:
 
     kind: VerdictKind = attrs.field(default=VerdictKind.UNKNOWN, converter=VerdictKind)
     vendor: str | None = None
-    reasons: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    reasons: tuple[str, ...] = attrs.field(default=(), converter=_to_reasons)
     certainty: Certainty | None = attrs.field(default=None, converter=attrs.converters.optional(Certainty))
     rules_version: int = 0
 
@@ -196,6 +201,21 @@ class Hit:
     ip: str | None = attrs.field(default=None, converter=parse_ip, repr=False)
     user_agent: str = attrs.field(default="", converter=clean_text)
     referer: str = attrs.field(default="", converter=clean_text)
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """Whose open a hit would be.
+
+    Attributes:
+        pixel_id: the UUID of the pixel that it names.
+        recipient_id: the recipient whose token it has, if any.
+        token_made_at: when that token was made.
+    """
+
+    pixel_id: str
+    recipient_id: str | None = None
+    token_made_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -2,18 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
 from mailtrack.errors import InvalidSetting
+from mailtrack.spool import Durability, Spool
+from mailtrack.spool.spool import MAX_BYTES
 from mailtrack.urls import check_base_url
 
 ENVIRONMENT_PREFIX = "MAILTRACK_"
 
 
 def _to_integer(value: int | str, field: "attrs.Attribute[Any]") -> int:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 10):
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 20):
         raise InvalidSetting(field.name, "must be a whole number")
     return int(value)
 
@@ -31,6 +34,11 @@ def _number(default: int, low: int, high: int) -> Any:
     return attrs.field(default=default, converter=converter, validator=_in_range(low, high))
 
 
+def _is_durability(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if value not in list(Durability):
+        raise InvalidSetting(field.name, f"must be one of {', '.join(Durability)}")
+
+
 def _to_base_url(value: str | None) -> str | None:
     return None if value is None else check_base_url(value)
 
@@ -45,6 +53,10 @@ class Settings:
         database: the URL of the storage, see `mailtrack.open_storage`.
         base_url: where the server is reached from outside, or `None` to build URLs from each request.
         workers: how many processes serve, 1 to 64.
+        spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, and
+            none otherwise; "off" for none at all.
+        spool_durability: `everysec` (an open is on disk within a second) or `always` (before its image goes out).
+        spool_max_bytes: how much each worker keeps while the storage is away, from 1 MiB.
         trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
     """
 
@@ -53,7 +65,25 @@ class Settings:
     database: str = "sqlite:///mailtrack.db"
     base_url: str | None = attrs.field(default=None, converter=_to_base_url)
     workers: int = _number(1, 1, 64)
+    spool: str | None = None
+    spool_durability: str = attrs.field(default=Durability.EVERYSEC.value, validator=_is_durability)
+    spool_max_bytes: int = _number(MAX_BYTES, 1024 * 1024, 2**50)
     trusted_proxies: int = _number(0, 0, 10)
+
+    @property
+    def spool_folder(self) -> Path | None:
+        """Where the spool lies, `None` where there is none."""
+        if self.spool is not None:
+            return None if self.spool == "off" else Path(self.spool)
+        scheme, _, path = self.database.partition(":///")
+        return Path(f"{path}.spool") if scheme == "sqlite" and path else None
+
+    def make_spool(self) -> Spool | None:
+        """Make the spool, not open yet, or `None` where there is none."""
+        folder = self.spool_folder
+        if folder is None:
+            return None
+        return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
 
     @classmethod
     def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:

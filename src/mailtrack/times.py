@@ -12,7 +12,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def now() -> datetime:
     """Return the time now."""
-    return datetime.now(UTC)
+    return to_utc(datetime.now(UTC))
 
 
 def to_utc(value: datetime) -> datetime:
@@ -36,7 +36,7 @@ def to_milliseconds(value: datetime) -> int:
 
 def from_milliseconds(value: int) -> datetime:
     """Return the time that is `value` milliseconds after 1970-01-01T00:00Z."""
-    return _EPOCH + timedelta(milliseconds=value)
+    return _EPOCH + value * _MILLISECOND
 
 
 def to_text(value: datetime) -> str:

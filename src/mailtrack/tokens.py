@@ -8,6 +8,9 @@ from datetime import datetime
 
 from mailtrack.times import to_milliseconds
 
+SHORT_ID_LENGTH = 8
+"""Hex digits in the short id of a pixel."""
+
 _TOKEN_BYTES = 16  # 128 bits
 _RECIPIENT_BYTES = 8  # beside the short id of the pixel
 _OPEN_BYTES = 10  # beside 48 bits of time

@@ -1,5 +1,6 @@
 """`Tracker`: the one object that a program works with."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mailtrack import tokens
@@ -15,6 +16,8 @@ from mailtrack.errors import (
 )
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient, T
+from mailtrack.pictures import Pictures
+from mailtrack.spool import Drainer, Spool
 from mailtrack.storage.protocol import Storage
 from mailtrack.times import Clock, now
 from mailtrack.urls import Urls
@@ -24,6 +27,10 @@ MAX_LIMIT = 1000
 """How many items a page of a list has at most."""
 
 _ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^-36
+
+# Control characters, halves of surrogate pairs, separators of lines and paragraphs. Joiners (in emoji, in Persian)
+# and blanks of any width are as good in a name as letters.
+_NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class Tracker:
@@ -35,15 +42,21 @@ class Tracker:
     Args:
         storage: where everything lives.
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
+        spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
         clock: tells the time.
 
     Raises:
         InvalidSetting: `base_url` is not an absolute http or https URL.
     """
 
-    def __init__(self, storage: Storage, *, base_url: str | None = None, clock: Clock = now) -> None:
+    def __init__(
+        self, storage: Storage, *, base_url: str | None = None, spool: Spool | None = None, clock: Clock = now
+    ) -> None:
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
+        self._spool = spool
+        self._drainer: Drainer | None = None
+        self._pictures = Pictures(storage.get_image)
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -63,6 +76,31 @@ class Tracker:
         if self._urls is None:
             raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
         return self._urls
+
+    def start(self) -> None:
+        """Start to use the spool: open it, and drain it with two threads of this process.
+
+        Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
+        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once.
+
+        Raises:
+            OSError: the spool's folder can't be used.
+        """
+        if self._spool is not None and not self._spool.is_open:
+            self._drainer = Drainer(self._spool, self.store)
+            self._drainer.start()
+
+    def stop(self, *, timeout: float = 5.0) -> bool:
+        """Drain the spool and stop its threads. Harmless where nothing was started.
+
+        Args:
+            timeout: how long to wait for the storage, in seconds.
+
+        Returns:
+            Whether all is stored. What is not stays in the spool, for the next process that starts to use it.
+        """
+        drainer, self._drainer = self._drainer, None
+        return drainer is None or drainer.stop(timeout)
 
     def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
         """Create a pixel.
@@ -120,6 +158,8 @@ class Tracker:
         """
         found = self.get_pixel(pixel)
         self._storage.delete_pixel(found.id)
+        for key in (found.id, found.short_id):
+            self._pictures.forget(key)
         return found
 
     def get_image(self, name: str) -> Image:
@@ -129,7 +169,7 @@ class Tracker:
             ImageNotFound: there is none.
         """
         pixel_id = tokens.parse_pixel_key(name.partition(".")[0])
-        if pixel_id is None:
+        if pixel_id is None or len(pixel_id) == tokens.SHORT_ID_LENGTH:  # files are named after the whole id
             raise ImageNotFound
         image = self._storage.get_image(pixel_id)
         if name != f"{pixel_id}.{EXTENSIONS[image.media_type]}":
@@ -139,16 +179,10 @@ class Tracker:
     def get_picture(self, pixel: str) -> Image:
         """Return what a pixel shows: its own image, or the transparent one, also where there is no such pixel.
 
-        Raises:
-            StorageError: the storage can't tell.
+        It is kept in memory for a second, and shown on while the storage fails.
         """
         key = tokens.parse_pixel_key(pixel)
-        if key is None:
-            return TRANSPARENT_PNG
-        try:
-            return self._storage.get_image(key)
-        except ImageNotFound:
-            return TRANSPARENT_PNG
+        return TRANSPARENT_PNG if key is None else self._pictures.get(key)
 
     def generate_tokens(self, pixel: str, emails: Iterable[str]) -> list[Recipient]:
         """Return one recipient, with a token, for each distinct address, in the order of first appearance.
@@ -266,10 +300,15 @@ class Tracker:
     def record(self, hit: Hit) -> None:
         """Record a hit. Hits of pixels that do not exist are passed over.
 
+        With a started spool it is in the spool when this returns, and in the storage within half a second.
+
         Raises:
-            StorageError: it can't be stored.
+            StorageError: it can't be stored, or the spool is full.
         """
-        self.store([hit])
+        if self._spool is not None and self._spool.is_open:
+            self._spool.append(hit)
+        else:
+            self.store([hit])
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.
@@ -277,22 +316,19 @@ class Tracker:
         Raises:
             StorageError: they can't be stored; none was.
         """
-        opens = []
-        for hit, target in zip(hits, self._storage.resolve(hits), strict=True):
-            if target is None:
-                continue
-            pixel, recipient = target
-            opens.append(
-                Open(
-                    id=hit.id,
-                    pixel_id=pixel.id,
-                    recipient_id=None if recipient is None else recipient.id,
-                    opened_at=hit.at,
-                    ip=hit.ip,
-                    user_agent=hit.user_agent,
-                    referer=hit.referer,
-                )
+        opens = [
+            Open(
+                id=hit.id,
+                pixel_id=target.pixel_id,
+                recipient_id=target.recipient_id,
+                opened_at=hit.at,
+                ip=hit.ip,
+                user_agent=hit.user_agent,
+                referer=hit.referer,
             )
+            for hit, target in zip(hits, self._storage.resolve(hits), strict=True)
+            if target is not None
+        ]
         return self._storage.add_opens(opens) if opens else 0
 
     def list_opens(
@@ -349,7 +385,7 @@ def _check_name(name: str) -> str:
         raise InvalidName("Pixel name is required.")
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidName(f"Pixel name must be at most {MAX_NAME_LENGTH} characters.")
-    if not name.isprintable():
+    if any(unicodedata.category(char) in _NOT_IN_NAMES for char in name):
         raise InvalidName("Pixel name must not contain control characters.")
     return name
 

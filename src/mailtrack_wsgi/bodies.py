@@ -2,6 +2,8 @@
 
 import io
 import json
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import attrs
@@ -19,6 +21,7 @@ MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, wit
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
 MAX_TEXT_BYTES = 256 * 1024
 MAX_PARTS = 20
+_MAX_BYTES_IN_MEMORY = 512 * 1024  # of an uploaded file, until it is read whole
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -62,23 +65,26 @@ def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
         name = read_json(environ).get("name")
         return PixelForm(name if isinstance(name, str) else "")
     body = _WholeBody(environ, MAX_FORM_BYTES if media_type == FORM_TYPES[0] else MAX_TEXT_BYTES)
-    parser = FormDataParser(silent=False, max_form_memory_size=MAX_TEXT_BYTES, max_form_parts=MAX_PARTS)
-    try:
-        _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
-    except ValueError:
-        raise BadRequest("The form is malformed.") from None
-    body.read()  # what follows the form must be whole, too
-    if "name" in files or len(fields.getlist("name")) > 1:
-        raise BadRequest("The form must have one name, as text.")
-    uploads = [file for file in files.getlist("image") if file.filename or file.stream.read(1)]
-    if "image" in fields or len(uploads) > 1:
-        raise InvalidImage("The form must have at most one image, as a file.")
-    for upload in uploads:
-        upload.stream.seek(0)
-    image = uploads[0].stream.read() if uploads else None
-    for file in files.values():
-        file.close()
-    return PixelForm(fields.get("name", ""), image)
+    with ExitStack() as uploaded:  # a form may be refused when some of its files are read already
+        parser = FormDataParser(
+            stream_factory=lambda *_, **__: uploaded.enter_context(SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY)),
+            silent=False,
+            max_form_memory_size=MAX_TEXT_BYTES,
+            max_form_parts=MAX_PARTS,
+        )
+        try:
+            _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
+        except ValueError:
+            raise BadRequest("The form is malformed.") from None
+        body.read()  # what follows the form must be whole, too
+        if "name" in files or len(fields.getlist("name")) > 1:
+            raise BadRequest("The form must have one name, as text.")
+        uploads = [file for file in files.getlist("image") if file.filename or file.stream.read(1)]
+        if "image" in fields or len(uploads) > 1:
+            raise InvalidImage("The form must have at most one image, as a file.")
+        for upload in uploads:
+            upload.stream.seek(0)
+        return PixelForm(fields.get("name", ""), uploads[0].stream.read() if uploads else None)
 
 
 class _WholeBody(io.RawIOBase):

@@ -78,7 +78,9 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
     """`GET /logs/<pixel>`: the opens of a pixel, newest first."""
     number = number_argument(request, "page", 1)
     found = site.tracker.get_pixel(pixel)
-    opens = site.tracker.list_opens(found.id, limit=OPENS_ON_PAGE, skip=(number - 1) * OPENS_ON_PAGE).items
+    last = max(1, -(-found.opens.number // OPENS_ON_PAGE))
+    skip = min(number - 1, last) * OPENS_ON_PAGE
+    opens = site.tracker.list_opens(found.id, limit=OPENS_ON_PAGE, skip=skip).items
     return page_response(
         "logs.html",
         root=site.root(request.environ),
@@ -87,7 +89,7 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
         opens=opens,
         recipients=site.tracker.get_recipients(found_open.recipient_id for found_open in opens),
         page=number,
-        last=max(1, -(-found.opens.number // OPENS_ON_PAGE)),
+        last=last,
     )
 
 

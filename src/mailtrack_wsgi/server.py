@@ -1,9 +1,10 @@
 """The reference server: mailtrack on granian."""
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailtrack.errors import MailtrackError
+from mailtrack.errors import MailtrackError, StorageError
 from mailtrack.settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
@@ -12,8 +13,11 @@ from mailtrack_wsgi.app import Application, create_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_logger = logging.getLogger(__name__)
+
 _THREADS = 8  # for each worker: a slow storage or client holds up one of them
-_STOP_TIMEOUT = 8  # seconds until a worker that does not end by itself is ended; SIGTERM is obeyed within 10
+_STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
+_DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
 
 class ServerError(MailtrackError):
@@ -37,7 +41,8 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
-    open_storage(settings.database).close()  # what is wrong with it is told before anything listens
+    with open_storage(settings.database):  # what is wrong with it is told before anything listens
+        pass
     server = Granian(
         "mailtrack",
         address=settings.host,
@@ -54,10 +59,27 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         server.serve(target_loader=partial(_load, settings), wrap_loader=False)
     except OSError as error:
         raise ServerError(f"Can't listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
+    finally:
+        _drain_rest(settings)
 
 
 def _load(settings: Settings) -> Application:
     """Make the application of one worker, in its own process."""
     storage = open_storage(settings.database)
-    tracker = Tracker(storage, base_url=settings.base_url)
+    tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool())
+    tracker.start()
     return create_app(tracker, trusted_proxies=settings.trusted_proxies)
+
+
+def _drain_rest(settings: Settings) -> None:
+    """Store what workers that are gone, in whatever way, left in the spool. What can't be stored now stays there."""
+    spool = settings.make_spool()
+    if spool is None or not spool.folder.exists():
+        return
+    try:
+        with open_storage(settings.database) as storage:
+            tracker = Tracker(storage, spool=spool)
+            tracker.start()
+            tracker.stop(timeout=_DRAIN_TIMEOUT)
+    except (StorageError, OSError) as error:
+        _logger.warning("Some opens stay in the spool until the next start: %s", error)

@@ -12,6 +12,9 @@ from mailtrack.tracker import Tracker
 
 database_option = click.option("--database", metavar="URL", help="The storage.  [default: sqlite:///mailtrack.db]")
 base_url_option = click.option("--base-url", metavar="URL", help="Where the server is reached from outside.")
+spool_option = click.option(
+    "--spool", metavar="DIR", help="The spool's folder, or off.  [default: beside the database]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
 
 

@@ -8,6 +8,7 @@ from mailtrack.cli.opens import opens
 from mailtrack.cli.pixels import pixels
 from mailtrack.cli.recipients import recipients
 from mailtrack.cli.serve import serve
+from mailtrack.cli.spool import spool
 from mailtrack.errors import InvalidSetting, MailtrackError
 
 
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens):
+for command in (serve, pixels, recipients, opens, spool):
     main.add_command(command)

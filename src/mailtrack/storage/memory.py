@@ -18,7 +18,7 @@ from mailtrack.errors import (
     ShortIdTaken,
     StorageError,
 )
-from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, T, VerdictKind
+from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, T, Target, VerdictKind
 from mailtrack.storage import cursors
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.times import start_of_hour
@@ -72,7 +72,7 @@ class MemoryStorage:
 
     def get_pixel(self, key: str) -> Pixel:
         with self._opened():
-            return self._snapshot(self._shelf(key))
+            return self._snapshot(self._require(self._find(key)))
 
     def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
         before = None if cursor is None else cursors.to_place(cursor)
@@ -86,7 +86,8 @@ class MemoryStorage:
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._opened():
-            del self._shelves[self._shelf(pixel_id).pixel.short_id]
+            shelf = self._require(self._owner(pixel_id))
+            del self._shelves[shelf.pixel.short_id]
 
     def get_image(self, key: str) -> Image:
         with self._opened():
@@ -97,7 +98,7 @@ class MemoryStorage:
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
         with self._opened():
-            shelf = self._shelf(pixel_id)
+            shelf = self._require(self._owner(pixel_id))
             return [self._add_recipient(shelf, recipient) for recipient in recipients]
 
     def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
@@ -114,7 +115,7 @@ class MemoryStorage:
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
         with self._opened():
-            shelf = self._find(pixel_id)
+            shelf = self._owner(pixel_id)
             found = (
                 (place, recipient)
                 for place, recipient in (shelf.recipients.items() if shelf else ())
@@ -132,7 +133,7 @@ class MemoryStorage:
             del shelf.by_email[recipient.email], shelf.by_token[recipient.token]
             return recipient
 
-    def resolve(self, hits: Sequence[Hit]) -> list[tuple[Pixel, Recipient | None] | None]:
+    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         with self._opened():
             return [self._resolve(hit) for hit in hits]
 
@@ -143,7 +144,7 @@ class MemoryStorage:
     def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
         before = None if cursor is None else cursors.to_place(cursor)
         with self._opened():
-            shelf = self._find(pixel_id)
+            shelf = self._owner(pixel_id)
             if shelf is None:
                 return Page(items=())
             end = len(shelf.opens) if before is None else min(before, len(shelf.opens))
@@ -154,7 +155,7 @@ class MemoryStorage:
 
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         with self._opened():
-            shelf = self._find(pixel_id)
+            shelf = self._owner(pixel_id)
             counts = shelf.hours.items() if shelf else ()
             return [HourCount(hour=hour, kind=kind, opens=opens) for (hour, kind), opens in sorted(counts)]
 
@@ -186,8 +187,12 @@ class MemoryStorage:
         shelf = self._shelves.get(key[:8])
         return shelf if shelf and key in (shelf.pixel.id, shelf.pixel.short_id) else None
 
-    def _shelf(self, key: str) -> _Shelf:
-        shelf = self._find(key)
+    def _owner(self, pixel_id: str) -> _Shelf | None:
+        shelf = self._shelves.get(pixel_id[:8])
+        return shelf if shelf and pixel_id == shelf.pixel.id else None
+
+    @staticmethod
+    def _require(shelf: _Shelf | None) -> _Shelf:
         if shelf is None:
             raise PixelNotFound
         return shelf
@@ -207,15 +212,18 @@ class MemoryStorage:
         shelf.by_id[recipient.id] = shelf.by_email[recipient.email] = shelf.by_token[recipient.token] = place
         return recipient
 
-    def _resolve(self, hit: Hit) -> tuple[Pixel, Recipient | None] | None:
+    def _resolve(self, hit: Hit) -> Target | None:
         shelf = self._find(hit.pixel)
         if shelf is None:
             return None
         place = None if hit.token is None else shelf.by_token.get(hit.token)
-        return self._snapshot(shelf), None if place is None else shelf.recipients[place]
+        if place is None:
+            return Target(pixel_id=shelf.pixel.id)
+        recipient = shelf.recipients[place]
+        return Target(pixel_id=shelf.pixel.id, recipient_id=recipient.id, token_made_at=recipient.created_at)
 
     def _add_open(self, new: Open) -> bool:
-        shelf = self._find(new.pixel_id)
+        shelf = self._owner(new.pixel_id)
         if shelf is None or new.id in shelf.open_ids:
             return False
         shelf.open_ids.add(new.id)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient
+from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, Target
 
 
 @runtime_checkable
@@ -111,12 +111,12 @@ class Storage(Protocol):
         """
         ...
 
-    def resolve(self, hits: Sequence[Hit]) -> list[tuple[Pixel, Recipient | None] | None]:
+    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         """Look up whose opens hits would be.
 
         Returns:
-            One entry for each hit, in their order: the pixel, and the recipient where the hit's token is one of that
-            pixel's; `None` where the pixel does not exist.
+            One entry for each hit, in their order, with the recipient where the hit's token is one of that pixel's;
+            `None` where the pixel does not exist.
         """
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailtrack.model import Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack.model import NEVER_OPENED, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
 from mailtrack.storage import cursors
 from mailtrack.times import from_milliseconds, to_milliseconds
 
@@ -16,6 +16,10 @@ OPEN = (
     " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version"
 )
 OPEN_COLUMNS = 13
+COUNT_OPENS = (
+    "opens = opens + ?1, first_opened_at = min(coalesce(first_opened_at, ?2), ?2),"
+    " last_opened_at = max(coalesce(last_opened_at, ?3), ?3)"
+)
 
 
 def to_pixel(row: Sequence[Any]) -> Pixel:
@@ -39,9 +43,14 @@ def to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
         pixel_id=pixel_id,
         email=email,
         token=token,
-        created_at=from_milliseconds(created_at),
+        created_at=_to_shared_time(created_at),
         opens=_to_span(span),
     )
+
+
+def to_target(pixel_id: str, recipient_id: str, created_at: int) -> Target:
+    """Make the target of a hit with a recipient's token."""
+    return Target(pixel_id=pixel_id, recipient_id=recipient_id, token_made_at=_to_shared_time(created_at))
 
 
 def to_open(row: Sequence[Any], pixel_id: str) -> Open:
@@ -88,11 +97,17 @@ def to_page(rows: Sequence[Any], limit: int, convert: Callable[[Any], T], *, pla
 
 def _to_span(columns: Sequence[int | None]) -> OpenSpan:
     number, first, last = columns
+    if not number:
+        return NEVER_OPENED
     return OpenSpan(
-        number=number or 0,
+        number=number,
         first=None if first is None else from_milliseconds(first),
         last=None if last is None else from_milliseconds(last),
     )
+
+
+# All recipients of one request have one time.
+_to_shared_time = lru_cache(maxsize=64)(from_milliseconds)
 
 
 @lru_cache(maxsize=1024)

@@ -16,8 +16,6 @@ from mailtrack.storage.sqlite.connections import connect, translated
 
 APPLICATION_ID = 0x6D61696C  # "mail", in the header of every file of ours
 
-_MAGIC = b"SQLite format 3\0"  # and the application id at 68: https://sqlite.org/fileformat2.html#the_database_header
-
 migrations = sqlite_utils.Migrations("mailtrack")
 
 
@@ -105,12 +103,12 @@ def prepare(path: Path) -> None:
     try:
         if not path.exists():
             _create(path)
-        with path.open("rb") as file:
-            header = file.read(100)
+        if path.stat().st_size == 0:
+            raise StorageError(f"{path} is empty, which no database of mailtrack ever is. Restore it, or remove it.")
     except OSError as error:
         raise StorageError(f"{path} can't be used: {error.strerror}.") from error
-    _check_header(header, path)
     with translated():
+        _check_ours(path)
         connection = connect(path)
         try:
             _migrate(connection, path)
@@ -118,12 +116,15 @@ def prepare(path: Path) -> None:
             connection.close()
 
 
-def _check_header(header: bytes, path: Path) -> None:
-    # SQLite itself would do with a foreign file what its journal asks for, so it is not even opened.
-    if not header:
-        raise StorageError(f"{path} is empty, which no database of mailtrack ever is. Restore it, or remove it.")
-    if not header.startswith(_MAGIC) or header[68:72] != APPLICATION_ID.to_bytes(4, "big"):
-        raise StorageError(f"{path} is not a database of mailtrack.")
+def _check_ours(path: Path) -> None:
+    # Looked at as immutable: SQLite then does not do to a foreign file what a journal beside it asks for. Reading the
+    # header without SQLite would drop the locks that this process may hold on the file.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            raise StorageError(f"{path} is not a database of mailtrack.")
+    finally:
+        connection.close()
 
 
 def _create(path: Path) -> None:

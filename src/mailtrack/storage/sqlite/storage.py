@@ -3,17 +3,21 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Hit, HourCount, Image, Open, OpenSpan, Page, Pixel, Recipient, VerdictKind
+from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, Target, VerdictKind
 from mailtrack.storage import cursors
 from mailtrack.storage.sqlite import rows, schema
 from mailtrack.storage.sqlite.connections import Connections
-from mailtrack.times import from_milliseconds, start_of_hour, to_milliseconds
+from mailtrack.storage.sqlite.tally import Tally
+from mailtrack.times import from_milliseconds, to_milliseconds
+
+
+# CROSS JOIN holds SQLite to the order written: what is looked for first, then its place in an index.
 
 
 class SQLiteStorage:
@@ -103,9 +107,8 @@ class SQLiteStorage:
     @staticmethod
     def _by_email(db: sqlite3.Connection, pixel: int, pixel_id: str, emails: list[str]) -> dict[str, Recipient]:
         found = db.execute(
-            f"SELECT {rows.RECIPIENT} FROM recipients r"
-            " WHERE r.pixel = ? AND r.email IN (SELECT value FROM json_each(?))",
-            (pixel, json.dumps(emails)),
+            f"SELECT {rows.RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.email = w.value",
+            (json.dumps(emails), pixel),
         )
         return {recipient.email: recipient for recipient in (rows.to_recipient(row, pixel_id) for row in found)}
 
@@ -150,36 +153,26 @@ class SQLiteStorage:
         self._connections.forget_deleted()
         return rows.to_recipient(row, pixel_id)
 
-    def resolve(self, hits: Sequence[Hit]) -> list[tuple[Pixel, Recipient | None] | None]:
+    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
+        tokens: defaultdict[str, set[str]] = defaultdict(set)
+        for hit in hits:
+            tokens[hit.pixel[:8]].add(hit.token or "")
+        targets: dict[tuple[str, str], Target] = {}
         with self._connections.reading() as db:
-            pixels = self._pixels_by_short_id(db, {hit.pixel[:8] for hit in hits})
-            wanted = {(pixels[hit.pixel[:8]][0], hit.token) for hit in hits if hit.token and hit.pixel[:8] in pixels}
-            found = db.execute(
-                f"SELECT r.pixel, {rows.RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r"
-                " ON r.pixel = json_extract(w.value, '$[0]') AND r.token = json_extract(w.value, '$[1]')",
-                (json.dumps(list(wanted)),),
-            ).fetchall()
-        ids = dict(pixels.values())
-        recipients = {
-            (pixel, recipient.token): recipient
-            for pixel, recipient in ((row[0], rows.to_recipient(row[1:], ids[row[0]].id)) for row in found)
-        }
-
-        def target(hit: Hit) -> tuple[Pixel, Recipient | None] | None:
-            number, pixel = pixels.get(hit.pixel[:8], (0, None))
-            if pixel is None or hit.pixel not in (pixel.short_id, pixel.id):
-                return None
-            return pixel, recipients.get((number, hit.token or ""))
-
-        return [target(hit) for hit in hits]
-
-    @staticmethod
-    def _pixels_by_short_id(db: sqlite3.Connection, short_ids: Iterable[str]) -> dict[str, tuple[int, Pixel]]:
-        found = db.execute(
-            f"SELECT {rows.PIXEL} FROM pixels WHERE short_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(short_ids)),),
-        )
-        return {pixel.short_id: (number, pixel) for number, pixel in ((row[0], rows.to_pixel(row)) for row in found)}
+            for pixel, pixel_id, short_id in db.execute(
+                "SELECT pixel, id, short_id FROM pixels WHERE short_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(tokens)),),
+            ).fetchall():
+                nobody = Target(pixel_id=pixel_id)
+                targets |= {(key, token): nobody for key in (short_id, pixel_id) for token in tokens[short_id]}
+                for token, recipient_id, created_at in db.execute(
+                    "SELECT r.token, r.id, r.created_at FROM json_each(?) w"
+                    " CROSS JOIN recipients r ON r.pixel = ? AND r.token = w.value",
+                    (json.dumps(list(tokens[short_id])), pixel),
+                ):
+                    target = rows.to_target(pixel_id, recipient_id, created_at)
+                    targets[short_id, token] = targets[pixel_id, token] = target
+        return [targets.get((hit.pixel, hit.token or "")) for hit in hits]
 
     def add_opens(self, opens: Sequence[Open]) -> int:
         by_pixel: defaultdict[str, dict[str, Open]] = defaultdict(dict)
@@ -200,25 +193,26 @@ class SQLiteStorage:
             (json.dumps(list(batch)), pixel),
         ).fetchall():
             del batch[present]
+        new = list(batch.values())
         db.executemany(
             f"INSERT INTO opens VALUES ({', '.join('?' * rows.OPEN_COLUMNS)})",
-            (rows.from_open(new, pixel, number) for number, new in enumerate(batch.values(), last + 1)),
+            (rows.from_open(open_, pixel, number) for number, open_ in enumerate(new, last + 1)),
         )
-        spans: defaultdict[str | None, OpenSpan] = defaultdict(OpenSpan)  # None stands for the whole pixel
-        hours: defaultdict[tuple[int, str], int] = defaultdict(int)
-        for new in batch.values():
-            spans[None] = spans[None].with_open(new.opened_at)
-            if new.recipient_id is not None:
-                spans[new.recipient_id] = spans[new.recipient_id].with_open(new.opened_at)
-            hours[to_milliseconds(start_of_hour(new.opened_at)), new.verdict.kind.value] += 1
-        _count(db, "pixels", "pixel = ?", [(spans.pop(None), (pixel,))] if batch else [])
-        _count(db, "recipients", "pixel = ? AND id = ?", [(span, (pixel, key)) for key, span in spans.items()])
+        tally = Tally(new)
+        db.executemany(
+            f"UPDATE pixels SET {rows.COUNT_OPENS} WHERE pixel = ?4",
+            [(*span, pixel) for span in tally.pixel],
+        )
+        db.executemany(
+            f"UPDATE recipients SET {rows.COUNT_OPENS} WHERE pixel = ?4 AND id = ?5",
+            [(*span, pixel, recipient_id) for recipient_id, span in tally.recipients.items()],
+        )
         db.executemany(
             "INSERT INTO hours VALUES (?, ?, ?, ?)"
             " ON CONFLICT (pixel, hour, verdict) DO UPDATE SET opens = opens + excluded.opens",
-            ((pixel, hour, verdict, number) for (hour, verdict), number in hours.items()),
+            [(pixel, hour, verdict, opens) for (hour, verdict), opens in tally.hours.items()],
         )
-        return len(batch)
+        return len(new)
 
     def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
         last = None if cursor is None else cursors.to_place(cursor)
@@ -276,19 +270,3 @@ def _find_pixel(db: sqlite3.Connection, key: str) -> Any:
 
 def _key_column(key: str) -> str:
     return "short_id" if len(key) == 8 else "id"
-
-
-def _count(
-    db: sqlite3.Connection, table: str, condition: str, spans: Iterable[tuple[OpenSpan, tuple[object, ...]]]
-) -> None:
-    """Add opens to the counts of pixels or recipients."""
-    db.executemany(
-        f"UPDATE {table} SET opens = opens + ?,"
-        " first_opened_at = min(coalesce(first_opened_at, ?2), ?2),"
-        f" last_opened_at = max(coalesce(last_opened_at, ?3), ?3) WHERE {condition}",
-        (
-            (span.number, to_milliseconds(span.first), to_milliseconds(span.last), *key)
-            for span, key in spans
-            if span.first and span.last
-        ),
-    )

@@ -1,0 +1,71 @@
+"""`mailtrack spool`."""
+
+from pathlib import Path
+
+import attrs
+import click
+
+from mailtrack.cli.common import database_option, echo_json, json_option, spool_option
+from mailtrack.errors import InvalidSetting
+from mailtrack.settings import Settings
+from mailtrack.spool import drain as drain_spool
+from mailtrack.spool import get_status
+from mailtrack.spool import inspect as inspect_spool
+from mailtrack.storage import open_storage
+from mailtrack.tracker import Tracker
+
+
+@click.group()
+def spool() -> None:
+    """Look into the spool, which keeps opens until the storage has them."""
+
+
+@spool.command()
+@json_option
+@database_option
+@spool_option
+def status(as_json: bool, **given: str | None) -> None:
+    """Tell how much waits."""
+    found = get_status(_folder(Settings.resolve(given)))
+    if as_json:
+        echo_json(attrs.asdict(found))
+        return
+    click.echo(f"Segments:   {found.segments:,}")
+    click.echo(f"Hits:       {found.hits:,} ({found.bytes:,} bytes)")
+    click.echo(f"Set aside:  {found.set_aside:,}")
+
+
+@spool.command()
+@database_option
+@spool_option
+def drain(**given: str | None) -> None:
+    """Store what processes that ended have left. Running servers drain their own."""
+    settings = Settings.resolve(given)
+    _folder(settings)
+    found = settings.make_spool()
+    assert found is not None, "there is a folder"  # noqa: S101  # for the type checker
+    with open_storage(settings.database) as storage:
+        found.recover()
+        try:
+            click.echo(f"{drain_spool(found, Tracker(storage).store):,} hits stored.", err=True)
+        finally:
+            found.close()
+
+
+@spool.command()
+@database_option
+@spool_option
+def inspect(**given: str | None) -> None:
+    """Print the lines that wait, the oldest segment first.
+
+    They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
+    """
+    for line in inspect_spool(_folder(Settings.resolve(given))):
+        click.echo(line, nl=False)
+
+
+def _folder(settings: Settings) -> Path:
+    folder = settings.spool_folder
+    if folder is None:
+        raise InvalidSetting("spool", "there is none for this storage; name its folder")
+    return folder

@@ -1,0 +1,35 @@
+"""What a batch of opens adds to the counts of its pixel."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from mailtrack.model import Open
+from mailtrack.times import to_milliseconds
+
+_HOUR = 3_600_000
+
+Span = tuple[int, int, int]
+"""A number of opens, and the times of the first and the last, in milliseconds."""
+
+
+class Tally:
+    """Counts the opens of one pixel.
+
+    Attributes:
+        pixel: the span of all, empty without any.
+        recipients: the spans by recipient.
+        hours: numbers of opens by the start of the hour and the kind of verdict.
+    """
+
+    def __init__(self, opens: Iterable[Open]) -> None:
+        self.recipients: dict[str, Span] = {}
+        self.hours: defaultdict[tuple[int, str], int] = defaultdict(int)
+        times = []
+        for one in opens:
+            at = to_milliseconds(one.opened_at)
+            times.append(at)
+            self.hours[at - at % _HOUR, one.verdict.kind.value] += 1
+            if one.recipient_id is not None:
+                number, first, last = self.recipients.get(one.recipient_id, (0, at, at))
+                self.recipients[one.recipient_id] = (number + 1, min(first, at), max(last, at))
+        self.pixel: list[Span] = [(len(times), min(times), max(times))] if times else []

@@ -1,0 +1,20 @@
+"""The contract of `mailtrack.Storage` as tests, by noun."""
+
+from mailtrack.testing.contract.lifecycle import LifecycleContract
+from mailtrack.testing.contract.opens import OpensContract
+from mailtrack.testing.contract.pixels import PixelsContract
+from mailtrack.testing.contract.recipients import RecipientsContract
+from mailtrack.testing.contract.resolving import ResolvingContract
+from mailtrack.testing.contract.threads import ThreadsContract
+
+__all__ = ["StorageContract"]
+
+
+class StorageContract(
+    PixelsContract, RecipientsContract, ResolvingContract, OpensContract, ThreadsContract, LifecycleContract
+):
+    """Every sentence of `mailtrack.storage.protocol`, tested.
+
+    Subclass it as `Test...`, with a fixture `storage` that gives a new, empty storage for each test and closes it
+    afterwards.
+    """
