@@ -1,0 +1,248 @@
+"""The SQLite storage keeps the contract, and its connections to itself."""
+
+import ctypes
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+from hypothesis import settings
+
+from mailtrack import Storage, open_storage
+from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.testing import (
+    StorageContract,
+    StorageMachine,
+    make_hit,
+    make_open,
+    make_pixel,
+    make_recipient,
+    make_recipients,
+)
+from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing.contract.lifecycle import in_child
+
+
+class TestSQLiteStorage(StorageContract):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Iterator[SQLiteStorage]:
+        with SQLiteStorage(tmp_path / "mail.db") as storage:
+            yield storage
+
+
+class SQLiteMachine(StorageMachine):
+    def open_storage(self) -> Storage:
+        self.folder = TemporaryDirectory()
+        return SQLiteStorage(Path(self.folder.name, "mail.db"))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+TestSQLiteMachine = SQLiteMachine.TestCase
+TestSQLiteMachine.settings = settings(max_examples=25, stateful_step_count=25)
+
+
+class TestUrls:
+    @pytest.mark.parametrize("name", ["mail.db", "a b.db", "a#b?c=d%20.db", "é.db"])
+    def test_a_relative_path_is_below_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with open_storage(f"sqlite:///{name}") as storage:
+            storage.ping()
+            assert (tmp_path / name).is_file()
+
+    def test_an_absolute_path_has_four_slashes(self, path: Path) -> None:
+        with open_storage(f"sqlite:///{path}"):
+            assert path.is_file()
+
+    def test_what_one_storage_wrote_the_next_reads(self, path: Path) -> None:
+        pixel = make_pixel()
+        with SQLiteStorage(path) as first:
+            first.add_pixel(pixel)
+        with SQLiteStorage(path) as second:
+            assert second.get_pixel(pixel.id) == pixel
+
+    def test_two_storages_on_one_file_see_each_others_writes(self, path: Path) -> None:
+        pixel = make_pixel()
+        with SQLiteStorage(path) as first, SQLiteStorage(path) as second:
+            first.add_pixel(pixel)
+            assert second.get_pixel(pixel.id) == pixel
+
+
+class TestConnections:
+    def test_each_thread_has_a_connection_of_its_own(self, storage, spies) -> None:
+        def use() -> None:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            storage.get_pixel(pixel.id)
+            storage.delete_pixel(pixel.id)
+
+        at_once([use] * 8)
+        assert len(spies.made) == 8
+        assert [len(spy.users) for spy in spies.made] == [1] * 8
+
+    def test_a_thread_keeps_its_connection(self, storage, spies) -> None:
+        for _ in range(3):
+            storage.ping()
+        assert len(spies.made) == 1
+
+    def test_a_threads_connection_is_closed_when_the_thread_ends(self, storage, spies) -> None:
+        thread = Thread(target=storage.ping)
+        thread.start()
+        thread.join()
+        (spy,) = spies.made
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            spy.total_changes  # noqa: B018  # reading it is what fails
+
+    def test_closing_closes_the_connections_of_all_threads(self, storage, spies) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(storage.ping).result()
+            storage.ping()
+            storage.close()
+            for spy in spies.made:
+                with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                    spy.total_changes  # noqa: B018  # reading it is what fails
+
+    def test_no_transaction_is_left_open_by_reading(self, storage, spies) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        storage.add_recipients(pixel.id, make_recipients(pixel, [f"r{n}@example.org" for n in range(10)]))
+        storage.add_opens([make_open(pixel) for _ in range(10)])
+        storage.list_recipients(pixel.id, limit=2)
+        storage.list_opens(pixel.id, limit=2)
+        storage.list_pixels(limit=1)
+        storage.resolve([make_hit(pixel)])
+        (spy,) = spies.made
+        busy, _, _ = spy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert (busy, spy.in_transaction) == (0, False)
+
+    @pytest.mark.parametrize(
+        ("pragma", "value"),
+        [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("trusted_schema", 0)],
+    )
+    def test_a_connection_has_our_settings(self, storage, spies, pragma: str, value: object) -> None:
+        storage.ping()
+        assert spies.made[0].execute(f"PRAGMA {pragma}").fetchone() == (value,)
+
+
+class TestForks:
+    def test_a_child_uses_connections_of_its_own(self, storage, spies) -> None:
+        storage.ping()
+
+        def task() -> None:
+            storage.ping()
+            assert [spy.pid == os.getpid() for spy in spies.made] == [False, True]
+            assert [{pid for pid, _ in spy.users} for spy in spies.made] == [{os.getppid()}, {os.getpid()}]
+
+        assert in_child(task) == ""
+
+    def test_the_parent_sees_what_its_child_wrote(self, storage) -> None:
+        pixel = make_pixel()
+        storage.ping()
+        assert in_child(partial(storage.add_pixel, pixel)) == ""
+        assert storage.get_pixel(pixel.id) == pixel
+
+    def test_what_a_child_wrote_outlives_its_parents_closing(self, storage, path: Path) -> None:
+        # A child that took its parent's locks for its own would write to a WAL that others remove underneath it.
+        before, after = make_pixel(), make_pixel()
+        storage.ping()
+        go_on, done = os.pipe(), os.pipe()
+
+        def task() -> None:
+            storage.add_pixel(before)
+            os.write(done[1], b".")
+            os.read(go_on[0], 1)
+            storage.add_pixel(after)
+
+        child = os.fork()
+        if child == 0:
+            try:
+                task()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        os.read(done[0], 1)
+        storage.close()
+        code = "import sys; from mailtrack import open_storage; s = open_storage(sys.argv[1]); s.ping(); s.close()"
+        subprocess.run([sys.executable, "-c", code, f"sqlite:///{path}"], check=True)
+        os.write(go_on[1], b".")
+        assert os.waitpid(child, 0)[1] == 0
+        for end in (*go_on, *done):
+            os.close(end)
+        with SQLiteStorage(path) as again:
+            assert again.list_pixels(limit=9).items == (after, before)
+
+    def test_a_child_that_was_not_announced_uses_a_connection_of_its_own(self, storage, spies) -> None:
+        storage.ping()
+        child = ctypes.PyDLL(None).fork()  # as servers written in C fork
+        if child == 0:
+            try:
+                storage.ping()
+                os._exit(0 if [len(spy.users) for spy in spies.made] == [1, 1] else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+
+    def test_a_parents_threads_go_on_after_a_fork(self, storage) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(storage.ping).result()
+        storage.ping()
+        assert in_child(storage.ping) == ""
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(storage.get_pixel, pixel.id).result() == pixel
+
+
+class TestCosts:
+    def test_the_last_page_of_a_log_costs_what_the_first_does(self, storage, spies) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        storage.add_opens([make_open(pixel) for _ in range(3000)])
+        costs = [
+            spies.made[0].count_instructions(partial(storage.list_opens, pixel.id, limit=50, skip=skip))
+            for skip in (0, 2950)
+        ]
+        assert costs[1] <= 1.2 * costs[0]
+
+    def test_a_later_page_of_recipients_costs_what_the_first_does(self, storage, spies) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        storage.add_recipients(pixel.id, make_recipients(pixel, [f"r{n}@example.org" for n in range(1100)]))
+        cursor = storage.list_recipients(pixel.id, limit=1000).next
+        costs = [
+            spies.made[0].count_instructions(partial(storage.list_recipients, pixel.id, limit=50, cursor=place))
+            for place in (None, cursor)
+        ]
+        assert costs[1] <= 1.2 * costs[0]
+
+    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "count_by_hour", "add_opens", "delete_recipient"])
+    def test_it_costs_no_more_among_many(self, storage, spies, what: str) -> None:
+        def cost(others: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            crowd = make_recipients(pixel, [f"r{n}@example.org" for n in range(others)])
+            storage.add_recipients(pixel.id, crowd)
+            storage.add_opens([make_open(pixel, one) for one in crowd])
+            recipient = make_recipient(pixel)
+            storage.add_recipients(pixel.id, [recipient])
+            call = {
+                "resolve": lambda: storage.resolve([make_hit(pixel, token=recipient.token)]),
+                "get_recipients": lambda: storage.get_recipients([recipient.id]),
+                "count_by_hour": lambda: storage.count_by_hour(pixel.id),
+                "add_opens": lambda: storage.add_opens([make_open(pixel, recipient)]),
+                "delete_recipient": lambda: storage.delete_recipient(recipient.id),
+            }[what]
+            return spies.made[0].count_instructions(call)
+
+        assert cost(1000) <= 1.2 * cost(10)

@@ -1,0 +1,113 @@
+import pytest
+
+from mailtrack import EmailProblem, InvalidEmail, InvalidEmails
+from mailtrack.addresses import canonical, canonical_all
+
+
+class TestCanonical:
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ("ann@example.org", "ann@example.org"),
+            ("Ann.Lee+news@EXAMPLE.Org", "Ann.Lee+news@example.org"),
+            ("Info@example.org", "Info@example.org"),
+            ("ann@BÜCHER.example", "ann@bücher.example"),
+            ("ann@xn--bcher-kva.example", "ann@bücher.example"),
+            ("ann@XN--BCHER-KVA.example", "ann@bücher.example"),
+            ("ann@bu\u0308cher.example", "ann@bücher.example"),
+            ("ju\u0308rgen@example.org", "jürgen@example.org"),
+            ("=1+1@example.org", "=1+1@example.org"),
+            ("+a@example.org", "+a@example.org"),
+            ("o'neill@example.org", "o'neill@example.org"),
+            ("a@1.example.org", "a@1.example.org"),
+        ],
+    )
+    def test_a_valid_address_has_one_form(self, given: str, expected: str) -> None:
+        assert canonical(given) == expected
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            "",
+            "ann",
+            "@example.org",
+            "ann@",
+            "ann@example",
+            "ann@@example.org",
+            "ann@example..org",
+            ".ann@example.org",
+            "ann.@example.org",
+            "a..b@example.org",
+            "ann@-example.org",
+            "ann@example-.org",
+            "ann@example.org.",
+            "ann@example.test",
+            "ann@example.LOCAL",
+            "ann@localhost",
+            "ann@[192.0.2.1]",
+            "ann@192.0.2.1",
+            "Ann <ann@example.org>",
+            '"ann, lee"@example.org',
+            "<script>@example.org",
+            "a@b.com\r\nBcc: x@y",
+            "ann@example.org\n",
+            " ann@example.org",
+            "ann@exa mple.org",
+            "ann@example.org\x00",
+            "ann@ex\u200bample\u200b.org\u202e",
+            "\ud800@example.org",
+            f"ann@{'a' * 64}.org",
+            f"ann@{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 63}.org",
+        ],
+    )
+    def test_anything_else_is_refused(self, given: str) -> None:
+        with pytest.raises(InvalidEmail):
+            canonical(given)
+
+    @pytest.mark.parametrize(("length", "valid"), [(254, True), (255, False)])
+    def test_an_address_has_at_most_254_characters(self, length: int, valid: bool) -> None:
+        email = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * (length - 187)}.org"
+        assert len(email) == length
+        if valid:
+            assert canonical(email) == email
+        else:
+            with pytest.raises(InvalidEmail):
+                canonical(email)
+
+    def test_a_megabyte_is_refused_by_its_length(self) -> None:
+        with pytest.raises(InvalidEmail, match="too long"):
+            canonical("a" * 1_000_000 + "@example.org")
+
+    @pytest.mark.parametrize(
+        "given", ["zebra@@zebra", "<zebra>@zebra.org", "zebra@zebra.test", "zebra", "zebra@z_ebra.org"]
+    )
+    def test_the_reason_does_not_repeat_the_address(self, given: str) -> None:
+        with pytest.raises(InvalidEmail) as caught:
+            canonical(given)
+        assert "zebra" not in caught.value.reason
+        assert "<" not in caught.value.reason
+
+    def test_the_reason_is_a_sentence(self) -> None:
+        with pytest.raises(InvalidEmail) as caught:
+            canonical("ann")
+        assert caught.value.reason.endswith(".")
+        assert str(caught.value) == caught.value.reason
+
+
+class TestCanonicalAll:
+    def test_each_address_comes_once_in_the_order_of_first_appearance(self) -> None:
+        given = ["bob@example.org", "ann@example.org", "bob@EXAMPLE.org", "Bob@example.org", "ann@example.org"]
+        assert canonical_all(given) == ["bob@example.org", "ann@example.org", "Bob@example.org"]
+
+    def test_none_are_none(self) -> None:
+        assert canonical_all([]) == []
+
+    def test_all_problems_are_told_with_their_places(self) -> None:
+        with pytest.raises(InvalidEmails) as caught:
+            canonical_all(["bad", "ann@example.org", 7, None, "a@b"])
+        assert [problem.index for problem in caught.value.problems] == [0, 2, 3, 4]
+
+    def test_what_is_not_a_string_is_a_problem(self) -> None:
+        with pytest.raises(InvalidEmails) as caught:
+            canonical_all([b"ann@example.org"])
+        assert caught.value.problems == (EmailProblem(0, "The address is not a string."),)

@@ -1,0 +1,130 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import attrs
+import pytest
+
+from mailtrack import Certainty, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack.model import MAX_TEXT_LENGTH, clean_text, parse_ip
+from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
+from mailtrack.testing.factories import NOON
+
+
+class TestCleanText:
+    def test_ordinary_text_stays(self) -> None:
+        assert clean_text("Mozilla/5.0 (X11; Linux) é 日本") == "Mozilla/5.0 (X11; Linux) é 日本"
+
+    @pytest.mark.parametrize("char", ["\x00", "\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\ud800"])
+    def test_what_cannot_be_printed_is_replaced(self, char: str) -> None:
+        assert clean_text(f"a{char}b") == "a\ufffdb"
+
+    def test_it_is_cut_to_512_characters(self) -> None:
+        assert clean_text("x" * 65_536) == "x" * MAX_TEXT_LENGTH == "x" * 512
+
+
+class TestParseIp:
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:DB8:0:0::1", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::FFFF:c000:201", "192.0.2.1"),
+            ("fe80::1%eth0", "fe80::1"),
+        ],
+    )
+    def test_an_address_has_one_spelling(self, given: str, expected: str) -> None:
+        assert parse_ip(given) == expected
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            None,
+            "",
+            "unknown",
+            "<script>",
+            "192.0.2.1:5678",
+            "[2001:db8::1]",
+            "192.0.2.256",
+            "192.0.2.01",
+            "192.0.2.1 ",
+            "3221225985",
+            "192.0.2.0/24",
+            "\uff11.2.3.4",
+            "1" * 65_536,
+        ],
+    )
+    def test_anything_else_is_none(self, given: str | None) -> None:
+        assert parse_ip(given) is None
+
+
+class TestVerdict:
+    def test_nothing_is_known_by_default(self) -> None:
+        assert Verdict() == Verdict(kind=VerdictKind.UNKNOWN, vendor=None, reasons=(), certainty=None, rules_version=0)
+
+    def test_words_become_kinds_and_certainties(self) -> None:
+        verdict = Verdict(kind="proxy", certainty="probable", reasons=["a"])
+        assert (verdict.kind, verdict.certainty, verdict.reasons) == (VerdictKind.PROXY, Certainty.PROBABLE, ("a",))
+
+    @pytest.mark.parametrize("values", [{"kind": "ghost"}, {"certainty": "perhaps"}])
+    def test_unknown_words_are_refused(self, values: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="is not a valid"):
+            Verdict(**values)
+
+
+class TestOpenSpan:
+    def test_the_first_open_is_first_and_last(self) -> None:
+        assert OpenSpan().with_open(NOON) == OpenSpan(number=1, first=NOON, last=NOON)
+
+    @pytest.mark.parametrize(
+        ("hours", "first", "last"), [(-1, -1, 0), (1, 0, 1)], ids=["an earlier one", "a later one"]
+    )
+    def test_a_further_one_moves_one_end(self, hours: int, first: int, last: int) -> None:
+        span = OpenSpan(number=1, first=NOON, last=NOON).with_open(NOON + timedelta(hours=hours))
+        assert span == OpenSpan(number=2, first=NOON + timedelta(hours=first), last=NOON + timedelta(hours=last))
+
+
+class TestTimes:
+    def test_times_are_utc_in_whole_milliseconds(self) -> None:
+        at = datetime(2025, 11, 6, 13, 0, 0, 1999, tzinfo=timezone(timedelta(hours=1)))
+        expected = NOON.replace(microsecond=1000)
+        pixel = make_pixel(at=at)
+        found = [pixel.created_at, make_recipient(pixel, at=at).created_at, make_open(pixel, at=at).opened_at]
+        found.append(make_hit(pixel, at=at).at)
+        assert found == [expected] * 4
+        assert {one.tzinfo for one in found} == {UTC}
+
+    def test_naive_times_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="time zone"):
+            make_pixel(at=datetime(2025, 11, 6, 12))
+
+
+class TestPixel:
+    def test_the_short_id_is_the_first_eight_digits(self) -> None:
+        assert make_pixel(pixel_id="a1b2c3d4-e5f6-7890-1234-567890abcdef").short_id == "a1b2c3d4"
+
+
+class TestHit:
+    def test_what_strangers_say_is_cleaned(self) -> None:
+        hit = Hit(id="1", pixel="a1b2c3d4", at=NOON, ip="::ffff:192.0.2.1", user_agent="a\x1b[0m", referer="x" * 600)
+        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "a\ufffd[0m", "x" * 512)
+
+    def test_an_address_that_is_none_is_none(self) -> None:
+        assert Hit(id="1", pixel="a1b2c3d4", at=NOON, ip="unknown").ip is None
+
+
+class TestReprs:
+    def test_no_repr_shows_a_name_an_address_or_a_secret(self) -> None:
+        pixel = make_pixel("zebra")
+        recipient = make_recipient(pixel, "zebra@example.org")
+        values = [
+            pixel,
+            recipient,
+            attrs.evolve(make_open(pixel, recipient), token=recipient.token),
+            make_hit(pixel, token=recipient.token),
+            make_image(b"zebra"),
+        ]
+        assert [type(one) for one in values] == [Pixel, Recipient, Open, Hit, Image]
+        for shown in map(repr, values):
+            assert "zebra" not in shown
+            assert recipient.token not in shown
+            assert "192.0.2.1" not in shown

@@ -1,0 +1,98 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from mailtrack import tokens
+from mailtrack.testing.factories import NOON
+
+UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"
+
+
+class TestPixelIds:
+    def test_a_new_id_is_a_random_uuid_in_its_usual_spelling(self) -> None:
+        text = tokens.new_pixel_id()
+        assert UUID(text).version == 4
+        assert str(UUID(text)) == text
+
+    @pytest.mark.parametrize("text", [UUID_TEXT, UUID_TEXT[:8]])
+    def test_a_uuid_and_a_short_id_are_keys(self, text: str) -> None:
+        assert tokens.parse_pixel_key(text) == text
+
+    @pytest.mark.parametrize("text", [UUID_TEXT, UUID_TEXT[:8]])
+    def test_keys_are_read_in_either_case(self, text: str) -> None:
+        assert tokens.parse_pixel_key(text.upper()) == text
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "a1b2c3d",
+            "a1b2c3d4e",
+            "g1b2c3d4",
+            "a1b2c3d\n",
+            "../../..",
+            "%00%00%0",
+            "\uff11" * 8,
+            "\u0130" * 8,
+            UUID_TEXT.replace("-", ""),
+            "{" + UUID_TEXT[1:-1] + "}",
+            UUID_TEXT[:35] + "\n",
+            UUID_TEXT.replace("-", "_"),
+            "a" * 36,
+            "a" * 10_000,
+        ],
+    )
+    def test_anything_else_is_none(self, text: str) -> None:
+        assert tokens.parse_pixel_key(text) is None
+
+
+class TestRecipientIds:
+    def test_they_begin_with_the_short_id_of_their_pixel(self) -> None:
+        assert [one[:8] for one in tokens.new_recipient_ids("a1b2c3d4", 3)] == ["a1b2c3d4"] * 3
+
+    def test_new_ones_have_their_form_and_differ(self) -> None:
+        ids = list(tokens.new_recipient_ids("a1b2c3d4", 1000))
+        assert len(set(ids)) == 1000
+        assert all(map(tokens.is_recipient_id, ids))
+
+    def test_none_are_made_where_none_are_wanted(self) -> None:
+        assert list(tokens.new_recipient_ids("a1b2c3d4", 0)) == []
+
+    @pytest.mark.parametrize("text", ["", "a" * 23, "a" * 25, "A" * 24, "g" * 24, "a" * 23 + "\n", "\uff11" * 24])
+    def test_anything_else_is_none(self, text: str) -> None:
+        assert not tokens.is_recipient_id(text)
+
+
+class TestTokens:
+    def test_new_ones_have_their_form_and_differ(self) -> None:
+        made = list(tokens.new_tokens(1000))
+        assert len(set(made)) == 1000
+        assert [tokens.parse_token(one) for one in made] == made
+
+    def test_every_bit_of_them_varies(self) -> None:
+        numbers = [int(one.removeprefix("tok_"), 16) for one in tokens.new_tokens(200)]
+        ever_set, always_set = 0, 2**128 - 1
+        for number in numbers:
+            ever_set |= number
+            always_set &= number
+        assert (ever_set, always_set) == (2**128 - 1, 0)
+
+    @pytest.mark.parametrize(
+        "text", [None, "", "tok_", "tok_" + "A" * 32, "tok_" + "a" * 31, "tok_" + "a" * 33, "a" * 36, "tok_" + "é" * 32]
+    )
+    def test_anything_else_is_none(self, text: str | None) -> None:
+        assert tokens.parse_token(text) is None
+
+    def test_a_megabyte_is_none(self) -> None:
+        assert tokens.parse_token("tok_" + "a" * 1_000_000) is None
+
+
+class TestOpenIds:
+    def test_they_sort_by_time(self) -> None:
+        times = [NOON + timedelta(milliseconds=n) for n in range(100)]
+        ids = [tokens.new_open_id(at) for at in times]
+        assert ids == sorted(ids)
+
+    def test_those_of_one_moment_differ(self) -> None:
+        assert len({tokens.new_open_id(NOON) for _ in range(1000)}) == 1000

@@ -1,0 +1,112 @@
+import json
+
+import attrs
+
+from mailtrack import Certainty, OpenSpan, Page, Urls, Verdict, VerdictKind, wire
+from mailtrack.testing import make_open, make_pixel, make_recipient, make_recipients
+from mailtrack.testing.factories import NOON
+
+URLS = Urls("https://mail.example.com")
+TIME = "2025-11-06T12:00:00.000Z"
+NEVER = {"number": 0, "first": None, "last": None}
+OPENED_ONCE = OpenSpan(number=1, first=NOON, last=NOON)
+
+
+class TestPixel:
+    def test_it_has_its_url_and_its_counts(self) -> None:
+        pixel = attrs.evolve(make_pixel("Spring"), recipients=3, opens=OPENED_ONCE)
+        assert wire.pixel(pixel, URLS) == {
+            "id": pixel.id,
+            "name": "Spring",
+            "createdAt": TIME,
+            "imagePath": None,
+            "recipients": 3,
+            "opens": {"number": 1, "first": TIME, "last": TIME},
+            "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png",
+            "logsUrl": f"https://mail.example.com/logs/{pixel.short_id}",
+        }
+
+    def test_its_image_is_a_path(self) -> None:
+        assert wire.pixel(make_pixel(image="a.png"), URLS)["imagePath"] == "/uploads/a.png"
+
+
+class TestRecipient:
+    def test_it_has_its_url_and_its_opens(self) -> None:
+        pixel = make_pixel()
+        recipient = make_recipient(pixel, "ann@example.org")
+        assert wire.recipient(recipient, pixel, URLS) == {
+            "id": recipient.id,
+            "email": "ann@example.org",
+            "token": recipient.token,
+            "createdAt": TIME,
+            "opens": NEVER,
+            "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png?token={recipient.token}",
+        }
+
+
+class TestOpen:
+    def test_it_has_its_verdict_with_all_reasons(self) -> None:
+        pixel = make_pixel()
+        recipient = make_recipient(pixel)
+        verdict = Verdict(
+            kind=VerdictKind.PROXY, vendor="Vendor", reasons=("a", "b"), certainty=Certainty.CERTAIN, rules_version=2
+        )
+        value = attrs.evolve(make_open(pixel, recipient, verdict=verdict), token=recipient.token)
+        assert wire.open_(value) == {
+            "id": value.id,
+            "recipientId": recipient.id,
+            "token": recipient.token,
+            "openedAt": TIME,
+            "ip": "192.0.2.1",
+            "userAgent": "Mozilla/5.0",
+            "referer": "https://mail.example.com/",
+            "verdict": {
+                "kind": "proxy",
+                "vendor": "Vendor",
+                "reasons": ["a", "b"],
+                "certainty": "certain",
+                "rulesVersion": 2,
+            },
+        }
+
+    def test_what_is_not_known_is_null(self) -> None:
+        found = wire.open_(make_open(make_pixel()))
+        assert (found["recipientId"], found["token"]) == (None, None)
+        assert (found["verdict"]["kind"], found["verdict"]["certainty"]) == ("unknown", None)
+
+    def test_it_is_made_of_the_types_of_json(self) -> None:
+        found = wire.open_(make_open(make_pixel(), verdict=Verdict(kind=VerdictKind.BOT, reasons=("a",))))
+        assert json.loads(json.dumps(found)) == found
+        assert type(found["verdict"]["kind"]) is str
+
+
+class TestPage:
+    def test_it_has_its_items_and_the_cursor(self) -> None:
+        assert wire.page(Page(items=(1, 2), next="2"), lambda one: {"n": one}) == {
+            "items": [{"n": 1}, {"n": 2}],
+            "next": "2",
+        }
+
+    def test_the_last_one_has_no_cursor(self) -> None:
+        assert wire.page(Page(items=()), wire.open_) == {"items": [], "next": None}
+
+
+class TestGeneratedTokens:
+    def test_it_is_as_documented(self) -> None:
+        pixel = make_pixel()
+        one, other = make_recipients(pixel, ["ann@example.org", "bob@example.org"])
+        url = f"https://mail.example.com/tracker/{pixel.short_id}.png?token="
+        assert wire.generated_tokens(pixel, [one, other], URLS) == {
+            "success": True,
+            "pixelId": pixel.id,
+            "generated": 2,
+            "tokens": [
+                {"email": "ann@example.org", "token": one.token, "trackingUrl": url + one.token, "recipientId": one.id},
+                {
+                    "email": "bob@example.org",
+                    "token": other.token,
+                    "trackingUrl": url + other.token,
+                    "recipientId": other.id,
+                },
+            ],
+        }

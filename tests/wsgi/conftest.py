@@ -1,0 +1,205 @@
+"""What the tests of the application share: it is always mounted under a prefix and watched by the validator."""
+
+import io
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from wsgiref.validate import validator
+
+import attrs
+import PIL.Image
+import pytest
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi import create_app
+
+ROOT = "http://mail.example.com/track"
+
+
+@attrs.frozen
+class Answer:
+    """What the application answered."""
+
+    status: int
+    headers: Headers
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+    @property
+    def json(self) -> Any:
+        assert self.headers["Content-Type"] == "application/json"
+        return json.loads(self.data)
+
+    @property
+    def is_page(self) -> bool:
+        return self.headers["Content-Type"] == "text/html; charset=utf-8" and self.text.startswith("<!doctype html>")
+
+
+class Client:
+    """Sends requests to an application that is mounted at /track.
+
+    Each call takes what werkzeug's `EnvironBuilder` takes, and besides:
+
+    Args:
+        address: where the request comes from.
+        environ: entries of the WSGI environment to set as they are.
+        without: entries to leave out.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = validator(app)
+
+    def open(self, method, path, *, address="192.0.2.1", environ=None, without=(), **request):
+        """Return the parts of the answer as they come: an iterator over the body to be closed, status, headers."""
+        with closing(EnvironBuilder(path, ROOT, method=method, **request)) as builder:
+            made = builder.get_environ() | {"REMOTE_ADDR": address} | (environ or {})
+        for name in without:
+            made.pop(name, None)
+        with closing(made["wsgi.input"]):
+            return run_wsgi_app(self._app, made)
+
+    def __call__(self, method, path, **request) -> Answer:
+        body, status, headers = self.open(method, path, **request)
+        with closing(body):
+            data = b"".join(body)
+        if method != "HEAD" and "Content-Length" in headers:
+            assert int(headers["Content-Length"]) == len(data)
+        return Answer(int(status[:3]), headers, data)
+
+    def get(self, path, **request) -> Answer:
+        return self("GET", path, **request)
+
+    def head(self, path, **request) -> Answer:
+        return self("HEAD", path, **request)
+
+    def post(self, path, **request) -> Answer:
+        return self("POST", path, **request)
+
+    def delete(self, path, **request) -> Answer:
+        return self("DELETE", path, **request)
+
+
+class UnreadBody(io.RawIOBase):
+    """A body that must not be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _: Any) -> int:
+        raise AssertionError("the body was read")
+
+
+class SteppingClock:
+    """Goes on by a second each time it is asked."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 11, 6, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        now = self.now
+        self.now += timedelta(seconds=1)
+        return now
+
+
+@pytest.fixture
+def storage(request, tmp_path):
+    """The storage behind the application: in memory, or what a module's `parametrize(..., indirect=True)` names."""
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/mailtrack.db"}
+    with open_storage(urls[getattr(request, "param", "memory")]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tracker(storage):
+    """What the tests look at, and prepare, behind the application's back."""
+    return Tracker(storage, base_url=ROOT, clock=SteppingClock())
+
+
+@pytest.fixture
+def make_client(storage):
+    """Makes clients of applications on the storage; `base_url` goes to the tracker, the rest to `create_app`."""
+
+    def make(*, base_url=None, storage=storage, **options):
+        return Client(create_app(Tracker(storage, base_url=base_url, clock=SteppingClock()), **options))
+
+    return make
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client()
+
+
+@pytest.fixture
+def pixel(tracker):
+    return tracker.create_pixel("Spring launch")
+
+
+@pytest.fixture
+def recipient(tracker, pixel):
+    return tracker.generate_tokens(pixel.id, ["ann@example.org"])[0]
+
+
+@pytest.fixture
+def contents(storage, tracker):
+    """Tells all that is stored: each pixel with its image, recipients and opens."""
+
+    def tell():
+        return [
+            (
+                pixel,
+                storage.get_image(pixel.id) if pixel.image else None,
+                list(tracker.iter_recipients(pixel.id)),
+                tracker.list_opens(pixel.id, limit=1000).items,
+            )
+            for pixel in tracker.iter_pixels()
+        ]
+
+    return tell
+
+
+@pytest.fixture
+def opens(tracker, pixel):
+    """Tells the opens of the pixel, the newest first."""
+    return lambda: tracker.list_opens(pixel.id, limit=1000).items
+
+
+@pytest.fixture
+def make_picture():
+    """Makes the bytes of pictures."""
+
+    def make(format_="PNG", size=(3, 2), **options):
+        file = io.BytesIO()
+        PIL.Image.new("RGB", size, (200, 30, 30)).save(file, format_, **options)
+        return file.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def unread():
+    """A body that fails the test if it is read."""
+    return UnreadBody()
+
+
+@pytest.fixture
+def broken():
+    """Makes storages of which every method raises an error."""
+
+    class Broken:
+        def __init__(self, error):
+            self._error = error
+
+        def __getattr__(self, name):
+            def fail(*_, **__):
+                raise self._error
+
+            return fail
+
+    return Broken

@@ -1,0 +1,196 @@
+"""Deleting recipients and pixels, by the API and by the web form."""
+
+import pytest
+
+pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+
+UNKNOWN = ["00000000", "00000000-0000-4000-8000-000000000000", "x"]
+
+
+@pytest.fixture
+def stuffed(client, tracker, make_picture):
+    """A pixel with an image, a recipient and an open, beside another one that has the same."""
+    pixels = []
+    for name in ("Spring", "Autumn"):
+        pixel = tracker.create_pixel(name, image=make_picture())
+        recipient = tracker.generate_tokens(pixel.id, ["ann@example.org"])[0]
+        client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
+        pixels.append(pixel)
+    return pixels[0]
+
+
+def test_a_recipient_is_deleted_with_the_documented_answer(client, recipient):
+    answer = client.delete(f"/api/v1/recipients/{recipient.id}")
+    assert answer.status == 200
+    assert answer.json == {
+        "success": True,
+        "message": "Recipient deleted successfully",
+        "deletedEmail": "ann@example.org",
+    }
+
+
+def test_a_deleted_recipient_is_gone(client, tracker, pixel, recipient):
+    client.delete(f"/api/v1/recipients/{recipient.id}")
+    assert list(tracker.iter_recipients(pixel.id)) == []
+
+
+def test_the_opens_of_a_deleted_recipient_stay_without_the_address(client, pixel, recipient):
+    client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
+    client.delete(f"/api/v1/recipients/{recipient.id}")
+    answer = client.get(f"/api/v1/pixels/{pixel.id}/opens")
+    (found,) = answer.json["items"]
+    assert (found["recipientId"], found["token"]) == (recipient.id, None)
+    assert "ann@example.org" not in answer.text
+
+
+def test_other_recipients_stay(client, tracker, pixel, recipient):
+    other = tracker.generate_tokens(pixel.id, ["bob@example.com"])[0]
+    client.delete(f"/api/v1/recipients/{recipient.id}")
+    assert [left.id for left in tracker.iter_recipients(pixel.id)] == [other.id]
+
+
+def test_a_recipient_can_be_deleted_once(client, recipient):
+    client.delete(f"/api/v1/recipients/{recipient.id}")
+    answer = client.delete(f"/api/v1/recipients/{recipient.id}")
+    assert (answer.status, answer.json) == (404, {"error": "Recipient not found"})
+
+
+@pytest.mark.parametrize("change", ["{0}0", "{0:.23}", " {0}", "{0}%0A", "x", "0" * 24, "a" * 10_240, "%00", "%FF", "' OR 1=1"])
+def test_an_unknown_recipient_is_not_found(client, contents, recipient, change):
+    before = contents()
+    answer = client.delete(f"/api/v1/recipients/{change.format(recipient.id)}")
+    assert (answer.status, answer.json) == (404, {"error": "Recipient not found"})
+    assert contents() == before
+
+
+def test_a_recipient_id_is_in_lower_case(client, contents, pixel):
+    before = contents()
+    assert client.delete(f"/api/v1/recipients/{pixel.short_id}{'A' * 16}").status == 404
+    assert contents() == before
+
+
+@pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
+def test_the_api_deletes_a_pixel(client, tracker, stuffed, key):
+    answer = client.delete(f"/api/v1/pixels/{key.format(stuffed)}")
+    assert (answer.status, answer.json["success"]) == (200, True)
+    assert [left.name for left in tracker.iter_pixels()] == ["Autumn"]
+
+
+@pytest.mark.parametrize("key", UNKNOWN)
+def test_the_api_does_not_find_an_unknown_pixel_to_delete(client, contents, stuffed, key):
+    before = contents()
+    answer = client.delete(f"/api/v1/pixels/{key}")
+    assert (stuffed.name, answer.status, answer.json) == ("Spring", 404, {"error": "Pixel not found"})
+    assert contents() == before
+
+
+@pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
+def test_the_form_deletes_a_pixel_and_leads_to_the_dashboard(client, tracker, stuffed, key):
+    answer = client.post(f"/pixels/{key.format(stuffed)}/delete")
+    assert (answer.status, answer.headers["Location"]) == (303, "/track/")
+    assert [left.name for left in tracker.iter_pixels()] == ["Autumn"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/pixels/{0.id}",
+        "/api/v1/pixels/{0.id}/opens",
+        "/api/v1/pixels/{0.id}/recipients",
+        "/api/v1/pixels/{0.id}/generate-tokens/csv",
+        "/logs/{0.id}",
+        "/uploads/{0.image}",
+    ],
+)
+def test_nothing_of_a_deleted_pixel_is_left(client, stuffed, path):
+    assert client.get(path.format(stuffed)).status == 200
+    client.post(f"/pixels/{stuffed.id}/delete")
+    assert client.get(path.format(stuffed)).status == 404
+
+
+def test_the_recipients_of_a_deleted_pixel_are_gone(client, tracker, stuffed):
+    recipient = next(tracker.iter_recipients(stuffed.id))
+    client.post(f"/pixels/{stuffed.id}/delete")
+    assert client.delete(f"/api/v1/recipients/{recipient.id}").status == 404
+
+
+def test_what_another_pixel_owns_is_left(client, contents, stuffed):
+    (other, _) = contents()
+    client.post(f"/pixels/{stuffed.id}/delete")
+    assert contents() == [other]
+
+
+@pytest.mark.parametrize("key", UNKNOWN)
+def test_the_form_of_an_unknown_pixel_gets_a_404_page(client, key):
+    answer = client.post(f"/pixels/{key}/delete")
+    assert (answer.status, answer.is_page) == (404, True)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_the_form_is_sent_by_post_only(client, contents, stuffed, method):
+    before = contents()
+    answer = client(method, f"/pixels/{stuffed.id}/delete")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert contents() == before
+
+
+OTHER_SITES = [
+    pytest.param({"Sec-Fetch-Site": "cross-site"}, id="cross-site"),
+    pytest.param({"Sec-Fetch-Site": "same-site"}, id="same-site"),
+    pytest.param({"Sec-Fetch-Site": ""}, id="empty Sec-Fetch-Site"),
+    pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": "http://mail.example.com"}, id="cross-site, our Origin"),
+    pytest.param({"Origin": "https://evil.example.com"}, id="foreign Origin"),
+    pytest.param({"Origin": "null"}, id="null Origin"),
+    pytest.param({"Origin": ""}, id="empty Origin"),
+    pytest.param({"Origin": "https://mail.example.com"}, id="Origin of another scheme"),
+    pytest.param({"Origin": "http://mail.example.com:8000"}, id="Origin of another port"),
+    pytest.param({"Origin": "http://mail.example.com.evil.example.com"}, id="Origin that begins like ours"),
+    pytest.param({"Origin": "http://"}, id="Origin without a host"),
+]
+OUR_OWN = [
+    pytest.param({}, id="a program"),
+    pytest.param({"Sec-Fetch-Site": "same-origin"}, id="same-origin"),
+    pytest.param({"Sec-Fetch-Site": "Same-Origin"}, id="same-origin in another case"),
+    pytest.param({"Sec-Fetch-Site": "none"}, id="none"),
+    pytest.param({"Origin": "http://mail.example.com"}, id="our Origin"),
+    pytest.param({"Origin": "HTTP://Mail.Example.com"}, id="our Origin in another case"),
+]
+
+
+@pytest.mark.parametrize("headers", OTHER_SITES)
+def test_the_form_is_refused_from_another_site(client, contents, stuffed, headers):
+    before = contents()
+    answer = client.post(f"/pixels/{stuffed.id}/delete", headers=headers)
+    assert (answer.status, answer.is_page) == (403, True)
+    assert contents() == before
+
+
+@pytest.mark.parametrize("headers", OUR_OWN)
+def test_the_form_is_taken_from_our_own_pages(client, stuffed, headers):
+    assert client.post(f"/pixels/{stuffed.id}/delete", headers=headers).status == 303
+
+
+def test_the_form_is_taken_from_the_origin_of_the_base_url(make_client, stuffed):
+    client = make_client(base_url="https://pixels.example.org/track")
+    headers = {"Origin": "https://pixels.example.org"}
+    assert client.post(f"/pixels/{stuffed.id}/delete", headers=headers).status == 303
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/api/v1/pixels/{0.id}"),
+        ("POST", "/api/v1/pixels"),
+        ("POST", "/api/v1/pixels/{0.id}/generate-tokens"),
+        ("POST", "/pixels"),
+    ],
+)
+def test_every_change_is_refused_from_another_site(client, contents, stuffed, method, path):
+    before = contents()
+    answer = client(method, path.format(stuffed), headers={"Sec-Fetch-Site": "cross-site"}, json={"name": "Spring"})
+    assert answer.status == 403
+    assert contents() == before
+
+
+def test_pages_may_be_asked_for_from_another_site(client):
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site", "Origin": "null"}).status == 200
