@@ -7,6 +7,7 @@ from urllib.parse import quote
 import attrs
 from werkzeug.exceptions import BadRequest
 
+from mailtrack.errors import InvalidSetting
 from mailtrack.model import parse_ip
 from mailtrack.urls import Urls
 
@@ -53,7 +54,10 @@ class Proxies:
         if scheme not in ("http", "https") or not _HOST.fullmatch(host):
             raise BadRequest("The Host header is not valid.")
         path = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe="/-._~!$&()*+,;=:")
-        return Urls(f"{scheme}://{host}{path}")
+        try:
+            return Urls(f"{scheme}://{host}{path}")
+        except InvalidSetting:  # a port that is none, brackets around no address
+            raise BadRequest("The Host header is not valid.") from None
 
     def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:
         values = environ.get(f"HTTP_X_FORWARDED_{what}", "").rsplit(",", self.trusted)

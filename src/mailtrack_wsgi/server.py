@@ -1,6 +1,7 @@
 """The reference server: mailtrack on granian."""
 
 import logging
+import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
     with open_storage(settings.database):  # what is wrong with it is told before anything listens
         pass
+    _check_address(settings.host, settings.port)
     server = Granian(
         "mailtrack",
         address=settings.host,
@@ -57,10 +59,20 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
     server.on_startup(on_start)
     try:
         server.serve(target_loader=partial(_load, settings), wrap_loader=False)
-    except OSError as error:
-        raise ServerError(f"Can't listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
     finally:
         _drain_rest(settings)
+
+
+def _check_address(host: str, port: int) -> None:
+    # granian shares its port with whoever shares theirs, so a second server would take a part of the first one's
+    # requests. This socket shares with nobody.
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed just now is in nobody's way
+            probe.bind(address)
+    except OSError as error:
+        raise ServerError(f"Can't listen on {host}, port {port}: {error.strerror}.") from error
 
 
 def _load(settings: Settings) -> Application:

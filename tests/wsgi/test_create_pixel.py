@@ -8,7 +8,7 @@ import pytest
 
 from mailtrack.images import MAX_BYTES
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 FORMATS = [
     pytest.param("PNG", "image/png", "png", id="png"),
@@ -18,6 +18,7 @@ FORMATS = [
 ]
 
 
+@each_storage
 def test_the_answer_has_the_documented_fields_and_values(client):
     answer = client.post("/api/v1/pixels", json={"name": "My Campaign Pixel"})
     short_id = answer.json["id"][:8]
@@ -32,11 +33,13 @@ def test_the_answer_has_the_documented_fields_and_values(client):
     }
 
 
+@each_storage
 def test_the_id_is_a_uuid_in_lower_case(client):
     answer = client.post("/api/v1/pixels", json={"name": "Spring"})
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", answer.json["id"])
 
 
+@each_storage
 def test_the_pixel_is_stored_as_answered(client, tracker):
     answer = client.post("/api/v1/pixels", json={"name": "Spring"})
     (stored,) = tracker.iter_pixels()
@@ -51,6 +54,7 @@ def test_json_is_taken_with_and_without_its_charset(client, content_type):
     assert (answer.status, answer.json["name"]) == (201, "Grüße")
 
 
+@each_storage
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
 def test_a_form_creates_a_pixel_as_json_does(client, content_type):
     answer = client.post("/api/v1/pixels", data={"name": "Grüße & Co"}, content_type=content_type)
@@ -61,6 +65,7 @@ def test_fields_that_nobody_asked_for_are_passed_over(client):
     assert client.post("/api/v1/pixels", json={"name": "Spring", "id": "a1b2c3d4", "x": [1]}).status == 201
 
 
+@each_storage
 @pytest.mark.parametrize("name", ["a", "a" * 256, "ü" * 256, "😀" * 256, "Spring\u00a0launch", "  Spring  ", "<b>"])
 def test_a_name_has_1_to_256_characters(client, name):
     answer = client.post("/api/v1/pixels", json={"name": name})
@@ -89,6 +94,7 @@ def upload(client, data, *, file_name="picture.png", content_type="image/png"):
     return client.post("/api/v1/pixels", data={"name": "Spring", "image": (io.BytesIO(data), file_name, content_type)})
 
 
+@each_storage
 @pytest.mark.parametrize(("format_", "media_type", "extension"), FORMATS)
 def test_an_image_is_served_as_written_with_its_own_media_type(client, make_picture, format_, media_type, extension):
     answer = upload(client, make_picture(format_), content_type=media_type)
@@ -99,6 +105,7 @@ def test_an_image_is_served_as_written_with_its_own_media_type(client, make_pict
         assert (picture.format, picture.size) == (format_, (3, 2))
 
 
+@each_storage
 @pytest.mark.parametrize(("format_", "media_type", "_"), FORMATS)
 def test_the_tracker_shows_the_pixels_own_image(client, make_picture, format_, media_type, _):
     created = upload(client, make_picture(format_))
@@ -118,6 +125,7 @@ def test_an_image_of_5_mb_is_taken(client, make_picture):
     assert answer.status == 201
 
 
+@each_storage
 def test_a_form_whose_file_field_was_left_empty_makes_a_transparent_pixel(client):
     answer = upload(client, b"", file_name="", content_type="application/octet-stream")
     assert (answer.status, answer.json["imagePath"]) == (201, None)
@@ -131,6 +139,7 @@ def test_a_served_image_can_do_nothing_but_be_shown(client, make_picture):
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
+@each_storage
 @pytest.mark.parametrize("name", ["{id}.jpg", "{id}", "{id}.png.png", "{id}.PNG", "../{id}.png", "x.png"])
 def test_an_image_has_no_other_name(client, make_picture, name):
     created = upload(client, make_picture()).json["id"]
@@ -138,6 +147,7 @@ def test_an_image_has_no_other_name(client, make_picture, name):
     assert (answer.status, answer.is_page) == (404, True)
 
 
+@each_storage
 def test_the_page_with_the_form_creates_a_pixel_and_leads_to_its_logs(client, tracker):
     answer = client.post("/pixels", data={"name": "Spring"}, content_type="multipart/form-data")
     (stored,) = tracker.iter_pixels()
@@ -151,6 +161,7 @@ def test_the_page_with_the_form_shows_what_is_wrong(client, contents):
     assert contents() == []
 
 
+@each_storage
 def test_the_dashboard_lists_the_pixels(client):
     client.post("/api/v1/pixels", json={"name": "Spring <1>"})
     answer = client.get("/")

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 UNKNOWN = ["00000000", "00000000-0000-4000-8000-000000000000", "x"]
 
@@ -19,6 +19,7 @@ def stuffed(client, tracker, make_picture):
     return pixels[0]
 
 
+@each_storage
 def test_a_recipient_is_deleted_with_the_documented_answer(client, recipient):
     answer = client.delete(f"/api/v1/recipients/{recipient.id}")
     assert answer.status == 200
@@ -29,11 +30,13 @@ def test_a_recipient_is_deleted_with_the_documented_answer(client, recipient):
     }
 
 
+@each_storage
 def test_a_deleted_recipient_is_gone(client, tracker, pixel, recipient):
     client.delete(f"/api/v1/recipients/{recipient.id}")
     assert list(tracker.iter_recipients(pixel.id)) == []
 
 
+@each_storage
 def test_the_opens_of_a_deleted_recipient_stay_without_the_address(client, pixel, recipient):
     client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
     client.delete(f"/api/v1/recipients/{recipient.id}")
@@ -43,19 +46,24 @@ def test_the_opens_of_a_deleted_recipient_stay_without_the_address(client, pixel
     assert "ann@example.org" not in answer.text
 
 
+@each_storage
 def test_other_recipients_stay(client, tracker, pixel, recipient):
     other = tracker.generate_tokens(pixel.id, ["bob@example.com"])[0]
     client.delete(f"/api/v1/recipients/{recipient.id}")
     assert [left.id for left in tracker.iter_recipients(pixel.id)] == [other.id]
 
 
+@each_storage
 def test_a_recipient_can_be_deleted_once(client, recipient):
     client.delete(f"/api/v1/recipients/{recipient.id}")
     answer = client.delete(f"/api/v1/recipients/{recipient.id}")
     assert (answer.status, answer.json) == (404, {"error": "Recipient not found"})
 
 
-@pytest.mark.parametrize("change", ["{0}0", "{0:.23}", " {0}", "{0}%0A", "x", "0" * 24, "a" * 10_240, "%00", "%FF", "' OR 1=1"])
+@each_storage
+@pytest.mark.parametrize(
+    "change", ["{0}0", "{0:.23}", " {0}", "{0}%0A", "x", "0" * 24, "a" * 10_240, "%00", "%FF", "' OR 1=1"]
+)
 def test_an_unknown_recipient_is_not_found(client, contents, recipient, change):
     before = contents()
     answer = client.delete(f"/api/v1/recipients/{change.format(recipient.id)}")
@@ -63,12 +71,14 @@ def test_an_unknown_recipient_is_not_found(client, contents, recipient, change):
     assert contents() == before
 
 
+@each_storage
 def test_a_recipient_id_is_in_lower_case(client, contents, pixel):
     before = contents()
     assert client.delete(f"/api/v1/recipients/{pixel.short_id}{'A' * 16}").status == 404
     assert contents() == before
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
 def test_the_api_deletes_a_pixel(client, tracker, stuffed, key):
     answer = client.delete(f"/api/v1/pixels/{key.format(stuffed)}")
@@ -76,6 +86,7 @@ def test_the_api_deletes_a_pixel(client, tracker, stuffed, key):
     assert [left.name for left in tracker.iter_pixels()] == ["Autumn"]
 
 
+@each_storage
 @pytest.mark.parametrize("key", UNKNOWN)
 def test_the_api_does_not_find_an_unknown_pixel_to_delete(client, contents, stuffed, key):
     before = contents()
@@ -84,6 +95,7 @@ def test_the_api_does_not_find_an_unknown_pixel_to_delete(client, contents, stuf
     assert contents() == before
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
 def test_the_form_deletes_a_pixel_and_leads_to_the_dashboard(client, tracker, stuffed, key):
     answer = client.post(f"/pixels/{key.format(stuffed)}/delete")
@@ -91,6 +103,7 @@ def test_the_form_deletes_a_pixel_and_leads_to_the_dashboard(client, tracker, st
     assert [left.name for left in tracker.iter_pixels()] == ["Autumn"]
 
 
+@each_storage
 @pytest.mark.parametrize(
     "path",
     [
@@ -108,18 +121,21 @@ def test_nothing_of_a_deleted_pixel_is_left(client, stuffed, path):
     assert client.get(path.format(stuffed)).status == 404
 
 
+@each_storage
 def test_the_recipients_of_a_deleted_pixel_are_gone(client, tracker, stuffed):
     recipient = next(tracker.iter_recipients(stuffed.id))
     client.post(f"/pixels/{stuffed.id}/delete")
     assert client.delete(f"/api/v1/recipients/{recipient.id}").status == 404
 
 
+@each_storage
 def test_what_another_pixel_owns_is_left(client, contents, stuffed):
     (other, _) = contents()
     client.post(f"/pixels/{stuffed.id}/delete")
     assert contents() == [other]
 
 
+@each_storage
 @pytest.mark.parametrize("key", UNKNOWN)
 def test_the_form_of_an_unknown_pixel_gets_a_404_page(client, key):
     answer = client.post(f"/pixels/{key}/delete")

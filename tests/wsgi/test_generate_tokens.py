@@ -116,7 +116,16 @@ def test_the_first_20_bad_addresses_are_told_with_their_places_and_reasons(gener
 
 @pytest.mark.parametrize(
     "email",
-    ["SECRET", "SECRET@", "@SECRET", "SECRET@SECRET", "<SECRET>@b.com", "SECRET@b.c_m", "SECRET@b.com\n", "a b@SECRET.org"],
+    [
+        "SECRET",
+        "SECRET@",
+        "@SECRET",
+        "SECRET@SECRET",
+        "<SECRET>@b.com",
+        "SECRET@b.c_m",
+        "SECRET@b.com\n",
+        "a b@SECRET.org",
+    ],
 )
 def test_a_reason_does_not_repeat_the_address(generate, email):
     answer = generate([email])

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 COUNT = 60  # more than a page has by default
 
@@ -37,6 +37,7 @@ def walk(client, path, query=""):
     return items
 
 
+@each_storage
 def test_a_pixel_has_the_documented_fields(client, filled):
     answer = client.get(f"/api/v1/pixels/{filled.id}")
     assert answer.status == 200
@@ -52,11 +53,13 @@ def test_a_pixel_has_the_documented_fields(client, filled):
     }
 
 
+@each_storage
 def test_a_pixel_has_the_span_of_its_opens(client, filled):
     opens = client.get(f"/api/v1/pixels/{filled.short_id}").json["opens"]
     assert opens == {"number": 55, "first": "2025-11-06T12:00:02.000Z", "last": "2025-11-06T12:00:56.000Z"}
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 @pytest.mark.parametrize("what", ["", "/recipients", "/opens"])
 def test_an_unknown_pixel_is_not_found(client, key, what):
@@ -64,24 +67,29 @@ def test_an_unknown_pixel_is_not_found(client, key, what):
     assert (answer.status, answer.json) == (404, {"error": "Pixel not found"})
 
 
+@each_storage
 def test_a_list_without_items_is_empty(client):
     assert client.get("/api/v1/pixels").json == {"items": [], "next": None}
 
 
+@each_storage
 def test_pixels_come_newest_first(client, crowd):
     names = [pixel["name"] for pixel in walk(client, "/api/v1/pixels", "limit=7")]
     assert names == [pixel.name for pixel in reversed(crowd)]
 
 
+@each_storage
 def test_a_pixel_in_the_list_is_the_pixel_by_itself(client, filled):
     assert client.get("/api/v1/pixels").json["items"] == [client.get(f"/api/v1/pixels/{filled.id}").json]
 
 
+@each_storage
 def test_recipients_come_in_order_of_creation(client, filled):
     emails = [recipient["email"] for recipient in walk(client, f"/api/v1/pixels/{filled.id}/recipients", "limit=7")]
     assert emails == [f"reader{number}@example.org" for number in range(COUNT)]
 
 
+@each_storage
 def test_a_recipient_has_the_documented_fields(client, tracker, filled):
     stored = next(tracker.iter_recipients(filled.id))
     found = client.get(f"/api/v1/pixels/{filled.id}/recipients").json["items"][0]
@@ -95,22 +103,26 @@ def test_a_recipient_has_the_documented_fields(client, tracker, filled):
     }
 
 
+@each_storage
 @pytest.mark.parametrize(("opened", "numbers"), [("true", range(55)), ("false", range(55, COUNT))])
 def test_recipients_can_be_asked_for_by_whether_they_opened(client, filled, opened, numbers):
     found = walk(client, f"/api/v1/pixels/{filled.id}/recipients", f"opened={opened}&limit=7")
     assert [recipient["email"] for recipient in found] == [f"reader{number}@example.org" for number in numbers]
 
 
+@each_storage
 def test_a_recipient_who_never_opened_has_no_times(client, filled):
     found = client.get(f"/api/v1/pixels/{filled.id}/recipients?opened=false").json["items"][0]
     assert found["opens"] == {"number": 0, "first": None, "last": None}
 
 
+@each_storage
 def test_opens_come_newest_first(client, filled):
     times = [found["openedAt"] for found in walk(client, f"/api/v1/pixels/{filled.id}/opens", "limit=7")]
     assert times == [f"2025-11-06T12:00:{second:02}.000Z" for second in range(56, 1, -1)]
 
 
+@each_storage
 def test_an_open_has_the_documented_fields(client, tracker, filled):
     recipient = list(tracker.iter_recipients(filled.id))[54]
     found = client.get(f"/api/v1/pixels/{filled.id}/opens").json["items"][0]
@@ -131,6 +143,7 @@ LISTS = pytest.mark.parametrize(
 )
 
 
+@each_storage
 @LISTS
 @pytest.mark.usefixtures("crowd")
 def test_a_list_has_50_items_where_no_limit_is_given(client, filled, path):
@@ -138,6 +151,7 @@ def test_a_list_has_50_items_where_no_limit_is_given(client, filled, path):
     assert (len(answer.json["items"]), answer.json["next"] is None) == (50, False)
 
 
+@each_storage
 @LISTS
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize(("limit", "count"), [("1", 1), ("53", 53), ("053", 53)])
@@ -145,6 +159,7 @@ def test_a_list_has_as_many_items_as_asked_for(client, filled, path, limit, coun
     assert len(client.get(f"{path.format(filled)}?limit={limit}").json["items"]) == count
 
 
+@each_storage
 @LISTS
 def test_a_list_takes_a_limit_of_1000(client, filled, path):
     answer = client.get(f"{path.format(filled)}?limit=1000")
@@ -161,6 +176,7 @@ def test_a_bad_limit_is_refused(client, filled, path, limit):
     assert (answer.status, list(answer.json)) == (400, ["error"])
 
 
+@each_storage
 @LISTS
 @pytest.mark.parametrize("cursor", [bad for bad in BAD if bad != "0"], ids=lambda cursor: cursor[:10] or "empty")
 def test_a_bad_cursor_is_refused(client, filled, path, cursor):
@@ -186,6 +202,7 @@ def test_arguments_that_nobody_knows_are_passed_over(client, filled, path):
     assert client.get(f"{path.format(filled)}?order=desc&_=1").status == 200
 
 
+@each_storage
 @pytest.mark.usefixtures("crowd")
 def test_a_list_goes_on_where_it_was_though_pixels_are_added(client, tracker):
     cursor = client.get("/api/v1/pixels?limit=10").json["next"]
@@ -194,6 +211,7 @@ def test_a_list_goes_on_where_it_was_though_pixels_are_added(client, tracker):
     assert names == ["#49", "#48"]
 
 
+@each_storage
 @pytest.mark.usefixtures("crowd")
 def test_the_dashboard_leads_to_older_pixels(client):
     cursor = client.get("/api/v1/pixels").json["next"]

@@ -8,7 +8,7 @@ import pytest
 
 from mailtrack import Open
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 
 class Page(HTMLParser):
@@ -74,6 +74,7 @@ def numbers(answer):
     return [int(number) for number in re.findall(r">#(\d+)<", answer.text)]
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
 @pytest.mark.parametrize("change", [str, str.upper])
 def test_a_pixel_is_named_by_its_uuid_or_its_short_id_in_either_case(logs, pixel, key, change):
@@ -82,11 +83,13 @@ def test_a_pixel_is_named_by_its_uuid_or_its_short_id_in_either_case(logs, pixel
     assert "<h1>Spring launch</h1>" in answer.text
 
 
+@each_storage
 def test_a_pixel_that_nobody_opened_has_a_page(logs):
     answer = logs()
     assert (answer.status, "Not opened yet." in answer.text) == (200, True)
 
 
+@each_storage
 def test_an_open_is_shown_with_its_time_recipient_and_client(client, logs, pixel, recipient):
     client.get(
         f"/tracker/{pixel.short_id}.png?token={recipient.token}",
@@ -100,11 +103,13 @@ def test_an_open_is_shown_with_its_time_recipient_and_client(client, logs, pixel
     assert others == ["ann@example.org", "unknown", "Mozilla/5.0", "203.0.113.9", "https://webmail.example.com/"]
 
 
+@each_storage
 def test_an_open_of_nobody_known_says_so(client, logs, pixel):
     client.get(f"/tracker/{pixel.short_id}.png")
     assert Page(logs().text).rows[1][1] == "not known"
 
 
+@each_storage
 def test_an_open_of_a_deleted_recipient_says_so_without_the_address(client, logs, tracker, pixel, recipient):
     client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
     tracker.delete_recipient(recipient.id)
@@ -113,17 +118,20 @@ def test_an_open_of_a_deleted_recipient_says_so_without_the_address(client, logs
     assert recipient.email not in answer.text
 
 
+@each_storage
 def test_opens_come_50_a_page_the_newest_first(logs, make_opens):
     make_opens(101)
     assert numbers(logs()) == list(range(101, 51, -1))
 
 
+@each_storage
 @pytest.mark.parametrize(("page", "shown"), [(1, range(101, 51, -1)), (2, range(51, 1, -1)), (3, range(1, 0, -1))])
 def test_a_page_shows_its_part(logs, make_opens, page, shown):
     make_opens(101)
     assert numbers(logs(f"?page={page}")) == list(shown)
 
 
+@each_storage
 @pytest.mark.parametrize(
     ("page", "links"),
     [
@@ -138,12 +146,14 @@ def test_a_page_leads_to_the_others(logs, make_opens, page, links):
     assert [link for link in Page(logs(f"?page={page}").text).links if link.startswith("?")] == links
 
 
+@each_storage
 @pytest.mark.parametrize("count", [1, 49, 50])
 def test_a_single_page_leads_nowhere(logs, make_opens, count):
     make_opens(count)
     assert not any(link.startswith("?") for link in Page(logs().text).links)
 
 
+@each_storage
 @pytest.mark.parametrize("page", ["2", "4", "1000000", "9" * 17])
 @pytest.mark.parametrize("count", [0, 50])
 def test_past_the_end_is_an_empty_page_with_a_link_to_the_last(logs, make_opens, page, count):
@@ -159,7 +169,25 @@ def test_a_whole_number_of_at_least_1_is_a_page(logs, make_opens, page):
     assert numbers(logs(f"?page={page}")) == [1]
 
 
-BAD_PAGES = ["0", "-1", "1.5", "1_000", "１２", "²", "1" * 5000, "", " 1", "1 ", "+1", "%2B1", "1e3", "0x1", "x", "%00", "%FF"]
+BAD_PAGES = [
+    "0",
+    "-1",
+    "1.5",
+    "1_000",
+    "１２",
+    "²",
+    "1" * 5000,
+    "",
+    " 1",
+    "1 ",
+    "+1",
+    "%2B1",
+    "1e3",
+    "0x1",
+    "x",
+    "%00",
+    "%FF",
+]
 
 
 @pytest.mark.parametrize("page", BAD_PAGES, ids=lambda page: page[:10] or "empty")
@@ -175,6 +203,7 @@ def test_a_page_given_twice_gets_a_400_page(logs, query):
     assert (answer.status, answer.is_page) == (400, True)
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_gets_a_404_page(logs, key):
     answer = logs(key=key)
@@ -220,6 +249,7 @@ def test_texts_of_hits_change_nothing_about_the_page(make_client, tracker, text,
     assert len(times[0]) == len(times[1])
 
 
+@each_storage
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_hits_are_shown_as_text(client, logs, pixel, text):
     visit(client, pixel, text)
@@ -238,11 +268,13 @@ def test_a_name_is_shown_as_text(client, tracker, text, path):
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
 
 
+@each_storage
 def test_a_name_with_markup_is_escaped(client, tracker):
     hostile = tracker.create_pixel("<b>Spring</b> & Co")
     assert "<h1>&lt;b&gt;Spring&lt;/b&gt; &amp; Co</h1>" in client.get(f"/logs/{hostile.id}").text
 
 
+@each_storage
 def test_an_address_with_markup_is_escaped(client, tracker, pixel, logs):
     recipient = tracker.generate_tokens(pixel.id, ["a&lt@example.org"])[0]
     client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")

@@ -9,7 +9,7 @@ import pytest
 from mailtrack import StorageError, StorageUnavailable
 from mailtrack.images import TRANSPARENT_PNG
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 HEADERS = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0, private",
@@ -30,6 +30,7 @@ def is_transparent(answer):
     return (answer.status, dict(answer.headers), answer.data) == (200, HEADERS, TRANSPARENT_PNG.data)
 
 
+@each_storage
 def test_an_open_is_answered_with_the_image_and_exactly_the_documented_headers(client, pixel):
     answer = client.get(f"/tracker/{pixel.short_id}.png")
     assert answer.status == 200
@@ -37,6 +38,7 @@ def test_an_open_is_answered_with_the_image_and_exactly_the_documented_headers(c
     assert answer.data == TRANSPARENT_PNG.data
 
 
+@each_storage
 def test_a_get_is_logged_as_an_open(client, pixel, opens):
     client.get(
         f"/tracker/{pixel.short_id}.png",
@@ -49,12 +51,14 @@ def test_a_get_is_logged_as_an_open(client, pixel, opens):
     assert found.referer == "https://webmail.example.com/inbox"
 
 
+@each_storage
 def test_each_get_is_an_open(client, pixel, opens):
     for _ in range(3):
         client.get(f"/tracker/{pixel.short_id}.png")
     assert len(opens()) == 3
 
 
+@each_storage
 @pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
 @pytest.mark.parametrize("change", [str, str.upper])
 def test_a_pixel_is_known_by_its_uuid_and_its_short_id_in_either_case(client, pixel, opens, key, change):
@@ -62,6 +66,7 @@ def test_a_pixel_is_known_by_its_uuid_and_its_short_id_in_either_case(client, pi
     assert len(opens()) == 1
 
 
+@each_storage
 def test_an_open_with_a_token_is_its_recipients(client, pixel, recipient, opens):
     client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
     (found,) = opens()
@@ -111,6 +116,7 @@ def test_a_bad_token_makes_an_open_of_nobody_known(client, pixel, recipient, ope
     assert (found.recipient_id, found.token) == (None, None)
 
 
+@each_storage
 def test_a_token_of_another_pixel_makes_an_open_of_nobody_known(client, tracker, pixel, opens):
     other = tracker.create_pixel("Autumn")
     foreign = tracker.generate_tokens(other.id, ["ann@example.org"])[0]
@@ -119,6 +125,7 @@ def test_a_token_of_another_pixel_makes_an_open_of_nobody_known(client, tracker,
     assert [found.recipient_id for found in opens()] == [None]
 
 
+@each_storage
 def test_a_token_of_another_pixel_leaves_that_pixel_alone(client, tracker, pixel):
     other = tracker.create_pixel("Autumn")
     foreign = tracker.generate_tokens(other.id, ["ann@example.org"])[0]
@@ -126,6 +133,7 @@ def test_a_token_of_another_pixel_leaves_that_pixel_alone(client, tracker, pixel
     assert tracker.list_opens(other.id).items == ()
 
 
+@each_storage
 def test_a_deleted_recipients_token_makes_an_open_of_nobody_known(client, tracker, pixel, recipient, opens):
     tracker.delete_recipient(recipient.id)
     answer = client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
@@ -133,6 +141,7 @@ def test_a_deleted_recipients_token_makes_an_open_of_nobody_known(client, tracke
     assert [found.recipient_id for found in opens()] == [None]
 
 
+@each_storage
 @pytest.mark.parametrize(
     "path",
     [
@@ -156,6 +165,7 @@ def test_what_is_no_pixel_gets_the_transparent_image_and_is_not_logged(client, c
     assert contents() == before
 
 
+@each_storage
 def test_a_uuid_that_only_begins_like_a_pixels_is_another(client, pixel, opens):
     assert is_transparent(client.get(f"/tracker/{pixel.short_id}-0000-4000-8000-000000000000.png"))
     assert opens() == ()
@@ -167,12 +177,14 @@ def test_a_pixel_under_another_extension_gets_the_transparent_image_and_is_not_l
     assert opens() == ()
 
 
+@each_storage
 def test_a_deleted_pixel_gets_the_transparent_image(client, tracker, make_picture):
     pixel = tracker.create_pixel("Spring", image=make_picture())
     tracker.delete_pixel(pixel.id)
     assert is_transparent(client.get(f"/tracker/{pixel.short_id}.png"))
 
 
+@each_storage
 @pytest.mark.parametrize(
     ("format_", "media_type"),
     [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/gif"), ("WEBP", "image/webp")],
@@ -187,12 +199,14 @@ def test_a_pixels_own_image_comes_with_its_own_media_type_and_length(
     assert dict(answer.headers) == HEADERS | {"Content-Type": media_type, "Content-Length": str(len(image.data))}
 
 
+@each_storage
 def test_head_gets_the_headers_of_the_pixels_own_image_without_a_body(client, tracker, make_picture):
     pixel = tracker.create_pixel("Spring", image=make_picture("GIF"))
     got, headed = client.get(f"/tracker/{pixel.short_id}.png"), client.head(f"/tracker/{pixel.short_id}.png")
     assert (headed.status, headed.headers, headed.data) == (200, got.headers, b"")
 
 
+@each_storage
 def test_head_is_never_an_open(client, pixel, recipient, opens):
     client.head(f"/tracker/{pixel.short_id}.png?token={recipient.token}")
     assert opens() == ()
@@ -247,6 +261,7 @@ def test_an_open_that_could_not_be_stored_is_told_to_the_operator(make_client, b
     assert told == {"A hit can't be recorded; its image is sent all the same."}
 
 
+@each_storage
 @pytest.mark.parametrize(
     ("header", "stored"),
     [
@@ -269,6 +284,7 @@ def test_texts_of_a_client_are_stored_cleaned_and_cut(client, pixel, opens, head
     assert getattr(found, attribute) == stored
 
 
+@each_storage
 def test_a_client_may_say_nothing_about_itself(client, pixel, opens):
     client.get(f"/tracker/{pixel.short_id}.png", without=("HTTP_USER_AGENT", "HTTP_REFERER", "REMOTE_ADDR"))
     (found,) = opens()
@@ -308,9 +324,7 @@ HOPS = ", ".join(f"10.0.{high}.{low}" for high, low in itertools.product(range(4
 )
 def test_the_address_is_what_the_trusted_proxies_say(make_client, pixel, opens, trusted, forwarded, address):
     environ = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
-    answer = make_client(trusted_proxies=trusted).get(
-        f"/tracker/{pixel.short_id}.png", environ=environ, address=REMOTE
-    )
+    answer = make_client(trusted_proxies=trusted).get(f"/tracker/{pixel.short_id}.png", environ=environ, address=REMOTE)
     (found,) = opens()
     assert is_transparent(answer)
     assert found.ip == address

@@ -75,7 +75,8 @@ def delete(recipient: str, **given: str | None) -> None:
 def _lines(file: BinaryIO) -> Iterator[tuple[int, str, int]]:
     """Return the number, the text and the size in bytes of each line that is not empty."""
     for number, line in enumerate(file, 1):
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
+        # Bytes that are no UTF-8 become halves of surrogate pairs, which no address may have.
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").strip()
         if text:
             yield number, text, len(line)
 

@@ -1,0 +1,80 @@
+"""`mailtrack opens`."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def visited(tracker, pixel, recipient):
+    """A pixel that was opened by its recipient, and then by nobody known."""
+    tracker.record(tracker.new_hit(pixel.id, token=recipient.token, ip="192.0.2.1", user_agent="Mozilla/5.0"))
+    tracker.record(tracker.new_hit(pixel.id, ip="192.0.2.2"))
+    return pixel
+
+
+def rows(result):
+    """The words of the table's rows without the times."""
+    return [line.split()[1:] for line in result.stdout.splitlines()[1:]]
+
+
+def test_opens_are_shown_newest_first(run, visited):
+    newest, oldest = rows(run("opens", visited.short_id))
+    assert newest == ["unknown", "not", "known", "192.0.2.2"]
+    assert oldest == ["unknown", "ann@example.org", "192.0.2.1", "Mozilla/5.0"]
+
+
+def test_the_table_has_heads(run, pixel):
+    assert run("opens", pixel.id).stdout.split() == ["TIME", "VERDICT", "RECIPIENT", "ADDRESS", "USER", "AGENT"]
+
+
+def test_a_deleted_recipients_open_is_shown_without_the_address(run, tracker, visited, recipient):
+    tracker.delete_recipient(recipient.id)
+    result = run("opens", visited.id)
+    assert rows(result)[1] == ["unknown", "deleted", "recipient", "192.0.2.1", "Mozilla/5.0"]
+    assert recipient.email not in result.output
+
+
+def test_json_is_what_the_api_answers(run, visited, recipient):
+    (line,) = run("opens", visited.id, "--json").stdout.splitlines()
+    page = json.loads(line)
+    assert [found["recipientId"] for found in page["items"]] == [None, recipient.id]
+    assert (page["items"][1]["token"], page["next"]) == (recipient.token, None)
+
+
+def test_a_limit_cuts_the_list_and_tells_how_to_go_on(run, visited):
+    first = run("opens", visited.id, "--limit", 1)
+    hint, cursor = first.stderr.rsplit(maxsplit=1)
+    rest = run("opens", visited.id, "--limit", 1, "--cursor", cursor)
+    assert hint == "There is more: --cursor"
+    assert rows(first) + rows(rest) == rows(run("opens", visited.id))
+    assert rest.stderr == ""
+
+
+def test_json_tells_how_to_go_on_by_next(run, visited):
+    first = run("opens", visited.id, "--limit", 1, "--json")
+    cursor = json.loads(first.stdout)["next"]
+    rest = json.loads(run("opens", visited.id, "--cursor", cursor, "--json").stdout)
+    assert (first.stderr, len(rest["items"]), rest["next"]) == ("", 1, None)
+
+
+def test_50_opens_are_shown_where_no_limit_is_given(run, tracker, pixel):
+    tracker.store([tracker.new_hit(pixel.id) for _ in range(51)])
+    assert len(rows(run("opens", pixel.id))) == 50
+
+
+def test_control_characters_do_not_reach_the_terminal(run, tracker, pixel):
+    tracker.record(tracker.new_hit(pixel.id, user_agent="\x1b[2J\x07\r\n"))
+    assert not any(char in run("opens", pixel.id).stdout for char in "\x1b\x07\r")
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "-1", "１２", "1" * 100])
+def test_a_bad_cursor_fails(run, pixel, cursor):
+    result = run("opens", pixel.id, "--cursor", cursor, exits=1)
+    assert (result.stdout, result.stderr) == ("", "Error: The cursor is not valid.\n")
+
+
+@pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
+def test_an_unknown_pixel_is_not_found(run, key):
+    result = run("opens", key, exits=1)
+    assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")

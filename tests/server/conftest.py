@@ -1,0 +1,200 @@
+"""What the tests of the reference server share: servers as processes of their own, on ports of this machine."""
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from mailtrack import Tracker, open_storage
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from mailtrack.cli import main; main()", "serve"]
+STOP_SECONDS = 10  # what the server promises
+
+_addresses = (f"203.0.{high}.{low}" for high, low in itertools.product(range(256), repeat=2))
+
+
+@attrs.frozen
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    data: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.data)
+
+
+@attrs.frozen
+class Server:
+    """A running reference server that trusts one proxy, so that each request can come from a client of its own."""
+
+    process: subprocess.Popen
+    port: int
+    folder: Path
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection, for one request after another; close it."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def __call__(self, method, path, *, json_body=None, headers=None, connection=None) -> Answer:
+        """Send a request over a connection, or over one that is made for it."""
+        made = {"X-Forwarded-For": next(_addresses)} | (headers or {})
+        body = None
+        if json_body is not None:
+            body = json.dumps(json_body).encode()
+            made["Content-Type"] = "application/json"
+        with contextlib.ExitStack() as stack:
+            if connection is None:
+                connection = stack.enter_context(contextlib.closing(self.connect()))
+            connection.request(method, path, body, made)
+            with connection.getresponse() as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+
+    def exchange(self, data: bytes, *, then_shut: bool = False) -> Answer | None:
+        """Send bytes as they are and return the answer, `None` where the server only closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(data)
+            with http.client.HTTPResponse(connection) as answer:
+                try:
+                    if then_shut:
+                        connection.shutdown(socket.SHUT_WR)
+                    answer.begin()
+                except (http.client.HTTPException, OSError):
+                    return None
+                return Answer(answer.status, answer.headers, answer.read())
+
+    def create_pixel(self) -> dict[str, Any]:
+        answer = self("POST", "/api/v1/pixels", json_body={"name": "Spring"})
+        assert answer.status == 201
+        return answer.json
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code; the server must have ended in time."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill the server with all its workers, as `kill -9` does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def printed(self) -> str:
+        """What the server wrote on standard error."""
+        return (self.folder / "stderr").read_text(encoding="utf-8")
+
+    @contextlib.contextmanager
+    def stored(self):
+        """Open the database behind the server's back."""
+        with open_storage(f"sqlite:///{self.folder}/mailtrack.db") as storage:
+            yield Tracker(storage)
+
+    def opens(self, pixel) -> list[str]:
+        """The user agents of a pixel's opens, in the order in which they were stored."""
+        with self.stored() as tracker:
+            items, cursor = [], None
+            while True:
+                page = tracker.list_opens(pixel["id"], limit=1000, cursor=cursor)
+                items += page.items
+                if (cursor := page.next) is None:
+                    return [found.user_agent for found in reversed(items)]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _wait_until_ready(server: Server) -> None:
+    for _ in range(600):
+        try:
+            if server("GET", "/healthz").status == 200:
+                return
+        except ConnectionError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.process.wait(0.05)
+                break
+    raise AssertionError(f"The server does not start: {server.printed()}")
+
+
+@contextlib.contextmanager
+def _running(folder: Path, *options: object, environment: dict[str, str] | None = None):
+    port = free_port()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")}
+    variables |= {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
+    if environment is not None:
+        variables["MAILTRACK_PORT"] = str(port)
+    else:
+        options = ("--port", port, *options)
+    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, options)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=variables,
+            start_new_session=True,  # so that it can be ended with its workers, and nothing else
+        )
+    with process:
+        server = Server(process, port, folder)
+        try:
+            _wait_until_ready(server)
+            yield server
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server that all tests share; each makes pixels of its own."""
+    with _running(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts servers that a test may stop: options, or `environment` for variables instead."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *options, **named: stack.enter_context(_running(tmp_path, *options, **named))
+
+
+@pytest.fixture
+def fail(tmp_path):
+    """Runs a server that can't start, and returns its exit code and what it printed on standard error."""
+
+    def run(*options):
+        with subprocess.Popen(
+            [*COMMAND, *map(str, options)],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")},
+            start_new_session=True,
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=30)
+            finally:
+                if process.poll() is None:  # it started nevertheless
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert stdout == ""
+        return process.returncode, stderr
+
+    return run

@@ -1,0 +1,189 @@
+"""Starting and stopping the reference server."""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+def address(running):
+    return f"http://127.0.0.1:{running.port}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_the_server_cleanly_and_what_was_answered_is_stored(start, number, workers):
+    running = start("--workers", workers)
+    pixel = running.create_pixel()
+    for count in range(20):
+        running("GET", f"/tracker/{pixel['id'][:8]}.png", headers={"User-Agent": f"#{count}"})
+    assert running.stop(number) == 0
+    assert sorted(running.opens(pixel)) == sorted(f"#{count}" for count in range(20))
+
+
+def test_a_clean_end_prints_nothing_on_standard_error(start):
+    running = start()
+    running.create_pixel()
+    running.stop()
+    assert running.printed() == ""
+
+
+def test_the_server_tells_where_it_listens(start):
+    running = start()
+    running.stop()
+    told = (running.folder / "stdout").read_text(encoding="utf-8")
+    assert told == f"mailtrack serves {address(running)}/ with sqlite:///mailtrack.db (Ctrl-C ends it)\n"
+
+
+def test_an_idle_connection_does_not_hold_up_the_end(start):
+    running = start()
+    with contextlib.closing(running.connect()) as connection:
+        running("GET", "/healthz", connection=connection)
+        assert running.stop() == 0
+
+
+def test_a_half_sent_request_does_not_hold_up_the_end(start):
+    running = start()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+        connection.sendall(b"POST /api/v1/pixels HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n")
+        assert running.stop() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_under_load_all_that_was_answered_is_stored_once(start, workers):
+    running = start("--workers", workers)
+    pixel = running.create_pixel()
+    answered, enough = [], threading.Event()
+
+    def send(client):
+        with contextlib.closing(running.connect()) as connection, contextlib.suppress(OSError):
+            for number in range(2000):
+                name = f"#{client}.{number}"
+                path = f"/tracker/{pixel['id'][:8]}.png"
+                answer = running("GET", path, headers={"User-Agent": name}, connection=connection)
+                if answer.status != 200:
+                    return
+                answered.append(name)
+                if len(answered) >= 300:
+                    enough.set()
+
+    def guarded(client):
+        with contextlib.suppress(Exception):  # the connection breaks off, in any of many ways
+            send(client)
+
+    with ThreadPoolExecutor(8) as pool:
+        sending = [pool.submit(guarded, client) for client in range(8)]
+        assert enough.wait(60)
+        code = running.stop()
+        for each in sending:
+            each.result()
+    counts = Counter(running.opens(pixel))
+    assert code == 0
+    assert set(answered) - set(counts) == set()
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_two_workers_on_one_file_store_each_of_200_parallel_opens_once(start):
+    running = start("--workers", 2)
+    pixel = running.create_pixel()
+    barrier = threading.Barrier(200)
+
+    def send(number):
+        barrier.wait()
+        return running("GET", f"/tracker/{pixel['id'][:8]}.png", headers={"User-Agent": f"#{number}"}).status
+
+    with ThreadPoolExecutor(200) as pool:
+        statuses = list(pool.map(send, range(200)))
+    running.stop()
+    assert statuses == [200] * 200
+    assert sorted(running.opens(pixel)) == sorted(f"#{number}" for number in range(200))
+
+
+def test_two_workers_see_each_others_pixels(start):
+    running = start("--workers", 2)
+    created = [running.create_pixel()["id"] for _ in range(10)]
+    assert all(running("GET", f"/api/v1/pixels/{key}").status == 200 for key in created for _ in range(4))
+
+
+def test_a_server_goes_on_with_the_database_of_the_one_before_it(start):
+    first = start()
+    pixel = first.create_pixel()
+    first.stop()
+    assert start()("GET", f"/api/v1/pixels/{pixel['id']}").json["name"] == "Spring"
+
+
+def test_a_killed_servers_answered_opens_are_stored_once_by_the_next(start):
+    first = start()
+    pixel = first.create_pixel()
+    for number in range(20):
+        first("GET", f"/tracker/{pixel['id'][:8]}.png", headers={"User-Agent": f"#{number}"})
+    first.kill()
+    start().stop()
+    assert sorted(first.opens(pixel)) == sorted(f"#{number}" for number in range(20))
+
+
+def test_the_settings_are_read_from_the_environment(start):
+    environment = {
+        "MAILTRACK_DATABASE": "sqlite:///other.db",
+        "MAILTRACK_BASE_URL": "https://mail.example.com/track",
+        "MAILTRACK_WORKERS": "2",
+        "MAILTRACK_SPOOL": "other.spool",
+    }
+    running = start(environment=environment)
+    pixel = running.create_pixel()
+    assert pixel["logsUrl"] == f"https://mail.example.com/track/logs/{pixel['id'][:8]}"
+    assert {path.name for path in running.folder.iterdir()} >= {"other.db", "other.spool"}
+
+
+def test_opens_are_stored_without_a_spool(start):
+    running = start("--spool", "off")
+    pixel = running.create_pixel()
+    running("GET", f"/tracker/{pixel['id'][:8]}.png", headers={"User-Agent": "#1"})
+    assert running.opens(pixel) == ["#1"]
+
+
+def test_a_port_in_use_fails_with_one_clear_line(fail):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, told = fail("--port", port)
+    assert (code, told) == (1, f"Error: Can't listen on 127.0.0.1, port {port}: Address already in use.\n")
+
+
+def test_the_port_of_another_server_is_in_use(start, fail):
+    port = start().port
+    code, told = fail("--port", port)
+    assert (code, told) == (1, f"Error: Can't listen on 127.0.0.1, port {port}: Address already in use.\n")
+
+
+def test_an_address_that_is_not_ours_fails_with_one_clear_line(fail):
+    code, told = fail("--host", "192.0.2.1")
+    assert (code, len(told.splitlines())) == (1, 1)
+    assert told.startswith("Error: Can't listen on 192.0.2.1, port 8000: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"", "mailtrack.db is empty", id="empty"),
+        pytest.param(b"no database at all\n" * 100, "not a database", id="foreign"),
+    ],
+)
+def test_a_file_that_is_no_database_of_ours_fails_with_one_clear_line_and_stays_as_it_was(
+    fail, tmp_path, content, reason
+):
+    (tmp_path / "mailtrack.db").write_bytes(content)
+    code, told = fail()
+    assert (code, len(told.splitlines()), told.startswith("Error: "), reason in told) == (1, 1, True, True)
+    assert (tmp_path / "mailtrack.db").read_bytes() == content
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "80.0"])
+def test_a_bad_port_is_wrong_usage(fail, port):
+    code, told = fail("--port", port)
+    assert (code, told.splitlines()[-1].startswith("Error: --port: must be ")) == (2, True)
