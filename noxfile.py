@@ -1,5 +1,6 @@
 """One command per question: `nox -s NAME`; `nox` alone asks all that a change must pass."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -23,10 +24,18 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     data = str(Path(session.create_tmp()) / ".coverage")
     environment = {"COVERAGE_FILE": data}
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=environment)
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs, env=environment)
     if not session.posargs:
         session.run("coverage", "combine", "--quiet", env=environment)
         session.run("coverage", "report", env=environment)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kill the reference server under load, in as many rounds as MAILTRACK_CRASH_ROUNDS says (200)."""
+    install(session, "tests")
+    rounds = os.environ.get("MAILTRACK_CRASH_ROUNDS", "200")
+    session.run("pytest", "tests/crash", *session.posargs, env={"MAILTRACK_CRASH_ROUNDS": rounds})
 
 
 @nox.session

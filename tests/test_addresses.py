@@ -66,7 +66,7 @@ class TestCanonical:
 
     @pytest.mark.parametrize(("length", "valid"), [(254, True), (255, False)])
     def test_an_address_has_at_most_254_characters(self, length: int, valid: bool) -> None:
-        email = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * (length - 187)}.org"
+        email = f"{'a' * 62}@{'b' * 62}.{'c' * 62}.{'d' * (length - 193)}.org"
         assert len(email) == length
         if valid:
             assert canonical(email) == email

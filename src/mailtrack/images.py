@@ -27,7 +27,7 @@ MAX_FRAMES = 200
 TRANSPARENT_PNG = Image(
     media_type="image/png",
     data=base64.b64decode(
-        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII="
     ),
 )
 """The 1×1 transparent image."""

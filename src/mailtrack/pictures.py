@@ -1,7 +1,6 @@
 """What pixels show, kept in memory for a moment: the way of an open does not wait for the storage."""
 
 import logging
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from mailtrack.errors import ImageNotFound, StorageError
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.model import Image
+from mailtrack.storage.forks import ForkSafeLock
 
 SECONDS = 1.0
 """How long a picture is shown before it is looked up again: a deleted pixel's is gone within two seconds."""
@@ -34,7 +34,7 @@ class Pictures:
     def __init__(self, load: Callable[[str], Image], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._load = load
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._kept: OrderedDict[str, tuple[float, Image]] = OrderedDict()
         self._bytes = 0
         self._ask_again = 0.0
@@ -61,12 +61,15 @@ class Pictures:
     def forget(self, key: str) -> None:
         """Look this pixel's picture up again when it is asked for next."""
         with self._lock:
-            if kept := self._kept.pop(key, None):
-                self._bytes -= len(kept[1].data) + _OVERHEAD
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        if kept := self._kept.pop(key, None):
+            self._bytes -= len(kept[1].data) + _OVERHEAD
 
     def _keep(self, key: str, until: float, image: Image) -> None:
-        self.forget(key)
         with self._lock:
+            self._drop(key)
             self._kept[key] = (until, image)
             self._bytes += len(image.data) + _OVERHEAD
             while self._bytes > MAX_BYTES and len(self._kept) > 1:

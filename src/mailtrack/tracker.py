@@ -17,7 +17,7 @@ from mailtrack.errors import (
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient, T
 from mailtrack.pictures import Pictures
-from mailtrack.spool import Drainer, Spool
+from mailtrack.spool import Drainer, Spool, SpoolClosed
 from mailtrack.storage.protocol import Storage
 from mailtrack.times import Clock, now
 from mailtrack.urls import Urls
@@ -306,9 +306,13 @@ class Tracker:
             StorageError: it can't be stored, or the spool is full.
         """
         if self._spool is not None and self._spool.is_open:
-            self._spool.append(hit)
-        else:
-            self.store([hit])
+            try:
+                self._spool.append(hit)
+            except SpoolClosed:
+                pass  # it was stopped in this moment
+            else:
+                return
+        self.store([hit])
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.

@@ -4,10 +4,12 @@ Plain WSGI: no framework object on this path. Whatever happens, a mail gets an i
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from mailtrack.errors import StorageError
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.model import MAX_TEXT_LENGTH, Image
 from mailtrack.tracker import Tracker
@@ -43,6 +45,8 @@ class Beacon:
     def __init__(self, tracker: Tracker, client_address: "Callable[[WSGIEnvironment], str | None]") -> None:
         self._tracker = tracker
         self._client_address = client_address
+        self._failures = 0
+        self._silent_until = 0.0
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         """Answer a request, and record it where it is a `GET` of a pixel."""
@@ -67,8 +71,8 @@ class Beacon:
     def _picture(self, pixel: str) -> Image:
         try:
             return self._tracker.get_picture(pixel)
-        except Exception:
-            _logger.exception("A pixel's image can't be looked up; the transparent one is sent.")
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
+            self._complain("A pixel's image can't be looked up; the transparent one is sent", error)
             return TRANSPARENT_PNG
 
     def _record(self, pixel: str, environ: "WSGIEnvironment") -> None:
@@ -82,8 +86,17 @@ class Beacon:
             )
             if hit is not None:
                 self._tracker.record(hit)
-        except Exception:
-            _logger.exception("A hit can't be recorded; its image is sent all the same.")
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
+            self._complain("A hit can't be recorded; its image is sent all the same", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Log a failure, at most once a second: under load there may be thousands."""
+        self._failures += 1
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + 1.0
+            unexpected = not isinstance(error, StorageError)
+            _logger.error("%s (failures so far: %d): %s", what, self._failures, error, exc_info=unexpected)
 
 
 def _token(query: str) -> str | None:

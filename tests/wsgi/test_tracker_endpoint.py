@@ -3,6 +3,7 @@
 import itertools
 import logging
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -258,7 +259,15 @@ def test_a_storage_that_raises_on_everything_still_gives_the_image(make_client, 
 def test_an_open_that_could_not_be_stored_is_told_to_the_operator(make_client, broken, caplog):
     make_client(storage=broken(StorageError("damaged"))).get(f"/tracker/{UNKNOWN}.png")
     told = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
-    assert told == {"A hit can't be recorded; its image is sent all the same."}
+    assert told == {"A hit can't be recorded; its image is sent all the same (failures so far: 1): damaged"}
+
+
+def test_many_failures_at_once_are_one_line_in_the_log(make_client, broken, caplog, monkeypatch):
+    monkeypatch.setattr("mailtrack_wsgi.beacon.time", SimpleNamespace(monotonic=lambda: 100.0))
+    client = make_client(storage=broken(StorageError("damaged")))
+    for _ in range(3):
+        client.get(f"/tracker/{UNKNOWN}.png")
+    assert len([record for record in caplog.records if "can't be recorded" in record.getMessage()]) == 1
 
 
 @each_storage

@@ -5,6 +5,16 @@ to the storage.
 """
 
 from mailtrack.spool.drain import Drainer, drain
-from mailtrack.spool.spool import Durability, Spool, SpoolFull, SpoolStatus, get_status, inspect
+from mailtrack.spool.spool import Durability, Spool, SpoolClosed, SpoolFull, SpoolStatus, get_status, inspect
 
-__all__ = ["Drainer", "Durability", "Spool", "SpoolFull", "SpoolStatus", "drain", "get_status", "inspect"]
+__all__ = [
+    "Drainer",
+    "Durability",
+    "Spool",
+    "SpoolClosed",
+    "SpoolFull",
+    "SpoolStatus",
+    "drain",
+    "get_status",
+    "inspect",
+]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from mailtrack.errors import StorageError
 from mailtrack.model import Hit
 from mailtrack.spool.records import to_line
-from mailtrack.spool.spool import Spool
+from mailtrack.spool.spool import Batch, Spool
 
 Store = Callable[[Sequence[Hit]], object]
 """Stores hits, all or none; storing one again changes nothing."""
@@ -30,29 +30,30 @@ def drain(spool: Spool, store: Store) -> int:
 
     Raises:
         StorageError: the storage does not take them; what is not stored stays in the spool.
-        OSError: the spool can't be read, or a line can't be set aside.
+        OSError: a part of the spool can't be read, or a line can't be set aside.
     """
     stored = 0
     for batch in spool.batches():
-        _store(spool, store, batch.hits)
+        stored += _store(batch, store, batch.hits)
         spool.acknowledge(batch)
-        stored += len(batch.hits)
-    spool.tidy()
     return stored
 
 
-def _store(spool: Spool, store: Store, hits: Sequence[Hit]) -> None:
+def _store(batch: Batch, store: Store, hits: Sequence[Hit]) -> int:
+    """Store hits of a batch, or let it set them aside; return how many were stored."""
+    if not hits:
+        return 0
     try:
         store(hits)
-    except (StorageError, OSError):
+    except (StorageError, OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the other hits back
         if len(hits) == 1:
-            spool.set_aside(to_line(hits[0]).rstrip(b"\n"), f"the storage failed with {type(error).__name__}")
-            return
+            batch.aside.append((to_line(hits[0]).rstrip(b"\n"), f"the storage failed with {type(error).__name__}"))
+            return 0
         middle = len(hits) // 2
-        _store(spool, store, hits[:middle])
-        _store(spool, store, hits[middle:])
+        return _store(batch, store, hits[:middle]) + _store(batch, store, hits[middle:])
+    return len(hits)
 
 
 class Drainer:
@@ -67,7 +68,6 @@ class Drainer:
         self._spool = spool
         self._store = store
         self._stopping = threading.Event()
-        self._drained = False
         self._threads = [
             threading.Thread(target=self._drain_on, name="mailtrack-drain", daemon=True),
             threading.Thread(target=self._sync_on, name="mailtrack-sync", daemon=True),
@@ -95,11 +95,11 @@ class Drainer:
         deadline = time.monotonic() + timeout
         self._stopping.set()
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.ident is not None:  # it was started
+                thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in self._threads):
             return False  # the storage holds it up; its segments are given up when the process ends
-        self._spool.close()
-        return self._drained
+        return self._spool.close()
 
     def _drain_on(self) -> None:
         wait = _POLL_SECONDS
@@ -112,9 +112,7 @@ class Drainer:
                     self._spool.recover()
                 drain(self._spool, self._store)
                 wait = _POLL_SECONDS
-                self._drained = True
             except Exception as error:  # this thread must live on, whatever comes
-                self._drained = False
                 wait = min(wait * 2, _MAX_BACKOFF_SECONDS)
                 expected = isinstance(error, StorageError | OSError)
                 _logger.warning(

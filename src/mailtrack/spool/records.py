@@ -53,5 +53,5 @@ def from_line(line: bytes) -> Hit:
             user_agent=user_agent,
             referer=referer,
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UnreadableRecord("not a record of this version") from error

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import secrets
 import threading
 import time
 from pathlib import Path
@@ -38,7 +37,8 @@ class Segment:
         self.done = 0
         self.sealed = False
         self._descriptor = descriptor
-        self._synced = size
+        self._synced = 0  # what another process wrote may not be on disk either
+        self._unsyncable = False
         self._appending = threading.Lock()
         self._syncing = threading.Lock()
 
@@ -47,23 +47,23 @@ class Segment:
 
     @classmethod
     def create(cls, folder: Path) -> Self:
-        """Make a new, empty segment. It appears under its name only when it is locked.
+        """Make a new, empty segment.
 
         Raises:
             OSError: it can't be made.
         """
-        name = f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}"
-        draft = folder / f"{name}.new"
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path = draft.rename(folder / f"{name}{SUFFIX}")
-            _sync_folder(folder)
-        except BaseException:
-            os.close(descriptor)
-            draft.unlink(missing_ok=True)
-            raise
-        return cls(path, descriptor, 0)
+        while True:
+            path = folder / f"{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                if _lock(descriptor, path):
+                    _sync_folder(folder)
+                    return cls(path, descriptor, 0)
+            except BaseException:
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
+                raise
+            os.close(descriptor)  # another process took it for left behind before it was locked, and removes it
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
@@ -76,16 +76,14 @@ class Segment:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino != path.stat().st_ino:
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError):
-            os.close(descriptor)
-            return None
+            size = whole_lines(descriptor) if _lock(descriptor, path) else None
         except BaseException:
             os.close(descriptor)
             raise
-        segment = cls(path, descriptor, _whole_lines(descriptor))
+        if size is None:
+            os.close(descriptor)
+            return None
+        segment = cls(path, descriptor, size)
         segment.sealed = True
         return segment
 
@@ -123,14 +121,23 @@ class Segment:
         """Return when the first `size` bytes (all by now, if not given) are on disk. One call serves all that wait.
 
         Raises:
-            OSError: the disk did not take them.
+            OSError: the disk did not take them. The segment is sealed then.
         """
         size = self.size if size is None else size
         with self._syncing:
+            if self._synced >= size:
+                return
+            # The system forgets what it could not write: a second try would succeed, and mean nothing.
+            if self._unsyncable:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
             # A closed segment was removed, because the storage has all of it, or synced before.
-            if self._synced < size and self._descriptor >= 0:
+            if self._descriptor >= 0:
                 reached = self.size
-                os.fdatasync(self._descriptor)
+                try:
+                    os.fdatasync(self._descriptor)
+                except OSError:
+                    self._unsyncable = self.sealed = True
+                    raise
                 self._synced = reached
 
     def read(self, limit: int) -> bytes:
@@ -142,22 +149,27 @@ class Segment:
         left = self.size - self.done
         if not left:
             return b""  # it may be removed already
-        data = os.pread(self._descriptor, min(left, limit), self.done)
-        end = data.rfind(b"\n") + 1
-        if end or len(data) == left:
+        wanted = min(left, limit)
+        data = os.pread(self._descriptor, wanted, self.done)
+        if len(data) < wanted:
+            raise OSError(errno.EIO, "the file was cut")
+        if end := data.rfind(b"\n") + 1:
             return data[:end]
+        if wanted == left:
+            return data  # not even the last line has its end: it was damaged
         return self.read(limit * 2)  # one record is longer than the limit: a foreign one, as ours are short
 
     def close(self) -> None:
-        """Close the file and give up the lock. What is not done stays for the next owner."""
+        """Close the file and give up the lock, once. What is not done stays for the next owner."""
         with self._appending, self._syncing:
             self.abandon()
 
     def abandon(self) -> None:
         """Close the file without waiting for anybody: for a forked child, whose threads are gone."""
         self.sealed = True
-        os.close(self._descriptor)
-        self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def remove(self) -> None:
         """Delete the file, then close it."""
@@ -171,7 +183,16 @@ class Segment:
             self.sealed = True
 
 
-def _whole_lines(descriptor: int) -> int:
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock a file; tell whether that worked, and it is still there."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def whole_lines(descriptor: int) -> int:
     """Return how many bytes of a file are lines with an end."""
     end = os.fstat(descriptor).st_size
     while end:

@@ -3,21 +3,19 @@
 import enum
 import errno
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
 from mailtrack.errors import StorageUnavailable
 from mailtrack.model import Hit
+from mailtrack.spool import aside
 from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.spool.segment import SUFFIX, Segment, SegmentSealed
-
-SET_ASIDE = "set-aside.lines"
-"""The file in the spool's folder that keeps lines that can't be read, as they were."""
+from mailtrack.storage import forks
 
 MAX_BYTES = 1024 * 1024 * 1024
 """How much a spool holds if not told otherwise: some five million hits."""
@@ -43,6 +41,10 @@ class SpoolFull(StorageUnavailable):
     """A hit is not taken: the spool is at its limit, or its disk does not take it."""
 
 
+class SpoolClosed(StorageUnavailable):
+    """A hit is not taken: this process does not use the spool yet, or any more."""
+
+
 @attrs.frozen(kw_only=True)
 class SpoolStatus:
     """What lies in a spool's folder.
@@ -51,7 +53,7 @@ class SpoolStatus:
         segments: files that wait.
         bytes: their size.
         hits: lines in them; a segment that is still written to may hold some that are stored already.
-        set_aside: lines that could not be read.
+        set_aside: lines that could not become an open.
     """
 
     segments: int
@@ -62,11 +64,19 @@ class SpoolStatus:
 
 @attrs.frozen
 class Batch:
-    """Hits from one segment, to be stored and then acknowledged."""
+    """Hits from one segment, to be stored and then acknowledged.
+
+    Attributes:
+        segment: where they come from.
+        end: where they end in it.
+        hits: what can be stored.
+        aside: lines that can't, each with the reason; more may be added.
+    """
 
     segment: Segment
     end: int
     hits: list[Hit]
+    aside: list[tuple[bytes, str]]
 
 
 class Spool:
@@ -103,7 +113,8 @@ class Spool:
         self._active: Segment | None = None
         self._waiting: list[Segment] = []  # sealed, the oldest first
         self._waiting_bytes = 0
-        _spools.add(self)
+        self._unusable: set[Path] = set()
+        forks.watch(self)
 
     def __repr__(self) -> str:
         return f"<Spool {self.folder.name}>"
@@ -129,7 +140,8 @@ class Spool:
         """Take a hit: when this returns, it survives the process, and with `always` a power cut.
 
         Raises:
-            SpoolFull: it is not taken.
+            SpoolFull: it is not taken, for want of room.
+            SpoolClosed: it is not taken, as the spool is not open.
         """
         line = to_line(hit)
         try:
@@ -146,7 +158,7 @@ class Spool:
         while True:
             segment = self._active
             if segment is None:
-                raise OSError(errno.EBADF, "it is not open")
+                raise SpoolClosed("The spool is not open.")
             if self._waiting_bytes + segment.size - segment.done + len(line) > self._max_bytes:
                 raise OSError(errno.EDQUOT, "it is at its limit")
             try:
@@ -160,95 +172,113 @@ class Spool:
         Raises:
             OSError: the disk did not take it; a new segment is begun.
         """
+        failed: OSError | None = None
         for segment in self._segments():
             try:
                 segment.sync()
-            except OSError:
-                segment.seal()
-                raise
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     def recover(self) -> None:
-        """Take over segments whose owner is gone."""
-        mine = {segment.path for segment in self._segments()}
-        found = [
-            segment
-            for path in sorted(self.folder.glob(f"*{SUFFIX}"))
-            if path not in mine and (segment := Segment.adopt(path))
-        ]
-        for segment in found:
-            _logger.info("Recovering %d bytes of hits from %s.", segment.size, segment.path.name)
+        """Take over segments whose owner is gone. One that can't be used is passed over, and told of in the log."""
         with self._rotating:
-            self._waiting[:0] = found
-            self._waiting_bytes += sum(segment.size for segment in found)
+            mine = {segment.path for segment in self._mine()}
+            found = [path for path in sorted(self.folder.glob(f"*{SUFFIX}")) if path not in mine]
+            adopted = [segment for path in found if (segment := self._adopt(path))]
+            self._waiting[:0] = adopted
+            self._waiting_bytes += sum(segment.size for segment in adopted)
 
     def batches(self) -> Iterator[Batch]:
-        """Return what waits, the oldest segments first, each batch from one segment. Acknowledge each in turn."""
+        """Return what waits, the oldest segments first, each batch from one segment. Acknowledge each in turn.
+
+        Raises:
+            OSError: some segments can't be read; raised when all others are through.
+        """
         active = self._active
         if active is not None and active.size and active.age >= self._segment_seconds:
             self._try_to_rotate(active)
+        failed: OSError | None = None
         for segment in self._segments():
-            while data := segment.read(_READ_BYTES):
-                yield Batch(segment, segment.done + len(data), self._parse(data))
+            try:
+                while data := segment.read(_READ_BYTES):
+                    yield _parse(segment, data)
+            except OSError as error:
+                failed = error
+        self._tidy()
+        if failed is not None:
+            raise failed
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget a batch that the storage has; a segment is removed with its last one."""
-        batch.segment.done = batch.end
-        self.tidy()
-
-    def tidy(self) -> None:
-        """Remove segments of which nothing is left."""
-        with self._rotating:
-            for segment in [found for found in self._waiting if found.done == found.size]:
-                self._waiting.remove(segment)
-                self._waiting_bytes -= segment.size
-                segment.remove()
-
-    def close(self) -> None:
-        """Give up the segments of this process. What is not acknowledged stays for the next one."""
-        segments = self._segments()
-        with self._rotating:
-            self._active, self._waiting, self._waiting_bytes = None, [], 0
-        for segment in segments:
-            segment.seal()
-            if segment.done == segment.size:
-                segment.remove()
-            else:
-                segment.close()
-
-    def abandon(self) -> None:
-        """Let go of all segments as they are, without waiting for anybody: for a forked child."""
-        for segment in [*self._waiting, *([self._active] if self._active else [])]:
-            segment.abandon()
-        self._active, self._waiting, self._waiting_bytes = None, [], 0
-        self._rotating = threading.Lock()
-
-    def set_aside(self, line: bytes, reason: str) -> None:
-        """Keep a line that can't become an open where an operator finds it.
+        """Forget a batch that the storage has; a segment is removed with its last one.
 
         Raises:
-            OSError: it can't be kept; it stays in its segment.
+            OSError: what it sets aside can't be kept, and it is not forgotten; or its segment can't be removed yet.
         """
-        _logger.error("A line of the spool is set aside in %s: %s.", SET_ASIDE, reason)
-        descriptor = os.open(self.folder / SET_ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, line + b"\n")
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        if batch.aside:
+            aside.keep(self.folder, [line for line, _ in batch.aside])
+            for _, reason in batch.aside:
+                _logger.error("A line of the spool is set aside in %s: %s.", aside.FILE, reason)
+        batch.segment.done = batch.end
+        self._tidy()
 
-    def _parse(self, data: bytes) -> list[Hit]:
-        hits = []
-        for line in data[:-1].split(b"\n"):
-            try:
-                hits.append(from_line(line))
-            except UnreadableRecord as error:
-                self.set_aside(line, str(error))
-        return hits
+    def close(self) -> bool:
+        """Give up the segments of this process. What is not acknowledged stays for the next one.
+
+        Returns:
+            Whether nothing stays.
+        """
+        with self._rotating:
+            segments = self._mine()
+            self._active, self._waiting, self._waiting_bytes = None, [], 0
+            left = [segment for segment in segments if not _close(segment)]
+        return not left
+
+    def abandon(self) -> None:
+        """Let go of all segments as they are, as if the process had ended."""
+        for segment in self._mine():
+            segment.abandon()
+        self._active, self._waiting, self._waiting_bytes = None, [], 0
+
+    def before_fork(self) -> None:
+        """Wait until no segment is coming or going."""
+        self._rotating.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let go, in a forked child, of segments that are the parent's: their locks must end with it alone."""
+        if child:
+            self.abandon()
+        self._rotating.release()
+
+    def _mine(self) -> list[Segment]:
+        """Return the segments of this process, the oldest first. Needs the lock."""
+        return [*self._waiting, *([self._active] if self._active else [])]
 
     def _segments(self) -> list[Segment]:
         """Return the segments of this process, the oldest first."""
         with self._rotating:
-            return [*self._waiting, *([self._active] if self._active else [])]
+            return self._mine()
+
+    def _adopt(self, path: Path) -> Segment | None:
+        try:
+            segment = Segment.adopt(path)
+        except OSError as error:
+            if path not in self._unusable:
+                self._unusable.add(path)
+                _logger.error("%s in the spool can't be recovered: %s.", path.name, error.strerror)
+            return None
+        if segment is not None:
+            _logger.info("Recovering %d bytes of hits from %s.", segment.size, path.name)
+        return segment
+
+    def _tidy(self) -> None:
+        """Remove segments of which nothing is left."""
+        with self._rotating:
+            for segment in [found for found in self._waiting if found.done == found.size]:
+                segment.remove()
+                self._waiting.remove(segment)
+                self._waiting_bytes -= segment.size
 
     def _try_to_rotate(self, segment: Segment) -> None:
         try:
@@ -267,6 +297,30 @@ class Spool:
                 self._active = new
 
 
+def _parse(segment: Segment, data: bytes) -> Batch:
+    batch = Batch(segment, segment.done + len(data), [], [])
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        try:
+            batch.hits.append(from_line(line))
+        except UnreadableRecord as error:
+            batch.aside.append((line, str(error)))
+    return batch
+
+
+def _close(segment: Segment) -> bool:
+    """Remove a segment of which nothing is left, or else close it; tell which."""
+    segment.seal()
+    try:
+        if segment.done == segment.size:
+            segment.remove()
+            return True
+        segment.sync()
+    except OSError as error:
+        _logger.error("%s in the spool is left as it is: %s.", segment.path.name, error.strerror)
+    segment.close()
+    return False
+
+
 def inspect(folder: Path) -> Iterator[bytes]:
     """Return the lines that wait in a spool's folder, whoever owns them, the oldest segment first."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -279,23 +333,13 @@ def inspect(folder: Path) -> Iterator[bytes]:
 
 def get_status(folder: Path) -> SpoolStatus:
     """Tell what lies in a spool's folder."""
-    paths = list(folder.glob(f"*{SUFFIX}"))
-    aside = folder / SET_ASIDE
+    sizes = []
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # stored meanwhile
+            sizes.append(path.stat().st_size)
     return SpoolStatus(
-        segments=len(paths),
-        bytes=sum(path.stat().st_size for path in paths if path.exists()),
+        segments=len(sizes),
+        bytes=sum(sizes),
         hits=sum(1 for _ in inspect(folder)),
-        set_aside=aside.read_bytes().count(b"\n") if aside.exists() else 0,
+        set_aside=aside.count(folder),
     )
-
-
-_spools: "weakref.WeakSet[Spool]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """Let go, in a forked child, of segments that are the parent's: their locks must end with it alone."""
-    for spool in list(_spools):
-        spool.abandon()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -16,9 +16,10 @@ OPEN = (
     " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version"
 )
 OPEN_COLUMNS = 13
+# Plain placeholders: Python 3.12.0 to 3.12.3 warn of numbered ones.
 COUNT_OPENS = (
-    "opens = opens + ?1, first_opened_at = min(coalesce(first_opened_at, ?2), ?2),"
-    " last_opened_at = max(coalesce(last_opened_at, ?3), ?3)"
+    "opens = opens + ?, first_opened_at = min(?, coalesce(first_opened_at, 9223372036854775807)),"
+    " last_opened_at = max(?, coalesce(last_opened_at, -9223372036854775807))"
 )
 
 

@@ -16,7 +16,6 @@ from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
 from mailtrack.times import from_milliseconds, to_milliseconds
 
-
 # CROSS JOIN holds SQLite to the order written: what is looked for first, then its place in an index.
 
 
@@ -58,10 +57,10 @@ class SQLiteStorage:
             return rows.to_pixel(_find_pixel(db, key))
 
     def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
-        before = None if cursor is None else cursors.to_place(cursor)
+        before = 2**63 - 1 if cursor is None else cursors.to_place(cursor)
         with self._connections.reading() as db:
             found = db.execute(
-                f"SELECT {rows.PIXEL} FROM pixels WHERE ?1 IS NULL OR pixel < ?1 ORDER BY pixel DESC LIMIT ?2",
+                f"SELECT {rows.PIXEL} FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT ?",
                 (before, limit + 1),
             ).fetchall()
         return rows.to_page(found, limit, rows.to_pixel, place=0)
@@ -200,11 +199,11 @@ class SQLiteStorage:
         )
         tally = Tally(new)
         db.executemany(
-            f"UPDATE pixels SET {rows.COUNT_OPENS} WHERE pixel = ?4",
+            f"UPDATE pixels SET {rows.COUNT_OPENS} WHERE pixel = ?",
             [(*span, pixel) for span in tally.pixel],
         )
         db.executemany(
-            f"UPDATE recipients SET {rows.COUNT_OPENS} WHERE pixel = ?4 AND id = ?5",
+            f"UPDATE recipients SET {rows.COUNT_OPENS} WHERE pixel = ? AND id = ?",
             [(*span, pixel, recipient_id) for recipient_id, span in tally.recipients.items()],
         )
         db.executemany(

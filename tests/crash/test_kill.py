@@ -1,0 +1,212 @@
+"""Promise 1: an open whose image went out survives `kill -9` of every process, and is stored once.
+
+Rounds of load on the reference server over real sockets. At a random moment a worker, or all processes, are killed. In
+the end: acknowledged ⊆ stored ⊆ sent, no duplicates, and all that is counted equals a scan.
+
+`MAILTRACK_CRASH_ROUNDS` says how many rounds there are. A round that failed is repeated by its number.
+"""
+
+import http.client
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mailtrack import Tracker, open_storage
+from mailtrack.images import TRANSPARENT_PNG
+from mailtrack.model import OpenSpan
+from mailtrack.testing.contract.helpers import all_opens, all_recipients
+
+pytest.importorskip("granian")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
+
+ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "5")
+CLIENTS = 4
+REQUESTS = 400  # by all clients together
+SECONDS = 60  # that a process may take to begin or to end
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Server:
+    """The reference server, in a process group of its own."""
+
+    def __init__(self, folder: Path, *, workers: int, durability: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._options = ["--workers", str(workers), "--spool-durability", durability, "--port", str(self.port)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", *self._options],
+            cwd=self._folder,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert b"mailtrack serves" in self._process.stdout.readline()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                # The name, in brackets, may hold anything; behind it come the state and the parent.
+                state, parent = path.read_text().rpartition(")")[2].split()[:2]
+                command = path.with_name("cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == self._process.pid and state != "Z" and b"resource_tracker" not in command:
+                found.append(int(path.parent.name))
+        return found
+
+    def kill_worker(self, chance: random.Random) -> None:
+        os.kill(chance.choice(self.workers()), signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._forget()
+
+    def stop(self) -> int:
+        """End it by SIGTERM and return its exit code."""
+        self._process.terminate()
+        self._process.wait(SECONDS)
+        return self._forget()
+
+    def _forget(self) -> int:
+        process, self._process = self._process, None
+        with process:
+            return process.wait(SECONDS)
+
+
+class Readers:
+    """Clients that fetch images, each time under another name, until all requests are sent."""
+
+    def __init__(self, port: int, paths: list[str]) -> None:
+        self.sent: list[str] = []
+        self.acknowledged: list[str] = []
+        self._port, self._paths = port, paths
+        self._numbers = iter(range(REQUESTS))
+        self._changed = threading.Condition()
+        self._threads = [threading.Thread(target=self._read) for _ in range(CLIENTS)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for(self, answered: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.acknowledged) >= answered, SECONDS)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+
+    def give_up(self) -> None:
+        with self._changed:
+            self._numbers = iter(())
+
+    def _next(self) -> int | None:
+        with self._changed:
+            number = next(self._numbers, None)
+            if number is not None:
+                self.sent.append(f"reader {number}")
+            return number
+
+    def _read(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
+        with closing(connection):
+            while (number := self._next()) is not None:
+                while not self._fetch(connection, number):
+                    threading.Event().wait(0.01)  # until the server is there again
+
+    def _fetch(self, connection: http.client.HTTPConnection, number: int) -> bool:
+        """Send a request; tell whether it reached a server, answered or not."""
+        path = self._paths[number % len(self._paths)]
+        if connection.sock is None:
+            try:
+                connection.connect()
+            except ConnectionError:
+                return False
+        try:
+            connection.request("GET", path, headers={"User-Agent": f"reader {number}"})
+            answer = connection.getresponse()
+            data = answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()  # it may be stored or not
+            return True
+        assert (answer.status, data) == (200, TRANSPARENT_PNG.data)
+        with self._changed:
+            self.acknowledged.append(f"reader {number}")
+            self._changed.notify_all()
+        return True
+
+
+def check(folder: Path, readers: Readers) -> None:
+    """Check what is stored against what was sent and answered."""
+    with closing(sqlite3.connect(folder / "mailtrack.db")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with open_storage(f"sqlite:///{folder}/mailtrack.db") as storage:
+        (pixel,) = Tracker(storage).list_pixels().items
+        opens = all_opens(storage, pixel)
+        stored = Counter(one.user_agent for one in opens)
+        assert set(readers.acknowledged) <= set(stored) <= set(readers.sent)
+        assert set(stored.values()) <= {1}
+        assert pixel.opens == span(one.opened_at for one in opens)
+        for recipient in all_recipients(storage, pixel):
+            assert recipient.opens == span(one.opened_at for one in opens if one.recipient_id == recipient.id)
+        hours = Counter((f"{one.opened_at:%Y-%m-%dT%H}", one.verdict.kind) for one in opens)
+        counted = {(f"{one.hour:%Y-%m-%dT%H}", one.kind): one.opens for one in storage.count_by_hour(pixel.id)}
+        assert counted == dict(hours)
+
+
+def span(times) -> OpenSpan:
+    times = list(times)
+    return OpenSpan(number=len(times), first=min(times, default=None), last=max(times, default=None))
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_what_was_answered_is_stored_once_whatever_is_killed(tmp_path: Path, round_: int) -> None:
+    chance = random.Random(round_)
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Spring launch")
+        recipients = tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(3)])
+    base = f"/tracker/{pixel.short_id}.png"
+    server = Server(tmp_path, workers=1 + round_ % 2, durability=chance.choice(["everysec", "always"]))
+    readers = Readers(server.port, [base, *(f"{base}?token={one.token}" for one in recipients)])
+    try:
+        server.start()
+        readers.start()
+        readers.wait_for(chance.randrange(1, REQUESTS * 3 // 4))
+        if chance.random() < 0.5:
+            server.kill_worker(chance)
+        else:
+            server.kill_all()
+            server.start()
+        readers.join()
+        assert server.stop() == 0
+    finally:
+        readers.give_up()
+        server.kill_all()
+        readers.join()
+    assert len(readers.acknowledged) > REQUESTS // 2  # or nothing was tried
+    assert list((tmp_path / "mailtrack.db.spool").iterdir()) == []
+    check(tmp_path, readers)

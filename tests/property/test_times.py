@@ -1,0 +1,76 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailtrack import times
+
+zones = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(
+    lambda offset: timezone(timedelta(minutes=offset // timedelta(minutes=1)))
+)
+moments = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=zones)
+utc_moments = moments.map(times.to_utc)
+
+
+class TestUtc:
+    """A time in UTC is the same moment, less what is shorter than a millisecond."""
+
+    @given(moments)
+    def test_it_is_the_same_moment(self, moment: datetime) -> None:
+        assert timedelta() <= moment - times.to_utc(moment) < timedelta(milliseconds=1)
+
+    @given(moments)
+    def test_it_is_in_utc(self, moment: datetime) -> None:
+        assert times.to_utc(moment).tzinfo is UTC
+
+    @given(utc_moments)
+    def test_converting_again_changes_nothing(self, moment: datetime) -> None:
+        assert times.to_utc(moment) == moment
+
+
+class TestMilliseconds:
+    """Milliseconds since 1970 and times of the model are one to one, in the same order."""
+
+    @given(utc_moments)
+    def test_a_time_is_read_back(self, moment: datetime) -> None:
+        assert times.from_milliseconds(times.to_milliseconds(moment)) == moment
+
+    @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+    def test_a_number_is_read_back(self, number: int) -> None:
+        assert times.to_milliseconds(times.from_milliseconds(number)) == number
+
+    @given(utc_moments, utc_moments)
+    def test_the_order_is_kept(self, one: datetime, other: datetime) -> None:
+        assert (one < other) == (times.to_milliseconds(one) < times.to_milliseconds(other))
+
+
+class TestText:
+    """A text is read back as the same time by anyone who knows ISO 8601, and texts sort as times do."""
+
+    @given(utc_moments)
+    def test_it_is_read_back(self, moment: datetime) -> None:
+        assert datetime.fromisoformat(times.to_text(moment)) == moment
+
+    @given(utc_moments)
+    def test_it_has_one_form(self, moment: datetime) -> None:
+        text = times.to_text(moment)
+        assert (len(text), text[10], text[19], text[23:]) == (24, "T", ".", "Z")
+
+    @given(utc_moments, utc_moments)
+    def test_the_order_is_kept(self, one: datetime, other: datetime) -> None:
+        assert (one < other) == (times.to_text(one) < times.to_text(other))
+
+
+class TestHours:
+    """The start of an hour is at most one hour before, and is its own start."""
+
+    @given(utc_moments)
+    def test_it_is_less_than_an_hour_before(self, moment: datetime) -> None:
+        start = times.start_of_hour(moment)
+        assert timedelta() <= moment - start < timedelta(hours=1)
+        assert times.to_milliseconds(start) % 3_600_000 == 0
+
+    @given(utc_moments)
+    def test_it_is_its_own_start(self, moment: datetime) -> None:
+        start = times.start_of_hour(moment)
+        assert times.start_of_hour(start) == start

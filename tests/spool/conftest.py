@@ -1,0 +1,133 @@
+"""What the tests of the spool share: a folder, spools that are closed, and other processes that use the folder too."""
+
+import json
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailtrack import Storage, open_storage
+from mailtrack.model import Hit
+from mailtrack.spool import Spool, inspect
+from mailtrack.spool.records import from_line
+from mailtrack.testing import make_hit
+
+_CHILD_SECONDS = 60  # a child that hangs is ended by its alarm
+
+
+class Talk:
+    """One end of a conversation between two processes."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading = os.fdopen(reading)
+        self._writing = os.fdopen(writing, "w")
+
+    def tell(self, message: Any = None) -> None:
+        self._writing.write(json.dumps(message) + "\n")
+        self._writing.flush()
+
+    def hear(self) -> Any:
+        line = self._reading.readline()
+        assert line, "the other process is gone"
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+
+
+class Neighbour:
+    """Another process: it does a task, with a `Talk` to this one, and lives on until it is killed."""
+
+    def __init__(self, task: Callable[[Talk], None]) -> None:
+        down, up = os.pipe(), os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._live(task, Talk(down[0], up[1]))
+        os.close(down[0])
+        os.close(up[1])
+        self._talk = Talk(up[0], down[1])
+        self.tell, self.hear = self._talk.tell, self._talk.hear
+
+    @staticmethod
+    def _live(task: Callable[[Talk], None], talk: Talk) -> None:
+        try:
+            signal.alarm(_CHILD_SECONDS)
+            try:
+                task(talk)
+            except BaseException:  # noqa: BLE001  # the parent reads it
+                talk.tell(traceback.format_exc())
+            while True:
+                signal.pause()
+        finally:
+            os._exit(1)
+
+    def kill(self) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+            self._talk.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "mail.spool"
+
+
+@pytest.fixture
+def make_spool(folder: Path) -> Iterator[Callable[..., Spool]]:
+    """Makes spools on the folder, open unless told otherwise."""
+    made: list[Spool] = []
+
+    def make(*, opened: bool = True, **options: Any) -> Spool:
+        made.append(Spool(folder, **options))
+        if opened:
+            made[-1].open()
+        return made[-1]
+
+    yield make
+    for spool in made:
+        spool.close()
+
+
+@pytest.fixture
+def neighbour() -> Iterator[Callable[[Callable[[Talk], None]], Neighbour]]:
+    """Starts other processes."""
+    started: list[Neighbour] = []
+
+    def start(task: Callable[[Talk], None]) -> Neighbour:
+        started.append(Neighbour(task))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def hits() -> list[Hit]:
+    return [make_hit("a1b2c3d4") for _ in range(10)]
+
+
+@pytest.fixture
+def waiting(folder: Path) -> Callable[[], list[Hit]]:
+    """Tells which hits lie in the folder, whoever owns them."""
+    return lambda: [from_line(line) for line in inspect(folder)]
+
+
+@pytest.fixture
+def files(folder: Path) -> Callable[[], list[Path]]:
+    """Tells the segments in the folder."""
+    return lambda: sorted(folder.glob("*.spool"))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/mail.db"}
+    with open_storage(urls[request.param]) as storage:
+        yield storage

@@ -1,0 +1,144 @@
+"""`mailtrack spool`: what an operator sees of the spool, and storing what is left."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mailtrack import open_storage
+from mailtrack.cli import main
+from mailtrack.spool import Spool, drain
+from mailtrack.spool.records import to_line
+from mailtrack.testing import make_hit
+from mailtrack.testing.contract.helpers import add_pixel, all_opens
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """The storage whose spool is the folder, by default."""
+    return f"sqlite:///{tmp_path}/mail"
+
+
+@pytest.fixture
+def pixel(database):
+    with open_storage(database) as storage:
+        return add_pixel(storage)
+
+
+@pytest.fixture
+def run(database):
+    """Runs a command on the storage, or on another one."""
+
+    def run(*arguments: str, database: str = database):
+        environment = {name: None for name in os.environ if name.startswith("MAILTRACK_")}
+        return CliRunner(env=environment).invoke(main, ["spool", *arguments, "--database", database])
+
+    return run
+
+
+@pytest.fixture
+def left(make_spool, pixel) -> list:
+    """Three hits that an ended process left, with a damaged line between them."""
+    spool = make_spool()
+    hits = [make_hit(pixel) for _ in range(3)]
+    for hit in hits:
+        spool.append(hit)
+    spool.close()
+    (path,) = spool.folder.glob("*.spool")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"damaged\n", *lines[1:], b"torn"]))
+    return hits
+
+
+class TestStatus:
+    def test_it_tells_how_much_waits(self, run, left, folder) -> None:
+        size = next(folder.glob("*.spool")).stat().st_size
+        done = run("status")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout == f"Segments:   1\nHits:       4 ({size:,} bytes)\nSet aside:  0\n"
+        assert len(left) == 3
+
+    @pytest.mark.usefixtures("left")
+    def test_as_json_it_is_one_object(self, run, folder) -> None:
+        size = next(folder.glob("*.spool")).stat().st_size
+        done = run("status", "--json")
+        assert json.loads(done.stdout) == {"segments": 1, "hits": 4, "bytes": size, "set_aside": 0}
+
+    def test_where_nothing_was_ever_spooled_it_tells_zeros(self, run, folder) -> None:
+        done = run("status", "--json")
+        assert json.loads(done.stdout) == {"segments": 0, "hits": 0, "bytes": 0, "set_aside": 0}
+        assert not folder.exists()
+
+    @pytest.mark.usefixtures("left")
+    def test_it_tells_what_was_set_aside(self, run) -> None:
+        run("drain")
+        assert json.loads(run("status", "--json").stdout)["set_aside"] == 1
+
+    def test_another_folder_can_be_named(self, run, tmp_path) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "1.spool").write_bytes(b"line\n")
+        done = run("status", "--json", "--spool", str(other), database="memory://")
+        assert json.loads(done.stdout)["hits"] == 1
+
+
+class TestDrain:
+    def test_it_stores_what_ended_processes_left(self, run, left, database, pixel, folder) -> None:
+        done = run("drain")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "3 hits stored.\n")
+        with open_storage(database) as storage:
+            assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in left]
+        assert [path.name for path in folder.iterdir()] == ["set-aside.lines"]
+
+    @pytest.mark.usefixtures("left")
+    def test_doing_it_again_stores_nothing(self, run) -> None:
+        run("drain")
+        assert run("drain").stderr == "0 hits stored.\n"
+
+    def test_a_spool_that_never_was_is_drained(self, run, folder) -> None:
+        assert run("drain").stderr == "0 hits stored.\n"
+        assert not folder.exists()
+
+    def test_it_leaves_alone_what_a_running_process_owns(self, run, make_spool, pixel) -> None:
+        spool = make_spool()
+        spool.append(make_hit(pixel))
+        assert run("drain").stderr == "0 hits stored.\n"
+        assert drain(spool, list) == 1
+
+    def test_a_storage_that_is_locked_leaves_everything_there(self, run, left, database, pixel, folder, monkeypatch):
+        from mailtrack.storage.sqlite import connections
+
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
+        with open_storage(database) as storage, storage._connections.writing():
+            done = run("drain")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "locked" in done.stderr
+        assert "Traceback" not in done.output
+        spool = Spool(folder)
+        spool.recover()
+        assert drain(spool, list) == len(left)
+        spool.close()
+        assert pixel
+
+
+class TestInspect:
+    def test_it_prints_the_lines_that_wait_as_they_are(self, run, left) -> None:
+        done = run("inspect")
+        lines = [to_line(hit) for hit in left]
+        assert done.stdout_bytes == b"".join([lines[0], b"damaged\n", *lines[1:]])
+
+    def test_of_nothing_it_prints_nothing(self, run) -> None:
+        done = run("inspect")
+        assert (done.exit_code, done.output) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status", "drain", "inspect"])
+@pytest.mark.parametrize(
+    ("database", "options"), [("memory://", []), ("sqlite:///x.db", ["--spool", "off"])], ids=["memory", "off"]
+)
+def test_a_storage_without_a_spool_is_told_of(run, command, database, options) -> None:
+    done = run(command, *options, database=database)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--spool: there is none for this storage; name its folder" in done.stderr

@@ -1,0 +1,449 @@
+"""Faults of disk and database: images go out, nothing that was acknowledged is lost, nothing is half there."""
+
+import errno
+import fcntl
+import logging
+import os
+import resource
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from mailtrack import StorageError, StorageUnavailable, Tracker, open_storage
+from mailtrack.images import TRANSPARENT_PNG
+from mailtrack.spool import Spool, SpoolClosed, SpoolFull, aside, drain, get_status, inspect, segment
+from mailtrack.spool.records import UnreadableRecord, from_line, to_line
+from mailtrack.storage.sqlite import connections
+from mailtrack.testing import make_hit
+from mailtrack.testing.contract.helpers import add_pixel, all_opens
+from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack_wsgi import create_app
+
+SECONDS = 30
+MOST_STEPS = 500  # a ladder that needs more never ends
+ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
+
+_CALLS = ("open", "write", "pread", "fstat", "fdatasync", "fsync", "ftruncate")
+
+
+class Faults:
+    """Stands for `os` and `fcntl` in the modules of the spool, and lets calls fail."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None  # how many calls succeed before one fails
+        self.for_ever = False
+        self.half = False  # a write that fails writes half of it
+        self.happened = 0
+        self.LOCK_EX, self.LOCK_NB = fcntl.LOCK_EX, fcntl.LOCK_NB
+        for name in _CALLS:
+            setattr(self, name, partial(self._call, getattr(os, name)))
+        self.flock = partial(self._call, fcntl.flock)
+        self.unlink = partial(self._call, os.unlink)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if self.left is None:
+            return function(*arguments)
+        self.left -= 1
+        if self.left == 0 or (self.left < 0 and self.for_ever):
+            self.happened += 1
+            if self.half and function is os.write:
+                return os.write(arguments[0], arguments[1][: len(arguments[1]) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return function(*arguments)
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    faults = Faults()
+    for module in (segment, aside):
+        monkeypatch.setattr(module, "os", faults)
+        monkeypatch.setattr(module, "fcntl", faults)
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: _unlink(faults, path, missing_ok))
+    return faults
+
+
+def _unlink(faults: Faults, path: Path, missing_ok: bool) -> None:
+    try:
+        (faults.unlink if path.suffix == ".spool" else os.unlink)(path)
+    except FileNotFoundError:
+        if not missing_ok:
+            raise
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Scene:
+    """What a process does with a spool in its life, each step of which may fail."""
+
+    def __init__(self, folder: Path, durability: str) -> None:
+        self.folder = folder
+        self.durability = durability
+        self.storage = open_storage("memory://")
+        self.store = Tracker(self.storage).store
+        self.pixel = add_pixel(self.storage)
+        self.appended: list[str] = []
+        self.acknowledged: set[str] = set()
+        folder.mkdir()
+        left = [make_hit(self.pixel) for _ in range(3)]
+        self.appended += [hit.id for hit in left]
+        self.acknowledged |= {hit.id for hit in left}
+        lines = [to_line(hit) for hit in left]
+        (folder / "1.spool").write_bytes(b"".join([*lines[:2], b"damaged\n", lines[2], b"torn"]))
+
+    def act(self) -> None:
+        spool = Spool(self.folder, durability=self.durability, segment_bytes=3 * ONE_LINE, segment_seconds=0)
+        for step in (spool.open, *[partial(self._append, spool)] * 4, spool.sync, partial(drain, spool, self.store)):
+            self._try(step)
+        for step in (*[partial(self._append, spool)] * 2, spool.recover, partial(drain, spool, self.store)):
+            self._try(step)
+        self._append(spool)
+        spool.close()
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (OSError, StorageError):
+            self.check_nothing_is_lost()
+
+    def _append(self, spool: Spool) -> None:
+        hit = make_hit(self.pixel)
+        self.appended.append(hit.id)
+        try:
+            spool.append(hit)
+        except (SpoolClosed, SpoolFull):
+            return
+        self.acknowledged.add(hit.id)
+
+    def check_nothing_is_lost(self) -> None:
+        spooled, unreadable = set(), 0
+        for line in inspect(self.folder):
+            try:
+                spooled.add(from_line(line).id)
+            except UnreadableRecord:
+                assert line == b"damaged\n"
+                unreadable += 1
+        stored = [one.id for one in all_opens(self.storage, self.pixel)]
+        assert self.acknowledged <= spooled | set(stored)
+        assert set(stored) <= set(self.appended)
+        assert len(stored) == len(set(stored))
+        assert unreadable + get_status(self.folder).set_aside >= 1
+
+    def check_the_next_process_stores_all(self) -> None:
+        spool = Spool(self.folder)
+        spool.open()
+        drain(spool, self.store)
+        assert spool.close()
+        assert [path.name for path in self.folder.iterdir()] == ["set-aside.lines"]
+        assert set((self.folder / "set-aside.lines").read_bytes().splitlines()) == {b"damaged"}
+        assert self.acknowledged <= {one.id for one in all_opens(self.storage, self.pixel)} <= set(self.appended)
+
+
+class TestLadders:
+    """The first system call of the spool fails, then the second, ..., until none does."""
+
+    @pytest.mark.parametrize("durability", ["everysec", "always"])
+    @pytest.mark.parametrize("half", [False, True], ids=["nothing is written", "half is written"])
+    @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for ever"])
+    def test_whichever_call_fails_nothing_acknowledged_is_lost_and_nothing_is_half_there(
+        self, tmp_path, faults, durability, half, for_ever
+    ) -> None:
+        for step in count(1):
+            assert step < MOST_STEPS
+            scene = Scene(tmp_path / str(step), durability)
+            descriptors = open_descriptors()
+            faults.left, faults.half, faults.for_ever, faults.happened = step, half, for_ever, 0
+            scene.act()
+            faults.left = None
+            assert open_descriptors() == descriptors
+            scene.check_nothing_is_lost()
+            scene.check_the_next_process_stores_all()
+            if not faults.happened:
+                break
+        assert step > 40  # it failed at all of them before
+        assert len(scene.acknowledged) == len(scene.appended) == 10
+
+    def test_a_call_that_fails_once_costs_one_hit_at_most(self, tmp_path, faults) -> None:
+        for step in count(1):
+            scene = Scene(tmp_path / str(step), "everysec")
+            spool = Spool(scene.folder, segment_bytes=3 * ONE_LINE)
+            spool.open()
+            faults.left, faults.happened = step, 0
+            for _ in range(10):
+                scene._append(spool)
+            faults.left = None
+            spool.close()
+            assert len(scene.appended) - len(scene.acknowledged) <= 1
+            if not faults.happened:
+                break
+        assert step > 10
+
+
+class TestFullDisks:
+    def test_a_spool_whose_disk_is_full_refuses_and_takes_hits_again_when_there_is_room(self, folder, hits) -> None:
+        def task() -> None:
+            spool = Spool(folder)
+            spool.open()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * ONE_LINE), resource.RLIM_INFINITY))
+            for hit in hits[:4]:
+                spool.append(hit)
+            for hit in hits[4:6]:  # the half that the system takes is taken back
+                with pytest.raises(SpoolFull, match=r"space|large"):
+                    spool.append(hit)
+            assert spool.refused == 2
+            assert list(inspect(folder)) == [to_line(hit) for hit in hits[:4]]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            for hit in hits[6:]:
+                spool.append(hit)
+            stored = []
+            drain(spool, stored.extend)
+            assert stored == hits[:4] + hits[6:]
+            assert spool.close()
+
+        assert in_child(task) == ""
+
+    def test_a_line_that_can_not_be_set_aside_yet_stays(self, folder, hits) -> None:
+        def task() -> None:
+            (folder / "1.spool").write_bytes(b"damaged\n" * 100 + to_line(hits[0]))
+            spool = Spool(folder)
+            spool.open()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+            with pytest.raises(OSError, match=r"space|large"):
+                drain(spool, list)
+            assert get_status(folder).set_aside == 0
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            drain(spool, list)
+            assert spool.close()
+
+        folder.mkdir()
+        assert in_child(task) == ""
+        assert get_status(folder).set_aside == 100
+
+
+class TestSyncs:
+    @pytest.fixture
+    def always(self, make_spool) -> Spool:
+        return make_spool(durability="always")
+
+    @pytest.fixture
+    def disk(self, monkeypatch) -> Callable[[bool], None]:
+        """Makes the disk fail, or well again."""
+
+        def fail(_: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        real = os.fdatasync
+        return lambda well: monkeypatch.setattr(os, "fdatasync", real if well else fail)
+
+    def test_a_hit_that_is_not_on_disk_is_not_acknowledged(self, always, hits, disk) -> None:
+        disk(False)
+        with pytest.raises(SpoolFull, match="error"):
+            always.append(hits[0])
+        assert always.refused == 1
+
+    def test_nor_are_those_that_wait_for_the_same_sync(self, always, hits, files, monkeypatch) -> None:
+        begun, may_fail, calls = threading.Event(), threading.Event(), []
+
+        def fail(_: int) -> None:
+            calls.append(1)
+            begun.set()
+            assert may_fail.wait(SECONDS)
+            if len(calls) == 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "fdatasync", fail)
+        refused = []
+
+        def append(hit) -> None:
+            try:
+                always.append(hit)
+            except SpoolFull:
+                refused.append(hit)
+
+        (path,) = files()
+        threads = [threading.Thread(target=append, args=(hit,)) for hit in hits]
+        threads[0].start()
+        assert begun.wait(SECONDS)
+        for thread in threads[1:]:
+            thread.start()
+        pause = threading.Event()
+        while path.stat().st_size < len(hits) * ONE_LINE:  # all are written, and wait for the disk
+            pause.wait(0.001)
+        may_fail.set()
+        for thread in threads:
+            thread.join(SECONDS)
+        assert (len(refused), len(calls)) == (10, 1)
+
+    def test_the_next_hit_goes_to_a_new_segment_and_is_acknowledged(self, always, hits, files, disk) -> None:
+        disk(False)
+        with pytest.raises(SpoolFull):
+            always.append(hits[0])
+        disk(True)
+        always.append(hits[1])
+        assert [path.read_bytes() for path in files()] == [to_line(hits[0]), to_line(hits[1])]
+
+    def test_what_was_written_is_stored_all_the_same(self, always, hits, disk) -> None:
+        disk(False)
+        with pytest.raises(SpoolFull):
+            always.append(hits[0])
+        stored = []
+        drain(always, stored.extend)
+        assert stored == hits[:1]
+
+
+class Mail:
+    """A mail with a pixel, and the application that its readers' programs ask."""
+
+    def __init__(self, storage, spool: Spool) -> None:
+        self.storage, self.spool = storage, spool
+        self.tracker = Tracker(storage, spool=spool)
+        self.pixel = self.tracker.create_pixel("Spring launch")
+        self.failed = threading.Event()
+        self._client = Client(create_app(self.tracker))
+        self._store = self.tracker.store
+        self.tracker.store = self._watched
+
+    def _watched(self, hits) -> int:
+        try:
+            return self._store(hits)
+        except StorageUnavailable:
+            self.failed.set()
+            raise
+
+    def open(self, times: int) -> None:
+        for _ in range(times):
+            answer = self._client.get(f"/tracker/{self.pixel.short_id}.png")
+            assert (answer.status_code, answer.data) == (200, TRANSPARENT_PNG.data)
+
+    def number(self) -> int:
+        return self.storage.get_pixel(self.pixel.id).opens.number
+
+    def wait_for(self, number: int) -> None:
+        pause = threading.Event()
+        for _ in range(SECONDS * 100):
+            if self.number() >= number:
+                break
+            pause.wait(0.01)
+        assert self.number() == len(all_opens(self.storage, self.pixel)) == number
+
+
+@pytest.fixture
+def mail(tmp_path, make_spool) -> Iterator[Mail]:
+    with open_storage(f"sqlite:///{tmp_path}/mail.db") as storage:
+        mail = Mail(storage, make_spool(opened=False))
+        yield mail
+        mail.tracker.stop(timeout=SECONDS)
+
+
+class TestLockedDatabases:
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch) -> None:
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
+
+    @contextmanager
+    def locked(self, tmp_path: Path) -> Iterator[None]:
+        with closing(sqlite3.connect(tmp_path / "mail.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    def test_images_go_out_and_all_opens_are_stored_when_the_lock_is_gone(self, mail, tmp_path) -> None:
+        mail.tracker.start()
+        with self.locked(tmp_path):
+            mail.open(50)
+            assert mail.failed.wait(SECONDS)
+            mail.open(50)
+            assert mail.number() == 0
+        mail.wait_for(100)
+        assert mail.spool.refused == 0
+
+    def test_a_server_that_is_stopped_meanwhile_leaves_them_for_the_next_one(self, mail, tmp_path, folder) -> None:
+        mail.tracker.start()
+        with self.locked(tmp_path):
+            mail.open(20)
+            assert mail.tracker.stop(timeout=SECONDS) is False
+            assert get_status(folder).hits == 20
+        mail.tracker.start()
+        assert mail.tracker.stop(timeout=SECONDS) is True
+        mail.wait_for(20)
+
+    def test_beyond_the_limit_of_the_spool_images_still_go_out_and_what_is_refused_is_counted(
+        self, mail, make_spool, tmp_path, caplog
+    ) -> None:
+        caplog.set_level(logging.CRITICAL)
+        mail.tracker._spool = spool = make_spool(opened=False, max_bytes=10 * ONE_LINE)
+        mail.tracker.start()
+        with self.locked(tmp_path):
+            mail.open(50)
+            spooled = get_status(spool.folder).hits
+            assert 0 < spooled < 50
+            assert spooled + spool.refused == 50
+        mail.wait_for(spooled)
+        mail.open(1)
+        mail.wait_for(spooled + 1)
+
+
+class TestFullDatabases:
+    @pytest.fixture(autouse=True)
+    def made(self, monkeypatch) -> list[sqlite3.Connection]:
+        """Tells the connections that were made."""
+        made = []
+
+        class Watched(sqlite3.Connection):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                made.append(self)
+
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+        return made
+
+    def limit(self, connection: sqlite3.Connection, further_pages: int) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + further_pages}").fetchone()
+
+    def test_images_go_out_and_all_opens_are_stored_when_there_is_room(self, mail, made) -> None:
+        mail.spool.open()
+        mail.number()
+        self.limit(made[-1], 1)
+        mail.open(200)
+        for _ in range(3):
+            with pytest.raises(StorageUnavailable, match="full"):
+                drain(mail.spool, mail.tracker.store)
+            assert mail.number() == 0
+            mail.open(10)
+        self.limit(made[-1], 10_000)
+        drain(mail.spool, mail.tracker.store)
+        mail.wait_for(230)
+        assert (mail.spool.refused, mail.spool.close()) == (0, True)
+
+
+class TestFullSpools:
+    @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
+    def test_images_go_out_and_what_can_not_be_kept_is_counted(self, mail, monkeypatch, caplog, error) -> None:
+        caplog.set_level(logging.CRITICAL)
+        mail.tracker.start()
+        mail.open(5)
+
+        def write(*_: object) -> int:
+            raise OSError(error, os.strerror(error))
+
+        broken = Faults()
+        broken.write = write
+        with monkeypatch.context() as context:
+            context.setattr(segment, "os", broken)
+            mail.open(5)
+        mail.open(5)
+        mail.wait_for(10)
+        assert mail.spool.refused == 5

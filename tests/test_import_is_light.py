@@ -1,0 +1,40 @@
+"""What is slow to load is loaded when it is first used."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"sqlite_utils", "PIL", "cattrs", "email_validator", "click", "werkzeug", "jinja2", "limits", "granian"}
+
+
+def _loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    # What measures the coverage loads modules of its own.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    return set(ran.stdout.split())
+
+
+def test_importing_mailtrack_loads_nothing_heavy() -> None:
+    assert _loaded_by("import mailtrack") & (HEAVY | {"sqlite3", "pytest", "hypothesis"}) == set()
+
+
+def test_tracking_in_memory_loads_nothing_heavy() -> None:
+    code = """
+from mailtrack import Tracker, open_storage
+with open_storage("memory://") as storage:
+    tracker = Tracker(storage)
+    pixel = tracker.create_pixel("Spring launch")
+    recipient, = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+    tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+"""
+    assert _loaded_by(code) & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", ["pytest", "hypothesis"])
+def test_only_testing_needs_the_tools_of_tests(module: str) -> None:
+    code = "import mailtrack.storage.sqlite, mailtrack.wire, mailtrack.export, mailtrack.settings, mailtrack.images"
+    assert module not in _loaded_by(code)
+    assert module in _loaded_by("import mailtrack.testing")

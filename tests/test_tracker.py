@@ -1,0 +1,403 @@
+"""The tracker, on a storage in memory and with a clock that stands still."""
+
+import io
+from datetime import timedelta
+
+import PIL.Image
+import pytest
+
+from mailtrack import (
+    HourCount,
+    ImageNotFound,
+    InvalidEmails,
+    InvalidImage,
+    InvalidName,
+    InvalidPaging,
+    InvalidSetting,
+    OpenSpan,
+    PixelNotFound,
+    RecipientNotFound,
+    ShortIdTaken,
+    Storage,
+    StorageError,
+    Tracker,
+    VerdictKind,
+    tokens,
+)
+from mailtrack.images import TRANSPARENT_PNG
+from mailtrack.testing import FakeClock, make_pixel, make_recipient
+from mailtrack.testing.factories import NOON
+
+FOREIGN_TOKEN = "tok_" + "0" * 32
+
+
+@pytest.fixture
+def png() -> bytes:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (2, 3), "red").save(out, "PNG")
+    return out.getvalue()
+
+
+class TestCreatePixel:
+    def test_it_has_a_name_and_a_time_and_no_image(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        assert (pixel.name, pixel.created_at, pixel.image) == ("Spring launch", NOON, None)
+
+    def test_it_can_be_read_by_its_ids_in_either_case(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        keys = (pixel.id, pixel.short_id, pixel.id.upper(), pixel.short_id.upper())
+        assert [tracker.get_pixel(key) for key in keys] == [pixel] * 4
+
+    def test_blanks_around_a_name_are_cut_off(self, tracker: Tracker) -> None:
+        assert tracker.create_pixel(" \t Spring launch\n").name == "Spring launch"
+
+    @pytest.mark.parametrize(
+        "name",
+        ["x", "x" * 256, "Soldes d’été\u00a0: 50\u202f%", "春の\u3000セール", "\U0001f469\u200d\U0001f4bb launch"],
+    )
+    def test_a_name_may_have_any_letters_and_signs(self, tracker: Tracker, name: str) -> None:
+        assert tracker.get_pixel(tracker.create_pixel(name).id).name == name
+
+    @pytest.mark.parametrize("name", ["", " ", "\u3000\t\n"])
+    def test_a_blank_name_is_refused(self, tracker: Tracker, name: str) -> None:
+        with pytest.raises(InvalidName, match=r"^Pixel name is required\.$"):
+            tracker.create_pixel(name)
+
+    @pytest.mark.parametrize("name", ["x" * 257, "x" * 100_000])
+    def test_a_long_name_is_refused(self, tracker: Tracker, name: str) -> None:
+        with pytest.raises(InvalidName, match="at most 256"):
+            tracker.create_pixel(name)
+
+    @pytest.mark.parametrize("char", ["\x00", "\n", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"])
+    def test_a_name_with_control_characters_is_refused(self, tracker: Tracker, char: str) -> None:
+        with pytest.raises(InvalidName, match="control characters"):
+            tracker.create_pixel(f"Spring{char}launch")
+
+    def test_a_refused_pixel_leaves_nothing(self, tracker: Tracker) -> None:
+        with pytest.raises(InvalidImage):
+            tracker.create_pixel("Spring launch", image=b"no image")
+        assert tracker.list_pixels().items == ()
+
+    def test_a_taken_short_id_is_tried_again(self, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+        taken = tracker.create_pixel("One")
+        free = tokens.new_pixel_id()
+        ids = iter([taken.id, taken.short_id + free[8:], free])
+        monkeypatch.setattr(tokens, "new_pixel_id", lambda: next(ids))
+        assert tracker.create_pixel("Two").id == free
+        assert tracker.get_pixel(taken.id) == taken
+
+    def test_it_gives_up_when_every_short_id_is_taken(self, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+        taken = tracker.create_pixel("One")
+        monkeypatch.setattr(tokens, "new_pixel_id", lambda: taken.id)
+        with pytest.raises(ShortIdTaken):
+            tracker.create_pixel("Two")
+        assert tracker.list_pixels().items == (taken,)
+
+
+class TestImages:
+    def test_an_image_is_found_by_its_file_name(self, tracker: Tracker, png: bytes) -> None:
+        pixel = tracker.create_pixel("Spring launch", image=png)
+        assert pixel.image == f"{pixel.id}.png"
+        image = tracker.get_image(pixel.image)
+        assert (image.media_type, PIL.Image.open(io.BytesIO(image.data)).size) == ("image/png", (2, 3))
+
+    def test_its_pixel_shows_it(self, tracker: Tracker, png: bytes) -> None:
+        pixel = tracker.create_pixel("Spring launch", image=png)
+        assert tracker.get_picture(pixel.short_id) == tracker.get_image(f"{pixel.id}.png")
+
+    def test_a_pixel_without_image_shows_the_transparent_one(self, tracker: Tracker) -> None:
+        assert tracker.get_picture(tracker.create_pixel("Spring launch").id) == TRANSPARENT_PNG
+
+    @pytest.mark.parametrize("key", ["00000000", "../../etc", "", "x" * 10_000])
+    def test_what_is_no_pixel_shows_the_transparent_one(self, tracker: Tracker, key: str) -> None:
+        assert tracker.get_picture(key) == TRANSPARENT_PNG
+
+    def test_a_deleted_pixel_shows_the_transparent_one(self, tracker: Tracker, png: bytes) -> None:
+        pixel = tracker.create_pixel("Spring launch", image=png)
+        tracker.get_picture(pixel.short_id)
+        tracker.delete_pixel(pixel.id)
+        assert tracker.get_picture(pixel.short_id) == TRANSPARENT_PNG
+
+    def test_other_names_are_not_found(self, tracker: Tracker, png: bytes) -> None:
+        pixel = tracker.create_pixel("Spring launch", image=png)
+        other = tracker.create_pixel("Without")
+        names = [
+            "",
+            pixel.id,
+            f"{pixel.id}.jpg",
+            f"{pixel.id}.png.png",
+            f"{pixel.id}.PNG",
+            f"{pixel.id.upper()}.png",
+            f"{pixel.short_id}.png",
+            f"../{pixel.id}.png",
+            f"{pixel.id}.png\x00",
+            f"{other.id}.png",
+            f"{tokens.new_pixel_id()}.png",
+        ]
+        for name in names:
+            with pytest.raises(ImageNotFound):
+                tracker.get_image(name)
+
+
+class TestPixels:
+    def test_they_are_listed_the_newest_first_page_by_page(self, tracker: Tracker) -> None:
+        pixels = [tracker.create_pixel(str(n)) for n in range(5)]
+        first = tracker.list_pixels(limit=3)
+        assert first.items + tracker.list_pixels(limit=3, cursor=first.next).items == tuple(reversed(pixels))
+
+    def test_they_can_be_walked_through(self, tracker: Tracker) -> None:
+        pixels = [tracker.create_pixel(str(n)) for n in range(3)]
+        assert list(tracker.iter_pixels()) == pixels[::-1]
+
+    @pytest.mark.parametrize("limit", [0, -1, 1001, 2**63])
+    def test_a_limit_out_of_range_is_refused(self, tracker: Tracker, limit: int) -> None:
+        with pytest.raises(InvalidPaging, match="between 1 and 1,000"):
+            tracker.list_pixels(limit=limit)
+
+    def test_deleting_one_returns_it_as_it_was(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        deleted = tracker.delete_pixel(pixel.short_id)
+        assert (deleted.id, deleted.recipients) == (pixel.id, 1)
+
+    def test_a_deleted_one_is_gone(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.delete_pixel(pixel.id)
+        with pytest.raises(PixelNotFound):
+            tracker.get_pixel(pixel.id)
+
+    @pytest.mark.parametrize("key", ["", "00000000", "0" * 36, "../../..", "%00", "x" * 10_000])
+    def test_what_is_no_pixel_is_not_found_by_any_method(self, tracker: Tracker, key: str) -> None:
+        for call in (
+            tracker.get_pixel,
+            tracker.delete_pixel,
+            lambda key: tracker.generate_tokens(key, ["ann@example.org"]),
+            tracker.list_recipients,
+            tracker.iter_recipients,
+            tracker.list_opens,
+            tracker.count_by_hour,
+        ):
+            with pytest.raises(PixelNotFound):
+                call(key)
+
+
+class TestGenerateTokens:
+    def test_each_distinct_address_gets_one_in_the_order_of_first_appearance(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        given = ["bob@example.org", "ann@EXAMPLE.org", "bob@example.org", "ann@example.org"]
+        assert [one.email for one in tracker.generate_tokens(pixel.id, given)] == ["bob@example.org", "ann@example.org"]
+
+    def test_recipients_have_ids_and_tokens_of_their_form(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (one,) = tracker.generate_tokens(pixel.short_id, ["ann@example.org"])
+        assert (one.pixel_id, one.created_at, one.opens) == (pixel.id, NOON, OpenSpan())
+        assert tokens.is_recipient_id(one.id)
+        assert one.id.startswith(pixel.short_id)
+        assert tokens.parse_token(one.token) == one.token
+
+    def test_asking_again_returns_the_same(self, tracker: Tracker, clock: FakeClock) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        first = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.org"])
+        clock.advance(days=1)
+        assert tracker.generate_tokens(pixel.id, ["bob@example.org", "ann@example.org"]) == first[::-1]
+
+    def test_bad_addresses_are_told_with_their_places(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        with pytest.raises(InvalidEmails, match="Invalid email format") as caught:
+            tracker.generate_tokens(pixel.id, ["ann@example.org", "bad", "<b>@example.org"])
+        assert [problem.index for problem in caught.value.problems] == [1, 2]
+        assert all(problem.reason for problem in caught.value.problems)
+
+    def test_one_bad_address_among_many_leaves_nothing(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        with pytest.raises(InvalidEmails):
+            tracker.generate_tokens(pixel.id, [*(f"r{n}@example.org" for n in range(999)), "bad"])
+        assert tracker.get_pixel(pixel.id).recipients == 0
+
+    def test_it_takes_any_iterable(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        assert len(tracker.generate_tokens(pixel.id, (f"r{n}@example.org" for n in range(3)))) == 3
+
+    def test_no_addresses_are_no_recipients(self, tracker: Tracker) -> None:
+        assert tracker.generate_tokens(tracker.create_pixel("Spring launch").id, []) == []
+
+
+class TestRecipients:
+    def test_they_can_be_walked_through_over_many_pages(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        given = tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(2500)])
+        assert list(tracker.iter_recipients(pixel.short_id)) == given
+
+    def test_a_walk_ends_early_when_the_pixel_is_deleted(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(2500)])
+        walk = tracker.iter_recipients(pixel.id)
+        next(walk)
+        tracker.delete_pixel(pixel.id)
+        assert len(list(walk)) == 999
+
+    def test_they_are_listed_by_whether_they_opened(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        ann, bob = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.org"])
+        tracker.record(tracker.new_hit(pixel.id, token=bob.token))
+        found = [tracker.list_recipients(pixel.id, opened=opened).items for opened in (True, False)]
+        assert [[one.id for one in items] for items in found] == [[bob.id], [ann.id]]
+
+    def test_they_are_got_by_id_and_what_is_no_id_is_left_out(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        unknown = make_recipient(make_pixel()).id
+        assert tracker.get_recipients([None, "", "x" * 10_000, unknown, ann.id]) == {ann.id: ann}
+
+    def test_deleting_one_returns_it_and_keeps_its_opens(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+        assert tracker.delete_recipient(ann.id).email == "ann@example.org"
+        assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(ann.id, None)]
+
+    @pytest.mark.parametrize("recipient_id", ["", "0" * 24, "../" * 8, "x" * 10_000, "0" * 23 + "\x00"])
+    def test_one_that_does_not_exist_cannot_be_deleted(self, tracker: Tracker, recipient_id: str) -> None:
+        with pytest.raises(RecipientNotFound):
+            tracker.delete_recipient(recipient_id)
+
+
+class TestUrls:
+    def test_a_recipient_has_its_own(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        expected = f"https://mail.example.com/track/tracker/{pixel.short_id}.png"
+        assert tracker.tracking_url(pixel, ann) == f"{expected}?token={ann.token}"
+        assert tracker.tracking_url(pixel) == expected
+
+    def test_without_a_base_there_are_none(self, memory: Storage) -> None:
+        tracker = Tracker(memory)
+        assert tracker.urls is None
+        with pytest.raises(InvalidSetting, match="base_url"):
+            tracker.tracking_url(make_pixel())
+
+    def test_a_bad_base_is_refused_at_once(self, memory: Storage) -> None:
+        with pytest.raises(InvalidSetting, match="base_url"):
+            Tracker(memory, base_url="mail.example.com")
+
+
+class TestHits:
+    def test_a_hit_has_the_time_and_what_the_request_said(self, tracker: Tracker) -> None:
+        token = next(tokens.new_tokens(1))
+        hit = tracker.new_hit(
+            "A1B2C3D4", token=token, ip="192.0.2.1", user_agent="Mail/1", referer="https://example.org"
+        )
+        assert (hit.pixel, hit.token, hit.at) == ("a1b2c3d4", token, NOON)
+        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "Mail/1", "https://example.org")
+
+    def test_each_has_an_id_of_its_own(self, tracker: Tracker) -> None:
+        assert tracker.new_hit("a1b2c3d4").id != tracker.new_hit("a1b2c3d4").id
+
+    @pytest.mark.parametrize("pixel", ["", "x", "../../..", "x" * 10_000])
+    def test_there_is_none_for_what_cannot_be_a_pixel(self, tracker: Tracker, pixel: str) -> None:
+        assert tracker.new_hit(pixel) is None
+
+    @pytest.mark.parametrize("token", ["", "x", "tok_", "x" * 1_000_000, "tok_\ud800"])
+    def test_what_cannot_be_a_token_is_none(self, tracker: Tracker, token: str) -> None:
+        assert tracker.new_hit("a1b2c3d4", token=token).token is None
+
+
+class TestRecording:
+    def test_a_hit_becomes_an_open_of_its_recipient(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        hit = tracker.new_hit(pixel.short_id, token=ann.token, ip="192.0.2.1", user_agent="Mail/1", referer="x")
+        tracker.record(hit)
+        (found,) = tracker.list_opens(pixel.id).items
+        assert (found.id, found.pixel_id, found.recipient_id, found.token) == (hit.id, pixel.id, ann.id, ann.token)
+        assert (found.opened_at, found.ip, found.user_agent, found.referer) == (NOON, "192.0.2.1", "Mail/1", "x")
+
+    def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
+        pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
+        (ann,) = tracker.generate_tokens(other.id, ["ann@example.org"])
+        tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+        assert [one.recipient_id for one in tracker.list_opens(pixel.id).items] == [None]
+        assert tracker.list_opens(other.id).items == ()
+
+    def test_an_unknown_token_is_nobodys(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.record(tracker.new_hit(pixel.id, token=FOREIGN_TOKEN))
+        assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(None, None)]
+
+    def test_a_hit_of_an_unknown_pixel_is_passed_over(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.record(tracker.new_hit(make_pixel().id))
+        assert tracker.get_pixel(pixel.id).opens.number == 0
+
+    def test_storing_tells_how_many_were_new(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        hits = [tracker.new_hit(pixel.id), tracker.new_hit(make_pixel().id), tracker.new_hit(pixel.short_id)]
+        assert [tracker.store(hits), tracker.store(hits), tracker.store([])] == [2, 0, 0]
+
+    def test_opens_are_counted(self, tracker: Tracker, clock: FakeClock) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        for _ in range(2):
+            tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+            clock.advance(hours=1)
+        span = OpenSpan(number=2, first=NOON, last=NOON + timedelta(hours=1))
+        assert [tracker.get_pixel(pixel.id).opens, tracker.get_recipients([ann.id])[ann.id].opens] == [span, span]
+        assert tracker.count_by_hour(pixel.short_id) == [
+            HourCount(hour=NOON + timedelta(hours=hour), kind=VerdictKind.UNKNOWN, opens=1) for hour in (0, 1)
+        ]
+
+    def test_the_log_keeps_the_order_of_arrival_when_the_clock_jumps_back(
+        self, tracker: Tracker, clock: FakeClock
+    ) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        hits = []
+        for hours in (0, -1, 8760):
+            clock.set(NOON + timedelta(hours=hours))
+            hits.append(tracker.new_hit(pixel.id))
+            tracker.record(hits[-1])
+        assert [one.id for one in tracker.list_opens(pixel.id).items] == [hit.id for hit in reversed(hits)]
+
+    def test_a_closed_storage_is_an_error(self, tracker: Tracker, memory: Storage) -> None:
+        hit = tracker.new_hit("a1b2c3d4")
+        memory.close()
+        for call in (lambda: tracker.record(hit), tracker.ping, tracker.list_pixels):
+            with pytest.raises(StorageError):
+                call()
+
+
+class TestListOpens:
+    def test_pages_and_skips_go_together(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        hits = [tracker.new_hit(pixel.id) for _ in range(6)]
+        tracker.store(hits)
+        page = tracker.list_opens(pixel.short_id, limit=2, skip=1)
+        rest = tracker.list_opens(pixel.id, cursor=page.next)
+        assert [one.id for one in page.items + rest.items] == [hit.id for hit in hits[4::-1]]
+
+    @pytest.mark.parametrize(
+        "paging", [{"limit": 0}, {"limit": 1001}, {"skip": -1}, {"skip": 2**63}, {"cursor": "x"}, {"cursor": ""}]
+    )
+    def test_what_is_out_of_range_is_refused(self, tracker: Tracker, paging: dict[str, object]) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        with pytest.raises(InvalidPaging):
+            tracker.list_opens(pixel.id, **paging)
+
+    def test_the_largest_skip_is_an_empty_page(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        assert tracker.list_opens(pixel.id, skip=2**63 - 1).items == ()
+
+
+class TestReprs:
+    def test_a_tracker_shows_no_address_and_no_token(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        for shown in map(repr, (tracker, pixel, ann, tracker.new_hit(pixel.id, token=ann.token))):
+            assert "ann@" not in shown
+            assert ann.token not in shown
+            assert "Spring" not in shown
+
+    def test_an_error_shows_no_address(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        with pytest.raises(InvalidEmails) as caught:
+            tracker.generate_tokens(pixel.id, ["<zebra>@example.org"])
+        assert "zebra" not in f"{caught.value} {caught.value!r} {caught.value.problems}"
