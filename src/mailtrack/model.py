@@ -76,7 +76,7 @@ def _to_reasons(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)  # mypy can't tell the type that the bare class takes as a converter
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Verdict:
     """What kind of fetch an open was, by whom, and why.
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from time import time_ns
 
 Clock = Callable[[], datetime]
 """Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
@@ -12,7 +14,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def now() -> datetime:
     """Return the time now."""
-    return to_utc(datetime.now(UTC))
+    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
 def to_utc(value: datetime) -> datetime:
@@ -41,7 +43,13 @@ def from_milliseconds(value: int) -> datetime:
 
 def to_text(value: datetime) -> str:
     """Return a UTC time as `2025-11-06T12:00:00.000Z`."""
-    return value.isoformat(timespec="milliseconds")[:-6] + "Z"
+    second, millisecond = divmod(to_milliseconds(value), 1000)
+    return f"{_to_text(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_text(second: int) -> str:
+    return from_milliseconds(second * 1000).replace(tzinfo=None).isoformat()
 
 
 def start_of_hour(value: datetime) -> datetime:

@@ -31,6 +31,13 @@ _HEADERS = [
     ("X-Robots-Tag", "noindex"),
 ]
 
+
+def _headers(image: Image) -> list[tuple[str, str]]:
+    return [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
+
+
+_TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
+
 _MAX_QUERY_LENGTH = 2048  # a token takes 42; what senders add is short, and more is not worth reading
 
 
@@ -63,9 +70,7 @@ class Beacon:
         image = self._picture(pixel)
         if method == "GET":
             self._record(pixel, environ)
-        start_response(
-            "200 OK", [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
-        )
+        start_response("200 OK", _TRANSPARENT_HEADERS.copy() if image is TRANSPARENT_PNG else _headers(image))
         return [image.data] if method == "GET" else []
 
     def _picture(self, pixel: str) -> Image:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mailtrack.model import NEVER_OPENED, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
 from mailtrack.storage import cursors
-from mailtrack.times import from_milliseconds, to_milliseconds
+from mailtrack.times import from_milliseconds
 
 PIXEL = "pixel, id, name, created_at, image, recipients, opens, first_opened_at, last_opened_at"
 RECIPIENT = "r.number, r.id, r.email, r.token, r.created_at, r.opens, r.first_opened_at, r.last_opened_at"
@@ -70,21 +70,27 @@ def to_open(row: Sequence[Any], pixel_id: str) -> Open:
     )
 
 
-def from_open(new: Open, pixel: int, number: int) -> tuple[object, ...]:
-    """Make a row of the table `opens`."""
-    verdict = new.verdict
+def from_open(new: Open, pixel: int, number: int, at: int) -> tuple[object, ...]:
+    """Make a row of the table `opens`, given the time of the open in milliseconds."""
     return (
         pixel,
         number,
         new.id,
         new.recipient_id,
-        to_milliseconds(new.opened_at),
+        at,
         new.ip,
         new.user_agent,
         new.referer,
+        *_from_verdict(new.verdict),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _from_verdict(verdict: Verdict) -> tuple[object, ...]:
+    return (
         verdict.kind.value,
         verdict.vendor,
-        json.dumps(verdict.reasons) if verdict.reasons else "[]",
+        json.dumps(verdict.reasons),
         verdict.certainty.value if verdict.certainty else None,
         verdict.rules_version,
     )

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import count, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -193,11 +194,12 @@ class SQLiteStorage:
         ).fetchall():
             del batch[present]
         new = list(batch.values())
+        times = [to_milliseconds(one.opened_at) for one in new]
         db.executemany(
             f"INSERT INTO opens VALUES ({', '.join('?' * rows.OPEN_COLUMNS)})",
-            (rows.from_open(open_, pixel, number) for number, open_ in enumerate(new, last + 1)),
+            map(rows.from_open, new, repeat(pixel), count(last + 1), times),
         )
-        tally = Tally(new)
+        tally = Tally(new, times)
         db.executemany(
             f"UPDATE pixels SET {rows.COUNT_OPENS} WHERE pixel = ?",
             [(*span, pixel) for span in tally.pixel],
@@ -209,7 +211,7 @@ class SQLiteStorage:
         db.executemany(
             "INSERT INTO hours VALUES (?, ?, ?, ?)"
             " ON CONFLICT (pixel, hour, verdict) DO UPDATE SET opens = opens + excluded.opens",
-            [(pixel, hour, verdict, opens) for (hour, verdict), opens in tally.hours.items()],
+            [(pixel, hour, kind.value, opens) for (hour, kind), opens in tally.hours.items()],
         )
         return len(new)
 

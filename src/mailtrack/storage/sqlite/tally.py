@@ -1,10 +1,9 @@
 """What a batch of opens adds to the counts of its pixel."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from mailtrack.model import Open
-from mailtrack.times import to_milliseconds
+from mailtrack.model import Open, VerdictKind
 
 _HOUR = 3_600_000
 
@@ -13,7 +12,7 @@ Span = tuple[int, int, int]
 
 
 class Tally:
-    """Counts the opens of one pixel.
+    """Counts the opens of one pixel, given with their times in milliseconds.
 
     Attributes:
         pixel: the span of all, empty without any.
@@ -21,14 +20,11 @@ class Tally:
         hours: numbers of opens by the start of the hour and the kind of verdict.
     """
 
-    def __init__(self, opens: Iterable[Open]) -> None:
+    def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
         self.recipients: dict[str, Span] = {}
-        self.hours: defaultdict[tuple[int, str], int] = defaultdict(int)
-        times = []
-        for one in opens:
-            at = to_milliseconds(one.opened_at)
-            times.append(at)
-            self.hours[at - at % _HOUR, one.verdict.kind.value] += 1
+        self.hours: defaultdict[tuple[int, VerdictKind], int] = defaultdict(int)
+        for one, at in zip(opens, times, strict=True):
+            self.hours[at - at % _HOUR, one.verdict.kind] += 1
             if one.recipient_id is not None:
                 number, first, last = self.recipients.get(one.recipient_id, (0, at, at))
                 self.recipients[one.recipient_id] = (number + 1, min(first, at), max(last, at))

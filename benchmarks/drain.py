@@ -1,0 +1,116 @@
+"""How long it takes to bring opens from the spool to SQLite, against a bare `executemany` of the same rows.
+
+Ours reads the spool, looks up pixels and recipients, stores the opens once and for all, and counts them by pixel,
+recipient and hour. The bare script has the finished rows at hand, and puts them into an equal table in transactions of
+the same size, with the same settings of SQLite. Each round has new files.
+"""
+
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
+
+from mailtrack import Hit, open_storage
+from mailtrack.spool import Spool, drain
+from mailtrack.storage.sqlite.connections import connect
+from mailtrack.tracker import Tracker
+
+OURS = "spool to storage"
+RECIPIENTS = 10_000
+USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+
+
+def make_hits(path: Path, number: int) -> list[Hit]:
+    """Make a file with a pixel, and hits of it."""
+    tracker = open_tracker(path)
+    pixel = tracker.create_pixel("Newsletter")
+    recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
+    tokens = [recipients[place * 7919 % RECIPIENTS].token for place in range(number)]
+    hits = (tracker.new_hit(pixel.short_id, token=token, ip="192.0.2.1", user_agent=USER_AGENT) for token in tokens)
+    return [hit for hit in hits if hit]
+
+
+def copy(path: Path) -> Path:
+    new = path.with_name(f"{secrets.token_hex(8)}.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(new)) as target:
+        source.backup(target)
+    return new
+
+
+def time_drain(path: Path, hits: Sequence[Hit]) -> float:
+    spool = Spool(path.parent / secrets.token_hex(8))
+    spool.open()
+    for hit in hits:
+        spool.append(hit)
+    with open_storage(f"sqlite:///{copy(path)}") as storage:
+        taken = seconds(lambda: drain(spool, Tracker(storage).store))
+    spool.close()
+    shutil.rmtree(spool.folder)
+    return taken
+
+
+def time_store(path: Path, batches: Sequence[Sequence[Hit]]) -> float:
+    with open_storage(f"sqlite:///{copy(path)}") as storage:
+        store = Tracker(storage).store
+        return seconds(lambda: [store(batch) for batch in batches])
+
+
+def time_bare(path: Path, batches: Sequence[Sequence[tuple[object, ...]]]) -> float:
+    insert = f"INSERT INTO opens VALUES ({', '.join('?' * len(batches[0][0]))})"
+
+    def work(connection: sqlite3.Connection) -> None:
+        for batch in batches:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(insert, batch)
+            connection.execute("COMMIT")
+
+    with closing(connect(copy(path))) as connection:
+        return seconds(lambda: work(connection))
+
+
+def batches_of(path: Path, hits: Sequence[Hit]) -> list[Sequence[Hit]]:
+    """Return the batches in which the spool hands over these hits."""
+    spool = Spool(path.parent / "sample")
+    spool.open()
+    for hit in hits:
+        spool.append(hit)
+    batches: list[Sequence[Hit]] = []
+    drain(spool, batches.append)
+    spool.close()
+    return batches
+
+
+def to_rows(path: Path, batches: Sequence[Sequence[Hit]]) -> list[list[tuple[object, ...]]]:
+    """Return the rows that these batches become."""
+    with open_storage(f"sqlite:///{path}") as storage:
+        for batch in batches:
+            Tracker(storage).store(batch)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT * FROM opens ORDER BY number")
+        return [rows.fetchmany(len(batch)) for batch in batches]
+
+
+def main() -> None:
+    options = arguments(__doc__).parse_args()
+    number = 10_000 if options.quick else 100_000
+    with new_folder() as folder:
+        path = folder / "pixels.db"
+        hits = make_hits(path, number)
+        batches = batches_of(path, hits)
+        measures = {
+            OURS: partial(time_drain, path, hits),
+            "Tracker.store alone": partial(time_store, path, batches),
+            "bare executemany": partial(time_bare, path, to_rows(copy(path), batches)),
+        }
+        found = interleave(measures, rounds=3 if options.quick else 7)
+    title = f"{number:,} opens in {len(batches)} batches, target 4.0 (0.25 of its speed)"
+    print_table(title, ("what", "ms", "mailtrack is × this"), ratio_rows(found, OURS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,377 @@
+"""How many opens a second the reference server records, at what latency and with how much CPU, against comparands.
+
+Each server runs by itself in a process of its own and is loaded by `wrk` in interleaved rounds. After each round the
+rows that were stored are counted: an open that was answered and is not stored ends the benchmark.
+"""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psutil
+from common import arguments, new_folder, open_tracker, print_table
+
+PEERS = Path(__file__).with_name("peers")
+RECIPIENTS = 1_000
+USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+STORE_SECONDS = 60.0
+
+OURS, BARE, NGINX = "mailtrack", "bare function", "nginx empty_gif"
+TARGETS = "targets: requests/s 0.6 of the bare function, 0.25 of nginx, 5 × the best peer; p99 5 ×, CPU 1.8 × the bare"
+
+NGINX_CONFIG = """
+daemon off; worker_processes 1; pid nginx.pid; error_log error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log access.log combined; keepalive_requests 1000000000;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{ listen 127.0.0.1:{port}; location / {{ empty_gif; }} }}
+}}
+"""
+
+
+class Missing(Exception):
+    """Something that a comparand needs can't be had."""
+
+
+@dataclass
+class Server:
+    """A server to measure: how it is started, what is asked of it, where it stores opens."""
+
+    name: str
+    port: int
+    command: list[str]
+    paths: list[str]
+    database: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """The figures of one round of one server; times in seconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float  # for one request, until all is stored
+    wait: float  # from the last answer until all is stored
+    workers: list[float]  # CPU of each process below the first
+
+
+class Running:
+    """A started server."""
+
+    def __init__(self, server: Server, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.server = server
+        self._process = psutil.Process(process.pid)
+        self._paths = folder / "paths"
+        self._paths.write_text("\n".join(server.paths) + "\n")
+
+    def load(self, seconds: float, connections: int) -> Run:
+        rows, cpu = self._newest(), self._cpu()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"User-Agent: {USER_AGENT}"]
+        command += ["-s", str(PEERS / "paths.lua"), f"http://127.0.0.1:{self.server.port}", "--", str(self._paths)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        figures = next(line for line in said.splitlines() if line.startswith("FIGURES")).split()[1:]
+        answered, duration, p50, p99, errors = map(int, figures)
+        if errors:
+            raise SystemExit(f"{self.server.name}: {errors} requests failed.\n{said}")
+        waited = self._wait_for_rows(rows + answered, connections) if self.server.database else 0.0
+        spent = {pid: seconds - cpu.get(pid, 0.0) for pid, seconds in self._cpu().items()}
+        return Run(
+            rate=answered / duration * 1e6,
+            p50=p50 / 1e6,
+            p99=p99 / 1e6,
+            cpu=sum(spent.values()) / answered,
+            wait=waited,
+            workers=[seconds for pid, seconds in spent.items() if pid != self._process.pid],
+        )
+
+    def _cpu(self) -> dict[int, float]:
+        found = {}
+        for process in (self._process, *self._process.children(recursive=True)):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+        return found
+
+    def _wait_for_rows(self, expected: int, connections: int) -> float:
+        """Wait until all that was answered is stored, and return how long that took.
+
+        What `wrk` had asked for when it stopped may be there as well.
+        """
+        start = time.monotonic()
+        while self._newest() < expected and time.monotonic() - start < STORE_SECONDS:
+            time.sleep(0.05)
+        waited = time.monotonic() - start
+        time.sleep(0.5)  # more than was asked for would be wrong, too
+        rows = self._query("count(*)")
+        if not expected <= rows <= expected + connections:
+            raise SystemExit(f"{self.server.name}: {rows:,} opens are stored; {expected:,} requests were answered.")
+        return waited
+
+    def _newest(self) -> int:
+        """Return the highest number of an open, all of which are numbered from 1: cheaper than to count them."""
+        return self._query("coalesce(max(number), 0)")
+
+    def _query(self, what: str) -> int:
+        if self.server.database is None:
+            return 0
+        with closing(sqlite3.connect(self.server.database, timeout=30)) as connection:
+            return connection.execute(f"SELECT {what} FROM opens").fetchone()[0]
+
+
+@contextmanager
+def run(server: Server, folder: Path) -> Iterator[Running]:
+    """Start a server, wait until it answers, and stop it in the end."""
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            server.command, env=os.environ | server.environment, cwd=folder, stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(f"http://127.0.0.1:{server.port}{server.paths[0]}"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Missing(f"it does not start: {log.read_text()[-500:]}")
+            time.sleep(0.1)
+        yield Running(server, process, folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
+    if "locked" in log.read_text():
+        raise SystemExit(f"{server.name}: a database was locked.\n{log.read_text()[-2000:]}")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def need(*command: str, **options: object) -> None:
+    """Run a command that installs something."""
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=600, **options)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(f"{' '.join(command[:3])} failed: {getattr(error, 'stderr', b'') or error}") from error
+
+
+def our_server(folder: Path, options: Namespace, workers: int) -> Server:
+    database = folder / "mailtrack.db"
+    tracker = open_tracker(database)
+    pixel = tracker.create_pixel("Newsletter")
+    recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
+    port = free_port()
+    return Server(
+        name=OURS if workers == 1 else f"{OURS}, {workers} workers",
+        port=port,
+        command=[str(Path(sys.executable).with_name("mailtrack")), "serve"],
+        paths=["/" + tracker.tracking_url(pixel, one).split("/", 3)[3] for one in recipients],
+        database=database,
+        environment={
+            "MAILTRACK_PORT": str(port),
+            "MAILTRACK_DATABASE": f"sqlite:///{database}",
+            "MAILTRACK_WORKERS": str(workers),
+            "MAILTRACK_SPOOL_DURABILITY": options.durability,
+        },
+    )
+
+
+def bare_server(folder: Path, options: Namespace) -> Server:
+    port = free_port()
+    return Server(
+        name=BARE,
+        port=port,
+        command=[sys.executable, str(PEERS / "bare.py")],
+        paths=our_server(folder, options, 1).paths,
+        environment={"MAILTRACK_PORT": str(port), "MAILTRACK_DATABASE": "memory://"},
+    )
+
+
+def nginx_server(folder: Path, options: Namespace) -> Server:
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if program is None:
+        raise Missing("there is no nginx")
+    port = free_port()
+    config = folder / "nginx.conf"
+    config.write_text(NGINX_CONFIG.format(port=port))
+    return Server(
+        name=NGINX,
+        port=port,
+        command=[program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)],
+        paths=our_server(folder, options, 1).paths,
+    )
+
+
+def peer(name: str, folder: Path, options: Namespace, command: list[str], paths: list[str], port: int) -> Server:
+    database = folder / "opens.db"
+    # Equal safety: with `everysec` a power cut may take the last second, with `always` nothing.
+    synchronous = "FULL" if options.durability == "always" else "NORMAL"
+    environment = {"PEER_DATABASE": str(database), "PEER_PORT": str(port), "PEER_SYNCHRONOUS": synchronous}
+    return Server(name, port, command, paths, database, environment | {"NODE_ENV": "production"})
+
+
+def express_server(folder: Path, options: Namespace) -> Server:
+    packages = options.packages / "node"
+    if not (packages / "node_modules/express").exists():
+        packages.mkdir(exist_ok=True)
+        shutil.copy(PEERS / "package.json", packages)
+        need("npm", "install", "--no-audit", "--no-fund", cwd=packages)
+    for file in ("express_app.js", "schema.sql"):
+        shutil.copy(PEERS / file, packages)  # Node looks for packages beside the program
+    paths = [f"/open/tok_{number:032x}.gif" for number in range(RECIPIENTS)]
+    command = ["node", str(packages / "express_app.js")]
+    return peer("Express + better-sqlite3", folder, options, command, paths, free_port())
+
+
+def python_of_peers(options: Namespace) -> str:
+    folder = options.packages / "python"
+    if not (folder / "bin/granian").exists():
+        need(sys.executable, "-m", "venv", str(folder))
+        need(str(folder / "bin/pip"), "install", "-q", "-r", str(PEERS / "requirements.txt"))
+    return str(folder / "bin/python")
+
+
+def wsgi_peer(name: str, folder: Path, options: Namespace, module: str, paths: list[str]) -> Server:
+    port = free_port()
+    command = [python_of_peers(options), "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command += ["--blocking-threads", "1"]  # with 4 or 8 they are slower: SQLite takes one commit at a time
+    command += ["--port", str(port), "--no-access-log"]
+    command += ["--working-dir", str(PEERS), f"{module}:app"]
+    return peer(name, folder, options, command, paths, port)
+
+
+def flask_server(folder: Path, options: Namespace) -> Server:
+    paths = [f"/open/tok_{number:032x}.gif" for number in range(RECIPIENTS)]
+    return wsgi_peer("Flask + sqlite3", folder, options, "flask_app", paths)
+
+
+def django_server(folder: Path, options: Namespace) -> Server:
+    script = (
+        "import json, pytracking; base = 'http://127.0.0.1/open/';"
+        "print(json.dumps([pytracking.get_open_tracking_url(base_open_tracking_url=base, append_slash=False,"
+        f" metadata={{'token': f'tok_{{number:032x}}'}})[len(base) - 6:] for number in range({RECIPIENTS})]))"
+    )
+    paths = json.loads(subprocess.check_output([python_of_peers(options), "-c", script]))
+    return wsgi_peer("Django + pytracking", folder, options, "django_app", paths)
+
+
+def measure(makers: dict[str, Callable[[Path, Namespace], Server]], options: Namespace) -> dict[str, list[Run]]:
+    """Start all that can be had, and load them in turn; a first round warms up."""
+    found: dict[str, list[Run]] = {}
+    with ExitStack() as stack:
+        running = []
+        for name, make in makers.items():
+            folder = stack.enter_context(new_folder())
+            try:
+                running.append(stack.enter_context(run(make(folder, options), folder)))
+            except Missing as missing:
+                print(f"Without {name}: {missing}\n")
+        for number in range(options.rounds + 1):
+            for one in running:
+                figures = one.load(options.seconds if number else min(2, options.seconds), options.connections)
+                if number:
+                    found.setdefault(one.server.name, []).append(figures)
+    return found
+
+
+def to_rows(found: dict[str, list[Run]]) -> list[tuple[str, ...]]:
+    """Return a row for each server: medians, and how ours compares with it in the same rounds."""
+
+    def times(kind: str, name: str) -> str:
+        if name == OURS:
+            return ""
+        ratios = [getattr(our, kind) / getattr(its, kind) for our, its in zip(found[OURS], found[name], strict=True)]
+        return f"{median(ratios):.2f}"
+
+    return [
+        (
+            name,
+            f"{median(one.rate for one in runs):,.0f}",
+            times("rate", name),
+            f"{median(one.p50 for one in runs) * 1e3:.2f}",
+            f"{median(one.p99 for one in runs) * 1e3:.2f}",
+            times("p99", name),
+            f"{median(one.cpu for one in runs) * 1e6:.1f}",
+            times("cpu", name),
+        )
+        for name, runs in found.items()
+    ]
+
+
+def measure_workers(options: Namespace) -> list[tuple[str, ...]]:
+    rows = []
+    name = f"{options.workers} workers"
+    found = measure({name: lambda folder, options: our_server(folder, options, options.workers)}, options)
+    for number, one in enumerate(next(iter(found.values())), 1):
+        busy = sorted(one.workers)[-options.workers :]
+        if len(busy) < options.workers or busy[0] < 0.05:
+            raise SystemExit(f"A worker had nothing to do: {one.workers}")
+        cpu = " ".join(f"{seconds:.2f}" for seconds in busy)
+        rows.append(
+            (str(number), f"{one.rate:,.0f}", f"{one.p50 * 1e3:.2f}", f"{one.p99 * 1e3:.2f}", f"{one.wait:.1f}", cpu)
+        )
+    return rows
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--seconds", type=int, help="how long a round loads a server")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=1, choices=(1, 2, 4), help="from 2: mailtrack alone")
+    parser.add_argument("--durability", default="everysec", choices=("everysec", "always"))
+    parser.add_argument("--packages", type=Path, help="where to keep the peers' packages, for another time")
+    parser.add_argument("--without-peers", action="store_true")
+    options = parser.parse_args()
+    options.seconds = options.seconds or (2 if options.quick else 5)
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is needed; most systems have it as a package of that name.")
+    if options.workers > 1:
+        header = ("round", "requests/s", "p50 ms", "p99 ms", "s until stored", "CPU s of each worker")
+        print_table(f"{options.workers} workers on one SQLite file", header, measure_workers(options))
+        return
+    makers = {OURS: lambda folder, options: our_server(folder, options, 1), BARE: bare_server, NGINX: nginx_server}
+    if not options.without_peers:
+        makers |= {"Express": express_server, "Flask": flask_server, "Django": django_server}
+    with new_folder() as folder:
+        options.packages = (options.packages or folder).absolute()
+        options.packages.mkdir(parents=True, exist_ok=True)
+        found = measure(makers, options)
+    header = ("server", "requests/s", "mailtrack ×", "p50 ms", "p99 ms", "mailtrack ×", "CPU µs", "mailtrack ×")
+    print_table(TARGETS, header, to_rows(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The reference server with a function in the place of its application, which says what that would and does nothing."""
+
+from unittest.mock import patch
+
+from mailtrack import Tracker, open_storage
+from mailtrack.settings import Settings
+from mailtrack_wsgi import create_app, server
+
+REQUEST = {"REQUEST_METHOD": "GET", "PATH_INFO": "/tracker/0a1b2c3d.png"}
+
+
+def load(_settings):
+    answer = []
+    body = create_app(Tracker(open_storage("memory://")))(REQUEST, lambda *start: answer.extend(start))
+    status, headers = answer
+
+    def application(_environ, start_response):
+        start_response(status, headers)
+        return body
+
+    return application
+
+
+if __name__ == "__main__":
+    with patch.object(server, "_load", load):
+        server.serve(Settings.resolve({}))
