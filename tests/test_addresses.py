@@ -87,6 +87,12 @@ class TestCanonical:
         assert "zebra" not in caught.value.reason
         assert "<" not in caught.value.reason
 
+    @pytest.mark.parametrize("given", ["ann@ex_ample.org", "ann@ex<ample.org", "ann@exa mple.org"])
+    def test_the_reason_does_not_repeat_single_characters(self, given: str) -> None:
+        with pytest.raises(InvalidEmail) as caught:
+            canonical(given)
+        assert caught.value.reason == "The part after the @-sign contains invalid characters."
+
     def test_the_reason_is_a_sentence(self) -> None:
         with pytest.raises(InvalidEmail) as caught:
             canonical("ann")

@@ -129,6 +129,15 @@ class TestWhatIsTaken:
         found.seek(1)
         assert [found.convert("RGB").getpixel(place) for place in ((0, 0), (7, 7))] == [RED, GREEN]
 
+    def test_an_animation_with_transparent_frames_keeps_its_pictures(self) -> None:
+        left, right = PIL.Image.new("RGBA", (8, 8)), PIL.Image.new("RGBA", (8, 8))
+        left.paste((*RED, 255), (0, 0, 4, 8))
+        right.paste((*GREEN, 255), (4, 0, 8, 8))
+        data = _encode(left, "GIF", save_all=True, append_images=[right], duration=50, disposal=2)
+        found = PIL.Image.open(io.BytesIO(check_upload(data).data))
+        found.seek(1)
+        assert [found.convert("RGBA").getpixel(place)[3] for place in ((0, 0), (7, 7))] == [0, 255]
+
     @pytest.mark.parametrize(("limit", "frames"), [("frames", MAX_FRAMES), ("pixels", 2)])
     def test_an_animation_up_to_its_limits_is_taken(self, limit: str, frames: int) -> None:
         size = (1, 1) if limit == "frames" else (2000, MAX_PIXELS // 2000 // frames)

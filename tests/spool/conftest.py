@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from mailtrack.spool import Spool, inspect
 from mailtrack.spool.records import from_line
 from mailtrack.testing import make_hit
 
+_SECONDS = 30  # that something which must happen may take
 _CHILD_SECONDS = 60  # a child that hangs is ended by its alarm
 
 
@@ -72,6 +74,21 @@ class Neighbour:
             os.waitpid(self._pid, 0)
             self._pid = 0
             self._talk.close()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Waits for something that must happen."""
+
+    def wait_until(condition: Callable[[], object]) -> None:
+        pause = threading.Event()
+        for _ in range(_SECONDS * 100):
+            if condition():
+                return
+            pause.wait(0.01)
+        raise AssertionError("it did not happen")
+
+    return wait_until
 
 
 @pytest.fixture

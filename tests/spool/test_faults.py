@@ -253,7 +253,7 @@ class TestSyncs:
             always.append(hits[0])
         assert always.refused == 1
 
-    def test_nor_are_those_that_wait_for_the_same_sync(self, always, hits, files, monkeypatch) -> None:
+    def test_nor_are_those_that_wait_for_the_same_sync(self, always, hits, files, wait_until, monkeypatch) -> None:
         begun, may_fail, calls = threading.Event(), threading.Event(), []
 
         def fail(_: int) -> None:
@@ -278,9 +278,7 @@ class TestSyncs:
         assert begun.wait(SECONDS)
         for thread in threads[1:]:
             thread.start()
-        pause = threading.Event()
-        while path.stat().st_size < len(hits) * ONE_LINE:  # all are written, and wait for the disk
-            pause.wait(0.001)
+        wait_until(lambda: path.stat().st_size == len(hits) * ONE_LINE)  # all are written, and wait for the disk
         may_fail.set()
         for thread in threads:
             thread.join(SECONDS)
@@ -306,7 +304,8 @@ class TestSyncs:
 class Mail:
     """A mail with a pixel, and the application that its readers' programs ask."""
 
-    def __init__(self, storage, spool: Spool) -> None:
+    def __init__(self, storage, spool: Spool, wait_until) -> None:
+        self._wait_until = wait_until
         self.storage, self.spool = storage, spool
         self.tracker = Tracker(storage, spool=spool)
         self.pixel = self.tracker.create_pixel("Spring launch")
@@ -331,18 +330,14 @@ class Mail:
         return self.storage.get_pixel(self.pixel.id).opens.number
 
     def wait_for(self, number: int) -> None:
-        pause = threading.Event()
-        for _ in range(SECONDS * 100):
-            if self.number() >= number:
-                break
-            pause.wait(0.01)
+        self._wait_until(lambda: self.number() >= number)
         assert self.number() == len(all_opens(self.storage, self.pixel)) == number
 
 
 @pytest.fixture
-def mail(tmp_path, make_spool) -> Iterator[Mail]:
+def mail(tmp_path, make_spool, wait_until) -> Iterator[Mail]:
     with open_storage(f"sqlite:///{tmp_path}/mail.db") as storage:
-        mail = Mail(storage, make_spool(opened=False))
+        mail = Mail(storage, make_spool(opened=False), wait_until)
         yield mail
         mail.tracker.stop(timeout=SECONDS)
 

@@ -168,7 +168,9 @@ class TestDurability:
             spool.append(hit)
             assert synced[-1] == number * ONE_LINE
 
-    def test_with_always_hits_that_arrive_together_are_synced_together(self, make_spool, hits, files, monkeypatch):
+    def test_with_always_hits_that_arrive_together_are_synced_together(
+        self, make_spool, hits, files, wait_until, monkeypatch
+    ) -> None:
         spool = make_spool(durability="always")
         begun, may_end, calls = threading.Event(), threading.Event(), []
 
@@ -183,9 +185,7 @@ class TestDurability:
         assert begun.wait(30)
         for thread in threads[1:]:
             thread.start()
-        pause = threading.Event()
-        while files()[0].stat().st_size < len(hits) * ONE_LINE:  # all are written, and wait for the disk
-            pause.wait(0.001)
+        wait_until(lambda: files()[0].stat().st_size == len(hits) * ONE_LINE)  # all are written, and wait for the disk
         may_end.set()
         for thread in threads:
             thread.join(30)
@@ -610,11 +610,10 @@ class TestForking:
             spool.open()
             for hit in hits[:2]:
                 spool.append(hit)
-            child = os.fork()
-            if child == 0:
+            if os.fork() == 0:
                 signal.alarm(60)
+                talk.tell(os.getpid())
                 signal.pause()
-            talk.tell(child)
 
         owner = neighbour(task)
         child = owner.hear()

@@ -34,22 +34,13 @@ def opens(storage, pixel):
     return lambda: all_opens(storage, pixel)
 
 
-def wait_until(condition) -> None:
-    pause = threading.Event()
-    for _ in range(SECONDS * 100):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen")
-
-
 class TestRecording:
     def test_before_start_it_stores_at_once(self, tracker, pixel, opens, folder) -> None:
         tracker.record(tracker.new_hit(pixel.id))
         assert len(opens()) == 1
         assert not folder.exists()
 
-    def test_after_start_it_goes_through_the_spool_into_the_log(self, tracker, pixel, opens) -> None:
+    def test_after_start_it_goes_through_the_spool_into_the_log(self, tracker, pixel, opens, wait_until) -> None:
         tracker.start()
         hit = tracker.new_hit(pixel.id, ip="192.0.2.1", user_agent="Mozilla/5.0", referer="https://example.com/")
         tracker.record(hit)

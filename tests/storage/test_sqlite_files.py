@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailtrack import MailtrackError, StorageError, StorageUnavailable
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage.sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_pixel
 from mailtrack.testing.contract.helpers import at_once
 
@@ -57,6 +57,21 @@ class TestCreation:
         with SQLiteStorage(path) as storage:
             storage.add_pixel(make_pixel())
             storage.ping()
+
+    def test_a_file_that_another_process_made_meanwhile_is_left_as_it_is(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pixel, migrate = make_pixel(), schema._migrate
+
+        def meanwhile(*args: object) -> None:
+            monkeypatch.setattr(schema, "_migrate", migrate)
+            migrate(*args)
+            with SQLiteStorage(path) as faster:
+                faster.add_pixel(pixel)
+
+        monkeypatch.setattr(schema, "_migrate", meanwhile)
+        with SQLiteStorage(path) as storage:
+            assert storage.list_pixels(limit=9).items == (pixel,)
 
     def test_many_threads_that_create_it_at_once_make_one_file(self, path: Path) -> None:
         storages = at_once([partial(SQLiteStorage, path)] * 8)

@@ -103,8 +103,8 @@ class Storage(Protocol):
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was.
 
-        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens. No byte
-        of the address is left where the storage keeps its data, as soon as no reader needs it any more.
+        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens. The address
+        is overwritten where the storage keeps it, as soon as no reader needs it any more.
 
         Raises:
             RecipientNotFound: there is none.
