@@ -1,7 +1,7 @@
 """How many opens a second the reference server records, at what latency and with how much CPU, against comparands.
 
-Each server runs by itself in a process of its own and is loaded by `wrk` in interleaved rounds. After each round the
-rows that were stored are counted: an open that was answered and is not stored ends the benchmark.
+All servers are started first; then `wrk` loads one after the other, round by round, while the rest wait. After each
+round the rows that were stored are counted: an open that was answered and is not stored ends the benchmark.
 """
 
 import json

@@ -288,6 +288,13 @@ class TestWhatIsRefused:
         with pytest.raises(InvalidImage):
             check_upload(bytes(data))
 
+    def test_a_png_that_is_damaged_after_its_picture(self) -> None:
+        data = _encode(_quarters(), "PNG")
+        chunk = _png_chunk(b"tEXt", b"Comment\0zebra")
+        end = data.index(b"IEND") - 4
+        assert _is_taken(data[:end] + chunk + data[end:])
+        assert not _is_taken(data[:end] + chunk[:-1] + b"\0" + data[end:])
+
     def test_a_script_that_begins_like_a_gif(self) -> None:
         with pytest.raises(InvalidImage):
             check_upload(b"GIF89a/*" + b"\x00" * 50 + b"*/=1;alert(document.domain)//;")

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailtrack import tokens
@@ -66,6 +66,8 @@ class TestCursors:
     def test_a_place_is_read_back(self, place: int) -> None:
         assert cursors.to_place(cursors.from_place(place)) == place
 
+    @example("\uff11")
+    @example("9" * 19)
     @given(st.one_of(st.text(max_size=25), st.integers().map(str), st.text("0123456789+-_. \uff11\u0661", max_size=25)))
     def test_what_is_read_fits_into_63_bits_and_anything_else_is_refused(self, text: str) -> None:
         if set(text) <= set("0123456789") and 0 < len(text) <= 18:
