@@ -15,8 +15,9 @@ from pathlib import Path
 
 from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
-from mailtrack import Hit, open_storage
-from mailtrack.spool import Spool, drain
+from mailtrack import Hit, Spool, open_storage
+from mailtrack.spool import Backlog, drain
+from mailtrack.spool.records import to_line
 from mailtrack.storage.sqlite.connections import connect
 from mailtrack.tracker import Tracker
 
@@ -42,14 +43,18 @@ def copy(path: Path) -> Path:
     return new
 
 
-def time_drain(path: Path, hits: Sequence[Hit]) -> float:
-    spool = Spool(path.parent / secrets.token_hex(8))
+def fill(spool: Spool, hits: Sequence[Hit]) -> None:
     spool.open()
     for hit in hits:
-        spool.append(hit)
-    with open_storage(f"sqlite:///{copy(path)}") as storage:
-        taken = seconds(lambda: drain(spool, Tracker(storage).store))
+        spool.append(to_line(hit))
     spool.close()
+
+
+def time_drain(path: Path, hits: Sequence[Hit]) -> float:
+    spool = Spool(path.parent / secrets.token_hex(8))
+    fill(spool, hits)
+    with open_storage(f"sqlite:///{copy(path)}") as storage:
+        taken = seconds(lambda: drain(Backlog(spool.folder), Tracker(storage).store))
     shutil.rmtree(spool.folder)
     return taken
 
@@ -76,12 +81,9 @@ def time_bare(path: Path, batches: Sequence[Sequence[tuple[object, ...]]]) -> fl
 def batches_of(path: Path, hits: Sequence[Hit]) -> list[Sequence[Hit]]:
     """Return the batches in which the spool hands over these hits."""
     spool = Spool(path.parent / "sample")
-    spool.open()
-    for hit in hits:
-        spool.append(hit)
+    fill(spool, hits)
     batches: list[Sequence[Hit]] = []
-    drain(spool, batches.append)
-    spool.close()
+    drain(Backlog(spool.folder), batches.append)
     return batches
 
 

@@ -28,7 +28,7 @@ with open_storage("memory://") as storage:
     tracker = Tracker(storage)
     pixel = tracker.create_pixel("Spring launch")
     recipient, = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-    tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+    tracker.record(pixel.id, token=recipient.token)
 """
     assert _loaded_by(code) & HEAVY == set()
 

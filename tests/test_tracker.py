@@ -239,7 +239,7 @@ class TestRecipients:
     def test_they_are_listed_by_whether_they_opened(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         ann, bob = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.org"])
-        tracker.record(tracker.new_hit(pixel.id, token=bob.token))
+        tracker.record(pixel.id, token=bob.token)
         found = [tracker.list_recipients(pixel.id, opened=opened).items for opened in (True, False)]
         assert [[one.id for one in items] for items in found] == [[bob.id], [ann.id]]
 
@@ -252,7 +252,7 @@ class TestRecipients:
     def test_deleting_one_returns_it_and_keeps_its_opens(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-        tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+        tracker.record(pixel.id, token=ann.token)
         assert tracker.delete_recipient(ann.id).email == "ann@example.org"
         assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(ann.id, None)]
 
@@ -315,18 +315,18 @@ class TestRecording:
     def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
         pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
         (ann,) = tracker.generate_tokens(other.id, ["ann@example.org"])
-        tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+        tracker.record(pixel.id, token=ann.token)
         assert [one.recipient_id for one in tracker.list_opens(pixel.id).items] == [None]
         assert tracker.list_opens(other.id).items == ()
 
     def test_an_unknown_token_is_nobodys(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
-        tracker.record(tracker.new_hit(pixel.id, token=FOREIGN_TOKEN))
+        tracker.record(pixel.id, token=FOREIGN_TOKEN)
         assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(None, None)]
 
     def test_a_hit_of_an_unknown_pixel_is_passed_over(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
-        tracker.record(tracker.new_hit(make_pixel().id))
+        tracker.record(make_pixel().id)
         assert tracker.get_pixel(pixel.id).opens.number == 0
 
     def test_storing_tells_how_many_were_new(self, tracker: Tracker) -> None:
@@ -338,7 +338,7 @@ class TestRecording:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         for _ in range(2):
-            tracker.record(tracker.new_hit(pixel.id, token=ann.token))
+            tracker.record(pixel.id, token=ann.token)
             clock.advance(hours=1)
         span = OpenSpan(number=2, first=NOON, last=NOON + timedelta(hours=1))
         assert [tracker.get_pixel(pixel.id).opens, tracker.get_recipients([ann.id])[ann.id].opens] == [span, span]

@@ -14,7 +14,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def now() -> datetime:
     """Return the time now."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+    return datetime.fromtimestamp(now_in_milliseconds() / 1000, UTC)
+
+
+def now_in_milliseconds() -> int:
+    """Return the time now in milliseconds since 1970-01-01T00:00Z."""
+    return time_ns() // 1_000_000
 
 
 def to_utc(value: datetime) -> datetime:
@@ -43,12 +48,17 @@ def from_milliseconds(value: int) -> datetime:
 
 def to_text(value: datetime) -> str:
     """Return a UTC time as `2025-11-06T12:00:00.000Z`."""
-    second, millisecond = divmod(to_milliseconds(value), 1000)
-    return f"{_to_text(second)}.{millisecond:03d}Z"
+    return milliseconds_to_text(to_milliseconds(value))
+
+
+def milliseconds_to_text(value: int) -> str:
+    """Return the time that is `value` milliseconds after 1970-01-01T00:00Z as `2025-11-06T12:00:00.000Z`."""
+    second, millisecond = divmod(value, 1000)
+    return f"{_second_to_text(second)}.{millisecond:03d}Z"
 
 
 @lru_cache(maxsize=256)
-def _to_text(second: int) -> str:
+def _second_to_text(second: int) -> str:
     return from_milliseconds(second * 1000).replace(tzinfo=None).isoformat()
 
 

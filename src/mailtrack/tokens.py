@@ -7,10 +7,8 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from functools import lru_cache
 from itertools import count
-
-from mailtrack.times import to_milliseconds
 
 SHORT_ID_LENGTH = 8
 """Hex digits in the short id of a pixel."""
@@ -40,13 +38,14 @@ def new_tokens(count: int) -> Iterator[str]:
     return ("tok_" + random for random in _random_hex(_TOKEN_BYTES, count))
 
 
-def new_open_id(at: datetime) -> str:
-    """Return an id for a hit: 48 bits of time, 48 random bits of this process, and a count, in hex.
+def new_open_id(at: int) -> str:
+    """Return an id for a hit that arrived at a time, in milliseconds.
 
-    It is unique, not secret, and ids sort about by time. It asks the system for nothing: on the way of an open, each
-    system call makes a thread queue for the interpreter again.
+    In hex: the time in 48 bits, 48 random bits of this process, and a count. It is unique, not secret, and ids sort
+    about by time. It asks the system for nothing: on the way of an open, each system call makes a thread queue for the
+    interpreter again.
     """
-    return f"{to_milliseconds(at):012x}{_process}{next(_count) & 0xFFFFFFFF:08x}"
+    return f"{at:012x}{_process}{next(_count) & 0xFFFFFFFF:08x}"
 
 
 def _begin_process() -> None:
@@ -62,8 +61,11 @@ os.register_at_fork(after_in_child=_begin_process)
 
 def parse_pixel_key(text: str) -> str | None:
     """Return a pixel's UUID or short id in lower case, or `None` where the text can be neither."""
-    if len(text) not in (8, 36):
-        return None
+    return _parse_pixel_key(text) if len(text) in (8, 36) else None
+
+
+@lru_cache(maxsize=1024)
+def _parse_pixel_key(text: str) -> str | None:
     text = text.lower()
     return text if _PIXEL_KEY.fullmatch(text) else None
 

@@ -15,11 +15,24 @@ from mailtrack.errors import (
     ShortIdTaken,
 )
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
-from mailtrack.model import MAX_NAME_LENGTH, Hit, HourCount, Image, Open, Page, Pixel, Recipient, T
+from mailtrack.model import (
+    MAX_NAME_LENGTH,
+    Hit,
+    HourCount,
+    Image,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    T,
+    clean_text,
+    parse_ip,
+)
 from mailtrack.pictures import Pictures
-from mailtrack.spool import Drainer, Spool, SpoolClosed
+from mailtrack.spool import Spool, SpoolClosed, SpoolWorker, from_line, make_line
+from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
-from mailtrack.times import Clock, now
+from mailtrack.times import Clock, now, now_in_milliseconds, to_milliseconds
 from mailtrack.urls import Urls
 
 DEFAULT_LIMIT = 50
@@ -55,9 +68,11 @@ class Tracker:
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
         self._spool = spool
-        self._drainer: Drainer | None = None
+        self._worker: SpoolWorker | None = None
+        self._starting = ForkSafeLock()
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
+        self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
     def __repr__(self) -> str:
         return f"<Tracker {self._storage!r}>"
@@ -78,20 +93,22 @@ class Tracker:
         return self._urls
 
     def start(self) -> None:
-        """Start to use the spool: open it, and drain it with two threads of this process.
+        """Start to use the spool: take hits with it, and bring them to the storage with two threads of this process.
 
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
-        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once.
+        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Harmless where it
+        is started.
 
         Raises:
             OSError: the spool's folder can't be used.
         """
-        if self._spool is not None and not self._spool.is_open:
-            self._drainer = Drainer(self._spool, self.store)
-            self._drainer.start()
+        with self._starting:
+            if self._spool is not None and not self._spool.is_open:
+                self._worker = SpoolWorker(self._spool, self.store)
+                self._worker.start()
 
     def stop(self, *, timeout: float = 5.0) -> bool:
-        """Drain the spool and stop its threads. Harmless where nothing was started.
+        """Stop using the spool, and wait until what this process took is stored. Harmless where nothing was started.
 
         Args:
             timeout: how long to wait for the storage, in seconds.
@@ -99,8 +116,9 @@ class Tracker:
         Returns:
             Whether all is stored. What is not stays in the spool, for the next process that starts to use it.
         """
-        drainer, self._drainer = self._drainer, None
-        return drainer is None or drainer.stop(timeout)
+        with self._starting:
+            worker, self._worker = self._worker, None
+            return worker is None or worker.stop(timeout)
 
     def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
         """Create a pixel.
@@ -266,6 +284,36 @@ class Tracker:
         """
         return self.require_urls().tracking(pixel, recipient)
 
+    def record(
+        self,
+        pixel: str,
+        *,
+        token: str | None = None,
+        ip: str | None = None,
+        user_agent: str = "",
+        referer: str = "",
+    ) -> None:
+        """Record a request for a pixel's image, arrived now. One for a pixel that does not exist is passed over.
+
+        Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
+        cleaned. With a started spool the hit is in the spool when this returns, and in the storage within half a
+        second.
+
+        Raises:
+            StorageError: it can't be stored, or the spool is full.
+        """
+        line = self._new_line(pixel, token, ip, user_agent, referer)
+        if line is None:
+            return
+        if self._spool is not None and self._spool.is_open:
+            try:
+                self._spool.append(line)
+            except SpoolClosed:
+                pass  # it was stopped in this moment
+            else:
+                return
+        self.store([from_line(line)])
+
     def new_hit(
         self,
         pixel: str,
@@ -275,44 +323,24 @@ class Tracker:
         user_agent: str = "",
         referer: str = "",
     ) -> Hit | None:
-        """Return the hit that a request for a pixel's image is, arrived now, ready for `record`.
+        """Return the hit that `record` would record, for `store`; `None` where `pixel` can't be the id of one."""
+        line = self._new_line(pixel, token, ip, user_agent, referer)
+        return None if line is None else from_line(line)
 
-        Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
-        cleaned.
-
-        Returns:
-            The hit, or `None` where `pixel` can't be the id of one.
-        """
+    def _new_line(self, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str) -> bytes | None:
         key = tokens.parse_pixel_key(pixel)
         if key is None:
             return None
-        at = self._clock()
-        return Hit(
-            id=tokens.new_open_id(at),
-            pixel=key,
-            token=tokens.parse_token(token),
-            at=at,
-            ip=ip,
-            user_agent=user_agent,
-            referer=referer,
+        at = self._milliseconds()
+        return make_line(
+            tokens.new_open_id(at),
+            at,
+            key,
+            tokens.parse_token(token),
+            parse_ip(ip),
+            clean_text(user_agent),
+            clean_text(referer),
         )
-
-    def record(self, hit: Hit) -> None:
-        """Record a hit. Hits of pixels that do not exist are passed over.
-
-        With a started spool it is in the spool when this returns, and in the storage within half a second.
-
-        Raises:
-            StorageError: it can't be stored, or the spool is full.
-        """
-        if self._spool is not None and self._spool.is_open:
-            try:
-                self._spool.append(hit)
-            except SpoolClosed:
-                pass  # it was stopped in this moment
-            else:
-                return
-        self.store([hit])
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.

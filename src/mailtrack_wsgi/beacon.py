@@ -82,15 +82,13 @@ class Beacon:
 
     def _record(self, pixel: str, environ: "WSGIEnvironment") -> None:
         try:
-            hit = self._tracker.new_hit(
+            self._tracker.record(
                 pixel,
                 token=_token(environ.get("QUERY_STRING", "")),
                 ip=self._client_address(environ),
                 user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
                 referer=_text(environ.get("HTTP_REFERER", "")),
             )
-            if hit is not None:
-                self._tracker.record(hit)
         except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
             self._complain("A hit can't be recorded; its image is sent all the same", error)
 

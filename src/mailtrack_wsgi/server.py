@@ -1,22 +1,21 @@
 """The reference server: mailtrack on granian."""
 
-import logging
 import socket
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailtrack.errors import MailtrackError, StorageError
+from mailtrack.errors import MailtrackError
 from mailtrack.settings import Settings
+from mailtrack.spool import Drainer
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-_logger = logging.getLogger(__name__)
-
-_THREADS = 8  # for each worker: a slow storage or client holds up one of them
+_THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
@@ -42,8 +41,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
-    with open_storage(settings.database):  # what is wrong with it is told before anything listens
-        pass
+    open_storage(settings.database).close()  # what is wrong with it is told before anything listens
     _check_address(settings.host, settings.port)
     server = Granian(
         "mailtrack",
@@ -57,10 +55,8 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads
     )
     server.on_startup(on_start)
-    try:
+    with _draining(settings):
         server.serve(target_loader=partial(_load, settings), wrap_loader=False)
-    finally:
-        _drain_rest(settings)
 
 
 def _check_address(host: str, port: int) -> None:
@@ -83,15 +79,21 @@ def _load(settings: Settings) -> Application:
     return create_app(tracker, trusted_proxies=settings.trusted_proxies)
 
 
-def _drain_rest(settings: Settings) -> None:
-    """Store what workers that are gone, in whatever way, left in the spool. What can't be stored now stays there."""
+@contextmanager
+def _draining(settings: Settings) -> "Iterator[None]":
+    """Drain the spool of all workers in this process, beside them; at the end, what they left in whatever way.
+
+    Should this process be killed, a worker goes on with it.
+    """
     spool = settings.make_spool()
-    if spool is None or not spool.folder.exists():
+    if spool is None:
+        yield
         return
-    try:
-        with open_storage(settings.database) as storage:
-            tracker = Tracker(storage, spool=spool)
-            tracker.start()
-            tracker.stop(timeout=_DRAIN_TIMEOUT)
-    except (StorageError, OSError) as error:
-        _logger.warning("Some opens stay in the spool until the next start: %s", error)
+    spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_storage(settings.database) as storage:
+        drainer = Drainer(spool.folder, Tracker(storage).store)
+        drainer.start()
+        try:
+            yield
+        finally:
+            drainer.stop(_DRAIN_TIMEOUT)

@@ -8,8 +8,8 @@ import pytest
 @pytest.fixture
 def visited(tracker, pixel, recipient):
     """A pixel that was opened by its recipient, and then by nobody known."""
-    tracker.record(tracker.new_hit(pixel.id, token=recipient.token, ip="192.0.2.1", user_agent="Mozilla/5.0"))
-    tracker.record(tracker.new_hit(pixel.id, ip="192.0.2.2"))
+    tracker.record(pixel.id, token=recipient.token, ip="192.0.2.1", user_agent="Mozilla/5.0")
+    tracker.record(pixel.id, ip="192.0.2.2")
     return pixel
 
 
@@ -64,7 +64,7 @@ def test_50_opens_are_shown_where_no_limit_is_given(run, tracker, pixel):
 
 
 def test_control_characters_do_not_reach_the_terminal(run, tracker, pixel):
-    tracker.record(tracker.new_hit(pixel.id, user_agent="\x1b[2J\x07\r\n"))
+    tracker.record(pixel.id, user_agent="\x1b[2J\x07\r\n")
     assert not any(char in run("opens", pixel.id).stdout for char in "\x1b\x07\r")
 
 

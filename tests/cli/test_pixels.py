@@ -80,7 +80,7 @@ def test_list_without_pixels_prints_the_heads(run):
 
 
 def test_list_prints_the_newest_first_with_their_counts(run, tracker, pixel, recipient):
-    tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+    tracker.record(pixel.id, token=recipient.token)
     newest = tracker.create_pixel("Autumn")
     rows = [line.split(maxsplit=4) for line in run("pixels", "list").stdout.splitlines()[1:]]
     assert [[row[0], *row[2:]] for row in rows] == [
@@ -109,7 +109,7 @@ def test_show_knows_a_pixel_by_its_uuid_and_its_short_id_in_either_case(run, pix
 
 
 def test_show_prints_the_span_of_the_opens(run, tracker, pixel):
-    tracker.record(tracker.new_hit(pixel.id))
+    tracker.record(pixel.id)
     shown = fields(run("pixels", "show", pixel.id).stdout)
     assert shown["Opens"] == "1"
     assert shown["First open"] == shown["Last open"] != "none"
@@ -129,7 +129,7 @@ def test_an_unknown_pixel_is_not_found(run, key, arguments):
 
 @pytest.mark.parametrize("answer", ["y", "yes", "Y"])
 def test_delete_asks_and_deletes(run, tracker, pixel, recipient, answer):
-    tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+    tracker.record(pixel.id, token=recipient.token)
     result = run("pixels", "delete", pixel.short_id, stdin=f"{answer}\n")
     assert "Delete 'Spring launch' with 1 opens and 1 recipients for good?" in result.output
     assert result.stderr.endswith(f"Deleted {pixel.id}.\n")

@@ -191,7 +191,7 @@ def test_delete_deletes_a_recipient(run, recipient, emails):
 
 
 def test_delete_leaves_the_opens_without_the_address(run, tracker, pixel, recipient):
-    tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+    tracker.record(pixel.id, token=recipient.token)
     run("recipients", "delete", recipient.id)
     (left,) = tracker.list_opens(pixel.id).items
     assert (left.recipient_id, left.token) == (recipient.id, None)

@@ -36,7 +36,7 @@ def opens(storage, pixel):
 
 class TestRecording:
     def test_before_start_it_stores_at_once(self, tracker, pixel, opens, folder) -> None:
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert len(opens()) == 1
         assert not folder.exists()
 
@@ -52,24 +52,24 @@ class TestRecording:
     def test_after_start_it_does_not_wait_for_the_storage(self, tracker, pixel, folder, monkeypatch) -> None:
         monkeypatch.setattr(Tracker, "store", lambda *_: pytest.fail("it was stored at once"))
         tracker._spool.open()
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert get_status(folder).hits == 1
 
     def test_after_stop_it_stores_at_once(self, tracker, pixel, opens) -> None:
         tracker.start()
         assert tracker.stop(timeout=SECONDS) is True
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert len(opens()) == 1
 
     def test_a_full_spool_refuses(self, storage, pixel, make_spool) -> None:
         tracker = Tracker(storage, spool=make_spool(max_bytes=1))
         with pytest.raises(SpoolFull):
-            tracker.record(tracker.new_hit(pixel.id))
+            tracker.record(pixel.id)
 
     def test_an_open_with_a_token_is_its_recipients(self, tracker, pixel, opens) -> None:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         tracker.start()
-        tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+        tracker.record(pixel.id, token=recipient.token)
         tracker.stop(timeout=SECONDS)
         assert [(one.recipient_id, one.token) for one in opens()] == [(recipient.id, recipient.token)]
 
@@ -80,7 +80,7 @@ class TestStartingAndStopping:
         threads, segments = threading.active_count(), files()
         tracker.start()
         assert (threading.active_count(), files()) == (threads, segments)
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
         assert len(opens()) == 1
 
@@ -88,14 +88,14 @@ class TestStartingAndStopping:
         before = threading.active_count()
         tracker.start()
         for _ in range(100):
-            tracker.record(tracker.new_hit(pixel.id))
+            tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
         assert (len(opens()), threading.active_count(), list(folder.iterdir())) == (100, before, [])
 
     def test_it_can_be_started_again(self, tracker, pixel, opens) -> None:
         for _ in range(3):
             tracker.start()
-            tracker.record(tracker.new_hit(pixel.id))
+            tracker.record(pixel.id)
             assert tracker.stop(timeout=SECONDS) is True
         assert len(opens()) == 3
 
@@ -113,7 +113,7 @@ class TestStartingAndStopping:
         folder.write_bytes(b"")
         with pytest.raises(FileExistsError):
             tracker.start()
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert len(opens()) == 1
 
     def test_stopping_while_the_storage_is_down_tells_so(self, tracker, pixel, folder, monkeypatch) -> None:
@@ -122,13 +122,13 @@ class TestStartingAndStopping:
 
         monkeypatch.setattr(tracker, "store", fail)
         tracker.start()
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is False
         assert get_status(folder).hits == 1
 
     def test_the_next_one_stores_what_is_left(self, storage, tracker, pixel, opens, make_spool, spool) -> None:
         spool.open()
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         spool.close()
         following = Tracker(storage, spool=make_spool(opened=False))
         following.start()
@@ -140,7 +140,7 @@ class TestDeletionsMeanwhile:
     def test_of_a_deleted_recipient_only_the_bare_open_appears(self, tracker, spool, pixel, opens) -> None:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         spool.open()
-        tracker.record(tracker.new_hit(pixel.id, token=recipient.token))
+        tracker.record(pixel.id, token=recipient.token)
         tracker.delete_recipient(recipient.id)
         drain(spool, tracker.store)
         assert [(one.recipient_id, one.token) for one in opens()] == [(None, None)]
@@ -148,7 +148,7 @@ class TestDeletionsMeanwhile:
 
     def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, pixel, folder) -> None:
         spool.open()
-        tracker.record(tracker.new_hit(pixel.id))
+        tracker.record(pixel.id)
         tracker.delete_pixel(pixel.id)
         drain(spool, tracker.store)
         spool.close()

@@ -8,8 +8,8 @@ import click
 from mailtrack.cli.common import database_option, echo_json, json_option, spool_option
 from mailtrack.errors import InvalidSetting
 from mailtrack.settings import Settings
+from mailtrack.spool import Backlog, get_status
 from mailtrack.spool import drain as drain_spool
-from mailtrack.spool import get_status
 from mailtrack.spool import inspect as inspect_spool
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
@@ -39,17 +39,18 @@ def status(as_json: bool, **given: str | None) -> None:
 @database_option
 @spool_option
 def drain(**given: str | None) -> None:
-    """Store what processes that ended have left. Running servers drain their own."""
+    """Store what waits, where no running process does so."""
     settings = Settings.resolve(given)
-    _folder(settings)
-    found = settings.make_spool()
-    assert found is not None, "there is a folder"  # noqa: S101  # for the type checker
+    backlog = Backlog(_folder(settings))
     with open_storage(settings.database) as storage:
-        found.recover()
         try:
-            click.echo(f"{drain_spool(found, Tracker(storage).store):,} hits stored.", err=True)
+            if not backlog.lead():
+                raise click.ClickException("A running process drains this spool.")
+            click.echo(f"{drain_spool(backlog, Tracker(storage).store):,} hits stored.", err=True)
+        except OSError as error:
+            raise click.ClickException(f"The spool can't be used: {error.strerror}.") from error
         finally:
-            found.close()
+            backlog.release()
 
 
 @spool.command()

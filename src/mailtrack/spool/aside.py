@@ -1,6 +1,6 @@
 """Lines that can't become an open, kept as they were where an operator finds them.
 
-None is lost; one is there twice where its process ended before the rest of its segment was stored.
+None is lost, and none is there twice.
 """
 
 import errno
@@ -9,8 +9,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mailtrack.spool.segment import whole_lines
-
 FILE = "set-aside.lines"
 """The file in the spool's folder. All processes append to it."""
 
@@ -18,26 +16,30 @@ FILE = "set-aside.lines"
 def keep(folder: Path, lines: Sequence[bytes]) -> None:
     """Add lines, given without their line breaks: all, or none.
 
-    A segment that changes its owner is read again from its start, so a line may come here twice.
+    A segment that changes its owner is read again from its start, so lines that are there already are passed over.
 
     Raises:
         OSError: they can't be kept.
     """
-    data = b"".join(line + b"\n" for line in lines)
-    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = whole_lines(descriptor)
-        os.ftruncate(descriptor, size)  # half a line is there where that failed before
+    with open(folder / FILE, "ab+", buffering=0, opener=_private) as file:  # Path.open has no opener
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        present = file.read()
+        size = present.rfind(b"\n") + 1  # half a line is there where adding one failed before
+        known = set(present[:size].splitlines())
+        data = b"".join(line + b"\n" for line in lines if line not in known)
+        file.truncate(size)
         try:
-            if os.write(descriptor, data) != len(data):
+            if file.write(data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fdatasync(descriptor)
+            os.fsync(file.fileno())
         except OSError:
-            os.ftruncate(descriptor, size)
+            file.truncate(size)
             raise
-    finally:
-        os.close(descriptor)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def count(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""One file of the spool: append-only, owned by one process through a lock, gone when all in it is stored."""
+"""One file of the spool: append-only, written by one process, which holds a lock on it as long as it may write."""
 
 import errno
 import fcntl
@@ -12,38 +12,37 @@ from mailtrack.errors import MailtrackError
 
 SUFFIX = ".spool"
 
+_sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+
 
 class SegmentSealed(MailtrackError):
     """A segment takes no more; go on with the next one."""
 
 
 class Segment:
-    """An open, locked file of records.
+    """An open, locked file of records, for the process that writes it. Thread-safe.
 
-    The lock (`flock`) is held as long as the segment is open, and ends with the process, however that ends. Appending
-    is thread-safe; reading is for one thread.
+    The lock (`flock`) is held as long as the segment is open, and ends with the process, however that ends.
 
     Attributes:
         path: the file.
         size: bytes that are whole records.
-        done: bytes whose records need not be read again.
         sealed: whether it takes no more.
     """
 
-    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.size = size
-        self._born = time.monotonic()
-        self.done = 0
+        self.size = 0
         self.sealed = False
+        self._born = time.monotonic()
         self._descriptor = descriptor
-        self._synced = 0  # what another process wrote may not be on disk either
+        self._synced = 0
         self._unsyncable = False
         self._appending = threading.Lock()
         self._syncing = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Segment {self.path.name} {self.done}/{self.size}>"
+        return f"<Segment {self.path.name} {self.size}>"
 
     @classmethod
     def create(cls, folder: Path) -> Self:
@@ -54,38 +53,16 @@ class Segment:
         """
         while True:
             path = folder / f"{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                if _lock(descriptor, path):
+                if try_lock(descriptor) and is_at(descriptor, path):
                     _sync_folder(folder)
-                    return cls(path, descriptor, 0)
+                    return cls(path, descriptor)
             except BaseException:
                 os.close(descriptor)
                 path.unlink(missing_ok=True)
                 raise
-            os.close(descriptor)  # another process took it for left behind before it was locked, and removes it
-
-    @classmethod
-    def adopt(cls, path: Path) -> Self | None:
-        """Take over a segment whose owner is gone; `None` where it lives, or somebody else was faster.
-
-        A last line without its end was being written when the owner died: it is not part of the segment.
-        """
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            size = whole_lines(descriptor) if _lock(descriptor, path) else None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if size is None:
-            os.close(descriptor)
-            return None
-        segment = cls(path, descriptor, size)
-        segment.sealed = True
-        return segment
+            os.close(descriptor)  # whoever drains took it for left behind before it was locked, and removes it
 
     def append(self, line: bytes) -> int:
         """Append a record, wholly or not at all, and return the size of the segment behind it.
@@ -130,37 +107,17 @@ class Segment:
             # The system forgets what it could not write: a second try would succeed, and mean nothing.
             if self._unsyncable:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
-            # A closed segment was removed, because the storage has all of it, or synced before.
-            if self._descriptor >= 0:
+            if self._descriptor >= 0:  # a closed segment was synced before
                 reached = self.size
                 try:
-                    os.fdatasync(self._descriptor)
+                    _sync_data(self._descriptor)
                 except OSError:
                     self._unsyncable = self.sealed = True
                     raise
                 self._synced = reached
 
-    def read(self, limit: int) -> bytes:
-        """Return up to about `limit` bytes of whole records that are not done, empty where there are none.
-
-        Raises:
-            OSError: the file can't be read.
-        """
-        left = self.size - self.done
-        if not left:
-            return b""  # it may be removed already
-        wanted = min(left, limit)
-        data = os.pread(self._descriptor, wanted, self.done)
-        if len(data) < wanted:
-            raise OSError(errno.EIO, "the file was cut")
-        if end := data.rfind(b"\n") + 1:
-            return data[:end]
-        if wanted == left:
-            return data  # not even the last line has its end: it was damaged
-        return self.read(limit * 2)  # one record is longer than the limit: a foreign one, as ours are short
-
     def close(self) -> None:
-        """Close the file and give up the lock, once. What is not done stays for the next owner."""
+        """Close the file and give up the lock, once."""
         with self._appending, self._syncing:
             self.abandon()
 
@@ -171,11 +128,6 @@ class Segment:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def remove(self) -> None:
-        """Delete the file, then close it."""
-        self.path.unlink(missing_ok=True)
-        self.close()
-
     def _undo(self) -> None:
         try:
             os.ftruncate(self._descriptor, self.size)
@@ -183,25 +135,21 @@ class Segment:
             self.sealed = True
 
 
-def _lock(descriptor: int, path: Path) -> bool:
-    """Lock a file; tell whether that worked, and it is still there."""
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for this process alone; tell whether that worked, or somebody else has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_ino == path.stat().st_ino
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
         return False
+    return True
 
 
-def whole_lines(descriptor: int) -> int:
-    """Return how many bytes of a file are lines with an end."""
-    end = os.fstat(descriptor).st_size
-    while end:
-        start = max(0, end - 65_536)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is still the one at that path."""
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

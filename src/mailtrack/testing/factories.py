@@ -7,6 +7,7 @@ from itertools import count
 from mailtrack import tokens
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.model import UNJUDGED, Hit, Image, Open, Pixel, Recipient, Verdict
+from mailtrack.times import to_milliseconds
 
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
 """When everything happens that is given no time."""
@@ -43,7 +44,7 @@ def make_recipients(pixel: Pixel, emails: Sequence[str], *, at: datetime = NOON)
 def make_hit(pixel: Pixel | str, *, token: str | None = None, at: datetime = NOON) -> Hit:
     """Make a hit for a pixel, or for an id or short id."""
     return Hit(
-        id=tokens.new_open_id(at),
+        id=tokens.new_open_id(to_milliseconds(at)),
         pixel=pixel if isinstance(pixel, str) else pixel.short_id,
         token=token,
         at=at,
@@ -63,7 +64,7 @@ def make_open(
 ) -> Open:
     """Make an open of a pixel, by a recipient or by nobody known."""
     return Open(
-        id=open_id or tokens.new_open_id(at),
+        id=open_id or tokens.new_open_id(to_milliseconds(at)),
         pixel_id=pixel.id,
         recipient_id=None if recipient is None else recipient.id,
         opened_at=at,

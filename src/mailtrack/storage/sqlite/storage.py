@@ -154,25 +154,25 @@ class SQLiteStorage:
         return rows.to_recipient(row, pixel_id)
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
-        tokens: defaultdict[str, set[str]] = defaultdict(set)
+        tokens: defaultdict[str, set[str]] = defaultdict(set)  # by the pixel's short id
         for hit in hits:
             tokens[hit.pixel[:8]].add(hit.token or "")
-        targets: dict[tuple[str, str], Target] = {}
+        targets: dict[str, dict[str, Target]] = {}  # by the pixel's short id or id, and token
         with self._connections.reading() as db:
             for pixel, pixel_id, short_id in db.execute(
                 "SELECT pixel, id, short_id FROM pixels WHERE short_id IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(tokens)),),
             ).fetchall():
-                nobody = Target(pixel_id=pixel_id)
-                targets |= {(key, token): nobody for key in (short_id, pixel_id) for token in tokens[short_id]}
+                found = dict.fromkeys(tokens[short_id], Target(pixel_id=pixel_id))
+                targets[short_id] = targets[pixel_id] = found
                 for token, recipient_id, created_at in db.execute(
                     "SELECT r.token, r.id, r.created_at FROM json_each(?) w"
                     " CROSS JOIN recipients r ON r.pixel = ? AND r.token = w.value",
-                    (json.dumps(list(tokens[short_id])), pixel),
+                    (json.dumps(list(found)), pixel),
                 ):
-                    target = rows.to_target(pixel_id, recipient_id, created_at)
-                    targets[short_id, token] = targets[pixel_id, token] = target
-        return [targets.get((hit.pixel, hit.token or "")) for hit in hits]
+                    found[token] = rows.to_target(pixel_id, recipient_id, created_at)
+        nowhere: dict[str, Target] = {}
+        return [targets.get(hit.pixel, nowhere).get(hit.token or "") for hit in hits]
 
     def add_opens(self, opens: Sequence[Open]) -> int:
         by_pixel: defaultdict[str, dict[str, Open]] = defaultdict(dict)

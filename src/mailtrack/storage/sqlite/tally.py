@@ -26,6 +26,9 @@ class Tally:
         for one, at in zip(opens, times, strict=True):
             self.hours[at - at % _HOUR, one.verdict.kind] += 1
             if one.recipient_id is not None:
-                number, first, last = self.recipients.get(one.recipient_id, (0, at, at))
-                self.recipients[one.recipient_id] = (number + 1, min(first, at), max(last, at))
+                span = self.recipients.get(one.recipient_id)
+                if span is None:
+                    self.recipients[one.recipient_id] = (1, at, at)
+                else:
+                    self.recipients[one.recipient_id] = (span[0] + 1, min(span[1], at), max(span[2], at))
         self.pixel: list[Span] = [(len(times), min(times), max(times))] if times else []

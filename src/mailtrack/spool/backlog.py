@@ -1,0 +1,169 @@
+"""`Backlog`: what waits in a spool's folder, for the one that brings it to the storage."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from mailtrack.model import Hit
+from mailtrack.spool import aside
+from mailtrack.spool.records import UnreadableRecord, from_line
+from mailtrack.spool.segment import SUFFIX, is_at, try_lock
+from mailtrack.storage import forks
+
+_BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.define
+class Batch:
+    """Hits to be stored together, and then acknowledged.
+
+    Attributes:
+        ends: how far it reaches in each segment.
+        hits: what can be stored.
+        aside: lines that can't, each with the reason; more may be added.
+    """
+
+    ends: dict[Path, int] = attrs.Factory(dict)
+    hits: list[Hit] = attrs.Factory(list)
+    aside: list[tuple[bytes, str]] = attrs.Factory(list)
+
+
+class Backlog:
+    """All segments of a folder, whoever writes them or wrote them, for one thread of the one process that leads.
+
+    Segments are read while they are written. One is removed when all in it is acknowledged and its owner has closed it,
+    or has died.
+
+    Args:
+        folder: the spool's folder.
+        batch_bytes: about how much is handed over at once.
+    """
+
+    def __init__(self, folder: Path, *, batch_bytes: int = _BATCH_BYTES) -> None:
+        self._folder = folder
+        self._batch_bytes = batch_bytes
+        self._leading: int | None = None  # the folder, open and locked
+        self._done: dict[Path, int] = {}
+        self._unusable: set[Path] = set()
+        forks.watch(self)
+
+    def __repr__(self) -> str:
+        return f"<Backlog {self._folder.name}>"
+
+    def lead(self) -> bool:
+        """Become the one that drains this folder, or stay it; tell whether that is so.
+
+        Raises:
+            OSError: the folder can't be used.
+        """
+        if self._leading is None:
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+            if not try_lock(descriptor):
+                os.close(descriptor)
+                return False
+            self._leading = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let another process lead. What was not acknowledged is handed over to it."""
+        descriptor, self._leading = self._leading, None
+        self._done.clear()
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def batches(self) -> Iterator[Batch]:
+        """Return what waits, the oldest segments first. Acknowledge each batch before the next."""
+        while (batch := self._read()).ends:
+            yield batch
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Forget a batch that the storage has.
+
+        Raises:
+            OSError: what it sets aside can't be kept, and it is not forgotten.
+        """
+        if batch.aside:
+            aside.keep(self._folder, [line for line, _ in batch.aside])
+            for _, reason in batch.aside:
+                _logger.error("A line of the spool is set aside in %s: %s.", aside.FILE, reason)
+        self._done |= batch.ends
+
+    def before_fork(self) -> None:
+        """Nothing needs to rest."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let go, in a forked child, of a lead that is the parent's."""
+        if child:
+            self.release()
+
+    def _read(self) -> Batch:
+        batch = Batch()
+        room = self._batch_bytes
+        for path in segments(self._folder):
+            if room <= 0:
+                break
+            with self._passing_over_errors(path):
+                data = self._read_segment(path, room)
+                if data:
+                    room -= len(data)
+                    batch.ends[path] = self._done.get(path, 0) + len(data)
+                    _parse(data, batch)
+        return batch
+
+    @contextmanager
+    def _passing_over_errors(self, path: Path) -> Iterator[None]:
+        """Let a segment that can't be used now keep no other back, and tell of it once."""
+        try:
+            yield
+            self._unusable.discard(path)
+        except FileNotFoundError:
+            self._done.pop(path, None)  # an operator has removed it
+        except OSError as error:
+            if path not in self._unusable:
+                self._unusable.add(path)
+                _logger.error("%s in the spool can't be used: %s.", path.name, error.strerror)
+
+    def _read_segment(self, path: Path, limit: int) -> bytes:
+        """Return up to about `limit` bytes of whole records that are not done, and remove a segment without any."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            done = self._done.get(path, 0)
+            data = _read_lines(descriptor, done, limit)
+            if not data and try_lock(descriptor) and is_at(descriptor, path):
+                # Nobody writes it any more; what came between the look and the lock is read now. A last line without
+                # its end was being written when its owner died: it was not answered, and is not part of the segment.
+                data = _read_lines(descriptor, done, limit)
+                if not data:
+                    path.unlink()
+                    self._done.pop(path, None)
+            return data
+        finally:
+            os.close(descriptor)
+
+
+def _read_lines(descriptor: int, start: int, limit: int) -> bytes:
+    while True:
+        data = os.pread(descriptor, limit, start)
+        end = data.rfind(b"\n") + 1
+        if end or len(data) < limit:
+            return data[:end]
+        limit *= 2  # one line is longer than that: a foreign one, as ours are short
+
+
+def _parse(data: bytes, batch: Batch) -> None:
+    for line in data[:-1].split(b"\n"):
+        try:
+            batch.hits.append(from_line(line))
+        except UnreadableRecord as error:
+            batch.aside.append((line, str(error)))
+
+
+def segments(folder: Path) -> list[Path]:
+    """Return the segments in a spool's folder, the oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
