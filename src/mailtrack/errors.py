@@ -105,6 +105,13 @@ class InvalidPaging(InvalidInput):
     """A `limit` or `cursor` of a list is not one that can be used."""
 
 
+class InvalidTimeZone(InvalidInput):
+    """No time zone of this name is known."""
+
+    def __init__(self) -> None:
+        super().__init__("The time zone is not known; give one such as UTC or Europe/Berlin.")
+
+
 class InvalidSetting(InvalidInput):
     """A setting has a value that it can't have.
 

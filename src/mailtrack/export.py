@@ -1,14 +1,32 @@
-"""Recipients as CSV, streamed in bounded memory."""
+"""Recipients and opens as CSV, streamed in bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 
-from mailtrack.model import Pixel, Recipient
+from mailtrack.model import Open, Pixel, Recipient
 from mailtrack.times import to_text
 from mailtrack.urls import Urls
 
 RECIPIENT_COLUMNS = ("Email", "Token", "Tracking URL", "Created At")
+
+OPEN_COLUMNS = (
+    "Time",
+    "Email",
+    "Recipient",
+    "Verdict",
+    "Vendor",
+    "Reasons",
+    "Certainty",
+    "Counted",
+    "Client",
+    "Version",
+    "System",
+    "Device",
+    "Address",
+    "User Agent",
+    "Referer",
+)
 
 _ROWS_IN_PIECE = 1000
 
@@ -35,6 +53,39 @@ def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls,
         return f"{email},{token},{quote(prefix + token)},{_shared_time(recipient.created_at)}\r\n"
 
     return _pieces(",".join(RECIPIENT_COLUMNS) + "\r\n", map(line, recipients))
+
+
+def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *, raw: bool = False) -> Iterator[bytes]:
+    """Return a CSV file of opens in pieces, as `recipients_csv` does.
+
+    Args:
+        pages: opens, with their recipients by id as far as they exist.
+        raw: as for `recipients_csv`.
+    """
+
+    def line(one: Open, recipients: Mapping[str, Recipient]) -> str:
+        recipient = recipients.get(one.recipient_id or "")
+        cells = (
+            to_text(one.opened_at),
+            recipient.email if recipient else "",
+            one.recipient_id or "",
+            one.verdict.kind.value,
+            one.verdict.vendor or "",
+            " ".join(one.verdict.reasons),
+            one.verdict.certainty.value if one.verdict.certainty else "",
+            "yes" if one.counted else "no",
+            one.client.name,
+            one.client.version,
+            one.client.os,
+            one.client.device,
+            one.ip or "",
+            one.user_agent,
+            one.referer,
+        )
+        return ",".join(quote(cell if raw else guard(cell)) for cell in cells) + "\r\n"
+
+    lines = (line(one, recipients) for opens, recipients in pages for one in opens)
+    return _pieces(",".join(OPEN_COLUMNS) + "\r\n", lines)
 
 
 def guard(cell: str) -> str:

@@ -20,6 +20,9 @@ MAX_NAME_LENGTH = 256
 MAX_TEXT_LENGTH = 512
 """Characters kept of a user agent or a referer."""
 
+REPEAT = "repeat"
+"""The sign of a hit that is one view with the one before it."""
+
 _MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
 
 T = TypeVar("T")
@@ -123,6 +126,30 @@ class OpenSpan:
 
 NEVER_OPENED = OpenSpan()
 
+UNKNOWN = "unknown"
+"""What a part of a client is called that can't be known."""
+
+
+@attrs.frozen(kw_only=True, cache_hash=True)
+class Client:
+    """The program that fetched an image, as far as its user agent tells.
+
+    Attributes:
+        name: its family, such as `Thunderbird`.
+        version: the first number of its version, "" where it tells none.
+        os: the family of its operating system.
+        device: `desktop`, `mobile`, `tablet` or `other`.
+    """
+
+    name: str = UNKNOWN
+    version: str = ""
+    os: str = UNKNOWN
+    device: str = UNKNOWN
+
+
+UNKNOWN_CLIENT = Client()
+"""The client of an open that nothing has looked at, or behind a proxy."""
+
 
 @attrs.frozen(kw_only=True)
 class Image:
@@ -143,6 +170,11 @@ class Pixel:
         image: the file name of its own image below `/uploads/`, or `None` for the transparent pixel.
         recipients: how many recipients it had when it was read.
         opens: its opens when it was read.
+        counted: those of them that count.
+        views: how many opens were no repeats of one a few seconds before.
+        counted_views: those of them that count.
+        opened: how many of its recipients have an open that counts.
+        opened_raw: how many of them have any open.
     """
 
     id: str
@@ -151,6 +183,11 @@ class Pixel:
     image: str | None = None
     recipients: int = 0
     opens: OpenSpan = NEVER_OPENED
+    counted: OpenSpan = NEVER_OPENED
+    views: int = 0
+    counted_views: int = 0
+    opened: int = 0
+    opened_raw: int = 0
 
     @property
     def short_id(self) -> str:
@@ -169,6 +206,7 @@ class Recipient:
         token: the secret that stands for it in tracking URLs.
         created_at: when its token was made.
         opens: its opens when it was read.
+        counted: those of them that count. While there is none, the recipient has not opened, whatever machines did.
     """
 
     id: str
@@ -177,6 +215,7 @@ class Recipient:
     token: str = attrs.field(repr=False)
     created_at: datetime = attrs.field(converter=to_utc)
     opens: OpenSpan = NEVER_OPENED
+    counted: OpenSpan = NEVER_OPENED
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
@@ -191,6 +230,7 @@ class Hit:
         ip: the address it came from as `parse_ip` returns it, or `None` where unknown.
         user_agent: what the client calls itself as `clean_text` returns it, "" where it says nothing.
         referer: where the client says it comes from, likewise.
+        signs: what else about the request speaks for or against a person, in order; see `mailtrack.verdicts`.
     """
 
     id: str
@@ -200,6 +240,7 @@ class Hit:
     ip: str | None = attrs.field(default=None, repr=False)
     user_agent: str = ""
     referer: str = ""
+    signs: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
@@ -230,7 +271,11 @@ class Open:
         ip: the address it came from, where known.
         user_agent: what the client called itself.
         referer: where the client said it came from.
+        signs: what else spoke for or against a person, in order; `repeat` among them for one that is no new view.
+        age: how old the recipient's token was, in seconds, `None` without one.
         verdict: what kind of fetch it was.
+        client: the program that fetched it.
+        counted: whether it counts as a person's.
     """
 
     id: str
@@ -241,7 +286,33 @@ class Open:
     ip: str | None = attrs.field(default=None, repr=False)
     user_agent: str = ""
     referer: str = ""
+    signs: tuple[str, ...] = ()
+    age: float | None = None
     verdict: Verdict = UNJUDGED
+    client: Client = UNKNOWN_CLIENT
+    counted: bool = True
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is no repeat of one a few seconds before."""
+        return REPEAT not in self.signs
+
+
+@attrs.frozen(kw_only=True)
+class Judgement:
+    """What is found out about a stored open when it is judged again.
+
+    Attributes:
+        open_id: the open.
+        verdict: what kind of fetch it was.
+        client: the program that fetched it.
+        counted: whether it counts as a person's.
+    """
+
+    open_id: str
+    verdict: Verdict
+    client: Client
+    counted: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -252,11 +323,74 @@ class HourCount:
         hour: the start of the hour, UTC.
         kind: the kind of verdict that the opens have.
         opens: how many there were.
+        counted: how many of them count.
     """
 
     hour: datetime
     kind: VerdictKind
     opens: int
+    counted: int
+
+
+class Facet(enum.StrEnum):
+    """By what a pixel's opens are told apart."""
+
+    VENDOR = "vendor"
+    CLIENT = "client"
+    OS = "os"
+    DEVICE = "device"
+
+
+@attrs.frozen(kw_only=True)
+class FacetCount:
+    """How many opens of a pixel are alike in one respect.
+
+    Attributes:
+        facet: in which.
+        name: what they have in common.
+        opens: how many there are.
+        counted: how many of them count.
+    """
+
+    facet: Facet
+    name: str
+    opens: int
+    counted: int
+
+
+@attrs.frozen(kw_only=True)
+class DelayCount:
+    """How many recipients of a pixel took about as long to open it first.
+
+    Attributes:
+        bucket: how long, as `mailtrack.delays.to_bucket` returns it.
+        recipients: for how many that is the delay of their first open.
+        counted: for how many that is the delay of their first open that counts.
+    """
+
+    bucket: int
+    recipients: int
+    counted: int
+
+
+@attrs.frozen(kw_only=True)
+class Figures:
+    """What a storage has counted for a pixel, at one moment.
+
+    Attributes:
+        pixel: the pixel.
+        hours: its opens by hour and kind, in that order.
+        facets: its opens by facet, the most frequent first, then by name.
+        delays: its recipients by the delay of their first open, in order; one whose first open was before the token
+            was made counts as no delay.
+        top: the recipients with the most opens that count, at least two, the most first, then in order of creation.
+    """
+
+    pixel: Pixel
+    hours: tuple[HourCount, ...]
+    facets: tuple[FacetCount, ...]
+    delays: tuple[DelayCount, ...]
+    top: tuple[Recipient, ...]
 
 
 @attrs.frozen(kw_only=True)

@@ -1,9 +1,11 @@
 """Points in time: aware, UTC, whole milliseconds, everywhere."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from time import time_ns
+
+from mailtrack.errors import InvalidTimeZone
 
 Clock = Callable[[], datetime]
 """Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
@@ -20,6 +22,20 @@ def now() -> datetime:
 def now_in_milliseconds() -> int:
     """Return the time now in milliseconds since 1970-01-01T00:00Z."""
     return time_ns() // 1_000_000
+
+
+def find_zone(name: str) -> tzinfo:
+    """Return a time zone by its name, such as `Europe/Berlin`.
+
+    Raises:
+        InvalidTimeZone: no such zone is known.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: most programs do without
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the name may be a path, or a folder
+        raise InvalidTimeZone from error
 
 
 def to_utc(value: datetime) -> datetime:

@@ -1,7 +1,7 @@
 """`Tracker`: the one object that a program works with."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical_all
@@ -14,11 +14,11 @@ from mailtrack.errors import (
     RecipientNotFound,
     ShortIdTaken,
 )
+from mailtrack.examiner import Examiner, Rejudged, rejudge
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import (
     MAX_NAME_LENGTH,
     Hit,
-    HourCount,
     Image,
     Open,
     Page,
@@ -29,11 +29,13 @@ from mailtrack.model import (
     parse_ip,
 )
 from mailtrack.pictures import Pictures
+from mailtrack.report import Report, make_report
 from mailtrack.spool import Spool, SpoolClosed, SpoolWorker, from_line, make_line
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
-from mailtrack.times import Clock, now, now_in_milliseconds, to_milliseconds
+from mailtrack.times import Clock, find_zone, now, now_in_milliseconds, to_milliseconds
 from mailtrack.urls import Urls
+from mailtrack.verdicts import HEADER_SIGNS, Judge
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -45,7 +47,6 @@ _ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^
 # and blanks of any width are as good in a name as letters.
 _NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
-
 class Tracker:
     """Creates pixels and tokens, records opens, and tells about them.
 
@@ -56,6 +57,7 @@ class Tracker:
         storage: where everything lives.
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
         spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
+        judge: tells whose opens are people's; by the rules that come with mailtrack, if not given.
         clock: tells the time.
 
     Raises:
@@ -63,13 +65,20 @@ class Tracker:
     """
 
     def __init__(
-        self, storage: Storage, *, base_url: str | None = None, spool: Spool | None = None, clock: Clock = now
+        self,
+        storage: Storage,
+        *,
+        base_url: str | None = None,
+        spool: Spool | None = None,
+        judge: Judge | None = None,
+        clock: Clock = now,
     ) -> None:
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
+        self._examiner = Examiner(Judge() if judge is None else judge)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
@@ -238,7 +247,7 @@ class Tracker:
             pixel: the pixel.
             limit: how many at most.
             cursor: `Page.next` of the page before.
-            opened: only those that have opened, or have not.
+            opened: only those that have opened, or have not: with, or without, an open that counts.
 
         Raises:
             PixelNotFound: there is no such pixel.
@@ -247,8 +256,10 @@ class Tracker:
         limit = _check_limit(limit)
         return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, opened=opened)
 
-    def iter_recipients(self, pixel: str) -> Iterator[Recipient]:
+    def iter_recipients(self, pixel: str, *, opened: bool | None = None) -> Iterator[Recipient]:
         """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
+
+        With `opened`, over those only that have opened, or have not: with, or without, an open that counts.
 
         Nothing is held open between steps: recipients added or deleted meanwhile may or may not be seen, and the
         iteration ends early where the pixel is deleted.
@@ -257,7 +268,7 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         found = self.get_pixel(pixel)
-        return _walk(lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor))
+        return _walk(lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor, opened=opened))
 
     def get_recipients(self, recipient_ids: Iterable[str | None]) -> dict[str, Recipient]:
         """Return the recipients with these ids, by id; what does not exist (any more) is left out."""
@@ -292,17 +303,18 @@ class Tracker:
         ip: str | None = None,
         user_agent: str = "",
         referer: str = "",
+        signs: Collection[str] = (),
     ) -> None:
         """Record a request for a pixel's image, arrived now. One for a pixel that does not exist is passed over.
 
         Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
-        cleaned. With a started spool the hit is in the spool when this returns, and in the storage within half a
+        cleaned. `signs` are what its headers announce, of `mailtrack.verdicts.HEADER_SIGNS`; others are dropped. With a started spool the hit is in the spool when this returns, and in the storage within half a
         second.
 
         Raises:
             StorageError: it can't be stored, or the spool is full.
         """
-        line = self._new_line(pixel, token, ip, user_agent, referer)
+        line = self._new_line(pixel, token, ip, user_agent, referer, signs)
         if line is None:
             return
         if self._spool is not None and self._spool.is_open:
@@ -322,12 +334,15 @@ class Tracker:
         ip: str | None = None,
         user_agent: str = "",
         referer: str = "",
+        signs: Collection[str] = (),
     ) -> Hit | None:
         """Return the hit that `record` would record, for `store`; `None` where `pixel` can't be the id of one."""
-        line = self._new_line(pixel, token, ip, user_agent, referer)
+        line = self._new_line(pixel, token, ip, user_agent, referer, signs)
         return None if line is None else from_line(line)
 
-    def _new_line(self, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str) -> bytes | None:
+    def _new_line(
+        self, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str, signs: Collection[str]
+    ) -> bytes | None:
         key = tokens.parse_pixel_key(pixel)
         if key is None:
             return None
@@ -340,6 +355,7 @@ class Tracker:
             parse_ip(ip),
             clean_text(user_agent),
             clean_text(referer),
+            tuple(sign for sign in HEADER_SIGNS if sign in signs) if signs else (),
         )
 
     def store(self, hits: Sequence[Hit]) -> int:
@@ -348,20 +364,10 @@ class Tracker:
         Raises:
             StorageError: they can't be stored; none was.
         """
-        opens = [
-            Open(
-                id=hit.id,
-                pixel_id=target.pixel_id,
-                recipient_id=target.recipient_id,
-                opened_at=hit.at,
-                ip=hit.ip,
-                user_agent=hit.user_agent,
-                referer=hit.referer,
-            )
-            for hit, target in zip(hits, self._storage.resolve(hits), strict=True)
-            if target is not None
-        ]
-        return self._storage.add_opens(opens) if opens else 0
+        opens = self._examiner.examine(hits, self._storage.resolve(hits))
+        added = self._storage.add_opens(opens) if opens else 0
+        self._examiner.stored(hits)
+        return added
 
     def list_opens(
         self, pixel: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, skip: int = 0
@@ -383,13 +389,41 @@ class Tracker:
             raise InvalidPaging("The number to skip is out of range.")
         return self._storage.list_opens(self.get_pixel(pixel).id, limit=limit, cursor=cursor, skip=skip)
 
-    def count_by_hour(self, pixel: str) -> list[HourCount]:
-        """Return how many opens a pixel had, by hour (UTC) and kind of verdict, in that order.
+    def iter_opens(self, pixel: str) -> Iterator[Open]:
+        """Iterate over all opens of a pixel, the newest first, in bounded memory; as `iter_recipients` does.
+
+        Raises:
+            PixelNotFound: there is no such pixel. Raised at once, before the first step.
+        """
+        found = self.get_pixel(pixel)
+        return _walk(lambda cursor: self._storage.list_opens(found.id, limit=MAX_LIMIT, cursor=cursor))
+
+    def report(self, pixel: str, *, time_zone: str = "UTC", top: int = 10) -> Report:
+        """Return a pixel's figures, which cost the same however many opens it has.
+
+        Args:
+            pixel: the pixel.
+            time_zone: in which hours and days begin, as in `Europe/Berlin`.
+            top: how many recipients, and names in each breakdown, to tell at most, 1 to 1,000.
 
         Raises:
             PixelNotFound: there is no such pixel.
+            InvalidTimeZone: no such zone is known.
+            InvalidPaging: `top` is out of range.
         """
-        return self._storage.count_by_hour(self.get_pixel(pixel).id)
+        zone = find_zone(time_zone)
+        return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=_check_limit(top)), zone=zone)
+
+    def rejudge(self, pixel: str) -> Iterator[Rejudged]:
+        """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
+
+        Yields after each 1,000 opens, with how many were looked at and how many have another verdict now. Opens that
+        arrive meanwhile are judged as they come.
+
+        Raises:
+            PixelNotFound: there is no such pixel. Raised at once, before the first step.
+        """
+        return rejudge(self._storage, self._examiner, self.get_pixel(pixel).id)
 
     def ping(self) -> None:
         """Return if the storage answers.

@@ -8,7 +8,7 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from mailtrack.model import Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack.model import Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
 from mailtrack.times import to_text
 from mailtrack.urls import Urls
 
@@ -23,19 +23,21 @@ def make_converter() -> cattrs.Converter:
     - `datetime`: `"2025-11-06T12:00:00.000Z"`.
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
-    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan}`.
-    - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan}`.
-    - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict"}`.
+    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
+      "views", "countedViews", "opened", "openedRaw": numbers}`.
+    - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
+    - `Client`: `{"name", "version", "os", "device"}`.
+    - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client", "counted"}`.
     """
     converter = cattrs.Converter()
     converter.register_unstructure_hook(datetime, to_text)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
-    for type_ in (OpenSpan, Verdict):
+    for type_ in (OpenSpan, Verdict, Client):
         converter.register_unstructure_hook(type_, _unstructure(converter, type_))
     # The pixel is known to whoever asks for its recipients and opens.
     omitted = override(omit=True)
     converter.register_unstructure_hook(Recipient, _unstructure(converter, Recipient, pixel_id=omitted))
-    converter.register_unstructure_hook(Open, _unstructure(converter, Open, pixel_id=omitted))
+    converter.register_unstructure_hook(Open, _unstructure(converter, Open, pixel_id=omitted, signs=omitted, age=omitted))
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
     converter.register_unstructure_hook(Pixel, _unstructure(converter, Pixel, image=image))
     return converter

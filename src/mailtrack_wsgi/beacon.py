@@ -38,6 +38,9 @@ def _headers(image: Image) -> list[tuple[str, str]]:
 
 _TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
 
+# Where clients say that nobody has asked to see the image yet.
+_PURPOSES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+
 _MAX_QUERY_LENGTH = 2048  # a token takes 42; what senders add is short, and more is not worth reading
 
 
@@ -88,6 +91,7 @@ class Beacon:
                 ip=self._client_address(environ),
                 user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
                 referer=_text(environ.get("HTTP_REFERER", "")),
+                signs=_signs(environ),
             )
         except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
             self._complain("A hit can't be recorded; its image is sent all the same", error)
@@ -108,6 +112,18 @@ def _token(query: str) -> str | None:
         if part.startswith("token="):
             return unquote(part[6:])
     return None
+
+
+def _signs(environ: "WSGIEnvironment") -> list[str]:
+    """Return what the headers announce about the request, as the judge knows it."""
+    signs = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
+    if "HTTP_RANGE" in environ:
+        signs.append("range")
+    for header in _PURPOSES:
+        if header in environ:
+            purpose = environ[header].lower()
+            signs += [sign for sign in ("prefetch", "preview") if sign in purpose]
+    return signs
 
 
 def _text(header: str) -> str:

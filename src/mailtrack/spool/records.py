@@ -1,6 +1,6 @@
 """Hits as lines of text, one each, that standard tools can read.
 
-    1 <id> <time> <pixel> <token> <address> <user agent> <referer> <CRC-32>
+    1 <id> <time> <pixel> <token> <address> <user agent> <referer> <signs> <CRC-32>
 
 The fields are separated by tabs, `-` stands for none, and the text is UTF-8. No field can hold a tab or a line break:
 texts are cleaned when the hit is made. The checksum is over all before it, so that a damaged line is noticed.
@@ -22,19 +22,27 @@ class UnreadableRecord(MailtrackError, ValueError):
 
 
 def make_line(
-    hit_id: str, at: int, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str
+    hit_id: str,
+    at: int,
+    pixel: str,
+    token: str | None,
+    ip: str | None,
+    user_agent: str,
+    referer: str,
+    signs: tuple[str, ...],
 ) -> bytes:
     """Return the line of a hit from its fields, the time in milliseconds, with its line break."""
     body = (
         f"{_VERSION}\t{hit_id}\t{milliseconds_to_text(at)}\t{pixel}\t{token or _NONE}\t{ip or _NONE}"
-        f"\t{user_agent}\t{referer}\t"
+        f"\t{user_agent}\t{referer}\t{' '.join(signs) or _NONE}\t"
     ).encode()
     return b"%b%08x\n" % (body, crc32(body))
 
 
 def to_line(hit: Hit) -> bytes:
     """Return the line of a hit, with its line break."""
-    return make_line(hit.id, to_milliseconds(hit.at), hit.pixel, hit.token, hit.ip, hit.user_agent, hit.referer)
+    at = to_milliseconds(hit.at)
+    return make_line(hit.id, at, hit.pixel, hit.token, hit.ip, hit.user_agent, hit.referer, hit.signs)
 
 
 def from_line(line: bytes) -> Hit:
@@ -49,7 +57,7 @@ def from_line(line: bytes) -> Hit:
     if checksum != b"%08x" % crc32(separator, crc32(body)):
         raise UnreadableRecord("the checksum is wrong")
     try:
-        version, hit_id, at, pixel, token, ip, user_agent, referer = body.decode().split("\t")
+        version, hit_id, at, pixel, token, ip, user_agent, referer, signs = body.decode().split("\t")
         if version != _VERSION:
             raise UnreadableRecord("not a record of this version")
         return Hit(
@@ -60,6 +68,7 @@ def from_line(line: bytes) -> Hit:
             ip=None if ip == _NONE else ip,
             user_agent=user_agent,
             referer=referer,
+            signs=() if signs == _NONE else tuple(signs.split(" ")),
         )
     except ValueError as error:
         raise UnreadableRecord("not a record of this version") from error

@@ -1,15 +1,16 @@
 """A storage in the memory of one process: for tests, and for what need not last."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
+from mailtrack.delays import to_bucket
 from mailtrack.errors import (
     ImageNotFound,
     InvalidSetting,
@@ -18,13 +19,30 @@ from mailtrack.errors import (
     ShortIdTaken,
     StorageError,
 )
-from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, T, Target, VerdictKind
+from mailtrack.model import (
+    NEVER_OPENED,
+    DelayCount,
+    Facet,
+    FacetCount,
+    Figures,
+    Hit,
+    HourCount,
+    Image,
+    Judgement,
+    Open,
+    OpenSpan,
+    Page,
+    Pixel,
+    Recipient,
+    T,
+    Target,
+    VerdictKind,
+)
 from mailtrack.storage import cursors
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.times import start_of_hour
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_Owner = TypeVar("_Owner", Pixel, Recipient)
 
 
 def open_url(url: str) -> "MemoryStorage":
@@ -47,8 +65,7 @@ class _Shelf:
     by_email: dict[str, int] = attrs.Factory(dict)
     by_token: dict[str, int] = attrs.Factory(dict)
     opens: list[Open] = attrs.Factory(list)
-    open_ids: set[str] = attrs.Factory(set)
-    hours: Counter[tuple[datetime, VerdictKind]] = attrs.Factory(Counter)
+    open_places: dict[str, int] = attrs.Factory(dict)
 
 
 class MemoryStorage:
@@ -119,7 +136,7 @@ class MemoryStorage:
             found = (
                 (place, recipient)
                 for place, recipient in (shelf.recipients.items() if shelf else ())
-                if place > after and (opened is None or opened == (recipient.opens.number > 0))
+                if place > after and (opened is None or opened == (recipient.counted.number > 0))
             )
             return _page(found, limit)
 
@@ -156,8 +173,38 @@ class MemoryStorage:
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         with self._opened():
             shelf = self._owner(pixel_id)
-            counts = shelf.hours.items() if shelf else ()
-            return [HourCount(hour=hour, kind=kind, opens=opens) for (hour, kind), opens in sorted(counts)]
+            return _count_by_hour(shelf.opens) if shelf else []
+
+    def get_figures(self, pixel_id: str, *, top: int) -> Figures:
+        with self._opened():
+            shelf = self._require(self._owner(pixel_id))
+            openers = [one for one in shelf.recipients.values() if one.counted.number >= 2]
+            return Figures(
+                pixel=self._snapshot(shelf),
+                hours=tuple(_count_by_hour(shelf.opens)),
+                facets=tuple(_count_by_facet(shelf.opens, top)),
+                delays=tuple(_count_delays(shelf.recipients.values())),
+                top=tuple(sorted(openers, key=lambda one: -one.counted.number)[:top]),
+            )
+
+    def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            found = [one for one in judgements if one.open_id in shelf.open_places] if shelf else []
+            if shelf is None or not found:
+                return 0
+            for one in found:
+                place = shelf.open_places[one.open_id]
+                shelf.opens[place] = attrs.evolve(
+                    shelf.opens[place], verdict=one.verdict, client=one.client, counted=one.counted
+                )
+            shelf.pixel = attrs.evolve(shelf.pixel, counted=NEVER_OPENED)
+            for place, recipient in shelf.recipients.items():
+                shelf.recipients[place] = attrs.evolve(recipient, counted=NEVER_OPENED)
+            for stored in shelf.opens:
+                if stored.counted:
+                    self._count(shelf, stored, "counted")
+            return len(found)
 
     def ping(self) -> None:
         with self._opened():
@@ -177,7 +224,7 @@ class MemoryStorage:
         self.close()
 
     @contextmanager
-    def _opened(self) -> "Iterator[None]":
+    def _opened(self) -> Iterator[None]:
         with self._lock:
             if self._closed:
                 raise StorageError("The storage is closed.")
@@ -199,7 +246,15 @@ class MemoryStorage:
 
     @staticmethod
     def _snapshot(shelf: _Shelf) -> Pixel:
-        return attrs.evolve(shelf.pixel, recipients=len(shelf.recipients))
+        recipients = shelf.recipients.values()
+        return attrs.evolve(
+            shelf.pixel,
+            recipients=len(recipients),
+            views=sum(one.is_view for one in shelf.opens),
+            counted_views=sum(one.is_view and one.counted for one in shelf.opens),
+            opened=sum(one.counted.number > 0 for one in recipients),
+            opened_raw=sum(one.opens.number > 0 for one in recipients),
+        )
 
     @staticmethod
     def _add_recipient(shelf: _Shelf, recipient: Recipient) -> Recipient:
@@ -224,22 +279,73 @@ class MemoryStorage:
 
     def _add_open(self, new: Open) -> bool:
         shelf = self._owner(new.pixel_id)
-        if shelf is None or new.id in shelf.open_ids:
+        if shelf is None or new.id in shelf.open_places:
             return False
-        shelf.open_ids.add(new.id)
+        shelf.open_places[new.id] = len(shelf.opens)
         shelf.opens.append(new)
-        shelf.hours[start_of_hour(new.opened_at), new.verdict.kind] += 1
-        shelf.pixel = attrs.evolve(shelf.pixel, opens=shelf.pixel.opens.with_open(new.opened_at))
-        place = None if new.recipient_id is None else shelf.by_id.get(new.recipient_id)
-        if place is not None:
-            recipient = shelf.recipients[place]
-            shelf.recipients[place] = attrs.evolve(recipient, opens=recipient.opens.with_open(new.opened_at))
+        self._count(shelf, new, "opens")
+        if new.counted:
+            self._count(shelf, new, "counted")
         return True
+
+    @staticmethod
+    def _count(shelf: _Shelf, one: Open, span: str) -> None:
+        """Add an open to a span of its pixel and of its recipient."""
+        shelf.pixel = _with_open(shelf.pixel, span, one.opened_at)
+        place = None if one.recipient_id is None else shelf.by_id.get(one.recipient_id)
+        if place is not None:
+            shelf.recipients[place] = _with_open(shelf.recipients[place], span, one.opened_at)
 
     @staticmethod
     def _with_token(shelf: _Shelf, found: Open) -> Open:
         place = None if found.recipient_id is None else shelf.by_id.get(found.recipient_id)
         return attrs.evolve(found, token=None if place is None else shelf.recipients[place].token)
+
+
+def _with_open(owner: _Owner, span: str, at: datetime) -> _Owner:
+    before: OpenSpan = getattr(owner, span)
+    change: dict[str, Any] = {span: before.with_open(at)}
+    return attrs.evolve(owner, **change)
+
+
+def _count_by_hour(opens: Iterable[Open]) -> list[HourCount]:
+    found: defaultdict[tuple[datetime, VerdictKind], list[bool]] = defaultdict(list)
+    for one in opens:
+        found[start_of_hour(one.opened_at), one.verdict.kind].append(one.counted)
+    return [
+        HourCount(hour=hour, kind=kind, opens=len(counted), counted=sum(counted))
+        for (hour, kind), counted in sorted(found.items())
+    ]
+
+
+def _count_by_facet(opens: Iterable[Open], limit: int) -> Iterator[FacetCount]:
+    found: defaultdict[Facet, defaultdict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for one in opens:
+        names = {
+            Facet.VENDOR: one.verdict.vendor,
+            Facet.CLIENT: one.client.name,
+            Facet.OS: one.client.os,
+            Facet.DEVICE: one.client.device,
+        }
+        for facet, name in names.items():
+            if name is not None:
+                found[facet][name].append(one.counted)
+    for facet in Facet:
+        for name, counted in sorted(found[facet].items(), key=lambda item: (-len(item[1]), item[0]))[:limit]:
+            yield FacetCount(facet=facet, name=name, opens=len(counted), counted=sum(counted))
+
+
+def _count_delays(recipients: Collection[Recipient]) -> Iterator[DelayCount]:
+    opened, counted = (
+        Counter(
+            to_bucket(span.first - recipient.created_at)
+            for recipient in recipients
+            if (span := getattr(recipient, name)).first is not None
+        )
+        for name in ("opens", "counted")
+    )
+    for bucket in sorted({*opened, *counted}):
+        yield DelayCount(bucket=bucket, recipients=opened[bucket], counted=counted[bucket])
 
 
 def _page(found: Iterable[tuple[int, T]], limit: int) -> Page[T]:

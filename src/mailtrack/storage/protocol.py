@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, Target
+from mailtrack.model import Figures, Hit, HourCount, Image, Judgement, Open, Page, Pixel, Recipient, Target
 
 
 @runtime_checkable
@@ -93,7 +93,7 @@ class Storage(Protocol):
             pixel_id: the pixel; one that does not exist has no recipients.
             limit: how many at most.
             cursor: from where, `None` for the start.
-            opened: only those with, or without, an open.
+            opened: only those with, or without, an open that counts.
 
         Raises:
             InvalidPaging: the cursor is unusable.
@@ -103,7 +103,8 @@ class Storage(Protocol):
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was.
 
-        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens. The address
+        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens; it counts no
+        more among those who have opened. The address
         is overwritten where the storage keeps it, as soon as no reader needs it any more.
 
         Raises:
@@ -121,7 +122,7 @@ class Storage(Protocol):
         ...
 
     def add_opens(self, opens: Sequence[Open]) -> int:
-        """Add opens, and count them for their pixels, hours, kinds of verdict and recipients.
+        """Add opens, and count them for their pixels, recipients, hours and all else that `Figures` tell.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
         more) is left out, and one of a recipient that does not exist any more is added without counting for it. Within
@@ -149,7 +150,31 @@ class Storage(Protocol):
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         """Return how many opens a pixel had, by hour and kind of verdict, in order of hour, then kind.
 
-        Costs by the hours, not by the opens.
+        Costs by the hours, not by the opens. A pixel that does not exist has none.
+        """
+        ...
+
+    def get_figures(self, pixel_id: str, *, top: int) -> Figures:
+        """Return what is counted for a pixel: at any time what a scan of its opens and recipients would give.
+
+        Costs by the hours and the different clients, not by the opens.
+
+        Args:
+            pixel_id: the pixel.
+            top: how many of the recipients with the most opens to tell, and how many names of each facet, at most.
+
+        Raises:
+            PixelNotFound: it does not exist.
+        """
+        ...
+
+    def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        """Change what is known of opens of a pixel, and correct all counts that depend on it.
+
+        Costs by all opens of the pixel, so it is for many at once. Opens that do not exist are passed over.
+
+        Returns:
+            How many there were.
         """
         ...
 

@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from mailtrack.delays import to_bucket
 from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict
+from mailtrack.model import Client, Hit, Image, Judgement, Open, OpenSpan, Pixel, Recipient, Verdict
 from mailtrack.storage import Storage
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
@@ -30,9 +31,26 @@ _opens = st.lists(
             "id": st.integers(0, 30),
             "minutes": _minutes,
             "kind": st.sampled_from(_KINDS),
+            "vendor": st.sampled_from([None, "Google", "Apple"]),
+            "client": st.sampled_from(["unknown", "Outlook", "Thunderbird"]),
+            "repeat": st.booleans(),
+            "counted": st.booleans(),
         }
     ),
     max_size=8,
+)
+_judgements = st.lists(
+    st.fixed_dictionaries(
+        {
+            "open": _place,
+            "kind": st.sampled_from(_KINDS),
+            "vendor": st.sampled_from([None, "Yahoo"]),
+            "client": st.sampled_from(["Outlook", "K-9 Mail"]),
+            "counted": st.booleans(),
+        }
+    ),
+    max_size=5,
+    unique_by=lambda one: one["open"],
 )
 
 
@@ -134,7 +152,7 @@ class StorageMachine(RuleBasedStateMachine):
                 "id": f"{spec['id']:032x}",
                 "recipient": recipient and recipient["id"],
                 "at": _START + timedelta(minutes=spec["minutes"]),
-                "kind": spec["kind"],
+                **{name: spec[name] for name in ("kind", "vendor", "client", "repeat", "counted")},
             }
             opens.append(
                 Open(
@@ -142,13 +160,35 @@ class StorageMachine(RuleBasedStateMachine):
                     pixel_id=pixel["id"],
                     recipient_id=new["recipient"],
                     opened_at=new["at"],
-                    verdict=Verdict(kind=spec["kind"]),
+                    signs=("repeat",) if spec["repeat"] else (),
+                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
+                    client=Client(name=spec["client"]),
+                    counted=spec["counted"],
                 )
             )
             if pixel in self.pixels and new["id"] not in [one["id"] for one in pixel["opens"]]:
                 pixel["opens"].append(new | {"place": self._next()})
                 added += 1
         assert self.storage.add_opens(opens) == added
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=_place, specs=_judgements)
+    def judge_again(self, place: int, specs: list[dict[str, Any]]) -> None:
+        """Judge some opens of a pixel again, and one that it does not have."""
+        pixel = self._pixel(place)
+        judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
+        for spec in specs[: len(pixel["opens"])]:
+            old = pixel["opens"][-1 - spec["open"] % len(pixel["opens"])]
+            old |= {name: spec[name] for name in ("kind", "vendor", "client", "counted")}
+            judgements.append(
+                Judgement(
+                    open_id=old["id"],
+                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
+                    client=Client(name=spec["client"]),
+                    counted=spec["counted"],
+                )
+            )
+        assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
 
     @precondition(lambda self: self.pixels)
     @rule(token=_place, by=st.sampled_from([8, 36]))
@@ -191,7 +231,9 @@ class StorageMachine(RuleBasedStateMachine):
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
             assert found.recipients == len(pixel["recipients"])
             _assert_span(found.opens, pixel["opens"])
+            _assert_span(found.counted, [one for one in pixel["opens"] if one["counted"]])
             self._compare_image(pixel)
+            self._compare_figures(pixel)
             self._compare_recipients(pixel)
             self._compare_opens(pixel)
         for gone in self.gone:
@@ -215,18 +257,64 @@ class StorageMachine(RuleBasedStateMachine):
             one.id: one for one in found
         }
         for recipient in found:
-            _assert_span(recipient.opens, [one for one in pixel["opens"] if one["recipient"] == recipient.id])
+            opens = [one for one in pixel["opens"] if one["recipient"] == recipient.id]
+            _assert_span(recipient.opens, opens)
+            _assert_span(recipient.counted, [one for one in opens if one["counted"]])
+        for opened in (True, False):
+            listed = self.storage.list_recipients(pixel["id"], limit=1000, opened=opened).items
+            assert listed == tuple(one for one in found if (one.counted.number > 0) == opened)
 
     def _compare_opens(self, pixel: dict[str, Any]) -> None:
         tokens = {one["id"]: one["token"] for one in pixel["recipients"]}
         found = self.storage.list_opens(pixel["id"], limit=1000).items
-        assert [(one.id, one.recipient_id, one.token, one.opened_at, one.verdict.kind) for one in found] == [
-            (one["id"], one["recipient"], tokens.get(one["recipient"]), one["at"], one["kind"])
+        assert [
+            (one.id, one.recipient_id, one.token, one.opened_at, one.verdict.kind, one.client.name, one.counted)
+            for one in found
+        ] == [
+            (
+                one["id"],
+                one["recipient"],
+                tokens.get(one["recipient"]),
+                one["at"],
+                one["kind"],
+                one["client"],
+                one["counted"],
+            )
             for one in reversed(pixel["opens"])
         ]
         hours = Counter((f"{one['at']:%Y-%m-%dT%H}", one["kind"]) for one in pixel["opens"])
         counted = [(f"{one.hour:%Y-%m-%dT%H}", one.kind, one.opens) for one in self.storage.count_by_hour(pixel["id"])]
         assert counted == sorted((hour, kind, opens) for (hour, kind), opens in hours.items())
+
+    def _compare_figures(self, pixel: dict[str, Any]) -> None:
+        figures = self.storage.get_figures(pixel["id"], top=3)
+        opens, found = pixel["opens"], figures.pixel
+        assert found == self.storage.get_pixel(pixel["id"])
+        assert list(figures.hours) == self.storage.count_by_hour(pixel["id"])
+        counted = [one for one in opens if one["counted"]]
+        assert sum(one.counted for one in figures.hours) == len(counted)
+        views = [len([one for one in some if not one["repeat"]]) for some in (opens, counted)]
+        assert [found.views, found.counted_views] == views
+        owners = {one["id"]: one for one in pixel["recipients"]}
+        openers = [{one["recipient"] for one in some} & set(owners) for some in (opens, counted)]
+        assert [found.opened_raw, found.opened] == [len(some) for some in openers]
+        for facet, key in (("vendor", "vendor"), ("client", "client")):
+            names = Counter(one[key] for one in opens if one[key] is not None)
+            expected = sorted(names.items(), key=lambda item: (-item[1], item[0]))[:3]
+            assert [(one.name, one.opens) for one in figures.facets if one.facet == facet] == expected
+            for one in figures.facets:
+                if one.facet == facet:
+                    assert one.counted == len([it for it in counted if it[key] == one.name])
+        assert sum(one.recipients for one in figures.delays) == len(openers[0])
+        assert sum(one.counted for one in figures.delays) == len(openers[1])
+        firsts = [min(one["at"] for one in opens if one["recipient"] == owner) - _START for owner in openers[0]]
+        assert Counter({one.bucket: one.recipients for one in figures.delays if one.recipients}) == Counter(
+            to_bucket(delay) for delay in firsts
+        )
+        numbers = Counter(one["recipient"] for one in counted if one["recipient"] in owners)
+        places = list(owners)
+        top = sorted((one for one in numbers.items() if one[1] > 1), key=lambda one: (-one[1], places.index(one[0])))
+        assert [(one.id, one.counted.number) for one in figures.top] == top[:3]
 
     def _take_page(
         self, what: str, pixel: dict[str, Any], start: tuple[str, int] | None, limit: int, skip: int

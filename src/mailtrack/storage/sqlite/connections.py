@@ -109,10 +109,17 @@ class Connections:
         self._changed = threading.Condition(threading.Lock())  # guards the above
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection; each statement sees the newest state."""
+    def reading(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection; each statement sees the newest state, or all see one state."""
         with translated(), self._using() as connection:
-            yield connection
+            if not snapshot:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -5,47 +5,58 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailtrack.model import NEVER_OPENED, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
+from mailtrack.model import NEVER_OPENED, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
 from mailtrack.storage import cursors
 from mailtrack.times import from_milliseconds
 
-PIXEL = "pixel, id, name, created_at, image, recipients, opens, first_opened_at, last_opened_at"
-RECIPIENT = "r.number, r.id, r.email, r.token, r.created_at, r.opens, r.first_opened_at, r.last_opened_at"
+PIXEL = (
+    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw,"
+    " opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
+)
+RECIPIENT = (
+    "r.number, r.id, r.email, r.token, r.created_at,"
+    " r.opens, r.first_opened_at, r.last_opened_at, r.counted, r.first_counted_at, r.last_counted_at"
+)
 OPEN = (
-    "o.number, o.id, o.recipient, r.token, o.opened_at, o.ip, o.user_agent, o.referer,"
-    " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version"
+    "o.number, o.id, o.recipient, r.token, o.opened_at, o.ip, o.user_agent, o.referer, o.signs, o.age, o.counted,"
+    " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version, o.client, o.client_version, o.os, o.device"
 )
-OPEN_COLUMNS = 13
-# Plain placeholders: Python 3.12.0 to 3.12.3 warn of numbered ones.
-COUNT_OPENS = (
-    "opens = opens + ?, first_opened_at = min(?, coalesce(first_opened_at, 9223372036854775807)),"
-    " last_opened_at = max(?, coalesce(last_opened_at, -9223372036854775807))"
+NEW_OPEN = (
+    "pixel, number, id, recipient, opened_at, ip, user_agent, referer, signs, age, counted,"
+    " verdict, vendor, reasons, certainty, rules_version, client, client_version, os, device"
 )
+_VERDICT_COLUMNS = 5
 
 
 def to_pixel(row: Sequence[Any]) -> Pixel:
     """Make a pixel from the columns of `PIXEL`."""
-    _, pixel_id, name, created_at, image, recipients, *span = row
+    _, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *spans = row
     return Pixel(
         id=pixel_id,
         name=name,
         created_at=from_milliseconds(created_at),
         image=image,
         recipients=recipients,
-        opens=_to_span(span),
+        opens=_to_span(*spans[:3]),
+        counted=_to_span(*spans[3:]),
+        views=views,
+        counted_views=counted_views,
+        opened=opened,
+        opened_raw=opened_raw,
     )
 
 
 def to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
     """Make a recipient from the columns of `RECIPIENT`."""
-    _, recipient_id, email, token, created_at, *span = row
+    _, recipient_id, email, token, created_at, opens, first, last, counted, first_counted, last_counted = row
     return Recipient(
         id=recipient_id,
         pixel_id=pixel_id,
         email=email,
         token=token,
         created_at=_to_shared_time(created_at),
-        opens=_to_span(span),
+        opens=_to_span(opens, first, last),
+        counted=_to_span(counted, first_counted, last_counted),
     )
 
 
@@ -56,7 +67,7 @@ def to_target(pixel_id: str, recipient_id: str, created_at: int) -> Target:
 
 def to_open(row: Sequence[Any], pixel_id: str) -> Open:
     """Make an open from the columns of `OPEN`."""
-    _, open_id, recipient_id, token, opened_at, ip, user_agent, referer, *verdict = row
+    _, open_id, recipient_id, token, opened_at, ip, user_agent, referer, signs, age, counted, *judged = row
     return Open(
         id=open_id,
         pixel_id=pixel_id,
@@ -66,12 +77,16 @@ def to_open(row: Sequence[Any], pixel_id: str) -> Open:
         ip=ip,
         user_agent=user_agent,
         referer=referer,
-        verdict=_to_verdict(*verdict),
+        signs=tuple(signs.split()),
+        age=None if age is None else age / 1000,
+        counted=bool(counted),
+        verdict=_to_verdict(*judged[:_VERDICT_COLUMNS]),
+        client=_to_client(*judged[_VERDICT_COLUMNS:]),
     )
 
 
 def from_open(new: Open, pixel: int, number: int, at: int) -> tuple[object, ...]:
-    """Make a row of the table `opens`, given the time of the open in milliseconds."""
+    """Make the columns of `NEW_OPEN`, given the time of the open in milliseconds."""
     return (
         pixel,
         number,
@@ -81,12 +96,17 @@ def from_open(new: Open, pixel: int, number: int, at: int) -> tuple[object, ...]
         new.ip,
         new.user_agent,
         new.referer,
-        *_from_verdict(new.verdict),
+        " ".join(new.signs),
+        None if new.age is None else round(new.age * 1000),
+        new.counted,
+        *from_verdict(new.verdict),
+        *from_client(new.client),
     )
 
 
 @lru_cache(maxsize=1024)
-def _from_verdict(verdict: Verdict) -> tuple[object, ...]:
+def from_verdict(verdict: Verdict) -> tuple[object, ...]:
+    """Make the columns from `verdict` to `rules_version`."""
     return (
         verdict.kind.value,
         verdict.vendor,
@@ -96,21 +116,22 @@ def _from_verdict(verdict: Verdict) -> tuple[object, ...]:
     )
 
 
+@lru_cache(maxsize=1024)
+def from_client(client: Client) -> tuple[object, ...]:
+    """Make the columns from `client` to `device`."""
+    return (client.name, client.version, client.os, client.device)
+
+
 def to_page(rows: Sequence[Any], limit: int, convert: Callable[[Any], T], *, place: int) -> Page[T]:
     """Cut a page from up to `limit + 1` rows; the column `place` of the last one on it is the cursor."""
     items = tuple(convert(row) for row in rows[:limit])
     return Page(items=items, next=cursors.from_place(rows[limit - 1][place]) if len(rows) > limit else None)
 
 
-def _to_span(columns: Sequence[int | None]) -> OpenSpan:
-    number, first, last = columns
-    if not number:
+def _to_span(number: int, first: int | None, last: int | None) -> OpenSpan:
+    if first is None or last is None:
         return NEVER_OPENED
-    return OpenSpan(
-        number=number,
-        first=None if first is None else from_milliseconds(first),
-        last=None if last is None else from_milliseconds(last),
-    )
+    return OpenSpan(number=number, first=from_milliseconds(first), last=from_milliseconds(last))
 
 
 # All recipients of one request have one time.
@@ -126,3 +147,8 @@ def _to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | No
         certainty=certainty,
         rules_version=rules_version,
     )
+
+
+@lru_cache(maxsize=1024)
+def _to_client(name: str, version: str, os: str, device: str) -> Client:
+    return Client(name=name, version=version, os=os, device=device)

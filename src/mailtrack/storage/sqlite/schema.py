@@ -7,10 +7,13 @@ compared byte by byte.
 import os
 import secrets
 import sqlite3
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import sqlite_utils
 
+from mailtrack.delays import to_bucket
 from mailtrack.errors import StorageError
 from mailtrack.storage.sqlite.connections import connect, translated
 
@@ -87,6 +90,73 @@ def m001_pixels_recipients_opens(db: sqlite_utils.Database) -> None:
         ) WITHOUT ROWID;
         """
     )
+
+
+@migrations()
+def m002_judged_opens(db: sqlite_utils.Database) -> None:
+    """Keep what opens are judged by, and count those that count.
+
+    Until now nothing judged opens, and all counted.
+    """
+    db.executescript(
+        """
+        ALTER TABLE opens ADD COLUMN signs TEXT NOT NULL DEFAULT '';
+        ALTER TABLE opens ADD COLUMN age INTEGER;
+        ALTER TABLE opens ADD COLUMN client TEXT NOT NULL DEFAULT 'unknown';
+        ALTER TABLE opens ADD COLUMN client_version TEXT NOT NULL DEFAULT '';
+        ALTER TABLE opens ADD COLUMN os TEXT NOT NULL DEFAULT 'unknown';
+        ALTER TABLE opens ADD COLUMN device TEXT NOT NULL DEFAULT 'unknown';
+        ALTER TABLE opens ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE hours ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE recipients ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE recipients ADD COLUMN first_counted_at INTEGER;
+        ALTER TABLE recipients ADD COLUMN last_counted_at INTEGER;
+        CREATE INDEX top_recipients ON recipients (pixel, counted DESC, number) WHERE counted >= 2;
+        ALTER TABLE pixels ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN first_counted_at INTEGER;
+        ALTER TABLE pixels ADD COLUMN last_counted_at INTEGER;
+        ALTER TABLE pixels ADD COLUMN views INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN counted_views INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN opened_raw INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE facets (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            facet TEXT NOT NULL,
+            name TEXT NOT NULL,
+            opens INTEGER NOT NULL,
+            counted INTEGER NOT NULL,
+            PRIMARY KEY (pixel, facet, name)
+        ) WITHOUT ROWID;
+        CREATE TABLE delays (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            bucket INTEGER NOT NULL,
+            recipients INTEGER NOT NULL,
+            counted INTEGER NOT NULL,
+            PRIMARY KEY (pixel, bucket)
+        ) WITHOUT ROWID;
+        """
+    )
+    db.execute("UPDATE hours SET counted = opens")
+    db.execute(
+        "UPDATE recipients SET counted = opens, first_counted_at = first_opened_at, last_counted_at = last_opened_at"
+        " WHERE opens > 0"
+    )
+    db.execute(
+        "UPDATE pixels SET counted = opens, first_counted_at = first_opened_at, last_counted_at = last_opened_at,"
+        " views = opens, counted_views = opens"
+    )
+    db.execute(
+        "UPDATE pixels SET opened_raw = (SELECT count(*) FROM recipients r WHERE r.pixel = pixels.pixel AND opens > 0)"
+    )
+    db.execute("UPDATE pixels SET opened = opened_raw")
+    for facet in ("client", "os", "device"):
+        db.execute("INSERT INTO facets SELECT pixel, ?, 'unknown', opens, opens FROM pixels WHERE opens > 0", [facet])
+    delays = Counter(
+        (pixel, to_bucket(timedelta(milliseconds=delay)))
+        for pixel, delay in db.execute("SELECT pixel, first_opened_at - created_at FROM recipients WHERE opens > 0")
+    )
+    for (pixel, bucket), number in delays.items():
+        db.execute("INSERT INTO delays VALUES (?, ?, ?, ?)", [pixel, bucket, number, number])
 
 
 def prepare(path: Path) -> None:

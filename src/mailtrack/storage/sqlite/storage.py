@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Hit, HourCount, Image, Open, Page, Pixel, Recipient, Target, VerdictKind
+from mailtrack.model import Figures, Hit, HourCount, Image, Judgement, Open, Page, Pixel, Recipient, Target
 from mailtrack.storage import cursors
-from mailtrack.storage.sqlite import rows, schema
+from mailtrack.storage.sqlite import counts, rows, schema
 from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
-from mailtrack.times import from_milliseconds, to_milliseconds
+from mailtrack.times import to_milliseconds
 
 # CROSS JOIN holds SQLite to the order written: what is looked for first, then its place in an index.
 
@@ -128,7 +128,7 @@ class SQLiteStorage:
         self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
-        condition = {None: "", True: " AND r.opens > 0", False: " AND r.opens = 0"}[opened]
+        condition = {None: "", True: " AND r.counted > 0", False: " AND r.counted = 0"}[opened]
         with self._connections.reading() as db:
             found = db.execute(
                 f"SELECT {rows.RECIPIENT} FROM recipients r"
@@ -148,6 +148,7 @@ class SQLiteStorage:
             if found is None:
                 raise RecipientNotFound
             pixel, pixel_id, *row = found
+            counts.leave_out(db, pixel, recipient_id)
             db.execute("DELETE FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id))
             db.execute("UPDATE pixels SET recipients = recipients - 1 WHERE pixel = ?", (pixel,))
         self._connections.forget_deleted()
@@ -196,23 +197,10 @@ class SQLiteStorage:
         new = list(batch.values())
         times = [to_milliseconds(one.opened_at) for one in new]
         db.executemany(
-            f"INSERT INTO opens VALUES ({', '.join('?' * rows.OPEN_COLUMNS)})",
+            f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
             map(rows.from_open, new, repeat(pixel), count(last + 1), times),
         )
-        tally = Tally(new, times)
-        db.executemany(
-            f"UPDATE pixels SET {rows.COUNT_OPENS} WHERE pixel = ?",
-            [(*span, pixel) for span in tally.pixel],
-        )
-        db.executemany(
-            f"UPDATE recipients SET {rows.COUNT_OPENS} WHERE pixel = ? AND id = ?",
-            [(*span, pixel, recipient_id) for recipient_id, span in tally.recipients.items()],
-        )
-        db.executemany(
-            "INSERT INTO hours VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (pixel, hour, verdict) DO UPDATE SET opens = opens + excluded.opens",
-            [(pixel, hour, kind.value, opens) for (hour, kind), opens in tally.hours.items()],
-        )
+        counts.add(db, pixel, Tally(new, times))
         return len(new)
 
     def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
@@ -234,14 +222,40 @@ class SQLiteStorage:
 
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         with self._connections.reading() as db:
-            found = db.execute(
-                "SELECT h.hour, h.verdict, h.opens FROM hours h"
-                " WHERE h.pixel = (SELECT pixel FROM pixels WHERE id = ?) ORDER BY h.hour, h.verdict",
-                (pixel_id,),
+            found = db.execute("SELECT pixel FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+            return counts.hours(db, found[0]) if found else []
+
+    def get_figures(self, pixel_id: str, *, top: int) -> Figures:
+        with self._connections.reading(snapshot=True) as db:
+            row = _require(db.execute(f"SELECT {rows.PIXEL} FROM pixels WHERE id = ?", (pixel_id,)).fetchone())
+            openers = db.execute(
+                f"SELECT {rows.RECIPIENT} FROM recipients r WHERE r.pixel = ? AND r.counted >= 2"
+                " ORDER BY r.counted DESC, r.number LIMIT ?",
+                (row[0], top),
             ).fetchall()
-        return [
-            HourCount(hour=from_milliseconds(hour), kind=VerdictKind(kind), opens=opens) for hour, kind, opens in found
-        ]
+            return Figures(
+                pixel=rows.to_pixel(row),
+                hours=tuple(counts.hours(db, row[0])),
+                facets=tuple(counts.facets(db, row[0], top)),
+                delays=tuple(counts.delays(db, row[0])),
+                top=tuple(rows.to_recipient(opener, pixel_id) for opener in openers),
+            )
+
+    def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        with self._connections.writing() as db:
+            found = db.execute("SELECT pixel FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+            if found is None:
+                return 0
+            cursor = db.executemany(
+                "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"
+                " client = ?, client_version = ?, os = ?, device = ?, counted = ? WHERE pixel = ? AND id = ?",
+                (
+                    (*rows.from_verdict(one.verdict), *rows.from_client(one.client), one.counted, found[0], one.open_id)
+                    for one in judgements
+                ),
+            )
+            counts.recount(db, found[0])
+            return max(cursor.rowcount, 0)
 
     def ping(self) -> None:
         with self._connections.reading() as db:
@@ -271,3 +285,7 @@ def _find_pixel(db: sqlite3.Connection, key: str) -> Any:
 
 def _key_column(key: str) -> str:
     return "short_id" if len(key) == 8 else "id"
+
+
+def _marks(columns: str) -> str:
+    return ", ".join("?" * len(columns.split(",")))

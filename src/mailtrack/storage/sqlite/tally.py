@@ -1,34 +1,102 @@
-"""What a batch of opens adds to the counts of its pixel."""
+"""What opens add to the counts of their pixel."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 
-from mailtrack.model import Open, VerdictKind
+from mailtrack.delays import to_bucket
+from mailtrack.model import Client, Facet, Open, Verdict
 
 _HOUR = 3_600_000
 
-Span = tuple[int, int, int]
-"""A number of opens, and the times of the first and the last, in milliseconds."""
+Span = tuple[int, int | None, int | None]
+"""A number of opens, and the times of the first and the last in milliseconds, `None` without any."""
+
+Count = tuple[int, int]
+"""A number of opens, and of those among them that count."""
+
+
+def to_span(times: Sequence[int]) -> Span:
+    """Return the span of opens at these times."""
+    return (len(times), min(times), max(times)) if times else (0, None, None)
+
+
+def join_spans(one: Span, other: Span) -> Span:
+    """Return the span of the opens of both."""
+    if one[1] is None or one[2] is None:
+        return other
+    if other[1] is None or other[2] is None:
+        return one
+    return (one[0] + other[0], min(one[1], other[1]), max(one[2], other[2]))
 
 
 class Tally:
-    """Counts the opens of one pixel, given with their times in milliseconds.
+    """Counts opens of one pixel, given with their times in milliseconds.
 
     Attributes:
-        pixel: the span of all, empty without any.
-        recipients: the spans by recipient.
-        hours: numbers of opens by the start of the hour and the kind of verdict.
+        opens: the span of all.
+        counted: the span of those that count.
+        views: how many are no repeats.
+        recipients: by recipient the span of all, and of those that count.
+        hours: counts by the start of the hour and the kind of verdict.
+        facets: counts by facet and name.
     """
 
     def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
-        self.recipients: dict[str, Span] = {}
-        self.hours: defaultdict[tuple[int, VerdictKind], int] = defaultdict(int)
+        by_recipient: defaultdict[str, list[int]] = defaultdict(list)
+        counted_by_recipient: defaultdict[str, list[int]] = defaultdict(list)
         for one, at in zip(opens, times, strict=True):
-            self.hours[at - at % _HOUR, one.verdict.kind] += 1
             if one.recipient_id is not None:
-                span = self.recipients.get(one.recipient_id)
-                if span is None:
-                    self.recipients[one.recipient_id] = (1, at, at)
-                else:
-                    self.recipients[one.recipient_id] = (span[0] + 1, min(span[1], at), max(span[2], at))
-        self.pixel: list[Span] = [(len(times), min(times), max(times))] if times else []
+                by_recipient[one.recipient_id].append(at)
+                if one.counted:
+                    counted_by_recipient[one.recipient_id].append(at)
+        self.recipients = {
+            recipient: (to_span(all_times), to_span(counted_by_recipient.get(recipient, ())))
+            for recipient, all_times in by_recipient.items()
+        }
+        self.opens = to_span(times)
+        self.counted = to_span([at for one, at in zip(opens, times, strict=True) if one.counted])
+        self.views: Count = (sum(one.is_view for one in opens), sum(one.is_view and one.counted for one in opens))
+        self.hours: defaultdict[tuple[int, str], Count] = defaultdict(lambda: (0, 0))
+        self.facets: defaultdict[tuple[str, str], Count] = defaultdict(lambda: (0, 0))
+        alike = Counter(
+            (at - at % _HOUR, one.verdict, one.client, one.counted) for one, at in zip(opens, times, strict=True)
+        )
+        for (hour, verdict, client, counted), number in alike.items():
+            count = (number, number * counted)
+            self.hours[hour, verdict.kind.value] = _sum(self.hours[hour, verdict.kind.value], count)
+            for key in to_facets(verdict, client):
+                self.facets[key] = _sum(self.facets[key], count)
+
+
+def _sum(one: Count, other: Count) -> Count:
+    return (one[0] + other[0], one[1] + other[1])
+
+
+def to_facets(verdict: Verdict, client: Client) -> list[tuple[str, str]]:
+    """Return the facets under which an open is counted, each with its name."""
+    found = [(Facet.CLIENT.value, client.name), (Facet.OS.value, client.os), (Facet.DEVICE.value, client.device)]
+    return [(Facet.VENDOR.value, verdict.vendor), *found] if verdict.vendor else found
+
+
+class Delays:
+    """How the numbers of recipients by the delay of their first open change."""
+
+    def __init__(self) -> None:
+        self._recipients: Counter[int] = Counter()
+        self._counted: Counter[int] = Counter()
+
+    def change(self, made_at: int, before: Span, after: Span, *, counted: bool) -> None:
+        """Let the opens of a recipient, or those that count, have another span; its token was made at `made_at`."""
+        if before[1] == after[1]:
+            return
+        counts = self._counted if counted else self._recipients
+        for span, number in ((before, -1), (after, 1)):
+            if span[1] is not None:
+                counts[to_bucket(timedelta(milliseconds=span[1] - made_at))] += number
+
+    @property
+    def rows(self) -> list[tuple[int, int, int]]:
+        """What changes: bucket, number of recipients, number of those whose open counts."""
+        buckets = sorted({*self._recipients, *self._counted})
+        return [(bucket, self._recipients[bucket], self._counted[bucket]) for bucket in buckets]

@@ -84,7 +84,7 @@ class OpensContract:
         before = storage.get_pixel(pixel.id), all_recipients(storage, pixel), all_opens(storage, pixel)
         assert storage.add_opens(opens) == 0
         assert (storage.get_pixel(pixel.id), all_recipients(storage, pixel), all_opens(storage, pixel)) == before
-        assert storage.count_by_hour(pixel.id) == [HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=2)]
+        assert storage.count_by_hour(pixel.id) == [HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=2, counted=2)]
 
     def test_of_two_opens_with_one_id_the_first_stays(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

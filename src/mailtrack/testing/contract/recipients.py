@@ -170,7 +170,8 @@ class RecipientsContract:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.add_opens([make_open(pixel, recipient)])
-        as_it_was = attrs.evolve(recipient, opens=OpenSpan(number=1, first=NOON, last=NOON))
+        span = OpenSpan(number=1, first=NOON, last=NOON)
+        as_it_was = attrs.evolve(recipient, opens=span, counted=span)
         assert storage.delete_recipient(recipient.id) == as_it_was
 
     def test_a_deleted_recipient_is_gone(self, storage: Storage) -> None:

@@ -33,7 +33,7 @@ class ThreadsContract:
         counts = [storage.get_pixel(pixel.id).opens.number, all_recipients(storage, pixel)[0].opens.number]
         assert counts == [_ROUNDS * _THREADS] * 2
         assert storage.count_by_hour(pixel.id) == [
-            HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=_ROUNDS * _THREADS)
+            HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=_ROUNDS * _THREADS, counted=_ROUNDS * _THREADS)
         ]
 
     def test_the_opens_of_each_thread_keep_their_order(self, storage: Storage) -> None:

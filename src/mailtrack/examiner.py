@@ -1,0 +1,115 @@
+"""`Examiner`: makes opens of hits, with all that is found out about them, and looks at stored ones again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from mailtrack.model import Hit, Judgement, Open, Target
+from mailtrack.storage.forks import ForkSafeLock
+from mailtrack.storage.protocol import Storage
+from mailtrack.verdicts import Judge, Patterns, name_client
+
+_READ_AT_ONCE = 1000
+_CHANGED_AT_ONCE = 50_000  # each time all counts of the pixel are made anew
+
+
+@attrs.frozen(kw_only=True)
+class Rejudged:
+    """How far judging again has come.
+
+    Attributes:
+        opens: how many were looked at.
+        changed: how many of them have another verdict, client or weight now.
+    """
+
+    opens: int
+    changed: int
+
+
+class Examiner:
+    """Judges hits, and names their clients. Thread-safe.
+
+    Args:
+        judge: by which rules.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._patterns = Patterns()
+        self._lock = ForkSafeLock()
+        self._seen: dict[str, tuple[str, ...]] = {}  # what hits show that are not stored yet, by their ids
+
+    def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
+        """Return the opens that hits are; those without a target are none.
+
+        A hit may be given again, as long as it was not told to be `stored`: it gets what it got before.
+        """
+        return [
+            self._open(hit, target, signs)
+            for hit, target, signs in zip(hits, targets, self._signs(hits), strict=True)
+            if target is not None
+        ]
+
+    def stored(self, hits: Sequence[Hit]) -> None:
+        """Forget hits that will not come again."""
+        with self._lock:
+            for hit in hits:
+                self._seen.pop(hit.id, None)
+
+    def examine_again(self, stored: Open) -> Judgement:
+        """Judge a stored open as if it came now."""
+        verdict = self._judge.judge(stored.user_agent, ip=stored.ip, signs=stored.signs, age=stored.age)
+        return Judgement(
+            open_id=stored.id,
+            verdict=verdict,
+            client=name_client(stored.user_agent, verdict),
+            counted=self._judge.counts(verdict),
+        )
+
+    def _signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
+        with self._lock:
+            new = [hit for hit in hits if hit.id not in self._seen]
+            for hit, shown in zip(new, self._patterns.signs(new), strict=True):
+                self._seen[hit.id] = hit.signs + shown
+            return [self._seen[hit.id] for hit in hits]
+
+    def _open(self, hit: Hit, target: Target, signs: tuple[str, ...]) -> Open:
+        made_at = target.token_made_at
+        age = None if made_at is None else (hit.at - made_at).total_seconds()
+        verdict = self._judge.judge(hit.user_agent, ip=hit.ip, signs=signs, age=age)
+        return Open(
+            id=hit.id,
+            pixel_id=target.pixel_id,
+            recipient_id=target.recipient_id,
+            opened_at=hit.at,
+            ip=hit.ip,
+            user_agent=hit.user_agent,
+            referer=hit.referer,
+            signs=signs,
+            age=age,
+            verdict=verdict,
+            client=name_client(hit.user_agent, verdict),
+            counted=self._judge.counts(verdict),
+        )
+
+
+def rejudge(storage: Storage, examiner: Examiner, pixel_id: str) -> Iterator[Rejudged]:
+    """Judge all opens of a pixel again, and correct the counts; tell after each thousand how far it has come."""
+    changes: list[Judgement] = []
+    done = changed = 0
+    cursor: str | None = None
+    while True:
+        page = storage.list_opens(pixel_id, limit=_READ_AT_ONCE, cursor=cursor)
+        for one in page.items:
+            judgement = examiner.examine_again(one)
+            if (judgement.verdict, judgement.client, judgement.counted) != (one.verdict, one.client, one.counted):
+                changes.append(judgement)
+        cursor = page.next
+        if changes and (cursor is None or len(changes) >= _CHANGED_AT_ONCE):
+            storage.judge_again(pixel_id, changes)
+            changed += len(changes)
+            changes.clear()
+        done += len(page.items)
+        yield Rejudged(opens=done, changed=changed + len(changes))
+        if cursor is None:
+            return

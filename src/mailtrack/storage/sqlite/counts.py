@@ -1,0 +1,185 @@
+"""The counts that are kept beside opens: added to as opens arrive, read for reports, made anew from a scan."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from mailtrack.model import DelayCount, Facet, FacetCount, HourCount, VerdictKind
+from mailtrack.storage.sqlite.tally import Delays, Span, Tally, join_spans
+from mailtrack.times import from_milliseconds
+
+_HOUR = 3_600_000
+
+_FACET_COLUMNS = {Facet.VENDOR: "vendor", Facet.CLIENT: "client", Facet.OS: "os", Facet.DEVICE: "device"}
+
+
+def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
+    """Add what new opens of a pixel amount to."""
+    before = _span_of_pixel(db, pixel)
+    opens, counted = join_spans(before[0], tally.opens), join_spans(before[1], tally.counted)
+    opened = _add_to_recipients(db, pixel, tally)
+    db.execute(
+        "UPDATE pixels SET opens = ?, first_opened_at = ?, last_opened_at = ?,"
+        " counted = ?, first_counted_at = ?, last_counted_at = ?,"
+        " views = views + ?, counted_views = counted_views + ?, opened_raw = opened_raw + ?, opened = opened + ?"
+        " WHERE pixel = ?",
+        (*opens, *counted, *tally.views, *opened, pixel),
+    )
+    db.executemany(
+        "INSERT INTO hours (pixel, hour, verdict, opens, counted) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (pixel, hour, verdict)"
+        " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
+        [(pixel, *key, *count) for key, count in tally.hours.items()],
+    )
+    db.executemany(
+        "INSERT INTO facets VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (pixel, facet, name)"
+        " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
+        [(pixel, *key, *count) for key, count in tally.facets.items()],
+    )
+
+
+def _span_of_pixel(db: sqlite3.Connection, pixel: int) -> tuple[Span, Span]:
+    row = db.execute(
+        "SELECT opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
+        " FROM pixels WHERE pixel = ?",
+        (pixel,),
+    ).fetchone()
+    return row[:3], row[3:]
+
+
+def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> tuple[int, int]:
+    """Return for how many recipients these are the first opens, and the first that count."""
+    delays, changed = Delays(), []
+    first_opens = first_counted = 0
+    for number, recipient_id, made_at, *columns in db.execute(
+        "SELECT r.number, r.id, r.created_at, r.opens, r.first_opened_at, r.last_opened_at,"
+        " r.counted, r.first_counted_at, r.last_counted_at"
+        " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
+        (json.dumps(list(tally.recipients)), pixel),
+    ).fetchall():
+        before: tuple[Span, Span] = (tuple(columns[:3]), tuple(columns[3:]))
+        new_opens, new_counted = tally.recipients[recipient_id]
+        opens, counted = join_spans(before[0], new_opens), join_spans(before[1], new_counted)
+        first_opens += before[0][0] == 0
+        first_counted += before[1][0] == 0 and counted[0] > 0
+        delays.change(made_at, before[0], opens, counted=False)
+        delays.change(made_at, before[1], counted, counted=True)
+        changed.append((*opens, *counted, pixel, number))
+    db.executemany(
+        "UPDATE recipients SET opens = ?, first_opened_at = ?, last_opened_at = ?,"
+        " counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
+        changed,
+    )
+    _change_delays(db, pixel, delays)
+    return first_opens, first_counted
+
+
+def leave_out(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
+    """Take a recipient, which is about to be deleted, out of the counts of recipients."""
+    made_at, *columns = db.execute(
+        "SELECT created_at, opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
+        " FROM recipients WHERE pixel = ? AND id = ?",
+        (pixel, recipient_id),
+    ).fetchone()
+    opens, counted = tuple(columns[:3]), tuple(columns[3:])
+    delays = Delays()
+    delays.change(made_at, opens, (0, None, None), counted=False)
+    delays.change(made_at, counted, (0, None, None), counted=True)
+    _change_delays(db, pixel, delays)
+    db.execute(
+        "UPDATE pixels SET opened_raw = opened_raw - ?, opened = opened - ? WHERE pixel = ?",
+        (opens[0] > 0, counted[0] > 0, pixel),
+    )
+
+
+def _change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
+    db.executemany(
+        "INSERT INTO delays VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
+        " DO UPDATE SET recipients = recipients + excluded.recipients, counted = counted + excluded.counted",
+        [(pixel, *row) for row in delays.rows],
+    )
+
+
+def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
+    """Return the counts by hour and kind, in that order."""
+    found = db.execute(
+        "SELECT hour, verdict, opens, counted FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,)
+    )
+    return [
+        HourCount(hour=from_milliseconds(hour), kind=VerdictKind(kind), opens=opens, counted=counted)
+        for hour, kind, opens, counted in found
+    ]
+
+
+def facets(db: sqlite3.Connection, pixel: int, limit: int) -> Iterator[FacetCount]:
+    """Return the most frequent names of each facet."""
+    for facet in Facet:
+        for name, opens, counted in db.execute(
+            "SELECT name, opens, counted FROM facets WHERE pixel = ? AND facet = ? ORDER BY opens DESC, name LIMIT ?",
+            (pixel, facet.value, limit),
+        ):
+            yield FacetCount(facet=facet, name=name, opens=opens, counted=counted)
+
+
+def delays(db: sqlite3.Connection, pixel: int) -> list[DelayCount]:
+    """Return the numbers of recipients by the delay of their first open."""
+    found = db.execute(
+        "SELECT bucket, recipients, counted FROM delays WHERE pixel = ? AND (recipients > 0 OR counted > 0)"
+        " ORDER BY bucket",
+        (pixel,),
+    )
+    return [DelayCount(bucket=bucket, recipients=recipients, counted=counted) for bucket, recipients, counted in found]
+
+
+def recount(db: sqlite3.Connection, pixel: int) -> None:
+    """Make all counts of a pixel that depend on verdicts anew, from a scan of its opens."""
+    db.execute(
+        "UPDATE pixels SET (counted, first_counted_at, last_counted_at, counted_views) ="
+        " (SELECT count(*), min(opened_at), max(opened_at), coalesce(sum(' ' || signs || ' ' NOT LIKE '% repeat %'), 0)"
+        " FROM opens WHERE opens.pixel = pixels.pixel AND counted) WHERE pixel = ?",
+        (pixel,),
+    )
+    db.execute("DELETE FROM hours WHERE pixel = ?", (pixel,))
+    db.execute(
+        f"INSERT INTO hours SELECT pixel, opened_at - (opened_at % {_HOUR} + {_HOUR}) % {_HOUR} AS hour, verdict,"
+        " count(*), sum(counted) FROM opens WHERE pixel = ? GROUP BY hour, verdict",
+        (pixel,),
+    )
+    db.execute("DELETE FROM facets WHERE pixel = ?", (pixel,))
+    for facet, column in _FACET_COLUMNS.items():
+        db.execute(
+            f"INSERT INTO facets SELECT pixel, ?, {column}, count(*), sum(counted) FROM opens"
+            f" WHERE pixel = ? AND {column} IS NOT NULL GROUP BY {column}",
+            (facet.value, pixel),
+        )
+    _recount_recipients(db, pixel)
+
+
+def _recount_recipients(db: sqlite3.Connection, pixel: int) -> None:
+    db.execute(
+        "UPDATE recipients SET counted = 0, first_counted_at = NULL, last_counted_at = NULL"
+        " WHERE pixel = ? AND counted > 0",
+        (pixel,),
+    )
+    db.execute(
+        "UPDATE recipients SET counted = found.number, first_counted_at = found.first, last_counted_at = found.last"
+        " FROM (SELECT recipient, count(*) AS number, min(opened_at) AS first, max(opened_at) AS last FROM opens"
+        " WHERE pixel = ? AND counted AND recipient IS NOT NULL GROUP BY recipient) AS found"
+        " WHERE recipients.pixel = ? AND recipients.id = found.recipient",
+        (pixel, pixel),
+    )
+    db.execute(
+        "UPDATE pixels SET opened = (SELECT count(*) FROM recipients r WHERE r.pixel = ? AND r.counted > 0)"
+        " WHERE pixel = ?",
+        (pixel, pixel),
+    )
+    nothing: Span = (0, None, None)
+    delays = Delays()
+    for made_at, first, first_counted in db.execute(
+        "SELECT created_at, first_opened_at, first_counted_at FROM recipients WHERE pixel = ? AND opens > 0", (pixel,)
+    ):
+        delays.change(made_at, nothing, (1, first, first), counted=False)
+        delays.change(made_at, nothing, (1, first_counted, first_counted), counted=True)
+    db.execute("DELETE FROM delays WHERE pixel = ?", (pixel,))
+    _change_delays(db, pixel, delays)
