@@ -2,19 +2,16 @@
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import lru_cache, partial
-
-import attrs
 
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
-from mailtrack.verdicts.networks import Networks
-from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, Rule
+from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
 from mailtrack.verdicts.rules import RuleTable, default_rules
 
-DEFAULT_COUNTED = frozenset({VerdictKind.HUMAN, VerdictKind.PROXY, VerdictKind.UNKNOWN})
-"""The kinds of opens that are taken for a person's."""
+DEFAULT_COUNTED = INNOCENT
+"""The kinds of opens that are taken for a person's: human, proxy, unknown."""
 
 DEFAULT_WINDOW = 10.0
 """Seconds after the making of a mail within which an open is early: trackers in use take from 2 to 120."""
@@ -22,30 +19,20 @@ DEFAULT_WINDOW = 10.0
 NO_RULE = "no-rule"
 """The reason of a verdict where no rule held."""
 
-_CACHED_USER_AGENTS = 4096
-
-
-@attrs.frozen
-class _Facts:
-    """What a hit shows beside its user agent."""
-
-    ip: str | None
-    signs: Collection[str]
-    early: bool
-
-
-_Condition = Callable[[_Facts], bool]
+_CACHED_VERDICTS = 8192  # a few MiB at most; most mail is read with few programs
+_CACHED_ADDRESSES = 4096
 
 
 class Judge:
     """Judges hits by a table of rules: the first rule that holds decides.
 
-    The verdict comes of the arguments and the table alone, so judging again gives the same. No network is asked.
-    Threads may share a judge. A user agent that was seen lately takes about a microsecond.
+    The verdict comes of the arguments and the table alone, so judging again gives the same. Nothing is asked over the
+    network. Threads may share a judge. A user agent that was seen lately takes about a microsecond, another one some
+    hundred.
 
     Args:
-        table: the rules; those that come with mailtrack by default.
-        window: how many seconds after the making of its mail an open is early, 0 or more.
+        table: the rules; by default those that come with mailtrack.
+        window: for how many seconds after the making of its mail an open is early, 0 or more.
         counted: the kinds that are taken for a person's.
 
     Raises:
@@ -64,10 +51,9 @@ class Judge:
         self.table = default_rules() if table is None else table
         self.window = window
         self.counted = _to_kinds(counted)
-        self._rules = [_Prepared(rule, self.table) for rule in self.table.rules]
-        # A method with a cache would keep all judges alive.
-        self._candidates = lru_cache(maxsize=_CACHED_USER_AGENTS)(partial(_candidates, self._rules))
-        self._nothing = Verdict(reasons=(NO_RULE,), rules_version=self.table.version)
+        # A method with a cache would keep every judge alive.
+        self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_prepare(self.table)))
+        self._networks = lru_cache(_CACHED_ADDRESSES)(partial(_networks_with, self.table))
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -83,108 +69,91 @@ class Judge:
         """Tell what kind of fetch a hit was. Equal outcomes are one object.
 
         Args:
-            user_agent: what the client calls itself, "" where it says nothing; 512 characters of it count.
-            ip: the address that it came from; what is none is in no network.
-            signs: what it shows besides, as in `SIGNS`; others count for nothing.
-            age: the seconds since its mail was made; a negative one (clocks differ) is not early.
+            user_agent: what the client calls itself, "" where it says nothing; the first 512 characters count.
+            ip: the address that it came from; what is no address is in no network.
+            signs: what it shows besides, of `SIGNS`; anything else counts for nothing.
+            age: the seconds since its mail was made; below 0, as where clocks differ, it is not early.
 
         Returns:
             A verdict whose first reason is the code of the rule that decided; the second signs that held follow. Where
             no rule holds it is `unknown`, for the reason `no-rule`.
         """
-        facts = _Facts(ip, signs, age is not None and 0 <= age < self.window)
-        for rule in self._candidates(user_agent[:MAX_TEXT_LENGTH]):
-            verdict = rule.judge(facts)
-            if verdict is not None:
-                return verdict
-        return self._nothing
+        shown = self._networks(ip) if ip is not None else _NOTHING
+        if signs:
+            shown |= SIGNS.intersection(signs)
+        if age is not None and 0 <= age < self.window:
+            shown |= _EARLY
+        return self._decide(user_agent[:MAX_TEXT_LENGTH], shown)
 
     def counts(self, verdict: Verdict) -> bool:
         """Tell whether an open with this verdict is taken for a person's."""
         return verdict.kind in self.counted
 
 
+_NOTHING: frozenset[str] = frozenset()
+_EARLY = frozenset({EARLY})
+
+
 class _Prepared:
-    """A rule of a table with its conditions as functions, and the verdicts that it has given."""
+    """A rule as it is asked: all that it needs, beside the user agent, by name."""
 
-    def __init__(self, rule: Rule, table: RuleTable) -> None:
-        self.names = re.compile(rule.user_agent).search if rule.user_agent is not None else None
+    def __init__(self, rule: Rule, version: int) -> None:
+        self.needed = frozenset(_needed(rule))
+        self.matches = re.compile(rule.user_agent or "").search
+        self.second = rule.second
+        self.accuses = rule.kind not in INNOCENT
         self._rule = rule
-        self._version = table.version
-        self._conditions = tuple(_conditions(rule, table))
-        self._second = tuple((name, _second(name, table)) for name in rule.second)
-        self._needs_second = bool(rule.second) and rule.kind not in INNOCENT
-        self._verdicts: dict[tuple[str, ...], Verdict] = {}  # at most one for each set of second signs
+        self._version = version
+        self._verdicts: dict[tuple[str, ...], Verdict] = {}  # one for each set of second signs
 
-    @property
-    def is_unconditional(self) -> bool:
-        """Whether nothing but the user agent matters."""
-        return not self._conditions and not self._needs_second
-
-    def judge(self, facts: _Facts) -> Verdict | None:
-        for holds in self._conditions:
-            if not holds(facts):
-                return None
-        supported = tuple(name for name, holds in self._second if holds(facts)) if self._second else ()
-        if self._needs_second and not supported:
-            return None
-        return self._verdicts.get(supported) or self._verdicts.setdefault(supported, self._verdict(supported))
-
-    def _verdict(self, supported: tuple[str, ...]) -> Verdict:
-        return Verdict(
+    def verdict(self, held: tuple[str, ...]) -> Verdict:
+        """Return the verdict of this rule with the second signs that held, one object for the same."""
+        if found := self._verdicts.get(held):
+            return found
+        made = Verdict(
             kind=self._rule.kind,
             vendor=self._rule.vendor,
-            reasons=(self._rule.code, *supported),
+            reasons=(self._rule.code, *held),
             certainty=self._rule.certainty,
             rules_version=self._version,
         )
+        return self._verdicts.setdefault(held, made)
 
 
-def _candidates(rules: list[_Prepared], user_agent: str) -> tuple[_Prepared, ...]:
-    """Return the rules that this user agent leaves possible, up to the first that needs nothing else."""
-    found = []
-    for rule in rules:
-        if rule.names is None or rule.names(user_agent):
-            found.append(rule)
-            if rule.is_unconditional:
-                break
-    return tuple(found)
-
-
-def _conditions(rule: Rule, table: RuleTable) -> list[_Condition]:
-    """Return what must hold of a hit beside its user agent, the cheapest first."""
-    found = []
-    if rule.early:
-        found.append(_is_early)
+def _needed(rule: Rule) -> list[str]:
+    found = [EARLY] if rule.early else []
     if rule.sign is not None:
-        found.append(partial(_shows, rule.sign))
+        found.append(rule.sign)
     if rule.network is not None:
-        found.append(partial(_is_in, table.networks[rule.network]))
+        found.append(NETWORK + rule.network)
     return found
 
 
-def _second(name: str, table: RuleTable) -> _Condition:
-    if name == EARLY:
-        return _is_early
-    if name.startswith(NETWORK):
-        return partial(_is_in, table.networks[name.removeprefix(NETWORK)])
-    return partial(_shows, name)
+def _prepare(table: RuleTable) -> tuple[list[_Prepared], Verdict]:
+    """Return the rules in order, and the verdict where none holds."""
+    rules = [_Prepared(rule, table.version) for rule in table.rules]
+    return rules, Verdict(reasons=(NO_RULE,), rules_version=table.version)
 
 
-def _is_early(facts: _Facts) -> bool:
-    return facts.early
+def _decide(rules: list[_Prepared], otherwise: Verdict, user_agent: str, shown: frozenset[str]) -> Verdict:
+    for rule in rules:
+        if not rule.needed <= shown:
+            continue
+        held = tuple(name for name in rule.second if name in shown)
+        if rule.second and rule.accuses and not held:
+            continue
+        if rule.matches(user_agent):
+            return rule.verdict(held)
+    return otherwise
 
 
-def _shows(sign: str, facts: _Facts) -> bool:
-    return sign in facts.signs
-
-
-def _is_in(networks: Networks, facts: _Facts) -> bool:
-    return facts.ip in networks
+def _networks_with(table: RuleTable, ip: str) -> frozenset[str]:
+    """Return the networks of a table in which an address is, as the names of signs."""
+    return frozenset(NETWORK + name for name, networks in table.networks.items() if ip in networks)
 
 
 def _to_kinds(counted: Collection[VerdictKind | str]) -> frozenset[VerdictKind]:
     try:
         return frozenset(VerdictKind(kind) for kind in counted)
     except ValueError:
-        raise InvalidSetting("counted", f"must be of {', '.join(VerdictKind)}") from None
+        raise InvalidSetting("counted", f"must be some of {', '.join(VerdictKind)}") from None
