@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import attrs
 
+_PROBLEMS_TOLD = 10  # in a message; a file may have a hundred thousand bad lines
+
 
 class MailtrackError(Exception):
     """Base of every error that mailtrack raises on purpose."""
@@ -124,6 +126,29 @@ class InvalidSetting(InvalidInput):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+
+
+@attrs.frozen
+class RuleProblem:
+    """What in the rules of the judge can't be used (a rule's code, a line's number), and why."""
+
+    place: str
+    reason: str
+
+
+class InvalidRules(InvalidInput):
+    """Rules or networks for the judge can't be used.
+
+    Attributes:
+        problems: one for each thing that is wrong, in the order found.
+    """
+
+    def __init__(self, problems: Sequence[RuleProblem]) -> None:
+        told = [f"{problem.place}: {problem.reason}" for problem in problems[:_PROBLEMS_TOLD]]
+        if len(problems) > len(told):
+            told.append(f"and {len(problems) - len(told):,} more")
+        super().__init__("; ".join(told))
+        self.problems = tuple(problems)
 
 
 class StorageError(MailtrackError):
