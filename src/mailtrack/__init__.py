@@ -10,7 +10,9 @@ from mailtrack.errors import (
     InvalidInput,
     InvalidName,
     InvalidPaging,
+    InvalidRules,
     InvalidSetting,
+    InvalidTimeZone,
     MailtrackError,
     NotFound,
     PixelNotFound,
@@ -20,11 +22,18 @@ from mailtrack.errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
+from mailtrack.examiner import Rejudged
 from mailtrack.model import (
     Certainty,
+    Client,
+    DelayCount,
+    Facet,
+    FacetCount,
+    Figures,
     Hit,
     HourCount,
     Image,
+    Judgement,
     Open,
     OpenSpan,
     Page,
@@ -33,17 +42,24 @@ from mailtrack.model import (
     Verdict,
     VerdictKind,
 )
+from mailtrack.report import Report
 from mailtrack.spool import Durability, Spool, SpoolFull
 from mailtrack.storage import Storage, open_storage
 from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
+from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Certainty",
+    "Client",
+    "DelayCount",
     "Durability",
     "EmailProblem",
+    "Facet",
+    "FacetCount",
+    "Figures",
     "Hit",
     "HourCount",
     "Image",
@@ -55,7 +71,11 @@ __all__ = [
     "InvalidInput",
     "InvalidName",
     "InvalidPaging",
+    "InvalidRules",
     "InvalidSetting",
+    "InvalidTimeZone",
+    "Judge",
+    "Judgement",
     "MailtrackError",
     "NotFound",
     "Open",
@@ -65,6 +85,10 @@ __all__ = [
     "PixelNotFound",
     "Recipient",
     "RecipientNotFound",
+    "Rejudged",
+    "Report",
+    "Rule",
+    "RuleTable",
     "ShortIdTaken",
     "Spool",
     "SpoolFull",
@@ -76,5 +100,6 @@ __all__ = [
     "Urls",
     "Verdict",
     "VerdictKind",
+    "load_rules",
     "open_storage",
 ]

@@ -20,6 +20,9 @@ MAX_NAME_LENGTH = 256
 MAX_TEXT_LENGTH = 512
 """Characters kept of a user agent or a referer."""
 
+HEADER_SIGNS = ("no-language", "prefetch", "preview", "range")
+"""The signs that a request's headers show, in the order in which a hit has them."""
+
 REPEAT = "repeat"
 """The sign of a hit that is one view with the one before it."""
 

@@ -17,6 +17,7 @@ from mailtrack.errors import (
 from mailtrack.examiner import Examiner, Rejudged, rejudge
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import (
+    HEADER_SIGNS,
     MAX_NAME_LENGTH,
     Hit,
     Image,
@@ -35,9 +36,10 @@ from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
 from mailtrack.times import Clock, find_zone, now, now_in_milliseconds, to_milliseconds
 from mailtrack.urls import Urls
-from mailtrack.verdicts import HEADER_SIGNS, Judge
+from mailtrack.verdicts import Judge
 
 DEFAULT_LIMIT = 50
+DEFAULT_TOP = 10
 MAX_LIMIT = 1000
 """How many items a page of a list has at most."""
 
@@ -46,6 +48,7 @@ _ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^
 # Control characters, halves of surrogate pairs, separators of lines and paragraphs. Joiners (in emoji, in Persian)
 # and blanks of any width are as good in a name as letters.
 _NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
 
 class Tracker:
     """Creates pixels and tokens, records opens, and tells about them.
@@ -268,7 +271,9 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         found = self.get_pixel(pixel)
-        return _walk(lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor, opened=opened))
+        return _walk(
+            lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor, opened=opened)
+        )
 
     def get_recipients(self, recipient_ids: Iterable[str | None]) -> dict[str, Recipient]:
         """Return the recipients with these ids, by id; what does not exist (any more) is left out."""
@@ -308,8 +313,8 @@ class Tracker:
         """Record a request for a pixel's image, arrived now. One for a pixel that does not exist is passed over.
 
         Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
-        cleaned. `signs` are what its headers announce, of `mailtrack.verdicts.HEADER_SIGNS`; others are dropped. With a started spool the hit is in the spool when this returns, and in the storage within half a
-        second.
+        cleaned. `signs` are what its headers announce, of `mailtrack.model.HEADER_SIGNS`; others are dropped. With a
+        started spool the hit is in the spool when this returns, and in the storage within half a second.
 
         Raises:
             StorageError: it can't be stored, or the spool is full.
@@ -395,10 +400,21 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
-        found = self.get_pixel(pixel)
-        return _walk(lambda cursor: self._storage.list_opens(found.id, limit=MAX_LIMIT, cursor=cursor))
+        return _walk(self._opens_pages(self.get_pixel(pixel).id))
 
-    def report(self, pixel: str, *, time_zone: str = "UTC", top: int = 10) -> Report:
+    def _opens_pages(self, pixel_id: str) -> Callable[[str | None], Page[Open]]:
+        return lambda cursor: self._storage.list_opens(pixel_id, limit=MAX_LIMIT, cursor=cursor)
+
+    def iter_opens_with_recipients(self, pixel: str) -> Iterator[tuple[tuple[Open, ...], dict[str, Recipient]]]:
+        """Iterate over all opens of a pixel as `iter_opens` does, by the thousand, with their recipients by id.
+
+        Raises:
+            PixelNotFound: there is no such pixel. Raised at once, before the first step.
+        """
+        pages = _pages(self._opens_pages(self.get_pixel(pixel).id))
+        return ((page.items, self.get_recipients(one.recipient_id for one in page.items)) for page in pages)
+
+    def report(self, pixel: str, *, time_zone: str = "UTC", top: int = DEFAULT_TOP) -> Report:
         """Return a pixel's figures, which cost the same however many opens it has.
 
         Args:
@@ -434,15 +450,21 @@ class Tracker:
         self._storage.ping()
 
 
-def _walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Iterate over a list page by page; nothing is held open in between."""
+def _pages(get_page: Callable[[str | None], Page[T]]) -> Iterator[Page[T]]:
+    """Iterate over the pages of a list; nothing is held open in between."""
     cursor = None
     while True:
         page = get_page(cursor)
-        yield from page.items
+        yield page
         cursor = page.next
         if cursor is None:
             return
+
+
+def _walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """Iterate over a list page by page."""
+    for page in _pages(get_page):
+        yield from page.items
 
 
 def _check_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """The model as the documented JSON, at one place."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -9,6 +9,7 @@ import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from mailtrack.model import Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack.report import Count, Delay, DelayRange, Named, Period, Rate, Report
 from mailtrack.times import to_text
 from mailtrack.urls import Urls
 
@@ -27,19 +28,28 @@ def make_converter() -> cattrs.Converter:
       "views", "countedViews", "opened", "openedRaw": numbers}`.
     - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
-    - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client", "counted"}`.
+    - `Report`: its attributes; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a number of seconds, and a
+      period `{"start", "opens"}` with the time in the report's zone, as in `"2025-11-06T00:00:00+01:00"`.
+    - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
+      "counted"}`.
     """
     converter = cattrs.Converter()
     converter.register_unstructure_hook(datetime, to_text)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
-    for type_ in (OpenSpan, Verdict, Client):
+    converter.register_unstructure_hook(timedelta, lambda value: round(value.total_seconds(), 3))
+    for type_ in (OpenSpan, Verdict, Client, Count, Rate, Delay, Named, DelayRange):
         converter.register_unstructure_hook(type_, _unstructure(converter, type_))
     # The pixel is known to whoever asks for its recipients and opens.
     omitted = override(omit=True)
     converter.register_unstructure_hook(Recipient, _unstructure(converter, Recipient, pixel_id=omitted))
-    converter.register_unstructure_hook(Open, _unstructure(converter, Open, pixel_id=omitted, signs=omitted, age=omitted))
+    converter.register_unstructure_hook(
+        Open, _unstructure(converter, Open, pixel_id=omitted, signs=omitted, age=omitted)
+    )
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
     converter.register_unstructure_hook(Pixel, _unstructure(converter, Pixel, image=image))
+    local_time = override(unstruct_hook=lambda start: start.isoformat())
+    converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
+    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted))
     return converter
 
 
@@ -72,6 +82,12 @@ def open_(value: Open) -> Json:
     """Return an open."""
     found: Json = _converter.unstructure(value)
     return found
+
+
+def report(value: Report, urls: Urls) -> Json:
+    """Return a report, with the URLs of its pixel."""
+    found: Json = _converter.unstructure(value)
+    return found | {"pixel": pixel(value.pixel, urls), "rateBase": "recipients"}
 
 
 def page(value: Page[T], item: Callable[[T], Json]) -> Json:

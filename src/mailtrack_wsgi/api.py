@@ -1,16 +1,17 @@
 """The JSON endpoints: read the request, one call of the tracker, answer."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 
 from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
-from mailtrack.errors import InvalidPaging
+from mailtrack.tracker import DEFAULT_TOP
 from mailtrack_wsgi.bodies import read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
-from mailtrack_wsgi.site import Site, one_argument, paging_arguments
+from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
 
 MAX_EMAILS = 10_000
 
@@ -71,26 +72,39 @@ def export_recipients(site: Site, request: Request, pixel: str) -> Response:
     found = site.tracker.get_pixel(pixel)
     pieces = export.recipients_csv(
         found,
-        site.tracker.iter_recipients(found.id),
+        site.tracker.iter_recipients(found.id, opened=flag_argument(request, "opened")),
         urls=site.urls(request.environ),
         raw=one_argument(request, "raw") == "1",
     )
-    headers = [
-        ("Content-Disposition", f'attachment; filename="recipients-{found.id}.csv"'),
-        ("Cache-Control", "no-store"),
-    ]
+    return _csv_response(pieces, f"recipients-{found.id}.csv")
+
+
+def export_opens(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>/opens/csv`."""
+    found = site.tracker.get_pixel(pixel)
+    pages = site.tracker.iter_opens_with_recipients(found.id)
+    return _csv_response(export.opens_csv(pages, raw=one_argument(request, "raw") == "1"), f"opens-{found.id}.csv")
+
+
+def _csv_response(pieces: Iterator[bytes], name: str) -> Response:
+    headers = [("Content-Disposition", f'attachment; filename="{name}"'), ("Cache-Control", "no-store")]
     return Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
+
+
+def get_report(site: Site, request: Request, pixel: str) -> Response:
+    """`GET /api/v1/pixels/<pixel>/report`."""
+    report = site.tracker.report(
+        pixel,
+        time_zone=one_argument(request, "timeZone") or "UTC",
+        top=number_argument(request, "top", DEFAULT_TOP),
+    )
+    return json_response(wire.report(report, site.urls(request.environ)))
 
 
 def list_recipients(site: Site, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/recipients`."""
     found = site.tracker.get_pixel(pixel)
-    opened = one_argument(request, "opened")
-    if opened not in (None, "true", "false"):
-        raise InvalidPaging("opened must be true or false.")
-    page = site.tracker.list_recipients(
-        found.id, **paging_arguments(request), opened=None if opened is None else opened == "true"
-    )
+    page = site.tracker.list_recipients(found.id, **paging_arguments(request), opened=flag_argument(request, "opened"))
     return json_response(wire.page(page, partial(wire.recipient, owner=found, urls=site.urls(request.environ))))
 
 

@@ -47,6 +47,8 @@ _routes = Map(
         Rule(f"{_PIXEL}/generate-tokens/csv", methods=["GET"], endpoint=api.export_recipients),
         Rule(f"{_PIXEL}/recipients", methods=["GET"], endpoint=api.list_recipients),
         Rule(f"{_PIXEL}/opens", methods=["GET"], endpoint=api.list_opens),
+        Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),
+        Rule(f"{_PIXEL}/report", methods=["GET"], endpoint=api.get_report),
         Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
     ],
     strict_slashes=False,

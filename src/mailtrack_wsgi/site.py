@@ -59,6 +59,18 @@ def number_argument(request: Request, name: str, default: int) -> int:
     return int(value)
 
 
+def flag_argument(request: Request, name: str) -> bool | None:
+    """Return an argument of the query that is `true` or `false`, `None` where it is missing.
+
+    Raises:
+        InvalidPaging: it is neither, or given more than once.
+    """
+    value = one_argument(request, name)
+    if value not in (None, "true", "false"):
+        raise InvalidPaging(f"{name} must be true or false.")
+    return None if value is None else value == "true"
+
+
 class Paging(TypedDict):
     """Which part of a list a request asks for, as the tracker's lists take it."""
 

@@ -7,6 +7,7 @@ import click
 from mailtrack.cli.opens import opens
 from mailtrack.cli.pixels import pixels
 from mailtrack.cli.recipients import recipients
+from mailtrack.cli.report import rejudge, report
 from mailtrack.cli.serve import serve
 from mailtrack.cli.spool import spool
 from mailtrack.errors import InvalidSetting, MailtrackError
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens, spool):
+for command in (serve, pixels, recipients, opens, report, rejudge, spool):
     main.add_command(command)

@@ -52,13 +52,15 @@ def add(pixel: str, file: BinaryIO, **given: str | None) -> None:
 @click.argument("pixel")
 @click.option("--output", type=click.File("wb"), default="-", help="The file to write.  [default: standard output]")
 @click.option("--raw", is_flag=True, help="Leave cells as they are that a spreadsheet would take for formulas.")
+@click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
 @database_option
 @base_url_option
-def export(pixel: str, output: IO[bytes], raw: bool, **given: str | None) -> None:
+def export(pixel: str, output: IO[bytes], raw: bool, opened: bool | None, **given: str | None) -> None:
     """Write the recipients of PIXEL as CSV."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
-        for piece in recipients_csv(found, tracker.iter_recipients(found.id), urls=tracker.require_urls(), raw=raw):
+        recipients = tracker.iter_recipients(found.id, opened=opened)
+        for piece in recipients_csv(found, recipients, urls=tracker.require_urls(), raw=raw):
             output.write(piece)
 
 

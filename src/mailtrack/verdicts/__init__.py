@@ -1,6 +1,6 @@
 """The judge: what kind of fetch a hit was, by whom, and why."""
 
-from mailtrack.verdicts.clients import Client, name_client
+from mailtrack.verdicts.clients import name_client
 from mailtrack.verdicts.judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge
 from mailtrack.verdicts.networks import Networks, load_networks
 from mailtrack.verdicts.patterns import Patterns
@@ -11,7 +11,6 @@ __all__ = [
     "DEFAULT_COUNTED",
     "DEFAULT_WINDOW",
     "SIGNS",
-    "Client",
     "Judge",
     "Networks",
     "Patterns",

@@ -1,8 +1,6 @@
 """`Patterns`: what shows only when hits are seen beside those just before them: bursts and repeats."""
 
-from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from itertools import count
 
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import Hit
@@ -33,17 +31,12 @@ class Patterns:
         InvalidSetting: one of them can't be used.
     """
 
-    def __init__(
-        self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0
-    ) -> None:
+    def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
         if burst_recipients < 2:
             raise InvalidSetting("burst_recipients", "must be 2 or more")
         for name, value in (("burst_seconds", burst_seconds), ("repeat_seconds", repeat_seconds)):
             if not 0 <= value <= 3600:
                 raise InvalidSetting(name, "must be from 0 to 3600 seconds")
-        self._clock = _Clock(max(burst_seconds, repeat_seconds))
-        self._bursts = _Bursts(burst_recipients, burst_seconds)
-        self._repeats = _Repeats(repeat_seconds)
 
     def __repr__(self) -> str:
         return "<Patterns>"
