@@ -40,6 +40,9 @@ from mailtrack.verdicts import Judge
 
 DEFAULT_LIMIT = 50
 DEFAULT_TOP = 10
+MAX_TOP = 100
+"""How many recipients, and names in each breakdown, a report tells at most."""
+
 MAX_LIMIT = 1000
 """How many items a page of a list has at most."""
 
@@ -420,7 +423,7 @@ class Tracker:
         Args:
             pixel: the pixel.
             time_zone: in which hours and days begin, as in `Europe/Berlin`.
-            top: how many recipients, and names in each breakdown, to tell at most, 1 to 1,000.
+            top: how many recipients, and names in each breakdown, to tell at most, 1 to 100.
 
         Raises:
             PixelNotFound: there is no such pixel.
@@ -428,7 +431,9 @@ class Tracker:
             InvalidPaging: `top` is out of range.
         """
         zone = find_zone(time_zone)
-        return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=_check_limit(top)), zone=zone)
+        if not 1 <= top <= MAX_TOP:
+            raise InvalidPaging(f"top must be between 1 and {MAX_TOP}.")
+        return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=top), zone=zone)
 
     def rejudge(self, pixel: str) -> Iterator[Rejudged]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.

@@ -19,7 +19,7 @@ _DAYS = 14
 @click.command()
 @click.argument("pixel")
 @click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="Where days and hours begin.")
-@click.option("--top", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many of each to show.")
+@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
 @json_option
 @database_option
 def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | None) -> None:

@@ -161,7 +161,8 @@ class Storage(Protocol):
 
         Args:
             pixel_id: the pixel.
-            top: how many of the recipients with the most opens to tell, and how many names of each facet, at most.
+            top: how many of the recipients with the most opens to tell, and how many names of each facet, at most; 1 to
+                100.
 
         Raises:
             PixelNotFound: it does not exist.

@@ -3,11 +3,16 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from heapq import nsmallest
 
 from mailtrack.model import DelayCount, Facet, FacetCount, HourCount, VerdictKind
-from mailtrack.storage.sqlite.tally import Delays, Span, Tally, join_spans
+from mailtrack.storage.sqlite.tally import Count, Delays, Span, Tally, join_spans
 from mailtrack.times import from_milliseconds
 
+MAX_TOP = 100
+"""How many recipients with the most opens are known at most."""
+
+_TOP_COUNTS_FROM = 2  # opening once is nothing special
 _HOUR = 3_600_000
 
 _FACET_COLUMNS = {Facet.VENDOR: "vendor", Facet.CLIENT: "client", Facet.OS: "os", Facet.DEVICE: "device"}
@@ -48,49 +53,83 @@ def _span_of_pixel(db: sqlite3.Connection, pixel: int) -> tuple[Span, Span]:
     return row[:3], row[3:]
 
 
-def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> tuple[int, int]:
+def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> Count:
     """Return for how many recipients these are the first opens, and the first that count."""
-    delays, changed = Delays(), []
-    first_opens = first_counted = 0
-    for number, recipient_id, made_at, *columns in db.execute(
-        "SELECT r.number, r.id, r.created_at, r.opens, r.first_opened_at, r.last_opened_at,"
+    delays, first_opens, first_counted = Delays(), 0, 0
+    changed: list[tuple[int | None, ...]] = []
+    rising: dict[int, int] = {}
+    for recipient_id, number, made_at, *columns in db.execute(
+        "SELECT r.id, r.number, r.created_at, r.opens, r.first_opened_at, r.last_opened_at,"
         " r.counted, r.first_counted_at, r.last_counted_at"
         " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
         (json.dumps(list(tally.recipients)), pixel),
     ).fetchall():
-        before: tuple[Span, Span] = (tuple(columns[:3]), tuple(columns[3:]))
+        opens_before, counted_before = columns[:3], columns[3:]
         new_opens, new_counted = tally.recipients[recipient_id]
-        opens, counted = join_spans(before[0], new_opens), join_spans(before[1], new_counted)
-        first_opens += before[0][0] == 0
-        first_counted += before[1][0] == 0 and counted[0] > 0
-        delays.change(made_at, before[0], opens, counted=False)
-        delays.change(made_at, before[1], counted, counted=True)
+        opens, counted = join_spans(opens_before, new_opens), join_spans(counted_before, new_counted)
+        first_opens += not opens_before[0]
+        first_counted += not counted_before[0] and counted[0] > 0
+        delays.change(made_at, opens_before[1], opens[1], counted=False)
+        delays.change(made_at, counted_before[1], counted[1], counted=True)
         changed.append((*opens, *counted, pixel, number))
+        if counted[0] >= _TOP_COUNTS_FROM:
+            rising[number] = counted[0]
     db.executemany(
         "UPDATE recipients SET opens = ?, first_opened_at = ?, last_opened_at = ?,"
         " counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
         changed,
     )
     _change_delays(db, pixel, delays)
+    _add_to_top(db, pixel, rising)
     return first_opens, first_counted
 
 
-def leave_out(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
-    """Take a recipient, which is about to be deleted, out of the counts of recipients."""
-    made_at, *columns = db.execute(
-        "SELECT created_at, opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
+def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
+    """Let recipients, by number, have more opens that count; a few of those with the most are kept apart."""
+    before = dict(db.execute("SELECT number, counted FROM top_recipients WHERE pixel = ?", (pixel,)).fetchall())
+    best = nsmallest(MAX_TOP, (before | counted).items(), key=lambda item: (-item[1], item[0]))
+    after = dict(best)
+    if after != before:
+        db.executemany(
+            "DELETE FROM top_recipients WHERE pixel = ? AND number = ?",
+            [(pixel, number) for number in before.keys() - after.keys()],
+        )
+        db.executemany(
+            "INSERT INTO top_recipients VALUES (?, ?, ?) ON CONFLICT (pixel, number)"
+            " DO UPDATE SET counted = excluded.counted",
+            [(pixel, *item) for item in after.items() - before.items()],
+        )
+
+
+def _find_top(db: sqlite3.Connection, pixel: int) -> None:
+    """Look for the recipients with the most opens that count among all."""
+    db.execute("DELETE FROM top_recipients WHERE pixel = ?", (pixel,))
+    db.execute(
+        "INSERT INTO top_recipients SELECT pixel, number, counted FROM recipients WHERE pixel = ? AND counted >= ?"
+        " ORDER BY counted DESC, number LIMIT ?",
+        (pixel, _TOP_COUNTS_FROM, MAX_TOP),
+    )
+
+
+def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
+    """Delete a recipient, and take it out of the counts."""
+    number, made_at, opens, first, counted, first_counted = db.execute(
+        "SELECT number, created_at, opens, first_opened_at, counted, first_counted_at"
         " FROM recipients WHERE pixel = ? AND id = ?",
         (pixel, recipient_id),
     ).fetchone()
-    opens, counted = tuple(columns[:3]), tuple(columns[3:])
     delays = Delays()
-    delays.change(made_at, opens, (0, None, None), counted=False)
-    delays.change(made_at, counted, (0, None, None), counted=True)
+    delays.change(made_at, first, None, counted=False)
+    delays.change(made_at, first_counted, None, counted=True)
     _change_delays(db, pixel, delays)
     db.execute(
-        "UPDATE pixels SET opened_raw = opened_raw - ?, opened = opened - ? WHERE pixel = ?",
-        (opens[0] > 0, counted[0] > 0, pixel),
+        "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw - ?, opened = opened - ?"
+        " WHERE pixel = ?",
+        (opens > 0, counted > 0, pixel),
     )
+    db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
+    if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
+        _find_top(db, pixel)
 
 
 def _change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
@@ -174,12 +213,12 @@ def _recount_recipients(db: sqlite3.Connection, pixel: int) -> None:
         " WHERE pixel = ?",
         (pixel, pixel),
     )
-    nothing: Span = (0, None, None)
+    _find_top(db, pixel)
     delays = Delays()
     for made_at, first, first_counted in db.execute(
         "SELECT created_at, first_opened_at, first_counted_at FROM recipients WHERE pixel = ? AND opens > 0", (pixel,)
     ):
-        delays.change(made_at, nothing, (1, first, first), counted=False)
-        delays.change(made_at, nothing, (1, first_counted, first_counted), counted=True)
+        delays.change(made_at, None, first, counted=False)
+        delays.change(made_at, None, first_counted, counted=True)
     db.execute("DELETE FROM delays WHERE pixel = ?", (pixel,))
     _change_delays(db, pixel, delays)

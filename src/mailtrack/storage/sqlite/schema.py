@@ -111,7 +111,6 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
         ALTER TABLE recipients ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE recipients ADD COLUMN first_counted_at INTEGER;
         ALTER TABLE recipients ADD COLUMN last_counted_at INTEGER;
-        CREATE INDEX top_recipients ON recipients (pixel, counted DESC, number) WHERE counted >= 2;
         ALTER TABLE pixels ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE pixels ADD COLUMN first_counted_at INTEGER;
         ALTER TABLE pixels ADD COLUMN last_counted_at INTEGER;
@@ -126,6 +125,12 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
             opens INTEGER NOT NULL,
             counted INTEGER NOT NULL,
             PRIMARY KEY (pixel, facet, name)
+        ) WITHOUT ROWID;
+        CREATE TABLE top_recipients (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            counted INTEGER NOT NULL,
+            PRIMARY KEY (pixel, number)
         ) WITHOUT ROWID;
         CREATE TABLE delays (
             pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
@@ -151,6 +156,12 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
     db.execute("UPDATE pixels SET opened = opened_raw")
     for facet in ("client", "os", "device"):
         db.execute("INSERT INTO facets SELECT pixel, ?, 'unknown', opens, opens FROM pixels WHERE opens > 0", [facet])
+    for (pixel,) in db.execute("SELECT pixel FROM pixels").fetchall():
+        db.execute(
+            "INSERT INTO top_recipients SELECT pixel, number, opens FROM recipients WHERE pixel = ? AND opens >= 2"
+            " ORDER BY opens DESC, number LIMIT 100",
+            [pixel],
+        )
     delays = Counter(
         (pixel, to_bucket(timedelta(milliseconds=delay)))
         for pixel, delay in db.execute("SELECT pixel, first_opened_at - created_at FROM recipients WHERE opens > 0")

@@ -148,9 +148,7 @@ class SQLiteStorage:
             if found is None:
                 raise RecipientNotFound
             pixel, pixel_id, *row = found
-            counts.leave_out(db, pixel, recipient_id)
-            db.execute("DELETE FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id))
-            db.execute("UPDATE pixels SET recipients = recipients - 1 WHERE pixel = ?", (pixel,))
+            counts.delete_recipient(db, pixel, recipient_id)
         self._connections.forget_deleted()
         return rows.to_recipient(row, pixel_id)
 
@@ -229,8 +227,8 @@ class SQLiteStorage:
         with self._connections.reading(snapshot=True) as db:
             row = _require(db.execute(f"SELECT {rows.PIXEL} FROM pixels WHERE id = ?", (pixel_id,)).fetchone())
             openers = db.execute(
-                f"SELECT {rows.RECIPIENT} FROM recipients r WHERE r.pixel = ? AND r.counted >= 2"
-                " ORDER BY r.counted DESC, r.number LIMIT ?",
+                f"SELECT {rows.RECIPIENT} FROM top_recipients t CROSS JOIN recipients r USING (pixel, number)"
+                " WHERE t.pixel = ? ORDER BY t.counted DESC, t.number LIMIT ?",
                 (row[0], top),
             ).fetchall()
             return Figures(

@@ -21,13 +21,14 @@ def to_span(times: Sequence[int]) -> Span:
     return (len(times), min(times), max(times)) if times else (0, None, None)
 
 
-def join_spans(one: Span, other: Span) -> Span:
-    """Return the span of the opens of both."""
-    if one[1] is None or one[2] is None:
+def join_spans(one: Sequence[int | None], other: Span) -> Span:
+    """Return the span of the opens of both; the first may come as columns of a table."""
+    number, first, last = one
+    if first is None or last is None or number is None:
         return other
     if other[1] is None or other[2] is None:
-        return one
-    return (one[0] + other[0], min(one[1], other[1]), max(one[2], other[2]))
+        return (number, first, last)
+    return (number + other[0], min(first, other[1]), max(last, other[2]))
 
 
 class Tally:
@@ -45,7 +46,13 @@ class Tally:
     def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
         by_recipient: defaultdict[str, list[int]] = defaultdict(list)
         counted_by_recipient: defaultdict[str, list[int]] = defaultdict(list)
+        alike: dict[tuple[int, int, int, bool], list[Open]] = {}  # verdicts and clients are few objects: by identity
         for one, at in zip(opens, times, strict=True):
+            key = (at - at % _HOUR, id(one.verdict), id(one.client), one.counted)
+            if found := alike.get(key):
+                found.append(one)
+            else:
+                alike[key] = [one]
             if one.recipient_id is not None:
                 by_recipient[one.recipient_id].append(at)
                 if one.counted:
@@ -56,17 +63,20 @@ class Tally:
         }
         self.opens = to_span(times)
         self.counted = to_span([at for one, at in zip(opens, times, strict=True) if one.counted])
-        self.views: Count = (sum(one.is_view for one in opens), sum(one.is_view and one.counted for one in opens))
+        self.views: Count = (0, 0)
         self.hours: defaultdict[tuple[int, str], Count] = defaultdict(lambda: (0, 0))
         self.facets: defaultdict[tuple[str, str], Count] = defaultdict(lambda: (0, 0))
-        alike = Counter(
-            (at - at % _HOUR, one.verdict, one.client, one.counted) for one, at in zip(opens, times, strict=True)
-        )
-        for (hour, verdict, client, counted), number in alike.items():
-            count = (number, number * counted)
+        for (hour, _, _, counted), group in alike.items():
+            verdict, client = group[0].verdict, group[0].client
+            self.views = _sum(self.views, _count(sum(one.is_view for one in group), counted=counted))
+            count = _count(len(group), counted=counted)
             self.hours[hour, verdict.kind.value] = _sum(self.hours[hour, verdict.kind.value], count)
-            for key in to_facets(verdict, client):
-                self.facets[key] = _sum(self.facets[key], count)
+            for name in to_facets(verdict, client):
+                self.facets[name] = _sum(self.facets[name], count)
+
+
+def _count(number: int, *, counted: bool) -> Count:
+    return (number, number if counted else 0)
 
 
 def _sum(one: Count, other: Count) -> Count:
@@ -86,14 +96,17 @@ class Delays:
         self._recipients: Counter[int] = Counter()
         self._counted: Counter[int] = Counter()
 
-    def change(self, made_at: int, before: Span, after: Span, *, counted: bool) -> None:
-        """Let the opens of a recipient, or those that count, have another span; its token was made at `made_at`."""
-        if before[1] == after[1]:
+    def change(self, made_at: int, before: int | None, after: int | None, *, counted: bool) -> None:
+        """Let the first open of a recipient, or the first that counts, be at another time, or be none.
+
+        All times are in milliseconds; the token was made at `made_at`.
+        """
+        if before == after:
             return
         counts = self._counted if counted else self._recipients
-        for span, number in ((before, -1), (after, 1)):
-            if span[1] is not None:
-                counts[to_bucket(timedelta(milliseconds=span[1] - made_at))] += number
+        for first, number in ((before, -1), (after, 1)):
+            if first is not None:
+                counts[to_bucket(timedelta(milliseconds=first - made_at))] += number
 
     @property
     def rows(self) -> list[tuple[int, int, int]]:
