@@ -15,6 +15,7 @@ from mailtrack.spool.segment import SUFFIX, is_at, try_lock
 from mailtrack.storage import forks
 
 _BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
+_LINE_BYTES = 512  # an ordinary line is shorter
 
 _logger = logging.getLogger(__name__)
 
@@ -78,9 +79,19 @@ class Backlog:
             os.close(descriptor)
 
     def batches(self) -> Iterator[Batch]:
-        """Return what waits, the oldest segments first. Acknowledge each batch before the next."""
-        while (batch := self._read()).ends:
-            yield batch
+        """Return what waits, the oldest segments first. Acknowledge each batch before the next.
+
+        A small batch is the last one: what is written meanwhile makes a larger batch later, instead of many of a line
+        or two.
+        """
+        size = self._batch_bytes
+        while size * 2 >= self._batch_bytes:
+            batch, size = self._read()
+            if batch.ends:
+                yield batch
+        for path in batch.ends:  # these were read to their ends
+            with self._passing_over_errors(path):
+                self._read_segment(path, _LINE_BYTES)
 
     def acknowledge(self, batch: Batch) -> None:
         """Forget a batch that the storage has.
@@ -102,7 +113,8 @@ class Backlog:
         if child:
             self.release()
 
-    def _read(self) -> Batch:
+    def _read(self) -> tuple[Batch, int]:
+        """Return the next batch and its size."""
         batch = Batch()
         room = self._batch_bytes
         for path in segments(self._folder):
@@ -114,7 +126,7 @@ class Backlog:
                     room -= len(data)
                     batch.ends[path] = self._done.get(path, 0) + len(data)
                     _parse(data, batch)
-        return batch
+        return batch, self._batch_bytes - room
 
     @contextmanager
     def _passing_over_errors(self, path: Path) -> Iterator[None]:
