@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,7 @@ class Backlog:
         self._leading: int | None = None  # the folder, open and locked
         self._done: dict[Path, int] = {}
         self._unusable: set[Path] = set()
+        self._files = threading.Lock()  # held while one is open, as a forked child would keep it open, and locked
         forks.watch(self)
 
     def __repr__(self) -> str:
@@ -63,16 +65,23 @@ class Backlog:
         Raises:
             OSError: the folder can't be used.
         """
-        if self._leading is None:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            if not try_lock(descriptor):
-                os.close(descriptor)
-                return False
-            self._leading = descriptor
-        return True
+        with self._files:
+            if self._leading is None:
+                descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    if try_lock(descriptor):
+                        self._leading = descriptor
+                finally:
+                    if self._leading is None:
+                        os.close(descriptor)
+            return self._leading is not None
 
     def release(self) -> None:
         """Let another process lead. What was not acknowledged is handed over to it."""
+        with self._files:
+            self._release()
+
+    def _release(self) -> None:
         descriptor, self._leading = self._leading, None
         self._done.clear()
         if descriptor is not None:
@@ -100,18 +109,21 @@ class Backlog:
             OSError: what it sets aside can't be kept, and it is not forgotten.
         """
         if batch.aside:
-            aside.keep(self._folder, [line for line, _ in batch.aside])
+            with self._files:
+                aside.keep(self._folder, [line for line, _ in batch.aside])
             for _, reason in batch.aside:
                 _logger.error("A line of the spool is set aside in %s: %s.", aside.FILE, reason)
         self._done |= batch.ends
 
     def before_fork(self) -> None:
-        """Nothing needs to rest."""
+        """Wait until no file is open."""
+        self._files.acquire()
 
     def after_fork(self, *, child: bool) -> None:
         """Let go, in a forked child, of a lead that is the parent's."""
         if child:
-            self.release()
+            self._release()
+        self._files.release()
 
     def _read(self) -> tuple[Batch, int]:
         """Return the next batch and its size."""
@@ -143,20 +155,22 @@ class Backlog:
 
     def _read_segment(self, path: Path, limit: int) -> bytes:
         """Return up to about `limit` bytes of whole records that are not done, and remove a segment without any."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            done = self._done.get(path, 0)
-            data = _read_lines(descriptor, done, limit)
-            if not data and try_lock(descriptor) and is_at(descriptor, path):
-                # Nobody writes it any more; what came between the look and the lock is read now. A last line without
-                # its end was being written when its owner died: it was not answered, and is not part of the segment.
+        with self._files:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                done = self._done.get(path, 0)
                 data = _read_lines(descriptor, done, limit)
-                if not data:
-                    path.unlink()
-                    self._done.pop(path, None)
-            return data
-        finally:
-            os.close(descriptor)
+                if not data and try_lock(descriptor) and is_at(descriptor, path):
+                    # Nobody writes it any more; what came between the look and the lock is read now. A last line
+                    # without its end was being written when its owner died: it was not answered, and is not part of
+                    # the segment.
+                    data = _read_lines(descriptor, done, limit)
+                    if not data:
+                        path.unlink()
+                        self._done.pop(path, None)
+                return data
+            finally:
+                os.close(descriptor)
 
 
 def _read_lines(descriptor: int, start: int, limit: int) -> bytes:
