@@ -59,6 +59,11 @@ class Backlog:
     def __repr__(self) -> str:
         return f"<Backlog {self._folder.name}>"
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that drains the folder."""
+        return self._leading is not None
+
     def lead(self) -> bool:
         """Become the one that drains this folder, or stay it; tell whether that is so.
 
