@@ -153,6 +153,7 @@ class Spool:
                 segment.sync()
             except OSError as error:
                 failed = error
+                self._try_to_rotate(segment)
         with self._rotating:  # no fork happens now: a child would hold a lock that nothing in it can give up
             for segment in sealed:  # as well on disk as they will ever be; whoever drains may remove them
                 segment.close()
