@@ -163,6 +163,8 @@ class Backlog:
         with self._files:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
+                if os.fstat(descriptor).st_size < self._done.get(path, 0):
+                    del self._done[path]  # somebody has cut it: what is in it now comes again, which is harmless
                 done = self._done.get(path, 0)
                 data = _read_lines(descriptor, done, limit)
                 if not data and try_lock(descriptor) and is_at(descriptor, path):
