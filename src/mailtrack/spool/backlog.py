@@ -134,7 +134,9 @@ class Backlog:
         """Return the next batch and its size."""
         batch = Batch()
         room = self._batch_bytes
-        for path in segments(self._folder):
+        with self._files:
+            paths = segments(self._folder)
+        for path in paths:
             if room <= 0:
                 break
             with self._passing_over_errors(path):
