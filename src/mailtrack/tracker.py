@@ -119,8 +119,9 @@ class Tracker:
         """
         with self._starting:
             if self._spool is not None and not self._spool.is_open:
-                self._worker = SpoolWorker(self._spool, self.store)
-                self._worker.start()
+                worker = SpoolWorker(self._spool, self.store)
+                worker.start()
+                self._worker = worker
 
     def stop(self, *, timeout: float = 5.0) -> bool:
         """Stop using the spool, and wait until what this process took is stored. Harmless where nothing was started.

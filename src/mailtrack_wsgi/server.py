@@ -32,7 +32,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         on_start: called when the server listens.
 
     Raises:
-        ServerError: granian is not installed, or the address can't be listened on.
+        ServerError: granian is not installed, the address can't be listened on, or the spool can't be used.
         StorageError: the storage can't be opened.
     """
     try:
@@ -89,10 +89,13 @@ def _draining(settings: Settings) -> "Iterator[None]":
     if spool is None:
         yield
         return
-    spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open_storage(settings.database) as storage:
         drainer = Drainer(spool.folder, Tracker(storage).store)
-        drainer.start()
+        try:
+            spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            drainer.start()
+        except OSError as error:
+            raise ServerError(f"The spool can't be used: {error.strerror}.") from error
         try:
             yield
         finally:

@@ -41,10 +41,11 @@ def status(as_json: bool, **given: str | None) -> None:
 def drain(**given: str | None) -> None:
     """Store what waits, where no running process does so."""
     settings = Settings.resolve(given)
-    backlog = Backlog(_folder(settings))
+    folder = _folder(settings)
+    backlog = Backlog(folder)
     with open_storage(settings.database) as storage:
         try:
-            if not backlog.lead():
+            if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
             click.echo(f"{drain_spool(backlog, Tracker(storage).store):,} hits stored.", err=True)
         except OSError as error:
