@@ -115,7 +115,7 @@ def load_networks(path: Path | str) -> Networks:
         InvalidRules: some lines are neither; each is told by its number.
         OSError: the file can't be read.
     """
-    with Path(path).open(encoding="utf-8", errors="replace") as lines:
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
         return Networks.from_lines(lines)
 
 
