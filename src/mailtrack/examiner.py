@@ -1,6 +1,7 @@
 """`Examiner`: makes opens of hits, with all that is found out about them, and looks at stored ones again."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import attrs
 
@@ -30,14 +31,18 @@ class Examiner:
     """Judges hits, and names their clients. Thread-safe.
 
     Args:
-        judge: by which rules.
+        judge: by which rules; by those that come with mailtrack, if not given.
     """
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge | None) -> None:
+        self._given = judge
         self._patterns = Patterns()
         self._lock = ForkSafeLock()
         self._seen: dict[str, tuple[str, ...]] = {}  # what hits show that are not stored yet, by their ids
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return self._given or Judge()  # made when first needed: many programs only make tokens
 
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.

@@ -84,7 +84,7 @@ class Tracker:
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
-        self._examiner = Examiner(Judge() if judge is None else judge)
+        self._examiner = Examiner(judge)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())

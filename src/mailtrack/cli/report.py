@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import database_option, echo_json, echo_table, json_option, opened_tracker
+from mailtrack.cli.common import database_option, echo_json, echo_table, json_option, judge_options, opened_tracker
 from mailtrack.report import Count, Named, Rate, Report
 from mailtrack.times import to_text
 
@@ -51,6 +51,7 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
 
 @click.command()
 @click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
+@judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
