@@ -57,7 +57,11 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
     )
     server.on_startup(on_start)
     with _draining(settings):
-        server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+        try:
+            server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+        except SystemExit:  # a worker that died is still to be replaced
+            if not server.interrupt_signal:
+                raise
 
 
 def _check_address(host: str, port: int) -> None:
