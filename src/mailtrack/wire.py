@@ -28,8 +28,9 @@ def make_converter() -> cattrs.Converter:
       "views", "countedViews", "opened", "openedRaw": numbers}`.
     - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
-    - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a number of seconds, and a
-      period `{"start", "opens"}` with the time in the report's zone, as in `"2025-11-06T00:00:00+01:00"`.
+    - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
+      number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
+      `"2025-11-06T00:00:00+01:00"`.
     - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
       "counted"}`.
     """
