@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from mailtrack import Certainty, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack.model import MAX_TEXT_LENGTH, clean_text, parse_ip
 from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing.factories import NOON
@@ -100,6 +100,21 @@ class TestTimes:
 class TestPixel:
     def test_the_short_id_is_the_first_eight_digits(self) -> None:
         assert make_pixel(pixel_id="a1b2c3d4-e5f6-7890-1234-567890abcdef").short_id == "a1b2c3d4"
+
+
+class TestOpen:
+    def test_it_is_a_view_unless_it_repeats_one(self) -> None:
+        new = make_open(make_pixel())
+        views = [attrs.evolve(new, signs=signs).is_view for signs in [(), ("range",), ("repeat",), ("range", "repeat")]]
+        assert views == [True, True, False, False]
+
+    def test_it_counts_unless_told_otherwise(self) -> None:
+        assert make_open(make_pixel()).counted
+
+
+class TestClient:
+    def test_nothing_is_known_by_default(self) -> None:
+        assert attrs.astuple(Client()) == ("unknown", "", "unknown", "unknown")
 
 
 class TestReprs:

@@ -7,7 +7,6 @@ import PIL.Image
 import pytest
 
 from mailtrack import (
-    HourCount,
     ImageNotFound,
     InvalidEmails,
     InvalidImage,
@@ -21,7 +20,6 @@ from mailtrack import (
     Storage,
     StorageError,
     Tracker,
-    VerdictKind,
     tokens,
 )
 from mailtrack.images import TRANSPARENT_PNG
@@ -176,7 +174,10 @@ class TestPixels:
             tracker.list_recipients,
             tracker.iter_recipients,
             tracker.list_opens,
-            tracker.count_by_hour,
+            tracker.iter_opens,
+            tracker.iter_opens_with_recipients,
+            tracker.report,
+            tracker.rejudge,
         ):
             with pytest.raises(PixelNotFound):
                 call(key)
@@ -237,10 +238,10 @@ class TestRecipients:
         tracker.delete_pixel(pixel.id)
         assert len(list(walk)) == 999
 
-    def test_they_are_listed_by_whether_they_opened(self, tracker: Tracker) -> None:
+    def test_they_are_listed_by_whether_they_opened(self, tracker: Tracker, thunderbird: str) -> None:
         pixel = tracker.create_pixel("Spring launch")
         ann, bob = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.org"])
-        tracker.record(pixel.id, token=bob.token)
+        tracker.record(pixel.id, token=bob.token, user_agent=thunderbird)
         found = [tracker.list_recipients(pixel.id, opened=opened).items for opened in (True, False)]
         assert [[one.id for one in items] for items in found] == [[bob.id], [ann.id]]
 
@@ -297,6 +298,19 @@ class TestHits:
     @pytest.mark.parametrize("pixel", ["", "x", "../../..", "x" * 10_000])
     def test_there_is_none_for_what_cannot_be_a_pixel(self, tracker: Tracker, pixel: str) -> None:
         assert tracker.new_hit(pixel) is None
+
+    def test_what_strangers_say_is_cleaned(self, tracker: Tracker) -> None:
+        hit = tracker.new_hit("a1b2c3d4", ip="::ffff:192.0.2.1", user_agent="a\x1b[0m", referer="x" * 600)
+        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "a\ufffd[0m", "x" * 512)
+
+    def test_an_address_that_is_none_is_none(self, tracker: Tracker) -> None:
+        assert tracker.new_hit("a1b2c3d4", ip="unknown").ip is None
+
+    def test_what_its_headers_announce_comes_in_one_order_once_and_anything_else_is_dropped(
+        self, tracker: Tracker
+    ) -> None:
+        hit = tracker.new_hit("a1b2c3d4", signs=["range", "repeat", "no-language", "range", "x\ty"])
+        assert hit.signs == ("no-language", "range")
 
     @pytest.mark.parametrize("token", ["", "x", "tok_", "x" * 1_000_000, "tok_\ud800"])
     def test_what_cannot_be_a_token_is_none(self, tracker: Tracker, token: str) -> None:
@@ -373,17 +387,15 @@ class TestRecording:
         hits = [tracker.new_hit(pixel.id), tracker.new_hit(make_pixel().id), tracker.new_hit(pixel.short_id)]
         assert [tracker.store(hits), tracker.store(hits), tracker.store([])] == [2, 0, 0]
 
-    def test_opens_are_counted(self, tracker: Tracker, clock: FakeClock) -> None:
+    def test_opens_are_counted(self, tracker: Tracker, clock: FakeClock, thunderbird: str) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         for _ in range(2):
-            tracker.record(pixel.id, token=ann.token)
+            tracker.record(pixel.id, token=ann.token, user_agent=thunderbird)
             clock.advance(hours=1)
         span = OpenSpan(number=2, first=NOON, last=NOON + timedelta(hours=1))
-        assert [tracker.get_pixel(pixel.id).opens, tracker.get_recipients([ann.id])[ann.id].opens] == [span, span]
-        assert tracker.count_by_hour(pixel.short_id) == [
-            HourCount(hour=NOON + timedelta(hours=hour), kind=VerdictKind.UNKNOWN, opens=1) for hour in (0, 1)
-        ]
+        owners = [tracker.get_pixel(pixel.id), tracker.get_recipients([ann.id])[ann.id]]
+        assert [(one.opens, one.counted) for one in owners] == [(span, span)] * 2
 
     def test_the_log_keeps_the_order_of_arrival_when_the_clock_jumps_back(
         self, tracker: Tracker, clock: FakeClock

@@ -51,10 +51,10 @@ class TestWhatIsWrittenIsRead:
         assert from_line(to_line(hit)[:-1]) == hit
 
     @given(HITS)
-    def test_any_hit_is_one_line_of_nine_fields(self, hit: Hit) -> None:
+    def test_any_hit_is_one_line_of_ten_fields(self, hit: Hit) -> None:
         line = to_line(hit)
         assert (line.count(b"\n"), line.endswith(b"\n")) == (1, True)
-        assert len(line.split(b"\t")) == 9
+        assert len(line.split(b"\t")) == 10
         assert len(line.decode().splitlines()) == 1
 
     def test_the_line_is_as_documented(self) -> None:
@@ -66,15 +66,18 @@ class TestWhatIsWrittenIsRead:
             ip="192.0.2.1",
             user_agent="Grüße",
             referer="",
+            signs=("no-language", "range"),
         )
-        body = f"1\t{hit.id}\t2025-11-06T12:00:00.007Z\ta1b2c3d4\t{hit.token}\t192.0.2.1\tGrüße\t\t".encode()
+        body = (
+            f"1\t{hit.id}\t2025-11-06T12:00:00.007Z\ta1b2c3d4\t{hit.token}\t192.0.2.1\tGrüße\t\tno-language range\t"
+        ).encode()
         assert to_line(hit) == with_checksum(body)
 
     def test_a_line_is_made_of_the_fields_of_a_hit(self) -> None:
-        line = make_line("0" * 32, 1762430400007, "a1b2c3d4", None, "192.0.2.1", "Mail/1", "x")
+        line = make_line("0" * 32, 1762430400007, "a1b2c3d4", None, "192.0.2.1", "Mail/1", "x", ("range",))
         at = datetime(2025, 11, 6, 12, 0, 0, 7000, UTC)
         assert from_line(line) == Hit(
-            id="0" * 32, pixel="a1b2c3d4", at=at, ip="192.0.2.1", user_agent="Mail/1", referer="x"
+            id="0" * 32, pixel="a1b2c3d4", at=at, ip="192.0.2.1", user_agent="Mail/1", referer="x", signs=("range",)
         )
 
     def test_what_a_hit_does_not_have_is_a_dash(self) -> None:

@@ -90,17 +90,17 @@ def test_a_pixel_that_nobody_opened_has_a_page(logs):
 
 
 @each_storage
-def test_an_open_is_shown_with_its_time_recipient_and_client(client, logs, pixel, recipient):
+def test_an_open_is_shown_with_its_time_recipient_and_client(client, logs, pixel, recipient, thunderbird):
     client.get(
         f"/tracker/{pixel.short_id}.png?token={recipient.token}",
-        headers={"User-Agent": "Mozilla/5.0", "Referer": "https://webmail.example.com/"},
+        headers={"User-Agent": thunderbird, "Referer": "https://webmail.example.com/"},
         address="203.0.113.9",
     )
     head, row = Page(logs().text).rows
     assert head == ["Time (UTC)", "Recipient", "Verdict", "User agent", "Address", "Referer"]
     time, *others = row
     assert re.fullmatch(r"2025-11-06 12:00:\d\d", time)
-    assert others == ["ann@example.org", "unknown", "Mozilla/5.0", "203.0.113.9", "https://webmail.example.com/"]
+    assert others == ["ann@example.org", "human", thunderbird, "203.0.113.9", "https://webmail.example.com/"]
 
 
 @each_storage
