@@ -102,8 +102,13 @@ class Server:
                 found.append(int(path.parent.name))
         return found
 
-    def end_group(self) -> None:
-        """Kill what is left of the server, after its parent process ended."""
+    def kill_alone(self) -> None:
+        """Kill the parent process and leave its workers alone."""
+        self.process.kill()
+        self.process.wait()
+
+    def kill_rest(self) -> None:
+        """Kill the workers that are left after the parent process ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -177,7 +182,7 @@ def _running(folder: Path, *options: object, environment: dict[str, str] | None 
                     process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
-            server.end_group()
+            server.kill_rest()
 
 
 @pytest.fixture(scope="session")
