@@ -71,6 +71,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
         monkeypatch.setattr(module, "os", faults)
     for module in (segment, aside):
         monkeypatch.setattr(module, "fcntl", faults)
+    monkeypatch.setattr(segment, "write", faults.write)
     monkeypatch.setattr(segment, "_sync_data", faults.sync_data)
     monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: _unlink(faults, path, missing_ok))
     return faults
@@ -477,10 +478,8 @@ class TestFullSpools:
         def write(*_: object) -> int:
             raise OSError(error, os.strerror(error))
 
-        broken = Faults()
-        broken.write = write
         with monkeypatch.context() as context:
-            context.setattr(segment, "os", broken)
+            context.setattr(segment, "write", write)
             mail.open(5)
         mail.open(5)
         mail.wait_for(10)

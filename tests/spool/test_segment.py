@@ -38,6 +38,7 @@ def fake_os(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     fake = Fake()
     monkeypatch.setattr(module, "os", fake)
+    monkeypatch.setattr(module, "write", lambda *arguments: fake.write(*arguments))
     return lambda **functions: fake.__dict__.update(functions)
 
 
