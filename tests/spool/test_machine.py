@@ -175,9 +175,10 @@ class SpoolMachine(RuleBasedStateMachine):
         assert len(self.stored) == len(set(self.stored))
 
     @invariant()
-    def what_is_set_aside_was_damaged_or_refused_and_is_there_once(self) -> None:
+    def what_is_set_aside_was_damaged_or_refused_and_no_line_is_there_twice(self) -> None:
         assert self._aside() <= self.damaged | self.poison
-        assert get_status(self.folder).set_aside == len(self._aside())
+        lines = self._lines_aside()
+        assert get_status(self.folder).set_aside == len(lines) == len(set(lines))
 
     @invariant()
     def a_process_that_took_nothing_more_knows_what_waits(self) -> None:
@@ -231,10 +232,12 @@ class SpoolMachine(RuleBasedStateMachine):
             file.write(to_line(make_hit("a1b2c3d4"))[:torn])
         self.orphans |= set(mine)
 
-    def _aside(self) -> set[str]:
+    def _lines_aside(self) -> list[bytes]:
         file = self.folder / "set-aside.lines"
-        lines = file.read_bytes().splitlines() if file.exists() else []
-        return {from_line(b"1" + line[1:]).id for line in lines}
+        return file.read_bytes().splitlines() if file.exists() else []
+
+    def _aside(self) -> set[str]:
+        return {from_line(b"1" + line[1:]).id for line in self._lines_aside()}
 
     def _process(self, place: int) -> Process:
         return self.processes[place % len(self.processes)]
