@@ -17,6 +17,18 @@ settings.register_profile("thorough", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 
+@pytest.fixture(scope="session")
+def thunderbird() -> str:
+    """The user agent of a mail program: its opens are a person's, and count."""
+    return "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1"
+
+
+@pytest.fixture(scope="session")
+def robot() -> str:
+    """The user agent of a machine: its opens do not count."""
+    return "python-requests/2.32.3"
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-HEAVY = {"sqlite_utils", "PIL", "cattrs", "email_validator", "click", "werkzeug", "jinja2", "limits", "granian"}
+HEAVY = {
+    *("PIL", "cattrs", "click", "email_validator", "granian", "jinja2", "limits", "sqlite_utils", "ua_parser"),
+    "werkzeug",
+}
 
 
 def _loaded_by(code: str) -> set[str]:

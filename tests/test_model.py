@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from mailtrack import Certainty, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack.model import MAX_TEXT_LENGTH, clean_text, parse_ip
 from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing.factories import NOON
@@ -89,8 +89,7 @@ class TestTimes:
         expected = NOON.replace(microsecond=1000)
         pixel = make_pixel(at=at)
         found = [pixel.created_at, make_recipient(pixel, at=at).created_at, make_open(pixel, at=at).opened_at]
-        found.append(make_hit(pixel, at=at).at)
-        assert found == [expected] * 4
+        assert found == [expected] * 3
         assert {one.tzinfo for one in found} == {UTC}
 
     def test_naive_times_are_refused(self) -> None:
@@ -103,13 +102,19 @@ class TestPixel:
         assert make_pixel(pixel_id="a1b2c3d4-e5f6-7890-1234-567890abcdef").short_id == "a1b2c3d4"
 
 
-class TestHit:
-    def test_what_strangers_say_is_cleaned(self) -> None:
-        hit = Hit(id="1", pixel="a1b2c3d4", at=NOON, ip="::ffff:192.0.2.1", user_agent="a\x1b[0m", referer="x" * 600)
-        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "a\ufffd[0m", "x" * 512)
+class TestOpen:
+    def test_it_is_a_view_unless_it_repeats_one(self) -> None:
+        new = make_open(make_pixel())
+        views = [attrs.evolve(new, signs=signs).is_view for signs in [(), ("range",), ("repeat",), ("range", "repeat")]]
+        assert views == [True, True, False, False]
 
-    def test_an_address_that_is_none_is_none(self) -> None:
-        assert Hit(id="1", pixel="a1b2c3d4", at=NOON, ip="unknown").ip is None
+    def test_it_counts_unless_told_otherwise(self) -> None:
+        assert make_open(make_pixel()).counted
+
+
+class TestClient:
+    def test_nothing_is_known_by_default(self) -> None:
+        assert attrs.astuple(Client()) == ("unknown", "", "unknown", "unknown")
 
 
 class TestReprs:

@@ -2,7 +2,7 @@ import json
 
 import attrs
 
-from mailtrack import Certainty, OpenSpan, Page, Urls, Verdict, VerdictKind, wire
+from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind, wire
 from mailtrack.testing import make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing.factories import NOON
 
@@ -14,7 +14,7 @@ OPENED_ONCE = OpenSpan(number=1, first=NOON, last=NOON)
 
 class TestPixel:
     def test_it_has_its_url_and_its_counts(self) -> None:
-        pixel = attrs.evolve(make_pixel("Spring"), recipients=3, opens=OPENED_ONCE)
+        pixel = attrs.evolve(make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=1, opened_raw=1)
         assert wire.pixel(pixel, URLS) == {
             "id": pixel.id,
             "name": "Spring",
@@ -22,6 +22,11 @@ class TestPixel:
             "imagePath": None,
             "recipients": 3,
             "opens": {"number": 1, "first": TIME, "last": TIME},
+            "counted": NEVER,
+            "views": 1,
+            "countedViews": 0,
+            "opened": 0,
+            "openedRaw": 1,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png",
             "logsUrl": f"https://mail.example.com/logs/{pixel.short_id}",
         }
@@ -40,18 +45,21 @@ class TestRecipient:
             "token": recipient.token,
             "createdAt": TIME,
             "opens": NEVER,
+            "counted": NEVER,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png?token={recipient.token}",
         }
 
 
 class TestOpen:
-    def test_it_has_its_verdict_with_all_reasons(self) -> None:
+    def test_it_has_its_verdict_with_all_reasons_and_its_client(self) -> None:
         pixel = make_pixel()
         recipient = make_recipient(pixel)
         verdict = Verdict(
             kind=VerdictKind.PROXY, vendor="Vendor", reasons=("a", "b"), certainty=Certainty.CERTAIN, rules_version=2
         )
-        value = attrs.evolve(make_open(pixel, recipient, verdict=verdict), token=recipient.token)
+        client = Client(name="Thunderbird", version="128", os="Linux", device="desktop")
+        judged = {"client": client, "counted": False, "signs": ("repeat",), "age": 1.5}
+        value = attrs.evolve(make_open(pixel, recipient, verdict=verdict), token=recipient.token, **judged)
         assert wire.open_(value) == {
             "id": value.id,
             "recipientId": recipient.id,
@@ -67,6 +75,8 @@ class TestOpen:
                 "certainty": "certain",
                 "rulesVersion": 2,
             },
+            "client": {"name": "Thunderbird", "version": "128", "os": "Linux", "device": "desktop"},
+            "counted": False,
         }
 
     def test_what_is_not_known_is_null(self) -> None:

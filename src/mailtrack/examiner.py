@@ -1,6 +1,8 @@
 """`Examiner`: makes opens of hits, with all that is found out about them, and looks at stored ones again."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import attrs
 
@@ -11,6 +13,7 @@ from mailtrack.verdicts import Judge, Patterns, name_client
 from mailtrack.verdicts.judge import NO_RULE
 
 _READ_AT_ONCE = 1000
+_MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
 _CHANGED_AT_ONCE = 50_000  # each time all counts of the pixel are made anew
 
 
@@ -20,7 +23,8 @@ class Rejudged:
 
     Attributes:
         opens: how many were looked at.
-        changed: how many of them have another verdict, client or weight now.
+        changed: how many of them have another verdict, client or weight now. That other rules came to the same is
+            kept, but is no change.
     """
 
     opens: int
@@ -31,19 +35,26 @@ class Examiner:
     """Judges hits, and names their clients. Thread-safe.
 
     Args:
-        judge: by which rules.
+        judge: by which rules; by those that come with mailtrack, if not given.
     """
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge | None) -> None:
+        self._given = judge
         self._patterns = Patterns()
         self._lock = ForkSafeLock()
-        self._seen: dict[str, tuple[str, ...]] = {}  # what hits show that are not stored yet, by their ids
+        # What hits show that are not stored yet, by their ids. Some may never be: their storage failed, and nobody has
+        # kept them.
+        self._seen: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return self._given or Judge()  # made when first needed: many programs only make tokens
 
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.
 
-        A hit may be given again, as long as it was not told to be `stored`: it gets what it got before.
+        A hit may be given again, as long as it was not told to be `stored`: it gets what it got before, unless 50,000
+        others came meanwhile.
         """
         return [
             self._open(hit, target, signs)
@@ -77,10 +88,14 @@ class Examiner:
 
     def _signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         with self._lock:
-            new = [hit for hit in hits if hit.id not in self._seen]
+            # By their ids: one that is given twice is no repeat of itself.
+            new = list({hit.id: hit for hit in hits if hit.id not in self._seen}.values())
             for hit, shown in zip(new, self._patterns.signs(new), strict=True):
                 self._seen[hit.id] = hit.signs + shown
-            return [self._seen[hit.id] for hit in hits]
+            found = [self._seen[hit.id] for hit in hits]
+            while len(self._seen) > _MAX_SEEN:
+                self._seen.popitem(last=False)
+            return found
 
     def _open(self, hit: Hit, target: Target, signs: tuple[str, ...]) -> Open:
         made_at = target.token_made_at
@@ -113,12 +128,18 @@ def rejudge(storage: Storage, examiner: Examiner, pixel_id: str) -> Iterator[Rej
             judgement = examiner.examine_again(one)
             if (judgement.verdict, judgement.client, judgement.counted) != (one.verdict, one.client, one.counted):
                 changes.append(judgement)
+                changed += not _is_same(judgement, one)
         cursor = page.next
         if changes and (cursor is None or len(changes) >= _CHANGED_AT_ONCE):
             storage.judge_again(pixel_id, changes)
-            changed += len(changes)
             changes.clear()
         done += len(page.items)
-        yield Rejudged(opens=done, changed=changed + len(changes))
+        yield Rejudged(opens=done, changed=changed)
         if cursor is None:
             return
+
+
+def _is_same(judgement: Judgement, stored: Open) -> bool:
+    """Tell whether a judgement says what was known before, be it by other rules."""
+    before = attrs.evolve(stored.verdict, rules_version=judgement.verdict.rules_version)
+    return (judgement.verdict, judgement.client, judgement.counted) == (before, stored.client, stored.counted)

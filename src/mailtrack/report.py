@@ -159,7 +159,11 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
             _median((count.bucket, count.recipients) for count in figures.delays),
         ),
         delays=tuple(_to_ranges(figures.delays)),
-        hours=tuple(Period(start, opens) for start, opens in _sum_up(hours)),
+        hours=tuple(
+            # By the hour of UTC: Python takes the two hours of a zone that have one name for equal.
+            Period(start.astimezone(zone), opens)
+            for start, opens in _sum_up((hour.hour, hour) for hour in figures.hours)
+        ),
         days=tuple(
             Period(start, opens)
             for start, opens in _sum_up((start.replace(hour=0, minute=0, fold=0), hour) for start, hour in hours)

@@ -96,7 +96,7 @@ class Tracker:
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
-        self._examiner = Examiner(Judge() if judge is None else judge)
+        self._examiner = Examiner(judge)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
@@ -135,8 +135,9 @@ class Tracker:
         """
         with self._starting:
             if self._spool is not None and not self._spool.is_open:
-                self._worker = SpoolWorker(self._spool, self.store)
-                self._worker.start()
+                worker = SpoolWorker(self._spool, self.store)
+                worker.start()
+                self._worker = worker
 
     def stop(self, *, timeout: float = 5.0) -> bool:
         """Stop using the spool, and wait until what this process took is stored. Harmless where nothing was started.

@@ -28,8 +28,9 @@ def make_converter() -> cattrs.Converter:
       "views", "countedViews", "opened", "openedRaw": numbers}`.
     - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
-    - `Report`: its attributes; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a number of seconds, and a
-      period `{"start", "opens"}` with the time in the report's zone, as in `"2025-11-06T00:00:00+01:00"`.
+    - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
+      number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
+      `"2025-11-06T00:00:00+01:00"`.
     - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
       "counted"}`.
     """
@@ -49,7 +50,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(Pixel, _unstructure(converter, Pixel, image=image))
     local_time = override(unstruct_hook=lambda start: start.isoformat())
     converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
-    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted))
+    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted, top=omitted))
     return converter
 
 
@@ -85,9 +86,10 @@ def open_(value: Open) -> Json:
 
 
 def report(value: Report, urls: Urls) -> Json:
-    """Return a report, with the URLs of its pixel."""
+    """Return a report, with the URLs of its pixel and recipients."""
     found: Json = _converter.unstructure(value)
-    return found | {"pixel": pixel(value.pixel, urls), "rateBase": "recipients"}
+    top = [recipient(one, value.pixel, urls) for one in value.top]
+    return found | {"pixel": pixel(value.pixel, urls), "rateBase": "recipients", "top": top}
 
 
 def page(value: Page[T], item: Callable[[T], Json]) -> Json:

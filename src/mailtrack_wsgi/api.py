@@ -91,9 +91,10 @@ def _csv_response(pieces: Iterator[bytes], name: str) -> Response:
 
 def get_report(site: Site, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/report`."""
+    time_zone = one_argument(request, "timeZone")
     report = site.tracker.report(
         pixel,
-        time_zone=one_argument(request, "timeZone") or "UTC",
+        time_zone="UTC" if time_zone is None else time_zone,
         top=number_argument(request, "top", DEFAULT_TOP),
     )
     return json_response(wire.report(report, site.urls(request.environ)))

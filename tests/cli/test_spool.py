@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mailtrack import Spool
+from mailtrack.spool.records import to_line
 
 EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "set_aside": 0}
 
@@ -15,7 +16,7 @@ def left(tmp_path, tracker, pixel):
     spool = Spool(tmp_path / "mailtrack.db.spool")
     spool.open()
     for number in range(3):
-        spool.append(tracker.new_hit(pixel.id, user_agent=f"#{number}"))
+        spool.append(to_line(tracker.new_hit(pixel.id, user_agent=f"#{number}")))
     spool.close()
     return spool
 

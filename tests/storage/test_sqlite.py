@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 from hypothesis import settings
 
-from mailtrack import Storage, Verdict, VerdictKind, open_storage
+from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import (
     StorageContract,
@@ -262,3 +262,22 @@ class TestCosts:
             return spies.made[0].count_instructions(call)
 
         assert cost(1000) <= 1.2 * cost(10)
+
+    @pytest.mark.parametrize("what", ["opens", "recipients", "names"])
+    def test_figures_cost_the_same_however_many_there_are(self, storage, spies, what: str) -> None:
+        def cost(number: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            crowd = make_recipients(pixel, [f"r{n}@example.org" for n in range(number if what == "recipients" else 20)])
+            storage.add_recipients(pixel.id, crowd)
+            names = range(number if what == "names" else 20)
+            numbers = range(40 if what == "recipients" else number)
+            storage.add_opens(
+                [
+                    make_open(pixel, crowd[n % len(crowd)], client=Client(name=f"client {names[n % len(names)]}"))
+                    for n in numbers
+                ]
+            )
+            return spies.made[0].count_instructions(partial(storage.get_figures, pixel.id, top=10))
+
+        assert cost(3000) <= 1.2 * cost(100)

@@ -75,6 +75,29 @@ def test_addresses_are_in_utf_8(export, tracker, pixel):
     assert rows(export())[1][0] == "änn@bücher.example"
 
 
+@pytest.fixture
+def opened(tracker, pixel, thunderbird, robot):
+    """Ann has opened; a machine has fetched Bob's image; nobody has fetched Cem's."""
+    ann, bob, _ = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem")])
+    tracker.record(pixel.id, token=ann.token, user_agent=thunderbird)
+    tracker.record(pixel.id, token=bob.token, user_agent=robot)
+
+
+@pytest.mark.usefixtures("opened")
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [("", "ann bob cem"), ("?opened=true", "ann"), ("?opened=false", "bob cem"), ("?opened=false&raw=1", "bob cem")],
+)
+def test_recipients_can_be_asked_for_by_whether_they_opened(export, query, names):
+    assert [row[0] for row in rows(export(query))[1:]] == [f"{name}@example.org" for name in names.split()]
+
+
+@pytest.mark.parametrize("opened", ["", "True", "1", "yes", "no", "true&opened=false"])
+def test_opened_is_true_or_false(export, opened):
+    answer = export(f"?opened={opened}")
+    assert (answer.status, list(answer.json)) == (400, ["error"])
+
+
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_is_not_found(export, key):
     answer = export(key=key)

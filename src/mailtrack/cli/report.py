@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import database_option, echo_json, echo_table, json_option, opened_tracker
+from mailtrack.cli.common import (
+    base_url_option,
+    database_option,
+    echo_json,
+    echo_table,
+    json_option,
+    judge_options,
+    opened_tracker,
+)
 from mailtrack.report import Count, Named, Rate, Report
 from mailtrack.times import to_text
 
@@ -22,6 +30,7 @@ _DAYS = 14
 @click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
 @json_option
 @database_option
+@base_url_option
 def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | None) -> None:
     """Show the figures of PIXEL: those that count, and raw ones with machines' opens beside them."""
     with opened_tracker(**given) as tracker:
@@ -51,6 +60,7 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
 
 @click.command()
 @click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
+@judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""

@@ -26,8 +26,8 @@ def keep(folder: Path, lines: Sequence[bytes]) -> None:
         file.seek(0)
         present = file.read()
         size = present.rfind(b"\n") + 1  # half a line is there where adding one failed before
-        known = set(present[:size].splitlines())
-        data = b"".join(line + b"\n" for line in lines if line not in known)
+        known = set(present[:size].split(b"\n")[:-1])
+        data = b"".join(line + b"\n" for line in dict.fromkeys(lines) if line not in known)
         file.truncate(size)
         try:
             if file.write(data) != len(data):

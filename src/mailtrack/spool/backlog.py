@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from mailtrack.spool.segment import SUFFIX, is_at, try_lock
 from mailtrack.storage import forks
 
 _BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
+_LINE_BYTES = 512  # an ordinary line is shorter
 
 _logger = logging.getLogger(__name__)
 
@@ -51,10 +53,16 @@ class Backlog:
         self._leading: int | None = None  # the folder, open and locked
         self._done: dict[Path, int] = {}
         self._unusable: set[Path] = set()
+        self._files = threading.Lock()  # held while one is open, as a forked child would keep it open, and locked
         forks.watch(self)
 
     def __repr__(self) -> str:
         return f"<Backlog {self._folder.name}>"
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that drains the folder."""
+        return self._leading is not None
 
     def lead(self) -> bool:
         """Become the one that drains this folder, or stay it; tell whether that is so.
@@ -62,25 +70,42 @@ class Backlog:
         Raises:
             OSError: the folder can't be used.
         """
-        if self._leading is None:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            if not try_lock(descriptor):
-                os.close(descriptor)
-                return False
-            self._leading = descriptor
-        return True
+        with self._files:
+            if self._leading is None:
+                descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    if try_lock(descriptor):
+                        self._leading = descriptor
+                finally:
+                    if self._leading is None:
+                        os.close(descriptor)
+            return self._leading is not None
 
     def release(self) -> None:
         """Let another process lead. What was not acknowledged is handed over to it."""
+        with self._files:
+            self._release()
+
+    def _release(self) -> None:
         descriptor, self._leading = self._leading, None
         self._done.clear()
         if descriptor is not None:
             os.close(descriptor)
 
     def batches(self) -> Iterator[Batch]:
-        """Return what waits, the oldest segments first. Acknowledge each batch before the next."""
-        while (batch := self._read()).ends:
-            yield batch
+        """Return what waits, the oldest segments first. Acknowledge each batch before the next.
+
+        A small batch is the last one: what is written meanwhile makes a larger batch later, instead of many of a line
+        or two.
+        """
+        size = self._batch_bytes
+        while size * 2 >= self._batch_bytes:
+            batch, size = self._read()
+            if batch.ends:
+                yield batch
+        for path in batch.ends:  # these were read to their ends
+            with self._passing_over_errors(path):
+                self._read_segment(path, _LINE_BYTES)
 
     def acknowledge(self, batch: Batch) -> None:
         """Forget a batch that the storage has.
@@ -89,23 +114,29 @@ class Backlog:
             OSError: what it sets aside can't be kept, and it is not forgotten.
         """
         if batch.aside:
-            aside.keep(self._folder, [line for line, _ in batch.aside])
+            with self._files:
+                aside.keep(self._folder, [line for line, _ in batch.aside])
             for _, reason in batch.aside:
                 _logger.error("A line of the spool is set aside in %s: %s.", aside.FILE, reason)
         self._done |= batch.ends
 
     def before_fork(self) -> None:
-        """Nothing needs to rest."""
+        """Wait until no file is open."""
+        self._files.acquire()
 
     def after_fork(self, *, child: bool) -> None:
         """Let go, in a forked child, of a lead that is the parent's."""
         if child:
-            self.release()
+            self._release()
+        self._files.release()
 
-    def _read(self) -> Batch:
+    def _read(self) -> tuple[Batch, int]:
+        """Return the next batch and its size."""
         batch = Batch()
         room = self._batch_bytes
-        for path in segments(self._folder):
+        with self._files:
+            paths = segments(self._folder)
+        for path in paths:
             if room <= 0:
                 break
             with self._passing_over_errors(path):
@@ -114,7 +145,7 @@ class Backlog:
                     room -= len(data)
                     batch.ends[path] = self._done.get(path, 0) + len(data)
                     _parse(data, batch)
-        return batch
+        return batch, self._batch_bytes - room
 
     @contextmanager
     def _passing_over_errors(self, path: Path) -> Iterator[None]:
@@ -131,20 +162,24 @@ class Backlog:
 
     def _read_segment(self, path: Path, limit: int) -> bytes:
         """Return up to about `limit` bytes of whole records that are not done, and remove a segment without any."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            done = self._done.get(path, 0)
-            data = _read_lines(descriptor, done, limit)
-            if not data and try_lock(descriptor) and is_at(descriptor, path):
-                # Nobody writes it any more; what came between the look and the lock is read now. A last line without
-                # its end was being written when its owner died: it was not answered, and is not part of the segment.
+        with self._files:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if os.fstat(descriptor).st_size < self._done.get(path, 0):
+                    del self._done[path]  # somebody has cut it: what is in it now comes again, which is harmless
+                done = self._done.get(path, 0)
                 data = _read_lines(descriptor, done, limit)
-                if not data:
-                    path.unlink()
-                    self._done.pop(path, None)
-            return data
-        finally:
-            os.close(descriptor)
+                if not data and try_lock(descriptor) and is_at(descriptor, path):
+                    # Nobody writes it any more; what came between the look and the lock is read now. A last line
+                    # without its end was being written when its owner died: it was not answered, and is not part of
+                    # the segment.
+                    data = _read_lines(descriptor, done, limit)
+                    if not data:
+                        path.unlink()
+                        self._done.pop(path, None)
+                return data
+            finally:
+                os.close(descriptor)
 
 
 def _read_lines(descriptor: int, start: int, limit: int) -> bytes:

@@ -67,7 +67,6 @@ class Drainer:
         self._backlog = Backlog(folder)
         self._store = store
         self._wait = _POLL_SECONDS
-        self._led = False
         self._thread = Repeater("mailtrack-drain", self._work, first_wait=_POLL_SECONDS)
 
     def start(self) -> None:
@@ -79,22 +78,22 @@ class Drainer:
         self._backlog.lead()
         self._thread.start()
 
-    def stop(self, timeout: float) -> bool:
+    @property
+    def leads(self) -> bool:
+        """Whether it drains, and does not stand by."""
+        return self._backlog.leads
+
+    def stop(self, timeout: float) -> None:
         """Drain what is there, where this process leads, and end.
 
         Args:
             timeout: how long to wait, in seconds. Where the storage holds it up for longer, the thread ends later.
-
-        Returns:
-            Whether this process leads.
         """
         self._thread.stop(timeout)
-        return self._led
 
     def _work(self, *, last: bool) -> float:
         try:
-            self._led = self._backlog.lead()
-            if self._led:
+            if self._backlog.lead():
                 drain(self._backlog, self._store)
                 self._wait = _POLL_SECONDS
             else:

@@ -153,9 +153,10 @@ class Spool:
                 segment.sync()
             except OSError as error:
                 failed = error
-        for segment in sealed:  # as well on disk as they will ever be; whoever drains may remove them
-            segment.close()
-        with self._rotating:
+                self._try_to_rotate(segment)
+        with self._rotating:  # no fork happens now: a child would hold a lock that nothing in it can give up
+            for segment in sealed:  # as well on disk as they will ever be; whoever drains may remove them
+                segment.close()
             self._sealed = [segment for segment in self._sealed if segment not in sealed]
         if failed is not None:
             raise failed

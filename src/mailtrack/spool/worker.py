@@ -33,8 +33,12 @@ class SpoolWorker:
             OSError: the spool can't be opened.
         """
         self._spool.open()
-        self._syncer.start()
-        self._drainer.start()
+        try:
+            self._drainer.start()
+            self._syncer.start()
+        except BaseException:
+            self._spool.close()
+            raise
 
     def stop(self, timeout: float) -> bool:
         """Take no more hits, and wait until those that were taken are stored, here or by whoever drains.
@@ -48,12 +52,10 @@ class SpoolWorker:
         deadline = time.monotonic() + timeout
         self._spool.close()
         self._syncer.stop(timeout)
-        led = self._drainer.stop(max(0.0, deadline - time.monotonic()))
-        while self._spool.waits():
-            if led or time.monotonic() >= deadline:
-                return False
-            time.sleep(_LOOK_SECONDS)  # another process drains
-        return True
+        while self._spool.waits() and not self._drainer.leads and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)  # another process drains; should that end before it has all, this one goes on
+        self._drainer.stop(max(0.0, deadline - time.monotonic()))
+        return not self._spool.waits()
 
     def _sync(self, *, last: bool) -> float:  # noqa: ARG002  # the last time is like the others
         try:

@@ -6,7 +6,7 @@ from itertools import count
 
 from mailtrack import tokens
 from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.model import UNJUDGED, Hit, Image, Open, Pixel, Recipient, Verdict
+from mailtrack.model import UNJUDGED, UNKNOWN_CLIENT, Client, Hit, Image, Open, Pixel, Recipient, Verdict
 from mailtrack.times import to_milliseconds
 
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
@@ -60,7 +60,10 @@ def make_open(
     *,
     open_id: str | None = None,
     at: datetime = NOON,
+    signs: Sequence[str] = (),
     verdict: Verdict = UNJUDGED,
+    client: Client = UNKNOWN_CLIENT,
+    counted: bool = True,
 ) -> Open:
     """Make an open of a pixel, by a recipient or by nobody known."""
     return Open(
@@ -71,5 +74,8 @@ def make_open(
         ip="192.0.2.1",
         user_agent="Mozilla/5.0",
         referer="https://mail.example.com/",
+        signs=tuple(signs),
         verdict=verdict,
+        client=client,
+        counted=counted,
     )

@@ -84,6 +84,8 @@ class _Ranges:
         return len(self.firsts) // self._width
 
     def contains(self, packed: bytes) -> bool:
+        if not self.firsts[: self._width] <= packed <= self.lasts[-self._width :]:
+            return False
         place = bisect_right(range(len(self)), packed, key=self._first) - 1
         start = place * self._width
         return place >= 0 and packed <= self.lasts[start : start + self._width]
@@ -115,7 +117,7 @@ def load_networks(path: Path | str) -> Networks:
         InvalidRules: some lines are neither; each is told by its number.
         OSError: the file can't be read.
     """
-    with Path(path).open(encoding="utf-8", errors="replace") as lines:
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
         return Networks.from_lines(lines)
 
 

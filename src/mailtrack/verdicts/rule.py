@@ -113,16 +113,18 @@ def _check_conditions(rule: Rule) -> Iterator[str]:
         yield "it has no condition"
     if rule.user_agent is not None:
         yield from _check_expression(rule.user_agent)
-    if rule.sign is not None and rule.sign not in SIGNS:
+    if rule.sign is not None and not _is_sign(rule.sign):
         yield f"the sign must be one of {', '.join(sorted(SIGNS))}"
     if rule.network is not None and not is_name(rule.network):
         yield "the network must be a name"
-    if type(rule.early) is not bool:
+    early: object = rule.early
+    if not isinstance(early, bool):
         yield "early must be true or false"
 
 
 def _check_second(rule: Rule) -> Iterator[str]:
-    if not isinstance(rule.second, tuple) or not all(map(_is_second, rule.second)):
+    second: object = rule.second
+    if not isinstance(second, tuple) or not all(map(_is_second, second)):
         yield f"a second sign must be one of {EARLY}, {', '.join(sorted(SIGNS))}, or {NETWORK} and a name"
 
 
@@ -140,9 +142,13 @@ def _check_expression(value: object) -> Iterator[str]:
 
 
 def _is_second(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    return value == EARLY or value in SIGNS or (value.startswith(NETWORK) and is_name(value.removeprefix(NETWORK)))
+    if isinstance(value, str) and value.startswith(NETWORK):
+        return is_name(value.removeprefix(NETWORK))
+    return value == EARLY or _is_sign(value)
+
+
+def _is_sign(value: object) -> bool:
+    return isinstance(value, str) and value in SIGNS
 
 
 def _is_line(value: object, longest: int) -> bool:

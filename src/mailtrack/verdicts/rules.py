@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -100,6 +99,8 @@ def load_rules(path: Path | str, *, base: RuleTable | None = None) -> RuleTable:
 @cache
 def default_rules() -> RuleTable:
     """Return the table that comes with mailtrack."""
+    from importlib.resources import files  # is seldom needed, and takes time to load
+
     return _parse((files("mailtrack.verdicts") / "rules.toml").read_bytes(), None)
 
 

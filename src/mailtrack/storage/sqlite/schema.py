@@ -126,6 +126,7 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
             counted INTEGER NOT NULL,
             PRIMARY KEY (pixel, facet, name)
         ) WITHOUT ROWID;
+        CREATE INDEX frequent_facets ON facets (pixel, facet, opens DESC, name);
         CREATE TABLE top_recipients (
             pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
             number INTEGER NOT NULL,

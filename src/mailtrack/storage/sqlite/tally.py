@@ -86,7 +86,7 @@ def _sum(one: Count, other: Count) -> Count:
 def to_facets(verdict: Verdict, client: Client) -> list[tuple[str, str]]:
     """Return the facets under which an open is counted, each with its name."""
     found = [(Facet.CLIENT.value, client.name), (Facet.OS.value, client.os), (Facet.DEVICE.value, client.device)]
-    return [(Facet.VENDOR.value, verdict.vendor), *found] if verdict.vendor else found
+    return [(Facet.VENDOR.value, verdict.vendor), *found] if verdict.vendor is not None else found
 
 
 class Delays:

@@ -1,5 +1,7 @@
 """The contract of `mailtrack.Storage` as tests, by noun."""
 
+from mailtrack.testing.contract.figures import FiguresContract
+from mailtrack.testing.contract.judging import JudgingContract
 from mailtrack.testing.contract.lifecycle import LifecycleContract
 from mailtrack.testing.contract.opens import OpensContract
 from mailtrack.testing.contract.pixels import PixelsContract
@@ -11,7 +13,14 @@ __all__ = ["StorageContract"]
 
 
 class StorageContract(
-    PixelsContract, RecipientsContract, ResolvingContract, OpensContract, ThreadsContract, LifecycleContract
+    PixelsContract,
+    RecipientsContract,
+    ResolvingContract,
+    OpensContract,
+    FiguresContract,
+    JudgingContract,
+    ThreadsContract,
+    LifecycleContract,
 ):
     """Every sentence of `mailtrack.storage.protocol`, tested.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from mailtrack.model import Open, Page, Pixel, Recipient, T
+from mailtrack.model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack.storage import Storage
 from mailtrack.testing.factories import make_pixel, make_recipients
 
@@ -48,6 +48,13 @@ def all_recipients(storage: Storage, pixel: Pixel) -> list[Recipient]:
 def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
     """Return the opens of a pixel, the last arrived first."""
     return walk(lambda cursor: storage.list_opens(pixel.id, limit=1000, cursor=cursor))
+
+
+def make_judgement(
+    of: Open, *, verdict: Verdict = UNJUDGED, client: Client = UNKNOWN_CLIENT, counted: bool = True
+) -> Judgement:
+    """Make what could be found out about an open when it is judged again."""
+    return Judgement(open_id=of.id, verdict=verdict, client=client, counted=counted)
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

@@ -11,7 +11,7 @@ import pytest
 
 from mailtrack.errors import StorageError
 from mailtrack.storage import Storage
-from mailtrack.testing.contract.helpers import add_pixel, add_recipients, all_opens, all_recipients
+from mailtrack.testing.contract.helpers import add_pixel, add_recipients, all_opens, all_recipients, make_judgement
 from mailtrack.testing.factories import make_hit, make_image, make_open, make_pixel, make_recipient
 
 _PIXEL = make_pixel()
@@ -31,6 +31,8 @@ _USES: dict[str, Callable[[Storage], object]] = {
     "add_opens": lambda storage: storage.add_opens([make_open(_PIXEL)]),
     "list_opens": lambda storage: storage.list_opens(_PIXEL.id, limit=1),
     "count_by_hour": lambda storage: storage.count_by_hour(_PIXEL.id),
+    "get_figures": lambda storage: storage.get_figures(_PIXEL.id, top=1),
+    "judge_again": lambda storage: storage.judge_again(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
     "ping": lambda storage: storage.ping(),
 }
 

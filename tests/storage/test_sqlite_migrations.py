@@ -1,0 +1,269 @@
+"""A file that was written with earlier tables is brought up to date, wholly or not at all."""
+
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlite_utils
+
+from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
+from mailtrack.storage.sqlite import SQLiteStorage, schema
+from mailtrack.testing import make_open, make_pixel, make_recipients
+from mailtrack.testing.contract.helpers import all_opens, all_recipients, at_once
+from mailtrack.testing.contract.lifecycle import in_child, needs_fork
+from mailtrack.testing.factories import NOON
+from mailtrack.times import start_of_hour, to_milliseconds
+
+FIRST = "m001_pixels_recipients_opens"
+SECOND = "m002_judged_opens"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels"]
+
+PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
+RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
+OTHERS = make_recipients(PIXELS[1], ["ann@example.org"])
+GONE = make_recipients(PIXELS[0], ["gone@example.org"])[0]
+
+
+def _opens() -> list[Open]:
+    """Return opens such as there were before anything judged them."""
+    found = [make_open(PIXELS[0], RECIPIENTS[3], at=NOON - timedelta(hours=1))]  # before its token was made
+    for place, recipient in enumerate(RECIPIENTS[:125]):
+        for number in range(place % 4):
+            found.append(make_open(PIXELS[0], recipient, at=NOON + timedelta(minutes=17 * place, days=-number % 3)))
+    found += [make_open(PIXELS[0], GONE), make_open(PIXELS[0]), make_open(PIXELS[2], at=NOON + timedelta(days=9))]
+    return found
+
+
+OPENS = _opens()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def _insert(db: sqlite3.Connection, table: str, **row: Any) -> None:
+    db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def _span(opens: list[Open]) -> dict[str, int | None]:
+    times = [to_milliseconds(one.opened_at) for one in opens]
+    return {
+        "opens": len(times),
+        "first_opened_at": min(times, default=None),
+        "last_opened_at": max(times, default=None),
+    }
+
+
+def _write_recipients(db: sqlite3.Connection, pixel: int, recipients: list[Recipient], opens: list[Open]) -> None:
+    for number, one in enumerate(recipients, 1):
+        own = [it for it in opens if it.recipient_id == one.id]
+        _insert(
+            db, "recipients", pixel=pixel, number=number, id=one.id, email=one.email, token=one.token,
+            created_at=to_milliseconds(one.created_at), **_span(own),
+        )  # fmt: skip
+
+
+def _write_opens(db: sqlite3.Connection, pixel: int, opens: list[Open]) -> None:
+    for number, one in enumerate(opens, 1):
+        _insert(
+            db, "opens", pixel=pixel, number=number, id=one.id, recipient=one.recipient_id,
+            opened_at=to_milliseconds(one.opened_at), ip=one.ip, user_agent=one.user_agent, referer=one.referer,
+            verdict="unknown", vendor=None, reasons="[]", certainty=None, rules_version=0,
+        )  # fmt: skip
+    hours = [to_milliseconds(start_of_hour(one.opened_at)) for one in opens]
+    for hour in set(hours):
+        _insert(db, "hours", pixel=pixel, hour=hour, verdict="unknown", opens=hours.count(hour))
+
+
+def _write_pixel(db: sqlite3.Connection, number: int, pixel: Pixel, recipients: list[Recipient]) -> None:
+    opens = [one for one in OPENS if one.pixel_id == pixel.id]
+    _insert(
+        db, "pixels", pixel=number, id=pixel.id, short_id=pixel.short_id, name=pixel.name,
+        created_at=to_milliseconds(pixel.created_at), recipients=len(recipients), last_recipient=len(recipients),
+        **_span(opens),
+    )  # fmt: skip
+    _write_recipients(db, number, recipients, opens)
+    _write_opens(db, number, opens)
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """A file of the first tables alone, with all that there was in them."""
+    with closing(_connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        schema.migrations.apply(db, stop_before=SECOND)
+        connection.execute("PRAGMA journal_mode = WAL")
+        for number, (pixel, recipients) in enumerate(zip(PIXELS, (RECIPIENTS, OTHERS, []), strict=True), 1):
+            _write_pixel(connection, number, pixel, recipients)
+    return path
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Storage]:
+    """A new file to which the same was added."""
+    with SQLiteStorage(tmp_path / "new.db") as storage:
+        for pixel, recipients in zip(PIXELS, (RECIPIENTS, OTHERS, []), strict=True):
+            storage.add_pixel(pixel)
+            storage.add_recipients(pixel.id, recipients)
+        storage.add_opens(OPENS)
+        yield storage
+
+
+def _figures(storage: Storage) -> list[Figures]:
+    return [storage.get_figures(pixel.id, top=100) for pixel in PIXELS]
+
+
+def _tables(path: Path) -> set[tuple[str, str, str, str]]:
+    """Return what is in a file, as it is written there, blanks apart."""
+    with closing(_connect(path)) as db:
+        found = db.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master").fetchall()
+    return {(kind, name, table, " ".join(sql.split())) for kind, name, table, sql in found}
+
+
+def _contents(path: Path) -> list[str]:
+    """Return all that is in a file as SQL."""
+    with closing(_connect(path)) as db:
+        return list(db.iterdump())
+
+
+def _applied(path: Path) -> list[str]:
+    with closing(_connect(path)) as db:
+        return [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY rowid")]
+
+
+class TestEarlierFiles:
+    def test_one_of_the_first_tables_has_the_figures_that_its_opens_would_have_now(
+        self, old: Path, new: Storage
+    ) -> None:
+        with SQLiteStorage(old) as storage:
+            assert _figures(storage) == _figures(new)
+
+    def test_all_that_was_in_it_is_there(self, old: Path, new: Storage) -> None:
+        with SQLiteStorage(old) as storage:
+            assert storage.list_pixels(limit=9) == new.list_pixels(limit=9)
+            for pixel in PIXELS:
+                assert all_recipients(storage, pixel) == all_recipients(new, pixel)
+                assert all_opens(storage, pixel) == all_opens(new, pixel)
+
+    def test_it_goes_on_like_a_new_one(self, old: Path, new: Storage) -> None:
+        further = [make_open(PIXELS[0], one, at=NOON + timedelta(hours=2)) for one in RECIPIENTS[::3]]
+        with SQLiteStorage(old) as storage:
+            for each in (storage, new):
+                each.add_opens(further)
+                each.delete_recipient(RECIPIENTS[3].id)
+            assert _figures(storage) == _figures(new)
+
+    def test_counting_anew_from_its_opens_changes_nothing(self, old: Path) -> None:
+        with SQLiteStorage(old) as storage:
+            before = _figures(storage)
+            for pixel in PIXELS:
+                storage.judge_again(pixel.id, [])
+            assert _figures(storage) == before
+
+    def test_an_empty_one_is_brought_up_to_date(self, path: Path) -> None:
+        with closing(_connect(path)) as connection:
+            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=SECOND)
+        with SQLiteStorage(path) as storage:
+            assert storage.list_pixels(limit=9).items == ()
+
+    def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
+        SQLiteStorage(old).close()
+        SQLiteStorage(tmp_path / "new.db").close()
+        assert _tables(old) == _tables(tmp_path / "new.db")
+
+    def test_opening_it_again_changes_nothing(self, old: Path) -> None:
+        SQLiteStorage(old).close()
+        before = old.read_bytes()
+        SQLiteStorage(old).close()
+        assert old.read_bytes() == before
+
+    def test_many_that_open_it_at_once_bring_it_up_to_date_once(self, old: Path) -> None:
+        storages = at_once([lambda: SQLiteStorage(old)] * 4)
+        found = [_figures(storage) for storage in storages]
+        for storage in storages:
+            storage.close()
+        assert found == [found[0]] * 4
+        assert _applied(old) == ALL
+
+
+class TestInterruption:
+    @pytest.fixture
+    def failing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The second migration fails near its end, when most is written."""
+
+        def fail(_: timedelta) -> int:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(schema, "to_bucket", fail)
+
+    @pytest.mark.usefixtures("failing")
+    def test_a_migration_that_fails_half_way_leaves_all_as_it_was(self, old: Path) -> None:
+        before = _contents(old)
+        with pytest.raises(ZeroDivisionError):
+            SQLiteStorage(old)
+        assert _contents(old) == before
+        assert _applied(old) == [FIRST]
+
+    def test_it_is_made_when_the_file_is_opened_again(
+        self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "to_bucket", None)
+            with pytest.raises(TypeError):
+                SQLiteStorage(old)
+        with SQLiteStorage(old) as storage:
+            assert _figures(storage) == _figures(new)
+
+    def test_an_error_at_any_statement_leaves_all_as_it_was(self, old: Path, new: Storage, spies: type[Any]) -> None:
+        before = _contents(old)
+        failures = 0
+        for statement in range(1, 200):
+            spies.fail_statement = statement
+            try:
+                SQLiteStorage(old).close()
+            except (StorageError, sqlite3.Error):
+                failures += 1
+            else:
+                break
+            finally:
+                spies.fail_statement = 0
+            assert _contents(old) == before
+        assert failures > 20
+        with SQLiteStorage(old) as storage:
+            assert _figures(storage) == _figures(new)
+
+    @needs_fork
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_a_process_that_is_killed_meanwhile_leaves_the_old_state_or_the_new(
+        self, old: Path, new: Storage, spies: type[Any], moment: str
+    ) -> None:
+        before = _contents(old)
+
+        def migrate() -> None:
+            spies.kill_at = f"{moment} COMMIT"
+            SQLiteStorage(old)
+
+        assert in_child(migrate) == f"the child ended with status {signal.SIGKILL}"
+        assert (_contents(old) == before) == (moment == "before")
+        with SQLiteStorage(old) as storage:
+            assert _figures(storage) == _figures(new)
+        assert _applied(old) == ALL
+
+    def test_a_file_that_is_locked_is_not_available_and_left_as_it_was(
+        self, old: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.05)
+        before = _contents(old)
+        with closing(_connect(old)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageUnavailable):
+                SQLiteStorage(old)
+        assert _contents(old) == before

@@ -1,0 +1,272 @@
+"""Hits become opens, with what shows only beside other hits, and stored opens are judged again."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+import attrs
+import pytest
+
+from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, Rejudged, RuleTable, Storage, Tracker, VerdictKind
+from mailtrack import examiner as examiner_module
+from mailtrack.examiner import Examiner, rejudge
+from mailtrack.model import Target
+from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
+from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing.factories import NOON
+
+PIXEL = make_pixel()
+SECOND = timedelta(seconds=1)
+EVERYTHING = [*VerdictKind]
+
+
+@pytest.fixture
+def examiner() -> Examiner:
+    return Examiner(Judge())
+
+
+def _hits(number: int, *, step: timedelta = SECOND) -> list[Hit]:
+    """Return hits of one client, one after another."""
+    return [make_hit(PIXEL, at=NOON + place * step) for place in range(number)]
+
+
+def _examine(examiner: Examiner, hits: list[Hit]) -> list[Open]:
+    return examiner.examine(hits, [Target(pixel_id=PIXEL.id)] * len(hits))
+
+
+def _signs(examiner: Examiner, hits: list[Hit]) -> list[tuple[str, ...]]:
+    return [one.signs for one in _examine(examiner, hits)]
+
+
+class TestExamining:
+    def test_an_open_has_what_the_hit_and_its_target_tell(self, examiner: Examiner, thunderbird: str) -> None:
+        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
+        hit = attrs.evolve(make_hit(PIXEL, at=NOON + 90 * SECOND), user_agent=thunderbird, signs=("range",))
+        target = Target(pixel_id=PIXEL.id, recipient_id=recipient.id, token_made_at=recipient.created_at)
+        (found,) = examiner.examine([hit], [target])
+        assert (found.id, found.pixel_id, found.recipient_id, found.opened_at) == (
+            hit.id,
+            PIXEL.id,
+            recipient.id,
+            hit.at,
+        )
+        assert (found.ip, found.user_agent, found.referer) == (hit.ip, thunderbird, hit.referer)
+        assert (found.signs, found.age) == (("range",), 90.0)
+
+    def test_without_a_token_it_has_no_age(self, examiner: Examiner) -> None:
+        assert [one.age for one in _examine(examiner, _hits(1))] == [None]
+
+    def test_before_the_token_was_made_its_age_is_negative(self, examiner: Examiner) -> None:
+        target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON + SECOND)
+        assert [one.age for one in examiner.examine(_hits(1), [target])] == [-1.0]
+
+    def test_it_has_verdict_client_and_weight(self, examiner: Examiner, thunderbird: str, robot: str) -> None:
+        hits = [attrs.evolve(make_hit(PIXEL), user_agent=user_agent) for user_agent in (thunderbird, robot)]
+        human, bot = _examine(examiner, hits)
+        assert (human.verdict.kind, human.client.name, human.counted) == (VerdictKind.HUMAN, "Thunderbird", True)
+        assert (bot.verdict.kind, bot.counted) == (VerdictKind.BOT, False)
+
+    def test_what_counts_is_for_the_judge_to_say(self, robot: str) -> None:
+        hit = attrs.evolve(make_hit(PIXEL), user_agent=robot)
+        assert [one.counted for one in _examine(Examiner(Judge(counted=EVERYTHING)), [hit])] == [True]
+
+    def test_a_hit_without_a_target_is_no_open(self, examiner: Examiner) -> None:
+        one, other = _hits(2)
+        assert [open_.id for open_ in examiner.examine([one, other], [None, Target(pixel_id=PIXEL.id)])] == [other.id]
+
+    def test_no_hits_are_no_opens(self, examiner: Examiner) -> None:
+        assert examiner.examine([], []) == []
+
+
+class TestSigns:
+    def test_the_same_fetch_again_within_seconds_is_a_repeat(self, examiner: Examiner) -> None:
+        assert _signs(examiner, _hits(3)) == [(), ("repeat",), ("repeat",)]
+
+    def test_those_of_the_request_come_first(self, examiner: Examiner) -> None:
+        hits = [attrs.evolve(hit, signs=("no-language", "range")) for hit in _hits(2)]
+        assert _signs(examiner, hits)[1] == ("no-language", "range", "repeat")
+
+    def test_a_hit_given_twice_at_once_is_no_repeat_of_itself(self, examiner: Examiner) -> None:
+        (hit,) = _hits(1)
+        assert _signs(examiner, [hit, hit]) == [(), ()]
+
+    def test_hits_given_again_get_what_they_got_before(self, examiner: Examiner) -> None:
+        hits = _hits(3)
+        first = _examine(examiner, hits)
+        assert [_examine(examiner, hits), _examine(examiner, hits[:2])] == [first, first[:2]]
+
+    def test_hits_given_again_among_new_ones_get_what_they_got_before(self, examiner: Examiner) -> None:
+        old, later = _hits(2)[:1], _hits(3)[2:]
+        before = _signs(examiner, old)
+        assert _signs(examiner, old + later) == [*before, ("repeat",)]
+
+    def test_what_is_stored_is_forgotten(self, examiner: Examiner) -> None:
+        hits = _hits(1)
+        _examine(examiner, hits)
+        examiner.stored(hits)
+        assert _signs(examiner, hits) == [("repeat",)]  # it is another one now
+
+    def test_what_nobody_ever_stores_does_not_pile_up(
+        self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(examiner_module, "_MAX_SEEN", 3)
+        lost, *others = _hits(4)
+        _examine(examiner, [lost])
+        _examine(examiner, others)
+        assert _signs(examiner, others) == [("repeat",)] * 3
+        assert _signs(examiner, [lost]) == [("repeat",)]
+
+    def test_more_hits_at_once_than_are_remembered_are_examined_all_the_same(
+        self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(examiner_module, "_MAX_SEEN", 3)
+        assert _signs(examiner, _hits(5)) == [(), *[("repeat",)] * 4]
+
+    def test_a_failed_store_does_not_change_what_is_stored_later(self, memory: Storage) -> None:
+        tracker = Tracker(memory)
+        pixel = tracker.create_pixel("Spring launch")
+        hits = [make_hit(pixel, at=NOON + place * SECOND) for place in range(3)]
+        add_opens, failures = memory.add_opens, [OSError(), OSError()]
+
+        def fail_twice(opens: list[Open]) -> int:
+            if failures:
+                raise failures.pop()
+            return add_opens(opens)
+
+        memory.add_opens = fail_twice  # type: ignore[method-assign]  # of this object only
+        for _ in range(2):
+            with pytest.raises(OSError):  # noqa: PT011  # the one above
+                tracker.store(hits)
+        assert tracker.store(hits) == 3
+        assert [one.signs for one in tracker.iter_opens(pixel.id)] == [("repeat",), ("repeat",), ()]
+
+
+class TestOrder:
+    def test_the_same_hits_are_the_same_opens_in_every_process(self) -> None:
+        hits = _hits(20, step=timedelta(seconds=3))
+        assert _examine(Examiner(Judge()), hits) == _examine(Examiner(Judge()), hits)
+
+    def test_they_are_the_same_in_whatever_batches_they_come(self) -> None:
+        hits = _hits(20, step=timedelta(seconds=3))
+        by_one, at_a_time = Examiner(Judge()), Examiner(Judge())
+        assert [one for hit in hits for one in _examine(by_one, [hit])] == _examine(at_a_time, hits)
+
+
+class TestThreads:
+    def test_none_disturbs_the_others(self, examiner: Examiner) -> None:
+        def hits(thread: int) -> Iterator[Hit]:
+            for place in range(200):
+                yield attrs.evolve(make_hit(PIXEL, at=NOON + place * timedelta(seconds=6)), ip=f"192.0.2.{thread}")
+
+        own = [list(hits(thread)) for thread in range(8)]
+        found = at_once([partial(_examine, examiner, mine) for mine in own])
+        assert [[one.id for one in opens] for opens in found] == [[hit.id for hit in mine] for mine in own]
+
+    def test_all_get_the_same_for_the_same_hits(self, examiner: Examiner) -> None:
+        hits = _hits(100)
+        first, *others = at_once([partial(_signs, examiner, hits)] * 8)
+        assert first == [(), *[("repeat",)] * 99]
+        assert others == [first] * 7
+
+    def test_what_is_stored_by_some_leaves_that_of_others(self, examiner: Examiner) -> None:
+        def store(mine: list[Hit]) -> list[tuple[str, ...]]:
+            before = _signs(examiner, mine)
+            examiner.stored(mine[::2])
+            return [
+                signs for again, signs in zip(_signs(examiner, mine[1::2]), before[1::2], strict=True) if again != signs
+            ]
+
+        assert at_once([partial(store, _hits(50)) for _ in range(8)]) == [[]] * 8
+
+
+class TestJudgingAgain:
+    def test_it_gives_what_the_first_time_gave(self, examiner: Examiner, thunderbird: str, robot: str) -> None:
+        hits = [attrs.evolve(hit, user_agent=agent) for hit in _hits(3) for agent in (thunderbird, robot, "", "Mail/1")]
+        target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON - SECOND)
+        for stored in examiner.examine(hits, [target] * len(hits)):
+            again = examiner.examine_again(stored)
+            assert (again.open_id, again.verdict, again.client, again.counted) == (
+                stored.id,
+                stored.verdict,
+                stored.client,
+                stored.counted,
+            )
+
+    @pytest.fixture
+    def pixel(self, memory: Storage) -> Pixel:
+        memory.add_pixel(PIXEL)
+        return PIXEL
+
+    @pytest.fixture
+    def fill(self, memory: Storage, pixel: Pixel, robot: str):
+        """Adds opens of a robot that nothing has judged."""
+
+        def fill(number: int) -> list[Open]:
+            opens = [attrs.evolve(make_open(pixel), user_agent=robot) for _ in range(number)]
+            memory.add_opens(opens)
+            return opens
+
+        return fill
+
+    def test_it_corrects_verdicts_and_counts(self, memory: Storage, examiner: Examiner, pixel: Pixel, fill) -> None:
+        fill(3)
+        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=3, changed=3)]
+        found = memory.get_pixel(pixel.id)
+        assert (found.opens.number, found.counted, found.counted_views) == (3, OpenSpan(), 0)
+        assert {one.verdict.kind for one in memory.list_opens(pixel.id, limit=9).items} == {VerdictKind.BOT}
+
+    def test_a_second_time_changes_nothing(self, memory: Storage, examiner: Examiner, pixel: Pixel, fill) -> None:
+        fill(3)
+        list(rejudge(memory, examiner, pixel.id))
+        before = memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)
+        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=3, changed=0)]
+        assert (memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)) == before
+
+    @pytest.mark.parametrize("number", [1, 1000, 1001, 2500])
+    def test_it_tells_after_each_thousand_and_at_the_end(
+        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill, number: int
+    ) -> None:
+        fill(number)
+        steps = [(state.opens, state.changed) for state in rejudge(memory, examiner, pixel.id)]
+        assert steps == [(done, done) for done in [*range(1000, number, 1000), number]]
+        assert memory.get_pixel(pixel.id).counted.number == 0
+
+    def test_many_changes_are_written_in_parts(
+        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(examiner_module, "_CHANGED_AT_ONCE", 1000)
+        fill(2500)
+        counted = [memory.get_pixel(pixel.id).counted.number for _ in rejudge(memory, examiner, pixel.id)]
+        assert counted == [1500, 500, 0]
+
+    def test_what_is_judged_the_same_by_newer_rules_is_kept_as_theirs_but_is_no_change(
+        self, memory: Storage, pixel: Pixel, fill
+    ) -> None:
+        fill(1)
+        old, new = (Judge(RuleTable(version=version, rules=())) for version in (1, 2))
+        assert list(rejudge(memory, Examiner(old), pixel.id)) == [Rejudged(opens=1, changed=1)]
+        assert list(rejudge(memory, Examiner(new), pixel.id)) == [Rejudged(opens=1, changed=0)]
+        assert [one.verdict.rules_version for one in memory.list_opens(pixel.id, limit=9).items] == [2]
+
+    def test_opens_that_came_meanwhile_are_left_as_they_were_judged(
+        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill
+    ) -> None:
+        fill(1500)
+        steps = rejudge(memory, examiner, pixel.id)
+        next(steps)
+        (later,) = fill(1)
+        assert [state.opens for state in steps] == [1500]
+        assert memory.list_opens(pixel.id, limit=1).items == (later,)
+        assert memory.get_pixel(pixel.id).counted.number == 1
+
+    def test_a_pixel_without_opens_is_done_at_once(self, memory: Storage, examiner: Examiner, pixel: Pixel) -> None:
+        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=0, changed=0)]
+
+    def test_it_ends_early_where_the_pixel_is_deleted(
+        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill
+    ) -> None:
+        fill(1500)
+        steps = rejudge(memory, examiner, pixel.id)
+        next(steps)
+        memory.delete_pixel(pixel.id)
+        assert [state.opens for state in steps] == [1000]

@@ -1,0 +1,101 @@
+"""The bundled rules, held against real hits of which it is known what they were."""
+
+from collections import Counter
+
+import pytest
+
+from mailtrack.verdicts import Judge, default_rules
+
+MACHINES = {"prefetch", "scanner", "bot"}
+WITH_VENDOR = {"proxy", "prefetch", "scanner"}
+
+KNOWN_WRONG: dict[str, str] = {}
+"""Lines of the set that the rules get wrong, by user agent, with the reason for which we leave them so."""
+
+# What no line of the set shows, as its owners publish no networks or as it takes several hits.
+DIRECT = {
+    "mail-proxy": {"user_agent": "ExampleMailProxy/1.0"},
+    "proofpoint-network": {"ip": "192.0.2.1", "signs": ["burst"]},
+    "mimecast-network": {"ip": "198.51.100.1", "signs": ["no-language"]},
+    "cisco-network": {"ip": "203.0.113.1", "age": 1.0},
+    "no-engine": {"user_agent": "Mozilla/5.0 (compatible; Example)"},
+    "says-what-it-does": {"user_agent": "Example Detector 2"},
+    "many-recipients": {"signs": ["burst"], "age": 1.0},
+}
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36"
+)
+
+
+def judged(judge, line):
+    return judge.judge(line["user_agent"], ip=line["ip"], signs=line["signs"], age=line["age"])
+
+
+def is_right(judge, line):
+    verdict = judged(judge, line)
+    return verdict.kind == line["kind"] and (line["kind"] not in WITH_VENDOR or verdict.vendor == line["vendor"])
+
+
+def test_at_least_99_of_100_are_judged_right(judge, labelled):
+    wrong = [line["user_agent"] for line in labelled if not is_right(judge, line)]
+    assert len(wrong) <= len(labelled) / 100, wrong
+
+
+def test_what_is_judged_wrong_is_known(judge, labelled):
+    assert {line["user_agent"] for line in labelled if not is_right(judge, line)} == set(KNOWN_WRONG)
+
+
+def test_no_mail_program_is_called_a_machine(judge, labelled):
+    accused = [
+        line["user_agent"]
+        for line in labelled
+        if line["group"] == "mail client" and line["kind"] not in MACHINES and judged(judge, line).kind in MACHINES
+    ]
+    assert accused == []
+
+
+def test_no_name_that_only_sounds_like_a_robot_is_called_one(judge, labelled):
+    traps = [line for line in labelled if line["why"].startswith("Looks like a robot")]
+    assert len(traps) > 10
+    assert [line["user_agent"] for line in traps if judged(judge, line).kind != "human"] == []
+
+
+@pytest.mark.parametrize("code", list(DIRECT))
+def test_a_rule_that_no_line_shows_decides_where_it_should(code):
+    table = default_rules().with_networks(
+        proofpoint=["192.0.2.0/24"], mimecast=["198.51.100.0/24"], cisco=["203.0.113.0/24"]
+    )
+    hit = {"user_agent": BROWSER, "ip": None, "signs": [], "age": None} | DIRECT[code]
+    assert judged(Judge(table), hit).reasons[0] == code
+
+
+def test_every_rule_is_shown_by_a_line_or_directly(judge, labelled):
+    shown = Counter(judged(judge, line).reasons[0] for line in labelled)
+    assert {rule.code for rule in default_rules().rules} - shown.keys() == set(DIRECT)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "XBot_Senior Build/O11019",
+        "M bot 54",
+        "VR BOT 552 PLUS",
+        "IDbot553 Build/MRA58K",
+        "Ilium L900",
+        "Cubot X30",
+        "Spider 8",
+    ],
+)
+def test_a_phone_with_a_name_like_a_robots_is_a_persons(judge, name):
+    user_agent = (
+        f"Mozilla/5.0 (Linux; Android 7.0; {name}) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/78.0.3904.96 Mobile Safari/537.36"
+    )
+    assert judge.judge(user_agent).kind == "human"
+
+
+@pytest.mark.parametrize("length", [1, 64, 512, 100_000])
+@pytest.mark.parametrize("text", ["a", "@", "+x", "Mozilla/5.0 (", "http:", "mail ", "via (", "Android 1;", " "])
+def test_no_text_takes_the_rules_long(judge, text, length):
+    # Rules that try again and again would take minutes for these.
+    assert judge.judge((text * length)[:length]).reasons
