@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailtrack import InvalidPaging, VerdictKind
+from mailtrack import InvalidPaging, Verdict, VerdictKind
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def test_pixels_are_found_by_a_part_of_their_name(tracker, pixel):
     assert tracker.list_pixels(search="LAUNCH").items == (pixel,)
 
 
-@pytest.mark.parametrize("search", ["\x00", "\ud800", "a\nb", "x" * 257, "\u2028"])
 @pytest.mark.usefixtures("pixel")
+@pytest.mark.parametrize("search", ["\x00", "\ud800", "a\nb", "x" * 257, "\u2028"])
 def test_what_can_be_in_no_name_finds_nothing(tracker, search):
     assert tracker.list_pixels(search=search).items == ()
 
@@ -50,3 +50,20 @@ def test_days_are_counted_from_the_day_of_a_time_on(tracker, pixel, clock):
     (day,) = tracker.count_by_day([pixel], since=clock())[pixel.id]
     assert (day.opens, day.day) == (1, clock().replace(hour=0, minute=0, second=0, microsecond=0))
     assert tracker.count_by_day([pixel], since=clock() + timedelta(days=1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "sentence"),
+    [
+        (("gmail-image-proxy",), "Gmail's proxy fetches a picture when somebody looks at the mail"),
+        (("no-rule",), "Nothing is known that speaks for or against a person."),
+        ((), "Nothing has judged it."),
+        (("of-another-table", "burst"), "of-another-table"),
+    ],
+)
+def test_a_verdict_is_explained_in_plain_words(tracker, reasons, sentence):
+    assert tracker.explain(Verdict(reasons=reasons)).startswith(sentence)
+
+
+def test_the_time_is_that_of_the_clock(tracker, clock):
+    assert tracker.now() == clock()

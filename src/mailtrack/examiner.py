@@ -6,10 +6,11 @@ from functools import cached_property
 
 import attrs
 
-from mailtrack.model import Hit, Judgement, Open, Target
+from mailtrack.model import Hit, Judgement, Open, Target, Verdict
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
 from mailtrack.verdicts import Judge, Patterns, name_client
+from mailtrack.verdicts.judge import NO_RULE
 
 _READ_AT_ONCE = 1000
 _MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
@@ -76,6 +77,14 @@ class Examiner:
             client=name_client(stored.user_agent, verdict),
             counted=self._judge.counts(verdict),
         )
+
+    def explain(self, verdict: Verdict) -> str:
+        """Tell in a sentence why a verdict is what it is; the code of the rule where the judge does not have it."""
+        if not verdict.reasons:
+            return "Nothing has judged it."
+        if verdict.reasons[0] == NO_RULE:
+            return "Nothing is known that speaks for or against a person."
+        return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
     def _signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         with self._lock:

@@ -28,6 +28,7 @@ from mailtrack.model import (
     Pixel,
     Recipient,
     T,
+    Verdict,
     VerdictKind,
     clean_text,
     parse_ip,
@@ -117,6 +118,10 @@ class Tracker:
         if self._urls is None:
             raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
         return self._urls
+
+    def now(self) -> datetime:
+        """Return the time now, by this tracker's clock."""
+        return self._clock()
 
     def start(self) -> None:
         """Start to use the spool: take hits with it, and bring them to the storage with two threads of this process.
@@ -308,6 +313,17 @@ class Tracker:
         }
         return self._storage.get_recipients(wanted) if wanted else {}
 
+    def get_recipient(self, recipient_id: str) -> Recipient:
+        """Return a recipient with its opens as of now.
+
+        Raises:
+            RecipientNotFound: there is none.
+        """
+        found = self.get_recipients([recipient_id]).get(recipient_id)
+        if found is None:
+            raise RecipientNotFound
+        return found
+
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was. Its opens stay, without the address.
 
@@ -480,6 +496,13 @@ class Tracker:
             since: an aware time; the day in which it lies is the first.
         """
         return self._storage.count_by_day([pixel.id for pixel in pixels], since=start_of_day(to_utc(since)))
+
+    def explain(self, verdict: Verdict) -> str:
+        """Tell in a sentence why a verdict is what it is, by the rules of this tracker's judge.
+
+        It is the code of the rule where the judge does not have that rule (any more).
+        """
+        return self._examiner.explain(verdict)
 
     def rejudge(self, pixel: str) -> Iterator[Rejudged]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
