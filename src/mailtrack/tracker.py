@@ -48,7 +48,7 @@ from mailtrack.times import (
     to_utc,
 )
 from mailtrack.urls import Urls
-from mailtrack.verdicts import Judge
+from mailtrack.verdicts import Judge, Patterns
 
 DEFAULT_LIMIT = 50
 DEFAULT_TOP = 10
@@ -76,6 +76,7 @@ class Tracker:
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
         spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
         judge: tells whose opens are people's; by the rules that come with mailtrack, if not given.
+        patterns: tells bursts and repeats among hits; of its own, by the usual measures, if not given.
         clock: tells the time.
 
     Raises:
@@ -89,6 +90,7 @@ class Tracker:
         base_url: str | None = None,
         spool: Spool | None = None,
         judge: Judge | None = None,
+        patterns: Patterns | None = None,
         clock: Clock = now,
     ) -> None:
         self._storage = storage
@@ -96,7 +98,7 @@ class Tracker:
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
-        self._examiner = Examiner(judge)
+        self._examiner = Examiner(judge, patterns)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
