@@ -126,7 +126,9 @@ class Tracker:
         return self._clock()
 
     def start(self) -> None:
-        """Start to use the spool: take hits with it, and bring them to the storage with two threads of this process.
+        """Start to use the spool: take hits with it, and bring them to the storage, with two threads of this process.
+
+        Of several processes that use one folder, one brings the hits of all to its storage; the others stand by.
 
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
         uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Harmless where it
