@@ -20,6 +20,7 @@ from mailtrack.times import to_text
 @click.pass_context
 def opens(
     context: click.Context,
+    /,
     pixel: str,
     limit: int,
     cursor: str | None,

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from heapq import nsmallest
 
 from mailtrack.model import DelayCount, Facet, FacetCount, HourCount, VerdictKind
@@ -132,6 +133,10 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
         _find_top(db, pixel)
 
 
+# All kinds of an hour follow each other.
+_to_shared_hour = lru_cache(maxsize=64)(from_milliseconds)
+
+
 def _change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
     db.executemany(
         "INSERT INTO delays VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
@@ -145,8 +150,9 @@ def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
     found = db.execute(
         "SELECT hour, verdict, opens, counted FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,)
     )
+    kinds = {kind.value: kind for kind in VerdictKind}
     return [
-        HourCount(hour=from_milliseconds(hour), kind=VerdictKind(kind), opens=opens, counted=counted)
+        HourCount(hour=_to_shared_hour(hour), kind=kinds[kind], opens=opens, counted=counted)
         for hour, kind, opens, counted in found
     ]
 
