@@ -146,12 +146,12 @@ class Report:
 def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
     pixel = figures.pixel
-    # By the hour of UTC: Python takes the two hours of a zone that have one name for equal.
-    hours = [
-        Period(start.astimezone(zone), opens)
-        for start, opens in _sum_up((hour.hour, hour.counted, hour.opens) for hour in figures.hours)
-    ]
-    by_hour_of_day = dict(_sum_up((hour.start.hour, hour.opens.counted, hour.opens.raw) for hour in hours))
+    # Added up by the hour of UTC: Python takes the two hours of a zone that have one name for equal.
+    by_hour = _sum_up((one.hour, one.counted, one.opens) for one in figures.hours)
+    hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour]
+    by_hour_of_day = dict(_sum_up((one.start.hour, one.opens.counted, one.opens.raw) for one in hours))
+    by_day = _sum_up((_midnight(one.start), one.opens.counted, one.opens.raw) for one in hours)
+    by_kind = _sum_up((one.kind, one.counted, one.opens) for one in figures.hours)
     return Report(
         pixel=pixel,
         time_zone=str(zone),
@@ -167,19 +167,10 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
         ),
         delays=tuple(_to_ranges(figures.delays)),
         hours=tuple(hours[-HOURS_TOLD:]),
-        days=tuple(
-            Period(start, opens)
-            for start, opens in _sum_up(
-                (hour.start.replace(hour=0, minute=0, fold=0), hour.opens.counted, hour.opens.raw) for hour in hours
-            )
-        ),
+        days=tuple(Period(start, opens) for start, opens in by_day),
         hours_of_day=tuple(by_hour_of_day.get(hour, Count()) for hour in range(24)),
         verdicts=tuple(
-            Named(kind, opens)
-            for kind, opens in sorted(
-                _sum_up((hour.kind.value, hour.counted, hour.opens) for hour in figures.hours),
-                key=lambda one: (-one[1].raw, one[0]),
-            )
+            Named(kind.value, opens) for kind, opens in sorted(by_kind, key=lambda one: (-one[1].raw, one[0]))
         ),
         vendors=_named(figures, Facet.VENDOR),
         clients=_named(figures, Facet.CLIENT),
@@ -189,13 +180,19 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     )
 
 
-def _sum_up(counts: Iterable[tuple[_Key, int, int]]) -> Iterator[tuple[_Key, Count]]:
+def _midnight(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, fold=0)
+
+
+def _sum_up(numbers: Iterable[tuple[_Key, int, int]]) -> Iterator[tuple[_Key, Count]]:
     """Add up counted and raw numbers that have the same key, in the order in which keys come first."""
     found: dict[_Key, list[int]] = {}
-    for key, counted, raw in counts:
-        sums = found.setdefault(key, [0, 0])
-        sums[0] += counted
-        sums[1] += raw
+    for key, counted, raw in numbers:
+        if count := found.get(key):
+            count[0] += counted
+            count[1] += raw
+        else:
+            found[key] = [counted, raw]
     return ((key, Count(counted, raw)) for key, (counted, raw) in found.items())
 
 
