@@ -88,5 +88,6 @@ def build(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md tells of."""
     install(session, "bench")
-    for name in ("imports", "tokens", "csv_export", "log_pages", "pages", "drain", "verdicts", "opens"):
+    scripts = ("imports", "tokens", "csv_export", "log_pages", "pages", "report", "drain", "verdicts", "opens")
+    for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)

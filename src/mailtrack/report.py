@@ -8,12 +8,15 @@ from typing import TypeVar
 import attrs
 
 from mailtrack.delays import from_bucket
-from mailtrack.model import DelayCount, Facet, Figures, HourCount, Pixel, Recipient
+from mailtrack.model import DelayCount, Facet, Figures, Pixel, Recipient
 
 # Ends of the ranges in which delays are shown: people open mail within minutes, hours or days.
 _RANGES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440)
 )
+
+HOURS_TOLD = 744
+"""How many hours with opens a report tells of, at most."""
 
 _Key = TypeVar("_Key")
 
@@ -107,7 +110,7 @@ class Report:
         views: the same without repeats within seconds.
         delay: the median from the making of a token to the first open.
         delays: recipients by that delay, in order; no range is left out.
-        hours: opens by hour, in order; hours without any are left out.
+        hours: opens by hour, in order, of the last 744 hours that have any: a month, where no hour is without.
         days: opens by day, likewise. An hour of UTC is one piece: where a zone is not whole hours from UTC, the opens
             of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
@@ -143,8 +146,12 @@ class Report:
 def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
     pixel = figures.pixel
-    hours = [(hour.hour.astimezone(zone), hour) for hour in figures.hours]
-    by_hour_of_day = dict(_sum_up((f"{start:%H}", hour) for start, hour in hours))
+    # Added up by the hour of UTC: Python takes the two hours of a zone that have one name for equal.
+    by_hour = _sum_up((one.hour, one.counted, one.opens) for one in figures.hours)
+    hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour]
+    by_hour_of_day = dict(_sum_up((one.start.hour, one.opens.counted, one.opens.raw) for one in hours))
+    by_day = _sum_up((_midnight(one.start), one.opens.counted, one.opens.raw) for one in hours)
+    by_kind = _sum_up((one.kind, one.counted, one.opens) for one in figures.hours)
     return Report(
         pixel=pixel,
         time_zone=str(zone),
@@ -159,21 +166,11 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
             _median((count.bucket, count.recipients) for count in figures.delays),
         ),
         delays=tuple(_to_ranges(figures.delays)),
-        hours=tuple(
-            # By the hour of UTC: Python takes the two hours of a zone that have one name for equal.
-            Period(start.astimezone(zone), opens)
-            for start, opens in _sum_up((hour.hour, hour) for hour in figures.hours)
-        ),
-        days=tuple(
-            Period(start, opens)
-            for start, opens in _sum_up((start.replace(hour=0, minute=0, fold=0), hour) for start, hour in hours)
-        ),
-        hours_of_day=tuple(by_hour_of_day.get(f"{hour:02}", Count()) for hour in range(24)),
+        hours=tuple(hours[-HOURS_TOLD:]),
+        days=tuple(Period(start, opens) for start, opens in by_day),
+        hours_of_day=tuple(by_hour_of_day.get(hour, Count()) for hour in range(24)),
         verdicts=tuple(
-            Named(kind, opens)
-            for kind, opens in sorted(
-                _sum_up((hour.kind.value, hour) for _, hour in hours), key=lambda one: (-one[1].raw, one[0])
-            )
+            Named(kind.value, opens) for kind, opens in sorted(by_kind, key=lambda one: (-one[1].raw, one[0]))
         ),
         vendors=_named(figures, Facet.VENDOR),
         clients=_named(figures, Facet.CLIENT),
@@ -183,12 +180,20 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     )
 
 
-def _sum_up(hours: Iterable[tuple[_Key, HourCount]]) -> Iterator[tuple[_Key, Count]]:
-    """Add up what has the same key, in the order in which keys come first."""
-    found: defaultdict[_Key, Count] = defaultdict(Count)
-    for key, hour in hours:
-        found[key] += Count(hour.counted, hour.opens)
-    return iter(found.items())
+def _midnight(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, fold=0)
+
+
+def _sum_up(numbers: Iterable[tuple[_Key, int, int]]) -> Iterator[tuple[_Key, Count]]:
+    """Add up counted and raw numbers that have the same key, in the order in which keys come first."""
+    found: dict[_Key, list[int]] = {}
+    for key, counted, raw in numbers:
+        if count := found.get(key):
+            count[0] += counted
+            count[1] += raw
+        else:
+            found[key] = [counted, raw]
+    return ((key, Count(counted, raw)) for key, (counted, raw) in found.items())
 
 
 def _named(figures: Figures, facet: Facet) -> tuple[Named, ...]:

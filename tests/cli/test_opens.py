@@ -1,8 +1,12 @@
 """`mailtrack opens`."""
 
+import csv
+import io
 import json
 
 import pytest
+
+from mailtrack.export import OPEN_COLUMNS, opens_csv
 
 
 @pytest.fixture
@@ -86,4 +90,37 @@ def test_a_bad_cursor_fails(run, pixel, cursor):
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, key):
     result = run("opens", key, exits=1)
+    assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")
+
+
+def test_csv_holds_all_opens_the_newest_first(run, tracker, visited, recipient):
+    tracker.store([tracker.new_hit(visited.id, user_agent=f"#{number}") for number in range(60)])
+    data = run("opens", visited.short_id, "--csv").stdout_bytes
+    header, *found = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+    assert header == list(OPEN_COLUMNS)
+    assert [row[header.index("User Agent")] for row in found[:60]] == [f"#{number}" for number in reversed(range(60))]
+    assert (len(found), found[-1][1]) == (62, recipient.email)
+    assert data.count(b"\r\n") == data.count(b"\n") == 63
+
+
+def test_csv_is_what_the_api_answers(run, tracker, visited):
+    pages = tracker.iter_opens_with_recipients(visited.id)
+    assert run("opens", visited.id, "--csv").stdout_bytes == b"".join(opens_csv(pages))
+
+
+@pytest.mark.parametrize(("options", "cell"), [([], b",'=1+1,"), (["--raw"], b",=1+1,")])
+def test_csv_guards_formulas_unless_raw(run, tracker, pixel, options, cell):
+    tracker.record(pixel.id, user_agent="=1+1")
+    assert cell in run("opens", pixel.id, "--csv", *options).stdout_bytes
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--limit", "50"], ["--cursor", "1"]])
+def test_csv_does_not_go_with_what_shows_a_part(run, pixel, options):
+    result = run("opens", pixel.id, "--csv", *options, exits=2)
+    assert (result.stdout, "--csv writes all opens" in result.stderr) == ("", True)
+
+
+@pytest.mark.parametrize("key", ["00000000", "x"])
+def test_csv_of_an_unknown_pixel_is_not_found(run, key):
+    result = run("opens", key, "--csv", exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")

@@ -179,6 +179,17 @@ def test_export_makes_urls_from_the_settings(run, pixel, way):
     assert f",{base}/tracker/{pixel.short_id}.png?token=tok_" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "names"), [([], ["ann", "bob", "cem"]), (["--opened"], ["ann"]), (["--not-opened"], ["bob", "cem"])]
+)
+def test_export_writes_those_that_have_opened_or_have_not(run, tracker, pixel, thunderbird, robot, options, names):
+    ann, bob, _ = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem")])
+    tracker.record(pixel.id, token=ann.token, user_agent=thunderbird)
+    tracker.record(pixel.id, token=bob.token, user_agent=robot)
+    lines = run("recipients", "export", pixel.id, *options).stdout.splitlines()[1:]
+    assert [line.partition("@")[0] for line in lines] == names
+
+
 def test_export_to_a_folder_that_is_missing_fails(run, pixel):
     result = run("recipients", "export", pixel.id, "--output", "missing/recipients.csv", exits=1)
     assert result.stderr.startswith("Error: ")

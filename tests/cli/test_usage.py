@@ -28,6 +28,9 @@ WITH_DATABASE = [
         ["recipients", "export", "00000000"],
         ["recipients", "delete", "0" * 24],
         ["opens", "00000000"],
+        ["opens", "00000000", "--csv"],
+        ["report", "00000000"],
+        ["rejudge"],
         ["serve"],
     )
 ]

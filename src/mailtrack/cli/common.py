@@ -1,7 +1,7 @@
 """What the commands share: options, the tracker they work with, and output."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any, TypeVar
@@ -41,7 +41,7 @@ def opened_tracker(**given: str | None) -> Iterator[Tracker]:
     settings = Settings.resolve(given)
     base_url = settings.base_url or f"http://{settings.host}:{settings.port}"  # where `mailtrack serve` would listen
     with open_storage(settings.database) as storage:
-        yield Tracker(storage, base_url=base_url, judge=settings.make_judge())
+        yield Tracker(storage, base_url=base_url)
 
 
 def echo_json(value: object) -> None:
@@ -49,8 +49,12 @@ def echo_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
-def echo_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows in columns of equal width, the first row being the heads."""
+def echo_table(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> None:
+    """Print rows in columns of equal width, the first row being the heads; columns of numbers go to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        click.echo("  ".join(cells).rstrip())

@@ -5,6 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from functools import lru_cache
 from heapq import nsmallest
 
 from mailtrack.model import DayCount, DelayCount, Facet, FacetCount, HourCount, VerdictKind
@@ -135,6 +136,10 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
         _find_top(db, pixel)
 
 
+# All kinds of an hour follow each other.
+_to_shared_hour = lru_cache(maxsize=64)(from_milliseconds)
+
+
 def _change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
     db.executemany(
         "INSERT INTO delays VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
@@ -148,8 +153,9 @@ def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
     found = db.execute(
         "SELECT hour, verdict, opens, counted FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,)
     )
+    kinds = {kind.value: kind for kind in VerdictKind}
     return [
-        HourCount(hour=from_milliseconds(hour), kind=VerdictKind(kind), opens=opens, counted=counted)
+        HourCount(hour=_to_shared_hour(hour), kind=kinds[kind], opens=opens, counted=counted)
         for hour, kind, opens, counted in found
     ]
 
