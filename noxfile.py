@@ -80,5 +80,5 @@ def build(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md tells of."""
     install(session, "bench")
-    for name in ("imports", "tokens", "csv_export", "log_pages", "report", "drain", "opens"):
+    for name in ("imports", "tokens", "csv_export", "log_pages", "report", "drain", "verdicts", "opens"):
         session.run("python", f"benchmarks/{name}.py", *session.posargs)

@@ -84,7 +84,7 @@ class Running:
         self._paths.write_text("\n".join(server.paths) + "\n")
 
     def load(self, seconds: float, connections: int) -> Run:
-        rows, cpu = self._newest(), self._cpu()
+        rows, cpu = self._settled(), self._cpu()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"User-Agent: {USER_AGENT}"]
         command += ["-s", str(PEERS / "paths.lua"), f"http://127.0.0.1:{self.server.port}", "--", str(self._paths)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -124,6 +124,14 @@ class Running:
         if not expected <= rows <= expected + connections:
             raise SystemExit(f"{self.server.name}: {rows:,} opens are stored; {expected:,} requests were answered.")
         return waited
+
+    def _settled(self) -> int:
+        """Return the number of the newest open when what `wrk` had asked for before is stored."""
+        before, now = -1, self._newest()
+        while before != now:
+            time.sleep(0.5)
+            before, now = now, self._newest()
+        return now
 
     def _newest(self) -> int:
         """Return the highest number of an open, all of which are numbered from 1: cheaper than to count them."""

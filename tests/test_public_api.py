@@ -12,6 +12,7 @@ import mailtrack.testing
 NAMES = [
     "Certainty",
     "Client",
+    "DayCount",
     "DelayCount",
     "Durability",
     "EmailProblem",

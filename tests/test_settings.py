@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import attrs
 import pytest
 
-from mailtrack import InvalidSetting
+from mailtrack import InvalidRules, InvalidSetting
 from mailtrack.settings import Settings
 
 
@@ -27,6 +29,9 @@ class TestResolve:
             ("base_url", "https://mail.example.com/", "https://mail.example.com"),
             ("workers", "2", 2),
             ("trusted_proxies", "1", 1),
+            ("window", "2.5", 2.5),
+            ("counted", "human", "human"),
+            ("networks", "a=b.txt", "a=b.txt"),
         ],
     )
     def test_each_is_read_from_the_environment(self, name: str, text: str, value: object) -> None:
@@ -74,3 +79,53 @@ class TestValidation:
     def test_settings_are_frozen(self) -> None:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             Settings().port = 1  # type: ignore[misc]  # that is the point
+
+    @pytest.mark.parametrize("text", ["", "x", "-1", "nan", "inf", "86401", "1e9"])
+    def test_a_window_is_up_to_a_day(self, text: str) -> None:
+        with pytest.raises(InvalidSetting, match="window"):
+            Settings(window=text)
+
+    @pytest.mark.parametrize("text", ["", "people", "human,", "human, proxy", "HUMAN"])
+    def test_what_counts_are_kinds_of_verdict(self, text: str) -> None:
+        with pytest.raises(InvalidSetting, match="counted"):
+            Settings(counted=text)
+
+    @pytest.mark.parametrize("text", ["x", "=file", "name=", "a=b,c"])
+    def test_networks_have_names_and_files(self, text: str) -> None:
+        with pytest.raises(InvalidSetting, match="networks"):
+            Settings(networks=text)
+
+
+class TestJudge:
+    def test_it_is_the_bundled_one_by_default(self) -> None:
+        judge = Settings().make_judge()
+        assert (judge.table.version, judge.window, judge.counted) == (1, 10.0, {"human", "proxy", "unknown"})
+
+    def test_it_has_the_rules_and_networks_of_files(self, tmp_path: Path) -> None:
+        (tmp_path / "rules.toml").write_text(
+            'version = 1\n[[rules]]\ncode = "ours"\nkind = "bot"\ncertainty = "certain"\nrank = 1\ntext = "Ours."\n'
+            'network = "apple-relay"\n'
+        )
+        (tmp_path / "relays.csv").write_text("192.0.2.0/24,GB,GB-EN,London,\n")
+        settings = Settings(
+            rules=str(tmp_path / "rules.toml"),
+            networks=f"apple-relay={tmp_path}/relays.csv",
+            window="60",
+            counted="human,bot",
+        )
+        judge = settings.make_judge()
+        verdict = judge.judge("Thunderbird/1", ip="192.0.2.7")
+        assert (verdict.reasons, judge.counts(verdict), judge.window) == (("ours",), True, 60.0)
+
+    @pytest.mark.parametrize("name", ["rules", "networks"])
+    def test_a_file_that_is_not_there_is_told_of(self, tmp_path: Path, name: str) -> None:
+        value = f"{tmp_path}/none" if name == "rules" else f"a={tmp_path}/none"
+        with pytest.raises(InvalidSetting, match=f"{name}: can't be read"):
+            Settings(**{name: value}).make_judge()
+
+    @pytest.mark.parametrize("name", ["rules", "networks"])
+    def test_a_file_that_can_not_be_used_is_told_of(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "file").write_text("rubbish")
+        value = f"{tmp_path}/file" if name == "rules" else f"a={tmp_path}/file"
+        with pytest.raises(InvalidRules):
+            Settings(**{name: value}).make_judge()

@@ -1,11 +1,11 @@
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from mailtrack import tokens
-from mailtrack.testing.factories import NOON
+from mailtrack.testing.contract.lifecycle import in_child
 
+NOON = 1762430400000  # in milliseconds
 UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"
 
 
@@ -90,9 +90,20 @@ class TestTokens:
 
 class TestOpenIds:
     def test_they_sort_by_time(self) -> None:
-        times = [NOON + timedelta(milliseconds=n) for n in range(100)]
-        ids = [tokens.new_open_id(at) for at in times]
+        ids = [tokens.new_open_id(NOON + milliseconds) for milliseconds in range(100)]
         assert ids == sorted(ids)
 
     def test_those_of_one_moment_differ(self) -> None:
         assert len({tokens.new_open_id(NOON) for _ in range(1000)}) == 1000
+
+    def test_they_are_32_hex_digits(self) -> None:
+        assert set(tokens.new_open_id(NOON)) <= set("0123456789abcdef")
+        assert len(tokens.new_open_id(NOON)) == 32
+
+    def test_those_of_a_forked_child_differ(self) -> None:
+        mine = tokens.new_open_id(NOON)
+
+        def task() -> None:
+            assert tokens.new_open_id(NOON)[12:24] != mine[12:24]
+
+        assert in_child(task) == ""

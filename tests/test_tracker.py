@@ -1,7 +1,7 @@
 """The tracker, on a storage in memory and with a clock that stands still."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import PIL.Image
 import pytest
@@ -25,6 +25,7 @@ from mailtrack import (
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock, make_pixel, make_recipient
 from mailtrack.testing.factories import NOON
+from mailtrack.times import to_utc
 
 FOREIGN_TOKEN = "tok_" + "0" * 32
 
@@ -317,7 +318,15 @@ class TestHits:
 
 
 class TestRecording:
-    def test_a_hit_becomes_an_open_of_its_recipient(self, tracker: Tracker) -> None:
+    def test_a_request_becomes_an_open_of_its_recipient(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        tracker.record(pixel.short_id, token=ann.token, ip="192.0.2.1", user_agent="Mail/1", referer="x")
+        (found,) = tracker.list_opens(pixel.id).items
+        assert (found.pixel_id, found.recipient_id, found.token) == (pixel.id, ann.id, ann.token)
+        assert (found.opened_at, found.ip, found.user_agent, found.referer) == (NOON, "192.0.2.1", "Mail/1", "x")
+
+    def test_so_does_a_hit_that_is_stored(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         hit = tracker.new_hit(pixel.short_id, token=ann.token, ip="192.0.2.1", user_agent="Mail/1", referer="x")
@@ -325,6 +334,36 @@ class TestRecording:
         (found,) = tracker.list_opens(pixel.id).items
         assert (found.id, found.pixel_id, found.recipient_id, found.token) == (hit.id, pixel.id, ann.id, ann.token)
         assert (found.opened_at, found.ip, found.user_agent, found.referer) == (NOON, "192.0.2.1", "Mail/1", "x")
+
+    def test_what_strangers_say_is_cleaned(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        said = {"token": "tok_1", "ip": "::ffff:192.0.2.1", "user_agent": "a\x1b[0m\t\n\ud800", "referer": "x" * 600}
+        tracker.record(pixel.id, **said)
+        tracker.store([tracker.new_hit(pixel.id.upper(), **said)])
+        for one in tracker.list_opens(pixel.id).items:
+            cleaned = (None, "192.0.2.1", "a\ufffd[0m\ufffd\ufffd\ufffd", "x" * 512)
+            assert (one.token, one.ip, one.user_agent, one.referer) == cleaned
+
+    @pytest.mark.parametrize("ip", ["unknown", "192.0.2.1:5678", "", None])
+    def test_an_address_that_is_none_is_none(self, tracker: Tracker, ip: str | None) -> None:
+        assert tracker.new_hit("a1b2c3d4", ip=ip).ip is None
+
+    @pytest.mark.parametrize("name", ["", "a1b2c3d", "A1B2C3DG", "../../etc", "\ud800" * 8, "x" * 10_000])
+    def test_what_can_not_be_the_id_of_a_pixel_makes_no_hit_and_no_open(self, tracker: Tracker, name: str) -> None:
+        assert tracker.new_hit(name) is None
+        tracker.record(name)
+
+    def test_a_hit_arrives_when_the_clock_says_in_whole_milliseconds(self, memory: Storage) -> None:
+        tracker = Tracker(memory, clock=lambda: NOON.replace(microsecond=1999))
+        assert tracker.new_hit("a1b2c3d4").at == NOON.replace(microsecond=1000)
+
+    def test_without_a_clock_it_arrives_now(self, memory: Storage) -> None:
+        before = to_utc(datetime.now(UTC))
+        at = Tracker(memory).new_hit("a1b2c3d4").at
+        assert before <= at <= datetime.now(UTC)
+
+    def test_no_two_hits_have_the_same_id(self, tracker: Tracker) -> None:
+        assert len({tracker.new_hit("a1b2c3d4").id for _ in range(1000)}) == 1000
 
     def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
         pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
@@ -362,12 +401,10 @@ class TestRecording:
         self, tracker: Tracker, clock: FakeClock
     ) -> None:
         pixel = tracker.create_pixel("Spring launch")
-        hits = []
         for hours in (0, -1, 8760):
             clock.set(NOON + timedelta(hours=hours))
-            hits.append(tracker.new_hit(pixel.id))
-            tracker.store([hits[-1]])
-        assert [one.id for one in tracker.list_opens(pixel.id).items] == [hit.id for hit in reversed(hits)]
+            tracker.record(pixel.id, user_agent=str(hours))
+        assert [one.user_agent for one in tracker.list_opens(pixel.id).items] == ["8760", "-1", "0"]
 
     def test_a_closed_storage_is_an_error(self, tracker: Tracker, memory: Storage) -> None:
         memory.close()

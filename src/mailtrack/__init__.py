@@ -26,6 +26,7 @@ from mailtrack.examiner import Rejudged
 from mailtrack.model import (
     Certainty,
     Client,
+    DayCount,
     DelayCount,
     Facet,
     FacetCount,
@@ -54,6 +55,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certainty",
     "Client",
+    "DayCount",
     "DelayCount",
     "Durability",
     "EmailProblem",

@@ -2,13 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import attrs
 
-from mailtrack.model import Hit, Judgement, Open, Target
+from mailtrack.model import Hit, Judgement, Open, Target, Verdict
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
 from mailtrack.verdicts import Judge, Patterns, name_client
+from mailtrack.verdicts.judge import NO_RULE
 
 _READ_AT_ONCE = 1000
 _MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
@@ -33,16 +35,20 @@ class Examiner:
     """Judges hits, and names their clients. Thread-safe.
 
     Args:
-        judge: by which rules.
+        judge: by which rules; by those that come with mailtrack, if not given.
     """
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge | None) -> None:
+        self._given = judge
         self._patterns = Patterns()
         self._lock = ForkSafeLock()
         # What hits show that are not stored yet, by their ids. Some may never be: their storage failed, and nobody has
         # kept them.
         self._seen: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return self._given or Judge()  # made when first needed: many programs only make tokens
 
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.
@@ -71,6 +77,14 @@ class Examiner:
             client=name_client(stored.user_agent, verdict),
             counted=self._judge.counts(verdict),
         )
+
+    def explain(self, verdict: Verdict) -> str:
+        """Tell in a sentence why a verdict is what it is; the code of the rule where the judge does not have it."""
+        if not verdict.reasons:
+            return "Nothing has judged it."
+        if verdict.reasons[0] == NO_RULE:
+            return "Nothing is known that speaks for or against a person."
+        return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
     def _signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         with self._lock:

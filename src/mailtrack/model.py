@@ -335,6 +335,21 @@ class HourCount:
     counted: int
 
 
+@attrs.frozen(kw_only=True)
+class DayCount:
+    """How many opens a pixel had in one day.
+
+    Attributes:
+        day: the start of the day, UTC.
+        opens: how many there were.
+        counted: how many of them count.
+    """
+
+    day: datetime
+    opens: int
+    counted: int
+
+
 class Facet(enum.StrEnum):
     """By what a pixel's opens are told apart."""
 

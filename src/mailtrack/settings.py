@@ -1,5 +1,6 @@
 """What can be set about the command line and the reference server; the only reader of the environment."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Any, Self
 import attrs
 
 from mailtrack.errors import InvalidSetting
+from mailtrack.model import VerdictKind
 from mailtrack.spool import Durability, Spool
 from mailtrack.spool.spool import MAX_BYTES
 from mailtrack.urls import check_base_url
+from mailtrack.verdicts import DEFAULT_WINDOW, Judge, default_rules, load_networks, load_rules
 
 ENVIRONMENT_PREFIX = "MAILTRACK_"
+
+_MAX_WINDOW = 86_400
 
 
 def _to_integer(value: int | str, field: "attrs.Attribute[Any]") -> int:
@@ -39,6 +44,31 @@ def _is_durability(_: object, field: "attrs.Attribute[str]", value: str) -> None
         raise InvalidSetting(field.name, f"must be one of {', '.join(Durability)}")
 
 
+def _to_window(value: float | str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _MAX_WINDOW:
+        raise InvalidSetting("window", f"must be a number of seconds from 0 to {_MAX_WINDOW:,}")
+    return seconds
+
+
+def _are_kinds(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if not set(value.split(",")) <= set(VerdictKind):
+        raise InvalidSetting(field.name, f"must be some of {','.join(VerdictKind)}")
+
+
+def _are_files(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if not all(name and file for name, file in _to_files(value)):
+        raise InvalidSetting(field.name, "must be name=file, with commas between several")
+
+
+def _to_files(value: str) -> list[tuple[str, str]]:
+    parts = (part.partition("=") for part in value.split(",") if part)
+    return [(name.strip(), file.strip()) for name, _, file in parts]
+
+
 def _to_base_url(value: str | None) -> str | None:
     return None if value is None else check_base_url(value)
 
@@ -57,6 +87,10 @@ class Settings:
             none otherwise; "off" for none at all.
         spool_durability: `everysec` (an open is on disk within a second) or `always` (before its image goes out).
         spool_max_bytes: how much each worker keeps while the storage is away, from 1 MiB.
+        rules: a file of rules for the judge, added to those that come with mailtrack; see `mailtrack.verdicts`.
+        networks: files of networks for the judge, as `name=file` with commas between.
+        window: how many seconds after the making of its token an open is early, 0 to 86,400.
+        counted: which kinds of verdict count as people, with commas between.
         trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
     """
 
@@ -68,6 +102,10 @@ class Settings:
     spool: str | None = None
     spool_durability: str = attrs.field(default=Durability.EVERYSEC.value, validator=_is_durability)
     spool_max_bytes: int = _number(MAX_BYTES, 1024 * 1024, 2**50)
+    rules: str | None = None
+    networks: str | None = attrs.field(default=None, validator=attrs.validators.optional(_are_files))
+    window: float = attrs.field(default=DEFAULT_WINDOW, converter=_to_window)
+    counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
     trusted_proxies: int = _number(0, 0, 10)
 
     @property
@@ -84,6 +122,25 @@ class Settings:
         if folder is None:
             return None
         return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
+
+    def make_judge(self) -> Judge:
+        """Make the judge of opens.
+
+        Raises:
+            InvalidSetting: a file of rules or networks can't be read.
+            InvalidRules: it can't be used.
+        """
+        try:
+            table = default_rules() if self.rules is None else load_rules(self.rules, base=default_rules())
+        except OSError as error:
+            raise InvalidSetting("rules", f"can't be read: {error.strerror}") from error
+        try:
+            networks = {name: load_networks(file) for name, file in _to_files(self.networks or "")}
+        except OSError as error:
+            raise InvalidSetting("networks", f"can't be read: {error.strerror}") from error
+        if networks:
+            table = table.with_networks(**networks)
+        return Judge(table, window=self.window, counted=self.counted.split(","))
 
     @classmethod
     def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:

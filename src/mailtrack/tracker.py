@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical_all
@@ -19,6 +20,7 @@ from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import (
     HEADER_SIGNS,
     MAX_NAME_LENGTH,
+    DayCount,
     Hit,
     Image,
     Open,
@@ -26,6 +28,8 @@ from mailtrack.model import (
     Pixel,
     Recipient,
     T,
+    Verdict,
+    VerdictKind,
     clean_text,
     parse_ip,
 )
@@ -34,7 +38,15 @@ from mailtrack.report import Report, make_report
 from mailtrack.spool import Spool, SpoolClosed, SpoolWorker, from_line, make_line
 from mailtrack.storage.forks import ForkSafeLock
 from mailtrack.storage.protocol import Storage
-from mailtrack.times import Clock, find_zone, now, now_in_milliseconds, to_milliseconds
+from mailtrack.times import (
+    Clock,
+    find_zone,
+    now,
+    now_in_milliseconds,
+    start_of_day,
+    to_milliseconds,
+    to_utc,
+)
 from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge
 
@@ -84,7 +96,7 @@ class Tracker:
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
-        self._examiner = Examiner(Judge() if judge is None else judge)
+        self._examiner = Examiner(judge)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
@@ -106,6 +118,10 @@ class Tracker:
         if self._urls is None:
             raise InvalidSetting("base_url", "is needed to make URLs; give it to Tracker")
         return self._urls
+
+    def now(self) -> datetime:
+        """Return the time now, by this tracker's clock."""
+        return self._clock()
 
     def start(self) -> None:
         """Start to use the spool: take hits with it, and bring them to the storage with two threads of this process.
@@ -172,13 +188,24 @@ class Tracker:
             raise PixelNotFound
         return self._storage.get_pixel(key)
 
-    def list_pixels(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Pixel]:
+    def list_pixels(
+        self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, search: str | None = None
+    ) -> Page[Pixel]:
         """Return up to `limit` (1 to 1,000) pixels, the newest first.
+
+        Args:
+            limit: how many at most.
+            cursor: `Page.next` of the page before.
+            search: only those with this text in their name, whatever its case. A page then may hold fewer than `limit`,
+                even none, though another one follows: a search looks at 10,000 pixels for each.
 
         Raises:
             InvalidPaging: the limit is out of range, or the cursor is not one.
         """
-        return self._storage.list_pixels(limit=_check_limit(limit), cursor=cursor)
+        limit = _check_limit(limit)
+        if search is not None and not _may_be_in_name(search):
+            return Page(items=())
+        return self._storage.list_pixels(limit=limit, cursor=cursor, search=search)
 
     def iter_pixels(self) -> Iterator[Pixel]:
         """Iterate over all pixels, the newest first, in bounded memory."""
@@ -286,6 +313,17 @@ class Tracker:
         }
         return self._storage.get_recipients(wanted) if wanted else {}
 
+    def get_recipient(self, recipient_id: str) -> Recipient:
+        """Return a recipient with its opens as of now.
+
+        Raises:
+            RecipientNotFound: there is none.
+        """
+        found = self.get_recipients([recipient_id]).get(recipient_id)
+        if found is None:
+            raise RecipientNotFound
+        return found
+
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was. Its opens stay, without the address.
 
@@ -379,7 +417,14 @@ class Tracker:
         return added
 
     def list_opens(
-        self, pixel: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, skip: int = 0
+        self,
+        pixel: str,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        skip: int = 0,
+        kind: VerdictKind | None = None,
+        recipient_id: str | None = None,
     ) -> Page[Open]:
         """Return up to `limit` (1 to 1,000) opens of a pixel, the newest first.
 
@@ -387,7 +432,9 @@ class Tracker:
             pixel: the pixel.
             limit: how many at most.
             cursor: `Page.next` of the page before.
-            skip: how many to pass over from there; costs the same however many.
+            skip: how many to pass over from there, whatever they are; costs the same however many.
+            kind: only those with a verdict of this kind.
+            recipient_id: only those of this recipient, who may be deleted.
 
         Raises:
             PixelNotFound: there is no such pixel.
@@ -396,7 +443,12 @@ class Tracker:
         limit = _check_limit(limit)
         if not 0 <= skip < 2**63:
             raise InvalidPaging("The number to skip is out of range.")
-        return self._storage.list_opens(self.get_pixel(pixel).id, limit=limit, cursor=cursor, skip=skip)
+        found = self.get_pixel(pixel)
+        if recipient_id is not None and not tokens.is_recipient_id(recipient_id):
+            return Page(items=())
+        return self._storage.list_opens(
+            found.id, limit=limit, cursor=cursor, skip=skip, kind=kind, recipient_id=recipient_id
+        )
 
     def iter_opens(self, pixel: str) -> Iterator[Open]:
         """Iterate over all opens of a pixel, the newest first, in bounded memory; as `iter_recipients` does.
@@ -435,6 +487,22 @@ class Tracker:
         if not 1 <= top <= MAX_TOP:
             raise InvalidPaging(f"top must be between 1 and {MAX_TOP}.")
         return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=top), zone=zone)
+
+    def count_by_day(self, pixels: Iterable[Pixel], *, since: datetime) -> dict[str, list[DayCount]]:
+        """Return how many opens pixels had, by their ids, in each day of UTC that had any, in order.
+
+        Args:
+            pixels: the pixels; those without any opens are left out.
+            since: an aware time; the day in which it lies is the first.
+        """
+        return self._storage.count_by_day([pixel.id for pixel in pixels], since=start_of_day(to_utc(since)))
+
+    def explain(self, verdict: Verdict) -> str:
+        """Tell in a sentence why a verdict is what it is, by the rules of this tracker's judge.
+
+        It is the code of the rule where the judge does not have that rule (any more).
+        """
+        return self._examiner.explain(verdict)
 
     def rejudge(self, pixel: str) -> Iterator[Rejudged]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
@@ -482,6 +550,10 @@ def _check_name(name: str) -> str:
     if any(unicodedata.category(char) in _NOT_IN_NAMES for char in name):
         raise InvalidName("Pixel name must not contain control characters.")
     return name
+
+
+def _may_be_in_name(text: str) -> bool:
+    return len(text) <= MAX_NAME_LENGTH and not any(unicodedata.category(char) in _NOT_IN_NAMES for char in text)
 
 
 def _check_limit(limit: int) -> int:

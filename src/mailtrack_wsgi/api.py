@@ -9,11 +9,9 @@ from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
 from mailtrack.tracker import DEFAULT_TOP
-from mailtrack_wsgi.bodies import read_json, read_pixel_form
+from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
-
-MAX_EMAILS = 10_000
 
 
 def json_response(value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:

@@ -34,9 +34,14 @@ _routes = Map(
         Rule("/", methods=["GET"], endpoint=pages.dashboard),
         Rule("/pixels", methods=["POST"], endpoint=pages.create_pixel),
         Rule("/pixels/<pixel>/delete", methods=["POST"], endpoint=pages.delete_pixel),
+        Rule("/pixels/<pixel>/deletion", methods=["GET"], endpoint=pages.confirm_pixel),
+        Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=pages.recipients),
+        Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=pages.add_recipients),
+        Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=pages.confirm_recipient),
+        Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=pages.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
         Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
-        Rule("/static/style.css", methods=["GET"], endpoint=pages.stylesheet),
+        Rule("/static/<name>", methods=["GET"], endpoint=pages.static),
         Rule("/healthz", methods=["GET"], endpoint=api.healthz),
         Rule("/readyz", methods=["GET"], endpoint=api.readyz),
         Rule("/api/v1/pixels", methods=["POST"], endpoint=api.create_pixel),
@@ -106,7 +111,9 @@ class Application:
                 ]
             response = api.json_response(content, status)
         else:
-            response = pages.error_page(self._root(environ), status, message)
+            response = pages.error_page(
+                self._root(environ), status, message, retry_after=dict(headers).get("Retry-After")
+            )
         response.headers.extend(headers)
         return response
 

@@ -2,11 +2,13 @@
 
 import io
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import attrs
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -17,9 +19,11 @@ from mailtrack.images import MAX_BYTES as MAX_IMAGE_BYTES
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+MAX_EMAILS = 10_000
 MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
 MAX_TEXT_BYTES = 256 * 1024
+MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
 MAX_PARTS = 20
 _MAX_BYTES_IN_MEMORY = 512 * 1024  # of an uploaded file, until it is read whole
 
@@ -32,6 +36,14 @@ class PixelForm:
 
     name: str
     image: bytes | None = None
+
+
+@attrs.frozen
+class RecipientsForm:
+    """What a form to add recipients holds."""
+
+    emails: str
+    file: bytes | None = None
 
 
 def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
@@ -60,16 +72,45 @@ def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
         HTTPException: 400, 411, 413 or 415, as the body deserves.
         InvalidImage: the image is no file, or there are several.
     """
-    media_type, options = _media_type(environ)
-    if media_type not in FORM_TYPES:
+    if _media_type(environ)[0] not in FORM_TYPES:
         name = read_json(environ).get("name")
         return PixelForm(name if isinstance(name, str) else "")
-    body = _WholeBody(environ, MAX_FORM_BYTES if media_type == FORM_TYPES[0] else MAX_TEXT_BYTES)
+    with _read_form(environ, most=MAX_FORM_BYTES, most_text=MAX_TEXT_BYTES) as (fields, files):
+        if "name" in files or len(fields.getlist("name")) > 1:
+            raise BadRequest("The form must have one name, as text.")
+        uploads = _uploads(files, "image")
+        if "image" in fields or len(uploads) > 1:
+            raise InvalidImage("The form must have at most one image, as a file.")
+        return PixelForm(fields.get("name", ""), uploads[0] if uploads else None)
+
+
+def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
+    """Return what a form asks to add to the recipients of a pixel.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+    """
+    if _media_type(environ)[0] not in FORM_TYPES:
+        raise UnsupportedMediaType("The body must be a form.")
+    with _read_form(environ, most=MAX_JSON_BYTES, most_text=MAX_LIST_BYTES) as (fields, files):
+        uploads = _uploads(files, "file")
+        if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
+            raise BadRequest("The form must have the addresses once, as text, and at most one file.")
+        return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
+
+
+@contextmanager
+def _read_form(
+    environ: "WSGIEnvironment", *, most: int, most_text: int
+) -> Iterator[tuple[MultiDict[str, str], MultiDict[str, FileStorage]]]:
+    """Read a form of at most so many bytes, of which so many may be text; its files are gone afterwards."""
+    media_type, options = _media_type(environ)
+    body = _WholeBody(environ, most if media_type == FORM_TYPES[0] else most_text)
     with ExitStack() as uploaded:  # a form may be refused when some of its files are read already
         parser = FormDataParser(
             stream_factory=lambda *_, **__: uploaded.enter_context(SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY)),
             silent=False,
-            max_form_memory_size=MAX_TEXT_BYTES,
+            max_form_memory_size=most_text,
             max_form_parts=MAX_PARTS,
         )
         try:
@@ -77,14 +118,12 @@ def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
         except ValueError:
             raise BadRequest("The form is malformed.") from None
         body.read()  # what follows the form must be whole, too
-        if "name" in files or len(fields.getlist("name")) > 1:
-            raise BadRequest("The form must have one name, as text.")
-        uploads = [file for file in files.getlist("image") if file.filename or file.stream.read(1)]
-        if "image" in fields or len(uploads) > 1:
-            raise InvalidImage("The form must have at most one image, as a file.")
-        for upload in uploads:
-            upload.stream.seek(0)
-        return PixelForm(fields.get("name", ""), uploads[0].stream.read() if uploads else None)
+        yield fields, files
+
+
+def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:
+    """Return the files of a field; a browser sends an empty one without a name where none was chosen."""
+    return [data for file in files.getlist(name) if (data := file.stream.read()) or file.filename]
 
 
 class _WholeBody(io.RawIOBase):

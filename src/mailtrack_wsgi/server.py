@@ -42,6 +42,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
     open_storage(settings.database).close()  # what is wrong with it is told before anything listens
+    settings.make_judge()  # likewise
     _check_address(settings.host, settings.port)
     server = Granian(
         "mailtrack",
@@ -56,7 +57,11 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
     )
     server.on_startup(on_start)
     with _draining(settings):
-        server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+        try:
+            server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+        except SystemExit:  # a worker that died is still to be replaced
+            if not server.interrupt_signal:
+                raise
 
 
 def _check_address(host: str, port: int) -> None:
@@ -74,7 +79,7 @@ def _check_address(host: str, port: int) -> None:
 def _load(settings: Settings) -> Application:
     """Make the application of one worker, in its own process."""
     storage = open_storage(settings.database)
-    tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool())
+    tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()
     return create_app(tracker, trusted_proxies=settings.trusted_proxies)
 
@@ -90,7 +95,7 @@ def _draining(settings: Settings) -> "Iterator[None]":
         yield
         return
     with open_storage(settings.database) as storage:
-        drainer = Drainer(spool.folder, Tracker(storage).store)
+        drainer = Drainer(spool.folder, Tracker(storage, judge=settings.make_judge()).store)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()

@@ -1,5 +1,6 @@
 """What every endpoint is given."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
 
@@ -57,6 +58,18 @@ def number_argument(request: Request, name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 18 and int(value) >= 1):
         raise InvalidPaging(f"{name} must be a whole number of at least 1.")
     return int(value)
+
+
+def choice_argument(request: Request, name: str, choices: Collection[str]) -> str | None:
+    """Return an argument of the query that is one of some words, `None` where it is missing or empty.
+
+    Raises:
+        InvalidPaging: it is another one, or given more than once.
+    """
+    value = one_argument(request, name) or None
+    if value is not None and value not in choices:
+        raise InvalidPaging(f"{name} must be one of {', '.join(choices)}.")
+    return value
 
 
 def flag_argument(request: Request, name: str) -> bool | None:

@@ -1,7 +1,8 @@
 """Promise 1: an open whose image went out survives `kill -9` of every process, and is stored once.
 
-Rounds of load on the reference server over real sockets. At a random moment a worker, or all processes, are killed. In
-the end: acknowledged ⊆ stored ⊆ sent, no duplicates, and all that is counted equals a scan.
+Rounds of load on the reference server over real sockets. At a random moment a worker, all workers, the parent alone or
+all processes are killed. In the end: acknowledged ⊆ stored ⊆ sent, no duplicates, and all that is counted equals a
+scan.
 
 `MAILTRACK_CRASH_ROUNDS` says how many rounds there are. A round that failed is repeated by its number.
 """
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ from mailtrack.testing.contract.helpers import all_opens, all_recipients
 pytest.importorskip("granian")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
 
-ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "5")
+ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "6")
+WAYS = ["a worker", "all", "the parent", "the workers"]
 CLIENTS = 4
 REQUESTS = 400  # by all clients together
 SECONDS = 60  # that a process may take to begin or to end
@@ -74,12 +76,23 @@ class Server:
                 found.append(int(path.parent.name))
         return found
 
-    def kill_worker(self, chance: random.Random) -> None:
-        os.kill(chance.choice(self.workers()), signal.SIGKILL)
+    def kill(self, way: str, chance: random.Random) -> None:
+        """Kill some or all of it; where nothing is left, start it again."""
+        if way == "a worker":
+            os.kill(chance.choice(self.workers()), signal.SIGKILL)
+        elif way == "the workers":
+            for worker in self.workers():
+                os.kill(worker, signal.SIGKILL)
+        elif way == "the parent":
+            self._process.kill()  # its workers go on
+        else:
+            self.kill_all()
+            self.start()
 
     def kill_all(self) -> None:
+        """Kill whatever is left of it."""
         if self._process is not None:
-            if self._process.poll() is None:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._forget()
 
@@ -190,18 +203,18 @@ def test_what_was_answered_is_stored_once_whatever_is_killed(tmp_path: Path, rou
         pixel = tracker.create_pixel("Spring launch")
         recipients = tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(3)])
     base = f"/tracker/{pixel.short_id}.png"
-    server = Server(tmp_path, workers=1 + round_ % 2, durability=chance.choice(["everysec", "always"]))
+    way = WAYS[round_ % len(WAYS)]
+    server = Server(tmp_path, workers=chance.choice([1, 2, 4]), durability=chance.choice(["everysec", "always"]))
     readers = Readers(server.port, [base, *(f"{base}?token={one.token}" for one in recipients)])
     try:
         server.start()
         readers.start()
         readers.wait_for(chance.randrange(1, REQUESTS * 3 // 4))
-        if chance.random() < 0.5:
-            server.kill_worker(chance)
-        else:
+        server.kill(way, chance)
+        readers.join()
+        if way == "the parent":  # nobody is left who could end the workers in another way
             server.kill_all()
             server.start()
-        readers.join()
         assert server.stop() == 0
     finally:
         readers.give_up()

@@ -69,7 +69,7 @@ def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert "200 image/png" in done.stdout
-    assert "<td>ann@example.org</td>" in done.stdout
+    assert ">ann@example.org</a></td>" in done.stdout
     assert '"userAgent":"curl/' in done.stdout
     assert "\nbob@example.com,tok_" in done.stdout
 

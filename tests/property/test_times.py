@@ -52,6 +52,10 @@ class TestText:
         assert datetime.fromisoformat(times.to_text(moment)) == moment
 
     @given(utc_moments)
+    def test_it_is_the_text_of_its_milliseconds(self, moment: datetime) -> None:
+        assert times.milliseconds_to_text(times.to_milliseconds(moment)) == times.to_text(moment)
+
+    @given(utc_moments)
     def test_it_has_one_form(self, moment: datetime) -> None:
         text = times.to_text(moment)
         assert (len(text), text[10], text[19], text[23:]) == (24, "T", ".", "Z")

@@ -88,6 +88,30 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def workers(self) -> list[int]:
+        """The process ids of the workers."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                # The name, in brackets, may hold anything; behind it come the state and the parent.
+                state, parent = path.read_text().rpartition(")")[2].split()[:2]
+                command = path.with_name("cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == self.process.pid and state != "Z" and b"resource_tracker" not in command:
+                found.append(int(path.parent.name))
+        return found
+
+    def kill_alone(self) -> None:
+        """Kill the parent process and leave its workers alone."""
+        self.process.kill()
+        self.process.wait()
+
+    def kill_rest(self) -> None:
+        """Kill the workers that are left after the parent process ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def printed(self) -> str:
         """What the server wrote on standard error."""
         return (self.folder / "stderr").read_text(encoding="utf-8")
@@ -158,6 +182,7 @@ def _running(folder: Path, *options: object, environment: dict[str, str] | None 
                     process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
+            server.kill_rest()
 
 
 @pytest.fixture(scope="session")

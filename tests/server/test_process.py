@@ -1,13 +1,63 @@
-"""Starting and stopping the reference server."""
+"""Starting, stopping and killing the reference server."""
 
 import contextlib
+import http.client
+import itertools
+import os
 import signal
 import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+
+SECONDS = 30  # that something which must happen may take
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
+
+
+def wait_until(condition):
+    pause = threading.Event()
+    for _ in range(SECONDS * 20):
+        if condition():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not happen")
+
+
+class Readers:
+    """Readers of a mail, each with a name of its own, who ask as long as nobody answers."""
+
+    def __init__(self, running, pixel):
+        self.running, self.pixel = running, pixel
+        self.names = (f"#{number}" for number in itertools.count())
+        self.sent, self.answered = [], []
+
+    def open(self, times):
+        """Let so many be answered; each asks over a connection of its own, so that all workers get some."""
+        for _ in range(times):
+            wait_until(self._try)
+
+    def _try(self):
+        name = next(self.names)
+        self.sent.append(name)
+        try:
+            answer = self.running("GET", f"/tracker/{self.pixel['id'][:8]}.png", headers={"User-Agent": name})
+        except (OSError, http.client.HTTPException):
+            return False
+        assert answer.status == 200
+        self.answered.append(name)
+        return True
+
+    def wait_until_stored(self):
+        wait_until(lambda: set(self.answered) <= set(self.running.opens(self.pixel)))
+
+    def check(self):
+        """Check: answered ⊆ stored ⊆ sent, each once."""
+        counts = Counter(self.running.opens(self.pixel))
+        assert set(self.answered) <= set(counts) <= set(self.sent)
+        assert [name for name, count in counts.items() if count > 1] == []
 
 
 def address(running):
@@ -126,6 +176,64 @@ def test_a_killed_servers_answered_opens_are_stored_once_by_the_next(start):
     assert sorted(first.opens(pixel)) == sorted(f"#{number}" for number in range(20))
 
 
+@needs_proc
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_when_every_worker_is_killed_the_parent_stores_what_was_answered_and_goes_on(start, workers):
+    running = start("--workers", workers)
+    readers = Readers(running, running.create_pixel())
+    readers.open(40)
+    killed = running.workers()
+    for worker in killed:
+        os.kill(worker, signal.SIGKILL)
+    readers.wait_until_stored()
+    readers.open(40)
+    readers.wait_until_stored()
+    assert (len(killed), running.stop()) == (workers, 0)
+    readers.check()
+
+
+@needs_proc
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_when_the_parent_alone_is_killed_a_worker_stores_for_all_and_then_another(start, workers):
+    running = start("--workers", workers)
+    readers = Readers(running, running.create_pixel())
+    readers.open(20)
+    left = running.workers()
+    running.kill_alone()
+    while left:
+        readers.open(20)
+        readers.wait_until_stored()
+        os.kill(left.pop(), signal.SIGKILL)
+    readers.check()
+
+
+@needs_proc
+def test_what_the_workers_of_a_killed_parent_could_not_store_is_stored_by_the_next_server(start):
+    first = start("--workers", 2)
+    readers = Readers(first, first.create_pixel())
+    first.kill_alone()
+    readers.open(40)
+    first.kill_rest()
+    assert start().stop() == 0
+    readers.check()
+    assert list((first.folder / "mailtrack.db.spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_clean_end_leaves_nothing_in_the_spool(start, workers):
+    running = start("--workers", workers)
+    Readers(running, running.create_pixel()).open(20)
+    assert running.stop() == 0
+    assert list((running.folder / "mailtrack.db.spool").iterdir()) == []
+
+
+def test_opens_are_stored_while_the_server_runs(start):
+    running = start("--workers", 2)
+    readers = Readers(running, running.create_pixel())
+    readers.open(20)
+    readers.wait_until_stored()
+
+
 def test_the_settings_are_read_from_the_environment(start):
     environment = {
         "MAILTRACK_DATABASE": "sqlite:///other.db",
@@ -165,6 +273,11 @@ def test_an_address_that_is_not_ours_fails_with_one_clear_line(fail):
     code, told = fail("--host", "192.0.2.1")
     assert (code, len(told.splitlines())) == (1, 1)
     assert told.startswith("Error: Can't listen on 192.0.2.1, port 8000: ")
+
+
+def test_a_spool_that_can_not_be_used_fails_with_one_clear_line(fail, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert fail("--spool", "file") == (1, "Error: The spool can't be used: File exists.\n")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 
 from mailtrack import Storage, open_storage
 from mailtrack.model import Hit
-from mailtrack.spool import Spool, inspect
-from mailtrack.spool.records import from_line
+from mailtrack.spool import Backlog, Spool, inspect
+from mailtrack.spool.records import from_line, to_line
 from mailtrack.testing import make_hit
 
 _SECONDS = 30  # that something which must happen may take
@@ -113,6 +113,51 @@ def make_spool(folder: Path) -> Iterator[Callable[..., Spool]]:
 
 
 @pytest.fixture
+def make_backlog(folder: Path) -> Iterator[Callable[..., Backlog]]:
+    """Makes backlogs of the folder, which lead unless told otherwise."""
+    made: list[Backlog] = []
+
+    def make(*, leads: bool = True, **options: Any) -> Backlog:
+        made.append(Backlog(folder, **options))
+        if leads:
+            assert made[-1].lead()
+        return made[-1]
+
+    yield make
+    for backlog in made:
+        backlog.release()
+
+
+@pytest.fixture
+def take(make_backlog: Callable[..., Backlog]) -> Callable[..., list[Hit]]:
+    """Acknowledges all that waits, and returns its hits; by a new backlog where none is given."""
+
+    def take(backlog: Backlog | None = None) -> list[Hit]:
+        used = backlog or make_backlog()
+        found = []
+        for batch in used.batches():
+            found += batch.hits
+            used.acknowledge(batch)
+        if backlog is None:
+            used.release()
+        return found
+
+    return take
+
+
+@pytest.fixture
+def leave(folder: Path) -> Callable[..., Path]:
+    """Writes a segment as a dead process leaves it."""
+
+    def leave(*lines: bytes, name: str = "1.spool") -> Path:
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"".join(lines))
+        return folder / name
+
+    return leave
+
+
+@pytest.fixture
 def neighbour() -> Iterator[Callable[[Callable[[Talk], None]], Neighbour]]:
     """Starts other processes."""
     started: list[Neighbour] = []
@@ -129,6 +174,12 @@ def neighbour() -> Iterator[Callable[[Callable[[Talk], None]], Neighbour]]:
 @pytest.fixture
 def hits() -> list[Hit]:
     return [make_hit("a1b2c3d4") for _ in range(10)]
+
+
+@pytest.fixture
+def lines(hits: list[Hit]) -> list[bytes]:
+    """The lines of the hits."""
+    return [to_line(hit) for hit in hits]
 
 
 @pytest.fixture

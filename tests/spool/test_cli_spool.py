@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mailtrack import open_storage
 from mailtrack.cli import main
-from mailtrack.spool import Spool, drain
+from mailtrack.spool import Backlog
 from mailtrack.spool.records import to_line
 from mailtrack.testing import make_hit
 from mailtrack.testing.contract.helpers import add_pixel, all_opens
@@ -44,7 +44,7 @@ def left(make_spool, pixel) -> list:
     spool = make_spool()
     hits = [make_hit(pixel) for _ in range(3)]
     for hit in hits:
-        spool.append(hit)
+        spool.append(to_line(hit))
     spool.close()
     (path,) = spool.folder.glob("*.spool")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -101,13 +101,36 @@ class TestDrain:
         assert run("drain").stderr == "0 hits stored.\n"
         assert not folder.exists()
 
-    def test_it_leaves_alone_what_a_running_process_owns(self, run, make_spool, pixel) -> None:
-        spool = make_spool()
-        spool.append(make_hit(pixel))
-        assert run("drain").stderr == "0 hits stored.\n"
-        assert drain(spool, list) == 1
+    def test_it_stores_what_a_running_process_has_taken_where_none_drains(self, run, make_spool, pixel, folder) -> None:
+        make_spool().append(to_line(make_hit(pixel)))
+        assert run("drain").stderr == "1 hits stored.\n"
+        assert [path.suffix for path in folder.iterdir()] == [".spool"]
 
-    def test_a_storage_that_is_locked_leaves_everything_there(self, run, left, database, pixel, folder, monkeypatch):
+    @pytest.mark.usefixtures("left")
+    def test_it_leaves_everything_to_a_running_process_that_drains(self, run, folder, neighbour) -> None:
+        def task(talk) -> None:
+            backlog = Backlog(folder)
+            talk.tell(backlog.lead())
+
+        assert neighbour(task).hear() is True
+        done = run("drain")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == "Error: A running process drains this spool.\n"
+        assert json.loads(run("status", "--json").stdout)["hits"] == 4
+
+    @pytest.mark.usefixtures("left")
+    def test_it_lets_others_drain_when_it_is_done(self, run, make_backlog) -> None:
+        run("drain")
+        assert make_backlog(leads=False).lead()
+
+    def test_a_line_that_can_not_be_set_aside_is_told_of(self, run, left, folder) -> None:
+        (folder / "set-aside.lines").mkdir()
+        done = run("drain")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == "Error: The spool can't be used: Is a directory.\n"
+        assert len(run("inspect").stdout.splitlines()) == 1 + len(left)
+
+    def test_a_storage_that_is_locked_leaves_everything_there(self, run, left, database, take, monkeypatch):
         from mailtrack.storage.sqlite import connections
 
         monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
@@ -116,11 +139,7 @@ class TestDrain:
         assert (done.exit_code, done.stdout) == (1, "")
         assert "locked" in done.stderr
         assert "Traceback" not in done.output
-        spool = Spool(folder)
-        spool.recover()
-        assert drain(spool, list) == len(left)
-        spool.close()
-        assert pixel
+        assert take() == left
 
 
 class TestInspect:

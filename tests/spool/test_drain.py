@@ -1,6 +1,7 @@
 """Bringing hits to the storage: nothing leaves the spool before it is stored, and nothing is stored twice."""
 
 import itertools
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from mailtrack import Storage, StorageError, StorageUnavailable, Tracker
 from mailtrack.model import Hit, Pixel
-from mailtrack.spool import Drainer, Spool, drain, get_status, inspect
+from mailtrack.spool import Backlog, Drainer, Spool, drain, get_status
 from mailtrack.spool.records import from_line, to_line
 from mailtrack.testing import make_hit
 from mailtrack.testing.contract.helpers import add_pixel, all_opens
@@ -18,6 +19,7 @@ from mailtrack.testing.contract.lifecycle import in_child
 
 module = import_module("mailtrack.spool.drain")  # the package has a function of that name
 SECONDS = 30  # that something which must happen may take
+ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
 
 def fail_with(error: Exception) -> Callable[..., None]:
@@ -32,58 +34,73 @@ def threads_of_drainers() -> list[threading.Thread]:
 
 
 @pytest.fixture
-def spool(make_spool, hits) -> Spool:
+def spool(make_spool, lines) -> Spool:
     """A spool in which ten hits wait."""
     spool = make_spool()
-    for hit in hits:
-        spool.append(hit)
+    for line in lines:
+        spool.append(line)
     return spool
 
 
+@pytest.fixture
+def backlog(spool, make_backlog) -> Backlog:  # noqa: ARG001  # the spool must be there before
+    """A backlog of ten hits."""
+    return make_backlog()
+
+
 class TestDraining:
-    def test_it_stores_all_and_tells_how_many(self, spool, hits) -> None:
+    def test_it_stores_all_and_tells_how_many(self, backlog, hits) -> None:
         stored = []
-        assert drain(spool, stored.extend) == 10
+        assert drain(backlog, stored.extend) == 10
         assert stored == hits
 
-    def test_what_is_stored_is_not_stored_again(self, spool) -> None:
-        drain(spool, list)
-        assert drain(spool, fail_with(AssertionError())) == 0
+    def test_what_is_stored_is_not_stored_again(self, backlog) -> None:
+        drain(backlog, list)
+        assert drain(backlog, fail_with(AssertionError())) == 0
 
-    def test_an_empty_spool_asks_nothing_of_the_storage(self, make_spool) -> None:
-        assert drain(make_spool(), fail_with(StorageUnavailable("away"))) == 0
+    def test_an_empty_spool_asks_nothing_of_the_storage(self, make_spool, make_backlog) -> None:
+        make_spool()
+        assert drain(make_backlog(), fail_with(StorageUnavailable("away"))) == 0
 
-    def test_a_batch_lies_in_the_spool_until_it_is_stored(self, make_spool, hits, waiting, monkeypatch) -> None:
-        monkeypatch.setattr("mailtrack.spool.spool._READ_BYTES", 3 * len(to_line(hits[0])))
-        spool, seen = make_spool(segment_bytes=1), []
-        for hit in hits:
-            spool.append(hit)
+    def test_a_batch_lies_in_the_spool_until_it_is_stored(self, spool, make_backlog, waiting) -> None:
+        spool.close()
+        backlog, seen = make_backlog(batch_bytes=3 * ONE_LINE), []
 
         def store(batch) -> None:
             seen.append({hit.id for hit in batch} <= {hit.id for hit in waiting()})
 
-        drain(spool, store)
-        assert seen == [True] * 10
+        drain(backlog, store)
+        assert seen == [True] * 4
         assert waiting() == []
 
     @pytest.mark.parametrize(
         "error", [StorageUnavailable("locked"), StorageError("damaged"), OSError(28, "No space left"), MemoryError()]
     )
-    def test_a_storage_that_fails_leaves_everything_there(self, spool, hits, waiting, folder, error) -> None:
+    def test_a_storage_that_fails_leaves_everything_there(self, backlog, hits, waiting, folder, error) -> None:
         for _ in range(3):
             with pytest.raises(type(error)):
-                drain(spool, fail_with(error))
+                drain(backlog, fail_with(error))
         assert waiting() == hits
         assert get_status(folder).set_aside == 0
         stored = []
-        drain(spool, stored.extend)
+        drain(backlog, stored.extend)
         assert stored == hits
 
-    def test_what_was_stored_before_it_failed_is_not_stored_again(self, make_spool, hits) -> None:
-        spool = make_spool(segment_bytes=4 * len(to_line(hits[0])))
-        for hit in hits:
-            spool.append(hit)
-        stored = []
+    @pytest.mark.parametrize("error", [StorageUnavailable("locked"), OSError(28, "No space left"), MemoryError()])
+    def test_a_storage_that_is_away_is_asked_once(self, backlog, error) -> None:
+        asked = []
+
+        def store(batch) -> None:
+            asked.append(len(batch))
+            raise error
+
+        with pytest.raises(type(error)):
+            drain(backlog, store)
+        assert asked == [10]
+
+    @pytest.mark.usefixtures("spool")
+    def test_what_was_stored_before_it_failed_is_not_stored_again(self, make_backlog, hits) -> None:
+        backlog, stored = make_backlog(batch_bytes=4 * ONE_LINE), []
 
         def store(batch) -> None:
             if stored:
@@ -91,9 +108,9 @@ class TestDraining:
             stored.extend(batch)
 
         with pytest.raises(StorageUnavailable):
-            drain(spool, store)
+            drain(backlog, store)
         assert stored == hits[:4]
-        drain(spool, stored.extend)
+        drain(backlog, stored.extend)
         assert stored == hits
 
 
@@ -106,43 +123,43 @@ class TestReplaying:
     def hits(self, pixel: Pixel) -> list[Hit]:
         return [make_hit(pixel) for _ in range(10)]
 
-    def test_a_crash_after_storing_makes_no_duplicates(self, spool, make_spool, storage, pixel, hits) -> None:
+    def test_a_crash_after_storing_makes_no_duplicates(self, backlog, make_backlog, storage, pixel, hits) -> None:
         tracker = Tracker(storage)
-        for batch in spool.batches():
-            tracker.store(batch.hits)
-            break
-        spool.abandon()
-        drain(make_spool(), tracker.store)
+        tracker.store(next(backlog.batches()).hits)
+        backlog.release()
+        drain(make_backlog(), tracker.store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
         assert storage.get_pixel(pixel.id).opens.number == 10
 
-    def test_a_process_killed_after_storing_makes_no_duplicates(self, make_spool, folder, storage, pixel, hits) -> None:
+    def test_a_process_killed_after_storing_makes_no_duplicates(
+        self, make_backlog, folder, storage, pixel, hits, lines
+    ) -> None:
         def task() -> None:
             def store(batch) -> None:
                 Tracker(storage).store(batch)
                 signal.raise_signal(signal.SIGKILL)
 
-            spool = Spool(folder, segment_bytes=1)
+            spool = Spool(folder)
             spool.open()
-            for hit in hits:
-                spool.append(hit)
-            drain(spool, store)
+            for line in lines:
+                spool.append(line)
+            drain(Backlog(folder), store)
 
         assert in_child(task) == "the child ended with status 9"
-        drain(make_spool(), Tracker(storage).store)
+        drain(make_backlog(), Tracker(storage).store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
 
-    def test_a_pixel_deleted_meanwhile_takes_its_hits_with_it(self, spool, storage, pixel, folder) -> None:
+    def test_a_pixel_deleted_meanwhile_takes_its_hits_with_it(self, backlog, storage, pixel, folder) -> None:
         storage.delete_pixel(pixel.id)
-        assert drain(spool, Tracker(storage).store) == 10
+        assert drain(backlog, Tracker(storage).store) == 10
         assert (all_opens(storage, pixel), get_status(folder).set_aside) == ([], 0)
 
 
 class TestPoison:
     """A hit with which the storage can do nothing at all keeps no other one back."""
 
-    @pytest.mark.parametrize("poisonous", [[0], [9], [4], [2, 3, 7], range(10)], ids=str)
-    def test_it_is_set_aside_and_all_others_are_stored(self, spool, hits, folder, poisonous) -> None:
+    @pytest.mark.parametrize("poisonous", [[0], [9], [4], [2, 3, 7], range(9), range(1, 10)], ids=str)
+    def test_it_is_set_aside_and_all_others_are_stored(self, backlog, hits, folder, poisonous) -> None:
         bad = [hits[number] for number in poisonous]
         stored = []
 
@@ -151,13 +168,42 @@ class TestPoison:
                 raise ValueError("poison")
             stored.extend(batch)
 
-        assert drain(spool, store) == 10 - len(bad)
+        assert drain(backlog, store) == 10 - len(bad)
         assert stored == [hit for hit in hits if hit not in bad]
-        lines = (folder / "set-aside.lines").read_bytes().splitlines()
-        assert [from_line(line) for line in lines] == bad
-        assert drain(spool, fail_with(AssertionError())) == 0
+        aside = (folder / "set-aside.lines").read_bytes().splitlines()
+        assert [from_line(line) for line in aside] == bad
+        assert drain(backlog, fail_with(AssertionError())) == 0
 
-    def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, spool, hits, folder) -> None:
+    @pytest.mark.parametrize("number", [1, 2, 10])
+    def test_where_it_is_alone_it_waits(self, make_spool, make_backlog, lines, hits, waiting, folder, number) -> None:
+        spool = make_spool()
+        for line in lines[:number]:
+            spool.append(line)
+        errors = iter(ValueError(str(count)) for count in itertools.count())
+
+        def store(batch) -> None:
+            raise next(errors) if len(batch) == 1 else ValueError("one of them")
+
+        with pytest.raises(ValueError, match="0"):  # the one of the first hit
+            drain(make_backlog(), store)
+        assert (waiting(), get_status(folder).set_aside) == (hits[:number], 0)
+
+    def test_it_is_set_aside_as_soon_as_the_storage_takes_another(self, make_spool, make_backlog, lines, hits, folder):
+        spool, backlog, stored = make_spool(), make_backlog(leads=False), []
+
+        def store(batch) -> None:
+            if hits[0] in batch:
+                raise ValueError("poison")
+            stored.extend(batch)
+
+        spool.append(lines[0])
+        with pytest.raises(ValueError, match="poison"):
+            drain(backlog, store)
+        spool.append(lines[1])
+        assert drain(backlog, store) == 1
+        assert (stored, get_status(folder).set_aside) == (hits[1:2], 1)
+
+    def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, backlog, hits, folder) -> None:
         down = itertools.chain([True] * 5, itertools.repeat(False))
         stored = set()
 
@@ -170,63 +216,80 @@ class TestPoison:
 
         for _ in range(5):
             with pytest.raises(StorageUnavailable):
-                drain(spool, store)
+                drain(backlog, store)
             assert get_status(folder).set_aside == 0
-        drain(spool, store)
+        drain(backlog, store)
         assert stored == {hit.id for hit in hits if hit != hits[2]}
         assert get_status(folder).set_aside == 1
 
-    def test_the_log_tells_the_kind_of_error_and_nothing_of_the_hit(self, make_spool, hits, caplog) -> None:
-        spool = make_spool()
-        spool.append(hits[0])
-        drain(spool, fail_with(ValueError("192.0.2.1")))
+    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, backlog, make_backlog, hits, folder) -> None:
+        def store(batch) -> None:
+            if hits[2] in batch:
+                raise ValueError("poison")
+
+        drain(backlog, store)
+        backlog.release()
+        assert drain(make_backlog(), store) == 9
+        assert get_status(folder).set_aside == 1
+
+    def test_the_log_tells_the_kind_of_error_and_nothing_of_the_hit(self, backlog, hits, caplog) -> None:
+        def store(batch) -> None:
+            if hits[2] in batch:
+                raise ValueError("192.0.2.1")
+
+        drain(backlog, store)
         assert caplog.messages == [
-            "A line of the spool is set aside in set-aside.lines: the storage failed with ValueError."
+            "A line of the spool is set aside in set-aside.lines: the storage fails with ValueError."
         ]
 
 
 class TestDrainer:
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch) -> None:
+        monkeypatch.setattr(module, "_STANDBY_SECONDS", 0.01)
+
     @pytest.fixture
-    def make_drainer(self):
+    def make_drainer(self, folder):
         """Makes drainers; what they block on is let go, and their threads end, when the test does."""
         made, release = [], threading.Event()
+        folder.mkdir()
 
-        def make(spool, store) -> Drainer:
-            made.append(Drainer(spool, lambda hits: store(hits)))
+        def make(store) -> Drainer:
+            made.append(Drainer(folder, lambda hits: store(hits)))
             return made[-1]
 
         make.release = release
         yield make
         release.set()
         for drainer in made:
-            drainer.stop(SECONDS)
+            if drainer._thread._thread.ident:
+                drainer.stop(SECONDS)
         assert threads_of_drainers() == []
 
-    def test_it_stores_in_the_background(self, make_spool, make_drainer, hits) -> None:
+    def test_it_stores_in_the_background(self, make_spool, make_drainer, lines, hits) -> None:
         stored, arrived = [], threading.Event()
 
         def store(batch) -> None:
             stored.extend(batch)
             arrived.set()
 
-        spool = make_spool(opened=False)
-        make_drainer(spool, store).start()
-        spool.append(hits[0])
+        make_drainer(store).start()
+        make_spool().append(lines[0])
         assert arrived.wait(SECONDS)
         assert stored == hits[:1]
 
-    def test_stopping_stores_all_and_leaves_nothing(self, make_spool, make_drainer, hits, folder) -> None:
+    def test_stopping_stores_all_and_leaves_nothing(self, make_spool, make_drainer, lines, hits, folder) -> None:
         stored = []
-        spool = make_spool(opened=False)
-        drainer = make_drainer(spool, stored.extend)
+        drainer = make_drainer(stored.extend)
         drainer.start()
-        for hit in hits:
-            spool.append(hit)
-        assert drainer.stop(SECONDS) is True
-        assert stored == hits
-        assert (spool.is_open, list(folder.iterdir()), threads_of_drainers()) == (False, [], [])
+        spool = make_spool()
+        for line in lines:
+            spool.append(line)
+        spool.close()
+        drainer.stop(SECONDS)
+        assert (stored, list(folder.iterdir()), threads_of_drainers()) == (hits, [], [])
 
-    def test_a_storage_that_comes_back_gets_everything(self, make_spool, make_drainer, hits) -> None:
+    def test_a_storage_that_comes_back_gets_everything(self, make_drainer, leave, lines, hits) -> None:
         stored, failures, arrived = [], iter([StorageUnavailable("locked"), RuntimeError("x")]), threading.Event()
 
         def store(batch) -> None:
@@ -236,53 +299,69 @@ class TestDrainer:
             if len(stored) == 10:
                 arrived.set()
 
-        spool = make_spool()
-        for hit in hits:
-            spool.append(hit)
-        make_drainer(spool, store).start()
+        drainer = make_drainer(store)
+        leave(*lines)
+        drainer.start()
         assert arrived.wait(SECONDS)
         assert stored == hits
 
-    def test_a_failure_of_the_spool_itself_does_not_end_it(self, make_spool, make_drainer, hits, monkeypatch) -> None:
-        arrived, real = threading.Event(), Spool.batches
+    def test_a_failure_of_the_spool_itself_does_not_end_it(self, make_drainer, leave, lines, monkeypatch) -> None:
+        arrived, real = threading.Event(), Backlog.batches
         broken = iter([OSError(5, "Input/output error"), RuntimeError("a bug")])
 
-        def batches(spool):
+        def batches(backlog):
             if error := next(broken, None):
                 raise error
-            return real(spool)
+            return real(backlog)
 
-        monkeypatch.setattr(Spool, "batches", batches)
-        spool = make_spool()
-        spool.append(hits[0])
-        make_drainer(spool, lambda _: arrived.set()).start()
+        monkeypatch.setattr(Backlog, "batches", batches)
+        drainer = make_drainer(lambda _: arrived.set())
+        leave(lines[0])
+        drainer.start()
         assert arrived.wait(SECONDS)
 
-    def test_stopping_with_a_storage_that_is_down_keeps_everything(self, make_spool, make_drainer, hits, waiting):
-        spool = make_spool(opened=False)
-        drainer = make_drainer(spool, fail_with(StorageUnavailable("locked")))
-        drainer.start()
-        for hit in hits:
-            spool.append(hit)
-        assert drainer.stop(SECONDS) is False
-        assert waiting() == hits
-        assert not spool.is_open
+    def test_a_bug_is_told_of_with_its_place_and_an_ordinary_failure_is_not(
+        self, make_drainer, leave, lines, caplog
+    ) -> None:
+        for error in (StorageUnavailable("locked"), RuntimeError("a bug")):
+            drainer = make_drainer(fail_with(error))
+            leave(lines[0])
+            drainer.start()
+            drainer.stop(SECONDS)
+        assert [bool(record.exc_info) for record in caplog.records] == [False, True]
 
-    def test_stopping_with_a_storage_that_hangs_gives_up_in_time(self, make_spool, make_drainer, hits) -> None:
-        spool = make_spool(opened=False)
+    def test_waits_grow_while_the_storage_fails_up_to_a_limit(self, make_drainer, leave, lines) -> None:
+        leave(lines[0])
+        drainer = make_drainer(fail_with(StorageUnavailable("locked")))
+        waits = [drainer._work(last=False) for _ in range(8)]
+        drainer._work(last=True)
+        assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
+    def test_stopping_with_a_storage_that_is_down_keeps_everything(self, make_drainer, leave, lines, hits, waiting):
+        drainer = make_drainer(fail_with(StorageUnavailable("locked")))
+        leave(*lines)
+        drainer.start()
+        drainer.stop(SECONDS)
+        assert (waiting(), threads_of_drainers()) == (hits, [])
+
+    def test_stopping_with_a_storage_that_hangs_gives_up(self, make_drainer, leave, lines, waiting, hits) -> None:
         hanging = threading.Event()
 
         def store(_) -> None:
             hanging.set()
             assert make_drainer.release.wait(SECONDS)
 
-        drainer = make_drainer(spool, store)
+        drainer = make_drainer(store)
+        leave(*lines)
         drainer.start()
-        spool.append(hits[0])
         assert hanging.wait(SECONDS)
-        assert drainer.stop(0.01) is False
+        drainer.stop(0.01)
+        assert drainer.leads  # until the storage answers
+        assert waiting() == hits
 
-    def test_what_a_hanging_storage_holds_up_is_recovered_when_the_process_ends(self, make_spool, folder, hits) -> None:
+    def test_what_a_hanging_storage_holds_up_is_stored_when_the_process_ends(
+        self, make_backlog, folder, lines, hits
+    ) -> None:
         def task() -> None:
             hanging = threading.Event()
 
@@ -291,70 +370,81 @@ class TestDrainer:
                 threading.Event().wait()
 
             spool = Spool(folder)
-            drainer = Drainer(spool, store)
+            spool.open()
+            drainer = Drainer(folder, store)
             drainer.start()
-            for hit in hits:
-                spool.append(hit)
+            for line in lines:
+                spool.append(line)
             assert hanging.wait(SECONDS)
-            assert drainer.stop(0.01) is False
+            drainer.stop(0.01)
 
         assert in_child(task) == ""
         stored = []
-        drain(make_spool(), stored.extend)
+        drain(make_backlog(), stored.extend)
         assert stored == hits
 
-    def test_a_hit_that_comes_after_the_last_round_is_told_of(self, make_spool, make_drainer, hits, waiting) -> None:
-        spool = make_spool(opened=False)
-        drainer = make_drainer(spool, list)
-        drainer.start()
-        close = spool.close
+    def test_one_leads_and_others_stand_by(self, make_drainer) -> None:
+        first, second = make_drainer(list), make_drainer(list)
+        first.start()
+        second.start()
+        assert (first.leads, second.leads) == (True, False)
 
-        def append_and_close() -> bool:
-            spool.append(hits[0])
-            return close()
-
-        spool.close = append_and_close
-        assert drainer.stop(SECONDS) is False
-        spool.close = close
-        assert waiting() == hits[:1]
-
-    def test_what_other_processes_left_meanwhile_is_recovered(
-        self, make_spool, make_drainer, folder, hits, monkeypatch
+    def test_one_that_stands_by_stores_nothing_and_goes_on_when_the_one_that_leads_ends(
+        self, make_drainer, leave, lines, hits, wait_until
     ) -> None:
-        monkeypatch.setattr(module, "_RECOVER_SECONDS", 0)
-        stored, arrived = [], threading.Event()
+        order, standing_by = [], threading.Event()
+        first = make_drainer(lambda batch: order.append(("first", [hit.id for hit in batch])))
+        second = make_drainer(lambda batch: order.append(("second", [hit.id for hit in batch])))
+        work = second._thread._work
+
+        def watched(*, last: bool) -> float:
+            wait = work(last=last)
+            standing_by.set()
+            return wait
+
+        second._thread._work = watched
+        first.start()
+        second.start()
+        leave(lines[0])
+        assert standing_by.wait(SECONDS)
+        first.stop(SECONDS)
+        leave(lines[1], name="2.spool")
+        wait_until(lambda: len(order) == 2)
+        assert order == [("first", [hits[0].id]), ("second", [hits[1].id])]
+
+    def test_one_that_stands_by_goes_on_when_the_process_that_leads_is_killed(
+        self, make_drainer, folder, neighbour, leave, lines, hits, wait_until, monkeypatch
+    ) -> None:
+        stored, arrived, tries, real = [], threading.Event(), [], Backlog.lead
 
         def store(batch) -> None:
             stored.extend(batch)
             arrived.set()
 
-        make_drainer(make_spool(), store).start()
-        (folder / "1.spool").write_bytes(to_line(hits[0]))
+        def task(talk) -> None:
+            backlog = Backlog(folder)
+            talk.tell(backlog.lead())
+
+        leader = neighbour(task)
+        assert leader.hear() is True
+        leave(lines[0])
+        monkeypatch.setattr(Backlog, "lead", lambda backlog: tries.append(1) or real(backlog))
+        make_drainer(store).start()
+        wait_until(lambda: len(tries) > 3)
+        assert not arrived.is_set()
+        leader.kill()
         assert arrived.wait(SECONDS)
         assert stored == hits[:1]
 
-    def test_it_syncs_in_the_background(self, make_spool, make_drainer, hits, monkeypatch) -> None:
-        monkeypatch.setattr(module, "_SYNC_SECONDS", 0.001)
-        synced = threading.Event()
-        monkeypatch.setattr("os.fdatasync", lambda _: synced.set())
-        spool = make_spool()
-        make_drainer(spool, fail_with(StorageUnavailable("locked"))).start()
-        spool.append(hits[0])
-        assert synced.wait(SECONDS)
+    def test_a_folder_that_does_not_exist_is_an_error(self, make_drainer, folder) -> None:
+        folder.rmdir()
+        with pytest.raises(FileNotFoundError):
+            make_drainer(list).start()
 
-    def test_a_disk_that_does_not_sync_is_told_of(self, make_spool, make_drainer, hits, monkeypatch, caplog) -> None:
-        monkeypatch.setattr("os.fdatasync", fail_with(OSError(5, "Input/output error")))
-        spool = make_spool(opened=False)
-        drainer = make_drainer(spool, fail_with(StorageUnavailable("locked")))
-        drainer.start()
-        spool.append(hits[0])
-        assert drainer.stop(SECONDS) is False
-        assert any("disk does not take what was written" in message for message in caplog.messages)
-        assert list(inspect(spool.folder)) == [to_line(hits[0])]
-
-    def test_one_that_could_not_start_can_be_stopped(self, folder, make_spool, make_drainer) -> None:
-        folder.write_bytes(b"")
-        drainer = make_drainer(make_spool(opened=False), list)
-        with pytest.raises(FileExistsError):
-            drainer.start()
-        assert drainer.stop(SECONDS) is True
+    def test_a_folder_that_goes_and_comes_back_does_not_end_it(self, make_drainer, folder, wait_until, caplog) -> None:
+        drainer = make_drainer(list)
+        folder.rename(folder.with_name("away"))
+        drainer._thread.start()
+        wait_until(lambda: caplog.messages)
+        os.rename(folder.with_name("away"), folder)  # noqa: PTH104
+        wait_until(lambda: drainer.leads)

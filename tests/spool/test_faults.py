@@ -19,7 +19,7 @@ from werkzeug.test import Client
 
 from mailtrack import StorageError, StorageUnavailable, Tracker, open_storage
 from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.spool import Spool, SpoolClosed, SpoolFull, aside, drain, get_status, inspect, segment
+from mailtrack.spool import Backlog, Spool, SpoolClosed, SpoolFull, aside, backlog, drain, get_status, inspect, segment
 from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.storage.sqlite import connections
 from mailtrack.testing import make_hit
@@ -31,7 +31,7 @@ SECONDS = 30
 MOST_STEPS = 500  # a ladder that needs more never ends
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
-_CALLS = ("open", "write", "pread", "fstat", "fdatasync", "fsync", "ftruncate")
+_CALLS = ("open", "write", "pread", "fstat", "fsync", "ftruncate")
 
 
 class Faults:
@@ -45,6 +45,7 @@ class Faults:
         self.LOCK_EX, self.LOCK_NB = fcntl.LOCK_EX, fcntl.LOCK_NB
         for name in _CALLS:
             setattr(self, name, partial(self._call, getattr(os, name)))
+        self.sync_data = partial(self._call, segment._sync_data)
         self.flock = partial(self._call, fcntl.flock)
         self.unlink = partial(self._call, os.unlink)
 
@@ -66,9 +67,12 @@ class Faults:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    for module in (segment, aside):
+    for module in (segment, aside, backlog):
         monkeypatch.setattr(module, "os", faults)
+    for module in (segment, aside):
         monkeypatch.setattr(module, "fcntl", faults)
+    monkeypatch.setattr(segment, "write", faults.write)
+    monkeypatch.setattr(segment, "_sync_data", faults.sync_data)
     monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: _unlink(faults, path, missing_ok))
     return faults
 
@@ -105,24 +109,31 @@ class Scene:
 
     def act(self) -> None:
         spool = Spool(self.folder, durability=self.durability, segment_bytes=3 * ONE_LINE, segment_seconds=0)
-        for step in (spool.open, *[partial(self._append, spool)] * 4, spool.sync, partial(drain, spool, self.store)):
+        waiting = Backlog(self.folder)
+        for step in (spool.open, *[partial(self._append, spool)] * 4, spool.sync, partial(self._drain, waiting)):
             self._try(step)
-        for step in (*[partial(self._append, spool)] * 2, spool.recover, partial(drain, spool, self.store)):
+        for step in (*[partial(self._append, spool)] * 2, partial(self._drain, waiting), spool.sync):
             self._try(step)
         self._append(spool)
         spool.close()
+        self._try(partial(self._drain, waiting))
+        waiting.release()
+
+    def _drain(self, waiting: Backlog) -> None:
+        if waiting.lead():
+            drain(waiting, self.store)
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except (OSError, StorageError):
+        except (OSError, StorageError, ValueError):
             self.check_nothing_is_lost()
 
     def _append(self, spool: Spool) -> None:
         hit = make_hit(self.pixel)
         self.appended.append(hit.id)
         try:
-            spool.append(hit)
+            spool.append(to_line(hit))
         except (SpoolClosed, SpoolFull):
             return
         self.acknowledged.add(hit.id)
@@ -142,12 +153,12 @@ class Scene:
         assert unreadable + get_status(self.folder).set_aside >= 1
 
     def check_the_next_process_stores_all(self) -> None:
-        spool = Spool(self.folder)
-        spool.open()
-        drain(spool, self.store)
-        assert spool.close()
+        waiting = Backlog(self.folder)
+        assert waiting.lead()
+        drain(waiting, self.store)
+        waiting.release()
         assert [path.name for path in self.folder.iterdir()] == ["set-aside.lines"]
-        assert set((self.folder / "set-aside.lines").read_bytes().splitlines()) == {b"damaged"}
+        assert (self.folder / "set-aside.lines").read_bytes() == b"damaged\n"
         assert self.acknowledged <= {one.id for one in all_opens(self.storage, self.pixel)} <= set(self.appended)
 
 
@@ -190,44 +201,75 @@ class TestLadders:
                 break
         assert step > 10
 
+    @pytest.mark.parametrize("method", ["resolve", "add_opens"])
+    @pytest.mark.parametrize(
+        "error",
+        [StorageUnavailable("away"), StorageError("damaged"), ValueError("a bug"), OSError(5, "Input/output error")],
+        ids=repr,
+    )
+    @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for ever"])
+    def test_whichever_operation_of_the_storage_fails_nothing_is_lost_or_doubled(
+        self, tmp_path, monkeypatch, method, error, for_ever
+    ) -> None:
+        for step in count(1):
+            assert step < MOST_STEPS
+            scene, calls = Scene(tmp_path / str(step), "everysec"), count(1)
+            real = getattr(scene.storage, method)
+
+            def fail(*arguments: Any, real=real, calls=calls, step=step) -> Any:
+                number = next(calls)
+                if number == step or (number > step and for_ever):
+                    raise error
+                return real(*arguments)
+
+            with monkeypatch.context() as context:
+                context.setattr(scene.storage, method, fail)
+                scene.act()
+            scene.check_nothing_is_lost()
+            scene.check_the_next_process_stores_all()
+            if next(calls) <= step:
+                break
+        assert step > 3
+        assert len(scene.acknowledged) == len(scene.appended) == 10
+
 
 class TestFullDisks:
-    def test_a_spool_whose_disk_is_full_refuses_and_takes_hits_again_when_there_is_room(self, folder, hits) -> None:
+    def test_a_spool_whose_disk_is_full_refuses_and_takes_hits_again_when_there_is_room(
+        self, folder, lines, hits
+    ) -> None:
         def task() -> None:
             spool = Spool(folder)
             spool.open()
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * ONE_LINE), resource.RLIM_INFINITY))
-            for hit in hits[:4]:
-                spool.append(hit)
-            for hit in hits[4:6]:  # the half that the system takes is taken back
+            for line in lines[:4]:
+                spool.append(line)
+            for line in lines[4:6]:  # the half that the system takes is taken back
                 with pytest.raises(SpoolFull, match=r"space|large"):
-                    spool.append(hit)
+                    spool.append(line)
             assert spool.refused == 2
-            assert list(inspect(folder)) == [to_line(hit) for hit in hits[:4]]
+            assert list(inspect(folder)) == lines[:4]
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            for hit in hits[6:]:
-                spool.append(hit)
+            for line in lines[6:]:
+                spool.append(line)
+            spool.close()
             stored = []
-            drain(spool, stored.extend)
+            drain(Backlog(folder), stored.extend)
             assert stored == hits[:4] + hits[6:]
-            assert spool.close()
+            assert not spool.waits()
 
         assert in_child(task) == ""
 
-    def test_a_line_that_can_not_be_set_aside_yet_stays(self, folder, hits) -> None:
+    def test_a_line_that_can_not_be_set_aside_yet_stays(self, folder, leave, lines) -> None:
         def task() -> None:
-            (folder / "1.spool").write_bytes(b"damaged\n" * 100 + to_line(hits[0]))
-            spool = Spool(folder)
-            spool.open()
+            waiting = Backlog(folder)
             resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
             with pytest.raises(OSError, match=r"space|large"):
-                drain(spool, list)
+                drain(waiting, list)
             assert get_status(folder).set_aside == 0
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            drain(spool, list)
-            assert spool.close()
+            drain(waiting, list)
 
-        folder.mkdir()
+        leave(*(b"damaged %d\n" % number for number in range(100)), lines[0])
         assert in_child(task) == ""
         assert get_status(folder).set_aside == 100
 
@@ -244,16 +286,16 @@ class TestSyncs:
         def fail(_: int) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        real = os.fdatasync
-        return lambda well: monkeypatch.setattr(os, "fdatasync", real if well else fail)
+        real = segment._sync_data
+        return lambda well: monkeypatch.setattr(segment, "_sync_data", real if well else fail)
 
-    def test_a_hit_that_is_not_on_disk_is_not_acknowledged(self, always, hits, disk) -> None:
+    def test_a_hit_that_is_not_on_disk_is_not_acknowledged(self, always, lines, disk) -> None:
         disk(False)
         with pytest.raises(SpoolFull, match="error"):
-            always.append(hits[0])
+            always.append(lines[0])
         assert always.refused == 1
 
-    def test_nor_are_those_that_wait_for_the_same_sync(self, always, hits, files, wait_until, monkeypatch) -> None:
+    def test_nor_are_those_that_wait_for_the_same_sync(self, always, lines, files, wait_until, monkeypatch) -> None:
         begun, may_fail, calls = threading.Event(), threading.Event(), []
 
         def fail(_: int) -> None:
@@ -263,41 +305,41 @@ class TestSyncs:
             if len(calls) == 1:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr(os, "fdatasync", fail)
+        monkeypatch.setattr(segment, "_sync_data", fail)
         refused = []
 
-        def append(hit) -> None:
+        def append(line) -> None:
             try:
-                always.append(hit)
+                always.append(line)
             except SpoolFull:
-                refused.append(hit)
+                refused.append(line)
 
         (path,) = files()
-        threads = [threading.Thread(target=append, args=(hit,)) for hit in hits]
+        threads = [threading.Thread(target=append, args=(line,)) for line in lines]
         threads[0].start()
         assert begun.wait(SECONDS)
         for thread in threads[1:]:
             thread.start()
-        wait_until(lambda: path.stat().st_size == len(hits) * ONE_LINE)  # all are written, and wait for the disk
+        wait_until(lambda: path.stat().st_size == len(lines) * ONE_LINE)  # all are written, and wait for the disk
         may_fail.set()
         for thread in threads:
             thread.join(SECONDS)
         assert (len(refused), len(calls)) == (10, 1)
 
-    def test_the_next_hit_goes_to_a_new_segment_and_is_acknowledged(self, always, hits, files, disk) -> None:
+    def test_the_next_hit_goes_to_a_new_segment_and_is_acknowledged(self, always, lines, files, disk) -> None:
         disk(False)
         with pytest.raises(SpoolFull):
-            always.append(hits[0])
+            always.append(lines[0])
         disk(True)
-        always.append(hits[1])
-        assert [path.read_bytes() for path in files()] == [to_line(hits[0]), to_line(hits[1])]
+        always.append(lines[1])
+        assert [path.read_bytes() for path in files()] == lines[:2]
 
-    def test_what_was_written_is_stored_all_the_same(self, always, hits, disk) -> None:
+    def test_what_was_written_is_stored_all_the_same(self, always, make_backlog, lines, hits, disk) -> None:
         disk(False)
         with pytest.raises(SpoolFull):
-            always.append(hits[0])
+            always.append(lines[0])
         stored = []
-        drain(always, stored.extend)
+        drain(make_backlog(), stored.extend)
         assert stored == hits[:1]
 
 
@@ -375,7 +417,7 @@ class TestLockedDatabases:
         mail.wait_for(20)
 
     def test_beyond_the_limit_of_the_spool_images_still_go_out_and_what_is_refused_is_counted(
-        self, mail, make_spool, tmp_path, caplog
+        self, mail, make_spool, tmp_path, caplog, wait_until
     ) -> None:
         caplog.set_level(logging.CRITICAL)
         mail.tracker._spool = spool = make_spool(opened=False, max_bytes=10 * ONE_LINE)
@@ -386,6 +428,7 @@ class TestLockedDatabases:
             assert 0 < spooled < 50
             assert spooled + spool.refused == 50
         mail.wait_for(spooled)
+        wait_until(lambda: not spool.waits())
         mail.open(1)
         mail.wait_for(spooled + 1)
 
@@ -408,20 +451,21 @@ class TestFullDatabases:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + further_pages}").fetchone()
 
-    def test_images_go_out_and_all_opens_are_stored_when_there_is_room(self, mail, made) -> None:
+    def test_images_go_out_and_all_opens_are_stored_when_there_is_room(self, mail, make_backlog, made) -> None:
         mail.spool.open()
         mail.number()
         self.limit(made[-1], 1)
         mail.open(200)
+        waiting = make_backlog()
         for _ in range(3):
             with pytest.raises(StorageUnavailable, match="full"):
-                drain(mail.spool, mail.tracker.store)
+                drain(waiting, mail.tracker.store)
             assert mail.number() == 0
             mail.open(10)
         self.limit(made[-1], 10_000)
-        drain(mail.spool, mail.tracker.store)
+        drain(waiting, mail.tracker.store)
         mail.wait_for(230)
-        assert (mail.spool.refused, mail.spool.close()) == (0, True)
+        assert mail.spool.refused == 0
 
 
 class TestFullSpools:
@@ -434,10 +478,8 @@ class TestFullSpools:
         def write(*_: object) -> int:
             raise OSError(error, os.strerror(error))
 
-        broken = Faults()
-        broken.write = write
         with monkeypatch.context() as context:
-            context.setattr(segment, "os", broken)
+            context.setattr(segment, "write", write)
             mail.open(5)
         mail.open(5)
         mail.wait_for(10)

@@ -1,4 +1,4 @@
-"""Any sequence of appends, rotations, crashes, recoveries and drains: acknowledged ⊆ stored ⊆ appended, each once."""
+"""Any sequence of appends, rotations, crashes, takings over and drains: acknowledged ⊆ stored ⊆ appended, each once."""
 
 import shutil
 import tempfile
@@ -10,134 +10,150 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mailtrack import StorageUnavailable, Tracker, open_storage
-from mailtrack.spool import Spool, SpoolFull, drain, get_status, inspect
-from mailtrack.spool import spool as module
+from mailtrack import StorageUnavailable
+from mailtrack.model import Hit
+from mailtrack.spool import Backlog, Spool, SpoolFull, drain, get_status, inspect
 from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.testing import make_hit
-from mailtrack.testing.contract.helpers import add_pixel, all_opens
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
-MOST_SPOOLS = 3
+MOST_PROCESSES = 3
 
 _place = st.integers(0, 5)
 
 
+class Process:
+    """One that shares the folder: with a spool of its own, and a backlog that leads or stands by."""
+
+    def __init__(self, folder: Path, **options) -> None:
+        self.spool = Spool(folder, **options)
+        self.spool.open()
+        self.backlog = Backlog(folder, batch_bytes=3 * ONE_LINE)  # so that a segment takes several batches
+
+    def segments(self) -> list[Path]:
+        return [one.path for one in (*self.spool._sealed, *([self.spool._active] if self.spool._active else []))]
+
+
 class SpoolMachine(RuleBasedStateMachine):
-    """Up to three processes that share a folder, each with a spool of its own, and one storage."""
+    """Up to three processes that share a folder and a storage, which is a plain list here."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.storage = open_storage("memory://")
-        self.tracker = Tracker(self.storage)
-        self.pixel = add_pixel(self.storage)
-        self.spools: list[Spool] = []
-        self.orphans: set[Path] = set()  # segments of spools that crashed
+        self.stored: list[str] = []
+        self.poison: set[str] = set()  # hits that the storage refuses
+        self.processes: list[Process] = []
+        self.orphans: set[Path] = set()  # segments of processes that crashed
         self.appended: list[str] = []
         self.acknowledged: set[str] = set()
         self.damaged: set[str] = set()
-        self.read_bytes = module._READ_BYTES
-        module._READ_BYTES = 3 * ONE_LINE  # so that a segment takes several batches
 
     def teardown(self) -> None:
         try:
             self.in_the_end_everything_is_stored_once()
         finally:
-            module._READ_BYTES = self.read_bytes
-            for spool in self.spools:
-                spool.close()
-            self.storage.close()
+            for process in self.processes:
+                process.spool.close()
+                process.backlog.release()
             shutil.rmtree(self.folder)
 
     @initialize()
     def begin(self) -> None:
-        self._open(segment_bytes=10 * ONE_LINE)
+        self.processes.append(Process(self.folder, segment_bytes=10 * ONE_LINE))
 
-    @precondition(lambda self: len(self.spools) < MOST_SPOOLS)
+    @precondition(lambda self: len(self.processes) < MOST_PROCESSES)
     @rule(
         lines=st.sampled_from([1, 3, 10**6]),
         seconds=st.sampled_from([0.0, 1000.0]),
         most=st.sampled_from([2, 12, 10**6]),
         durability=st.sampled_from(["everysec", "always"]),
     )
-    def open_another(self, lines: int, seconds: float, most: int, durability: str) -> None:
-        self._open(
-            segment_bytes=lines * ONE_LINE, segment_seconds=seconds, max_bytes=most * ONE_LINE, durability=durability
-        )
+    def begin_another(self, lines: int, seconds: float, most: int, durability: str) -> None:
+        options = {"segment_bytes": lines * ONE_LINE, "segment_seconds": seconds, "max_bytes": most * ONE_LINE}
+        self.processes.append(Process(self.folder, durability=durability, **options))
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place, number=st.integers(1, 8))
     def append(self, place: int, number: int) -> None:
         for _ in range(number):
-            hit = make_hit(self.pixel)
-            self.appended.append(hit.id)
-            try:
-                self._spool(place).append(hit)
-            except SpoolFull:
-                continue
-            self.acknowledged.add(hit.id)
+            self._append(place, make_hit("a1b2c3d4"))
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place)
-    def recover(self, place: int) -> None:
-        self._spool(place).recover()
-        self._count_orphans()
+    def append_what_the_storage_refuses(self, place: int) -> None:
+        hit = make_hit("a1b2c3d4")
+        self.poison.add(hit.id)
+        self._append(place, hit)
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place)
     def sync(self, place: int) -> None:
-        self._spool(place).sync()
+        self._process(place).spool.sync()
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place)
-    def drain(self, place: int) -> None:
-        drain(self._spool(place), self.tracker.store)
+    def lead(self, place: int) -> None:
+        others = [one for one in self.processes if one is not self._process(place) and one.backlog.leads]
+        assert self._process(place).backlog.lead() == (not others)
 
-    @precondition(lambda self: self.spools)
-    @rule(place=_place, after=st.integers(0, 3))
-    def drain_until_the_storage_fails(self, place: int, after: int) -> None:
+    @rule()
+    def release(self) -> None:
+        if (leader := self._leader()) is not None:
+            leader.backlog.release()
+
+    @precondition(lambda self: self._leader())
+    @rule()
+    def drain(self) -> None:
+        self._drain(self._leader().backlog)
+
+    @precondition(lambda self: self._leader())
+    @rule(after=st.integers(0, 3))
+    def drain_until_the_storage_fails(self, after: int) -> None:
         calls = iter(range(after))
 
         def store(hits) -> None:
             if next(calls, None) is None:
                 raise StorageUnavailable("away")
-            self.tracker.store(hits)
+            self._store(hits)
 
-        with suppress(StorageUnavailable):
-            drain(self._spool(place), store)
+        with suppress(StorageUnavailable, ValueError):
+            drain(self._leader().backlog, store)
 
-    @precondition(lambda self: self.spools)
-    @rule(place=_place, batches=st.integers(0, 2), torn=st.integers(0, ONE_LINE - 1))
-    def crash_after_storing_before_acknowledging(self, place: int, batches: int, torn: int) -> None:
-        spool = self._spool(place)
-        for number, batch in enumerate(spool.batches()):
-            self.tracker.store(batch.hits)
+    @precondition(lambda self: self._leader())
+    @rule(batches=st.integers(0, 2), torn=st.integers(0, ONE_LINE - 1))
+    def crash_after_storing_before_acknowledging(self, batches: int, torn: int) -> None:
+        leader = self._leader()
+        for number, batch in enumerate(leader.backlog.batches()):
+            try:
+                self._store(batch.hits)
+            except ValueError:
+                break
             if number == batches:
                 break
-            spool.acknowledge(batch)
-        self._crash(spool, torn)
+            leader.backlog.acknowledge(batch)
+        self._crash(leader, torn)
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place, torn=st.integers(0, ONE_LINE - 1))
     def crash(self, place: int, torn: int) -> None:
-        self._crash(self._spool(place), torn)
+        self._crash(self._process(place), torn)
 
-    @precondition(lambda self: self.spools)
+    @precondition(lambda self: self.processes)
     @rule(place=_place)
-    def close(self, place: int) -> None:
-        spool = self._spool(place)
-        mine = {segment.path for segment in spool._segments()}
-        nothing_stays = spool.close()
-        self.spools.remove(spool)
-        assert nothing_stays == (not any(path.exists() for path in mine))
-        self.orphans |= mine
-        self._count_orphans()
+    def stop(self, place: int) -> None:
+        process = self._process(place)
+        process.spool.close()
+        process.backlog.release()
+        mine = process.spool._left
+        assert process.spool.waits() == any(path.exists() for path in mine)
+        self.processes.remove(process)
+        self.orphans |= set(mine)
 
-    @precondition(lambda self: self.orphans)
+    @precondition(lambda self: any(path.exists() for path in self.orphans))
     @rule(place=_place)
     def damage_a_line_of_a_segment_without_an_owner(self, place: int) -> None:
-        path = sorted(self.orphans)[place % len(self.orphans)]
+        left = sorted(path for path in self.orphans if path.exists())
+        path = left[place % len(left)]
         lines = path.read_bytes().split(b"\n")
         whole = [number for number, line in enumerate(lines[:-1]) if line[:1] == b"1"]
         if whole:
@@ -147,57 +163,87 @@ class SpoolMachine(RuleBasedStateMachine):
             path.write_bytes(b"\n".join(lines))
 
     @invariant()
-    def what_was_acknowledged_is_stored_or_spooled_or_was_damaged(self) -> None:
+    def what_was_acknowledged_is_stored_or_spooled_or_set_aside(self) -> None:
         spooled = set()
         for line in inspect(self.folder):
             try:
                 spooled.add(from_line(line).id)
             except UnreadableRecord:
                 assert line[:1] == b"0"  # the damaged ones, and never half a record
-        stored = self._stored()
-        assert self.acknowledged <= set(stored) | spooled | self.damaged
-        assert set(stored) <= set(self.appended)
-        assert len(stored) == len(set(stored))
+        assert self.acknowledged <= set(self.stored) | spooled | self.damaged | self._aside()
+        assert set(self.stored) <= set(self.appended) - self.poison
+        assert len(self.stored) == len(set(self.stored))
+
+    @invariant()
+    def what_is_set_aside_was_damaged_or_refused_and_no_line_is_there_twice(self) -> None:
+        assert self._aside() <= self.damaged | self.poison
+        lines = self._lines_aside()
+        assert get_status(self.folder).set_aside == len(lines) == len(set(lines))
+
+    @invariant()
+    def a_process_that_took_nothing_more_knows_what_waits(self) -> None:
+        for process in self.processes:
+            process.spool.waits()
+            assert process.spool._left_bytes == sum(process.spool._left.values())
 
     def in_the_end_everything_is_stored_once(self) -> None:
-        for spool in self.spools:
-            spool.abandon()
-        self._open()
-        drain(self.spools[-1], self.tracker.store)
-        stored = self._stored()
-        assert self.acknowledged - self.damaged <= set(stored) <= set(self.appended)
-        assert len(stored) == len(set(stored)) == self.storage.get_pixel(self.pixel.id).opens.number
-        assert self.spools[-1].close()
+        for process in list(self.processes):
+            self._crash(process, 0)
+        self.begin()
+        self._append(0, make_hit("a1b2c3d4"))  # something that the storage takes, so that it can refuse others
+        spool = self.processes[0].spool
+        spool.close()
+        last = Backlog(self.folder)
+        assert last.lead()
+        drain(last, self._store)
+        last.release()
         assert get_status(self.folder).segments == 0
+        assert not spool.waits()
+        assert self.acknowledged - self.damaged - self.poison <= set(self.stored)
+        assert self.acknowledged & self.poison - self.damaged <= self._aside()
+        assert self._aside() <= self.damaged | self.poison
+
+    def _append(self, place: int, hit: Hit) -> None:
+        self.appended.append(hit.id)
+        with suppress(SpoolFull):
+            self._process(place).spool.append(to_line(hit))
+            self.acknowledged.add(hit.id)
+
+    def _drain(self, backlog: Backlog) -> None:
+        with suppress(ValueError):
+            drain(backlog, self._store)
+
+    def _store(self, hits) -> None:
+        """Store all or none; what is there stays as it is."""
+        if any(hit.id in self.poison for hit in hits):
+            raise ValueError("poison")
+        self.stored += [hit.id for hit in hits if hit.id not in self.stored]
+
+    def _crash(self, process: Process, torn: int) -> None:
+        """End a process in the middle of writing a record."""
+        mine = process.segments()
+        for segment in (*process.spool._sealed, process.spool._active):
+            segment.abandon()
+        process.spool._active, process.spool._sealed = None, []
+        process.backlog.release()
+        self.processes.remove(process)
+        with suppress(FileNotFoundError), mine[-1].open("rb+") as file:
+            file.seek(0, 2)
+            file.write(to_line(make_hit("a1b2c3d4"))[:torn])
+        self.orphans |= set(mine)
+
+    def _lines_aside(self) -> list[bytes]:
         file = self.folder / "set-aside.lines"
-        # A line is there twice where the owner of its segment ended before all of that was stored.
-        aside = set(file.read_bytes().splitlines()) if self.damaged else set()
-        assert {from_line(b"1" + line[1:]).id for line in aside} == self.damaged
+        return file.read_bytes().splitlines() if file.exists() else []
 
-    def _open(self, **options) -> None:
-        self.spools.append(Spool(self.folder, **options))
-        self.spools[-1].open()
-        self._count_orphans()
+    def _aside(self) -> set[str]:
+        return {from_line(b"1" + line[1:]).id for line in self._lines_aside()}
 
-    def _crash(self, spool: Spool, torn: int) -> None:
-        """End a spool as its process would, in the middle of writing a record."""
-        mine = spool._segments()
-        spool.abandon()
-        self.spools.remove(spool)
-        with mine[-1].path.open("ab") as file:
-            file.write(to_line(make_hit(self.pixel))[:torn])
-        self.orphans |= {segment.path for segment in mine}
-        self._count_orphans()
+    def _process(self, place: int) -> Process:
+        return self.processes[place % len(self.processes)]
 
-    def _count_orphans(self) -> None:
-        owned = {segment.path for spool in self.spools for segment in spool._segments()}
-        self.orphans = {path for path in self.orphans - owned if path.exists()}
-
-    def _spool(self, place: int) -> Spool:
-        return self.spools[place % len(self.spools)]
-
-    def _stored(self) -> list[str]:
-        return [one.id for one in all_opens(self.storage, self.pixel)]
+    def _leader(self) -> Process | None:
+        return next((one for one in self.processes if one.backlog.leads), None)
 
 
 TestSpoolMachine = pytest.mark.filterwarnings("error")(SpoolMachine.TestCase)

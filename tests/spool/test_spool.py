@@ -1,30 +1,35 @@
-"""A folder of segments: what is appended is kept, through the end of any process, until it is acknowledged."""
+"""A process that appends: what is taken is kept, on disk as promised, and within the limit."""
 
 import errno
-import logging
 import os
 import signal
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mailtrack import StorageUnavailable
-from mailtrack.spool import Durability, Spool, SpoolClosed, SpoolFull, drain, get_status, inspect
+from mailtrack.spool import Durability, Spool, SpoolClosed, SpoolFull
 from mailtrack.spool import segment as segment_module
+from mailtrack.spool import spool as module
 from mailtrack.spool.records import to_line
+from mailtrack.spool.segment import Segment
 from mailtrack.testing import make_hit
 from mailtrack.testing.contract.helpers import at_once
 from mailtrack.testing.contract.lifecycle import in_child
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
-KILLED = f"the child ended with status {signal.SIGKILL.value}"
 
 
-def kill_myself() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def new_lines(number: int) -> list[bytes]:
+    return [to_line(make_hit("a1b2c3d4")) for _ in range(number)]
+
+
+def lines_in(paths) -> list[bytes]:
+    return [line for path in paths for line in path.read_bytes().splitlines(keepends=True)]
 
 
 def open_files() -> list[str]:
@@ -36,30 +41,23 @@ def open_files() -> list[str]:
     return names
 
 
-def take(spool: Spool) -> list:
-    """Return all hits that a spool holds, and acknowledge them."""
-    found = []
-    for batch in spool.batches():
-        found += batch.hits
-        spool.acknowledge(batch)
-    return found
+@pytest.fixture
+def disk(monkeypatch) -> Callable[[Callable[[int], None] | None], None]:
+    """Replaces what brings a file to disk, or puts it back."""
+    real = segment_module._sync_data
+    return lambda sync: monkeypatch.setattr(segment_module, "_sync_data", sync or real)
 
 
 @pytest.fixture
-def left_behind(folder: Path):
-    """Lets a process append hits and die: by its own end without a goodbye, or killed."""
+def synced(disk) -> list[int]:
+    """Tells how large the file was at each sync."""
+    sizes: list[int] = []
+    disk(lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    return sizes
 
-    def leave(hits, *, end=kill_myself, **options) -> None:
-        def task() -> None:
-            spool = Spool(folder, **options)
-            spool.open()
-            for hit in hits:
-                spool.append(hit)
-            end()
 
-        assert in_child(task) in (KILLED, "")
-
-    return leave
+def fail(_: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 class TestOpening:
@@ -97,519 +95,408 @@ class TestOpening:
 
 
 class TestAppending:
-    def test_what_was_appended_lies_in_the_folder(self, make_spool, hits, waiting) -> None:
+    def test_what_was_appended_lies_in_the_folder(self, make_spool, lines, files) -> None:
         spool = make_spool()
-        for hit in hits:
-            spool.append(hit)
-        assert waiting() == hits
+        for line in lines:
+            spool.append(line)
+        assert lines_in(files()) == lines
 
-    def test_segments_are_for_their_owner_only(self, make_spool, hits, files) -> None:
-        make_spool().append(hits[0])
+    def test_segments_are_for_their_owner_only(self, make_spool, lines, files) -> None:
+        make_spool().append(lines[0])
         assert [stat.S_IMODE(path.stat().st_mode) for path in files()] == [0o600]
 
-    def test_one_that_is_not_open_takes_nothing(self, make_spool, hits) -> None:
+    def test_each_spool_has_a_segment_of_its_own(self, make_spool, lines, files) -> None:
+        make_spool().append(lines[0])
+        make_spool().append(lines[1])
+        assert [path.read_bytes() for path in files()] == lines[:2]
+
+    def test_one_that_is_not_open_takes_nothing(self, make_spool, lines) -> None:
         spool = make_spool(opened=False)
         with pytest.raises(SpoolClosed, match="not open"):
-            spool.append(hits[0])
+            spool.append(lines[0])
         assert spool.refused == 0
 
-    def test_records_of_threads_that_begin_at_once_are_whole_and_all_there(self, make_spool, waiting) -> None:
+    def test_lines_of_threads_that_begin_at_once_are_whole_and_all_there(self, make_spool, files) -> None:
         spool = make_spool(segment_bytes=20 * ONE_LINE)
-        batches = [[make_hit("a1b2c3d4") for _ in range(100)] for _ in range(8)]
+        batches = [new_lines(100) for _ in range(8)]
 
-        def append(hits) -> None:
-            for hit in hits:
-                spool.append(hit)
+        def append(lines) -> None:
+            for line in lines:
+                spool.append(line)
 
         at_once([lambda batch=batch: append(batch) for batch in batches])
-        assert sorted(hit.id for hit in waiting()) == sorted(hit.id for batch in batches for hit in batch)
+        assert sorted(lines_in(files())) == sorted(line for batch in batches for line in batch)
 
-    def test_nothing_is_lost_or_doubled_while_another_thread_drains(self, make_spool) -> None:
-        spool = make_spool(segment_bytes=20 * ONE_LINE)
-        batches = [[make_hit("a1b2c3d4") for _ in range(200)] for _ in range(4)]
-        done = threading.Event()
-        taken = []
+    @pytest.mark.parametrize("durability", Durability)
+    def test_nothing_is_lost_or_doubled_while_others_drain_and_sync(self, make_spool, take, make_backlog, durability):
+        spool = make_spool(segment_bytes=20 * ONE_LINE, durability=durability)
+        batches = [new_lines(100) for _ in range(4)]
+        backlog, done, taken = make_backlog(), threading.Event(), []
 
-        def append(hits) -> None:
-            for hit in hits:
-                spool.append(hit)
+        def append(lines) -> None:
+            for line in lines:
+                spool.append(line)
 
-        def take_on() -> None:
+        def go_on(work: Callable[[], None]) -> None:
             while not done.is_set():
-                taken.extend(take(spool))
+                work()
 
-        draining = threading.Thread(target=take_on)
-        draining.start()
+        beside = [
+            threading.Thread(target=go_on, args=(lambda: taken.extend(take(backlog)),)),
+            threading.Thread(target=go_on, args=(spool.sync,)),
+        ]
+        for thread in beside:
+            thread.start()
         try:
             at_once([lambda batch=batch: append(batch) for batch in batches])
         finally:
             done.set()
-            draining.join(30)
-        taken += take(spool)
-        assert sorted(hit.id for hit in taken) == sorted(hit.id for batch in batches for hit in batch)
+            for thread in beside:
+                thread.join(30)
+        taken += take(backlog)
+        assert sorted(map(to_line, taken)) == sorted(line for batch in batches for line in batch)
 
 
 class TestDurability:
-    @pytest.fixture
-    def synced(self, monkeypatch) -> list[int]:
-        """Tells how large the file was at each sync."""
-        sizes, real = [], os.fdatasync
-
-        def fdatasync(descriptor: int) -> None:
-            sizes.append(os.fstat(descriptor).st_size)
-            real(descriptor)
-
-        monkeypatch.setattr(os, "fdatasync", fdatasync)
-        return sizes
-
-    def test_with_always_a_hit_is_on_disk_when_append_returns(self, make_spool, hits, synced) -> None:
+    def test_with_always_a_hit_is_on_disk_when_append_returns(self, make_spool, lines, synced) -> None:
         spool = make_spool(durability=Durability.ALWAYS)
-        for number, hit in enumerate(hits, 1):
-            spool.append(hit)
+        for number, line in enumerate(lines, 1):
+            spool.append(line)
             assert synced[-1] == number * ONE_LINE
 
     def test_with_always_hits_that_arrive_together_are_synced_together(
-        self, make_spool, hits, files, wait_until, monkeypatch
+        self, make_spool, lines, files, wait_until, disk
     ) -> None:
         spool = make_spool(durability="always")
         begun, may_end, calls = threading.Event(), threading.Event(), []
 
-        def fdatasync(_: int) -> None:
+        def sync(_: int) -> None:
             calls.append(files()[0].stat().st_size)
             begun.set()
             assert may_end.wait(30)
 
-        monkeypatch.setattr(os, "fdatasync", fdatasync)
-        threads = [threading.Thread(target=spool.append, args=(hit,)) for hit in hits]
+        disk(sync)
+        threads = [threading.Thread(target=spool.append, args=(line,)) for line in lines]
         threads[0].start()
         assert begun.wait(30)
         for thread in threads[1:]:
             thread.start()
-        wait_until(lambda: files()[0].stat().st_size == len(hits) * ONE_LINE)  # all are written, and wait for the disk
+        wait_until(lambda: files()[0].stat().st_size == len(lines) * ONE_LINE)  # all are written, and wait for the disk
         may_end.set()
         for thread in threads:
             thread.join(30)
-        assert calls == [ONE_LINE, len(hits) * ONE_LINE]
+        assert calls == [ONE_LINE, len(lines) * ONE_LINE]
 
-    def test_with_everysec_appending_does_not_wait_for_the_disk(self, make_spool, hits, synced) -> None:
+    def test_with_always_a_hit_is_taken_though_its_segment_is_closed_before_it_is_synced(
+        self, make_spool, lines, files, synced, monkeypatch
+    ) -> None:
+        spool, real = make_spool(durability="always"), Segment.sync
+
+        def close_first(segment: Segment, size: int | None = None) -> None:
+            if size is not None:
+                spool.close()
+            real(segment, size)
+
+        monkeypatch.setattr(Segment, "sync", close_first)
+        spool.append(lines[0])
+        assert (lines_in(files()), synced) == (lines[:1], [ONE_LINE])
+
+    def test_with_everysec_appending_does_not_wait_for_the_disk(self, make_spool, lines, synced) -> None:
         spool = make_spool()
-        for hit in hits:
-            spool.append(hit)
+        for line in lines:
+            spool.append(line)
         assert synced == []
 
-    def test_sync_brings_all_segments_to_disk(self, make_spool, hits, synced) -> None:
+    def test_sync_brings_all_segments_to_disk(self, make_spool, lines, synced) -> None:
         spool = make_spool(segment_bytes=5 * ONE_LINE)
-        for hit in hits[:7]:
-            spool.append(hit)
+        for line in lines[:7]:
+            spool.append(line)
         spool.sync()
         assert synced == [5 * ONE_LINE, 2 * ONE_LINE]
 
-    def test_closing_brings_what_stays_to_disk(self, make_spool, hits, synced) -> None:
+    def test_closing_brings_what_stays_to_disk(self, make_spool, lines, synced) -> None:
         spool = make_spool()
-        spool.append(hits[0])
+        spool.append(lines[0])
         spool.close()
         assert synced == [ONE_LINE]
 
-    def test_a_segment_that_can_not_be_synced_does_not_keep_others_from_it(self, make_spool, hits, monkeypatch) -> None:
+
+class TestDisksThatDoNotSync:
+    def test_a_segment_that_can_not_be_synced_does_not_keep_others_from_it(self, make_spool, lines, disk) -> None:
         spool = make_spool(segment_bytes=1)
-        for hit in hits[:2]:
-            spool.append(hit)
+        for line in lines[:2]:
+            spool.append(line)
         calls = []
 
-        def fdatasync(descriptor: int) -> None:
+        def sync(descriptor: int) -> None:
             calls.append(descriptor)
             if len(calls) == 1:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
+                fail(descriptor)
 
-        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        disk(sync)
         with pytest.raises(OSError, match="error"):
             spool.sync()
         assert len(calls) == 2
 
+    def test_a_new_segment_is_begun(self, make_spool, lines, files, disk) -> None:
+        spool = make_spool()
+        spool.append(lines[0])
+        disk(fail)
+        with pytest.raises(OSError, match="error"):
+            spool.sync()
+        assert [path.read_bytes() for path in files()] == [lines[0], b""]
+        spool.append(lines[1])
+        assert [path.read_bytes() for path in files()] == lines[:2]
+
+    def test_what_is_appended_then_can_be_synced(self, make_spool, lines, disk, take) -> None:
+        spool = make_spool()
+        spool.append(lines[0])
+        disk(fail)
+        for _ in range(2):  # the second time it lets go of the segment
+            with pytest.raises(OSError, match="error"):
+                spool.sync()
+        disk(None)
+        spool.append(lines[1])
+        spool.sync()
+        assert list(map(to_line, take())) == lines[:2]
+        assert not spool.waits()
+
+    def test_closing_keeps_what_was_written_and_tells(self, make_spool, lines, files, disk, caplog) -> None:
+        spool = make_spool()
+        spool.append(lines[0])
+        disk(fail)
+        spool.close()
+        assert lines_in(files()) == lines[:1]
+        assert caplog.messages == ["The spool's disk does not take what was written: Input/output error."]
+
 
 class TestRotating:
-    def test_a_segment_that_has_grown_is_followed_by_a_new_one(self, make_spool, hits, files) -> None:
+    def test_a_segment_that_has_grown_is_followed_by_a_new_one(self, make_spool, lines, files) -> None:
         spool = make_spool(segment_bytes=3 * ONE_LINE)
-        for hit in hits:
-            spool.append(hit)
+        for line in lines:
+            spool.append(line)
         assert [path.stat().st_size // ONE_LINE for path in files()] == [3, 3, 3, 1]
 
-    def test_so_is_one_that_is_old_when_it_is_drained(self, make_spool, hits, files) -> None:
+    def test_so_is_one_that_is_old_when_it_is_synced(self, make_spool, lines, files) -> None:
         spool = make_spool(segment_seconds=0)
-        spool.append(hits[0])
-        before = files()
-        assert take(spool) == hits[:1]
-        assert len(files()) == 1
-        assert files() != before
+        spool.append(lines[0])
+        spool.sync()
+        assert [path.read_bytes() for path in files()] == [lines[0], b""]
 
     def test_an_old_one_that_is_empty_stays(self, make_spool, files) -> None:
         spool = make_spool(segment_seconds=0)
         before = files()
-        assert take(spool) == []
+        spool.sync()
         assert files() == before
 
-    def test_where_no_new_one_can_be_made_the_old_one_grows_on(self, make_spool, hits, files, monkeypatch) -> None:
-        spool = make_spool(segment_bytes=1)
+    def test_one_that_is_neither_stays(self, make_spool, lines, files) -> None:
+        spool = make_spool()
+        for line in lines:
+            spool.append(line)
+            spool.sync()
+        assert len(files()) == 1
+
+    def test_where_no_new_one_can_be_made_the_old_one_grows_on(self, make_spool, lines, files, monkeypatch) -> None:
+        spool = make_spool(segment_bytes=1, segment_seconds=0)
 
         def refuse(_: Path) -> None:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-        monkeypatch.setattr(segment_module.Segment, "create", refuse)
-        for hit in hits:
-            spool.append(hit)
-        assert len(files()) == 1
-        assert take(spool) == hits
+        monkeypatch.setattr(Segment, "create", refuse)
+        for line in lines:
+            spool.append(line)
+            spool.sync()
+        assert [lines_in([path]) for path in files()] == [lines]
 
-    def test_hits_come_out_in_the_order_of_their_arrival(self, make_spool, hits) -> None:
+    def test_syncing_lets_go_of_those_that_are_written_no_more(self, make_spool, lines) -> None:
         spool = make_spool(segment_bytes=3 * ONE_LINE)
-        for hit in hits:
-            spool.append(hit)
-        assert take(spool) == hits
+        for line in lines:
+            spool.append(line)
+        assert len([name for name in open_files() if ".spool/" in name]) == 4
+        spool.sync()
+        assert len([name for name in open_files() if ".spool/" in name]) == 1
 
 
 class TestLimits:
-    def test_beyond_its_limit_it_refuses_and_counts(self, make_spool, hits, waiting) -> None:
+    @pytest.fixture(autouse=True)
+    def _count_always(self, monkeypatch) -> None:
+        monkeypatch.setattr(module, "_COUNT_AGAIN_SECONDS", 0)
+
+    def test_beyond_its_limit_it_refuses_and_counts(self, make_spool, lines, files) -> None:
         spool = make_spool(max_bytes=4 * ONE_LINE)
-        for hit in hits[:4]:
-            spool.append(hit)
-        for hit in hits[4:6]:
+        for line in lines[:4]:
+            spool.append(line)
+        for line in lines[4:6]:
             with pytest.raises(SpoolFull, match="limit"):
-                spool.append(hit)
-        assert (waiting(), spool.refused) == (hits[:4], 2)
+                spool.append(line)
+        assert (lines_in(files()), spool.refused) == (lines[:4], 2)
 
     def test_what_it_refuses_may_be_tried_again_later(self) -> None:
         assert issubclass(SpoolFull, StorageUnavailable)
 
-    def test_it_takes_hits_again_after_draining(self, make_spool, hits) -> None:
+    def test_it_takes_hits_again_as_soon_as_those_before_are_stored(self, make_spool, lines, take) -> None:
         spool = make_spool(max_bytes=4 * ONE_LINE)
-        for hit in hits[:4]:
-            spool.append(hit)
-        assert take(spool) == hits[:4]
-        for hit in hits[4:8]:
-            spool.append(hit)
+        for line in lines[:4]:
+            spool.append(line)
+        spool.sync()
+        take()
+        for line in lines[4:8]:
+            spool.append(line)
         with pytest.raises(SpoolFull):
-            spool.append(hits[8])
-        assert take(spool) == hits[4:8]
+            spool.append(lines[8])
 
-    def test_the_limit_counts_all_segments(self, make_spool, hits) -> None:
-        spool = make_spool(max_bytes=4 * ONE_LINE, segment_bytes=1)
-        for hit in hits[:4]:
-            spool.append(hit)
-        with pytest.raises(SpoolFull, match="limit"):
-            spool.append(hits[4])
-
-    def test_the_limit_counts_what_was_taken_over(self, make_spool, hits, left_behind) -> None:
-        left_behind(hits[:4])
+    def test_what_is_stored_makes_room_while_the_rest_waits(self, make_spool, lines, files) -> None:
         spool = make_spool(max_bytes=4 * ONE_LINE)
+        for line in lines[:4]:
+            spool.append(line)
+        files()[0].unlink()
+        spool.append(lines[4])
+        assert lines_in(files()) == lines[1:5]
+
+    def test_looking_whether_there_is_room_again_does_not_happen_for_each_hit(self, make_spool, lines, monkeypatch):
+        monkeypatch.setattr(module, "_COUNT_AGAIN_SECONDS", 1000)
+        spool, looks, real = make_spool(max_bytes=4 * ONE_LINE), [], Spool.waits
+        monkeypatch.setattr(Spool, "waits", lambda spool: looks.append(1) or real(spool))
+        for line in lines:
+            with suppress(SpoolFull):
+                spool.append(line)
+        assert len(looks) == 1
+
+    def test_the_limit_counts_all_segments_of_this_process(self, make_spool, lines) -> None:
+        spool = make_spool(max_bytes=4 * ONE_LINE, segment_bytes=1)
+        for line in lines[:4]:
+            spool.append(line)
+        spool.sync()
         with pytest.raises(SpoolFull, match="limit"):
-            spool.append(hits[4])
-        take(spool)
-        spool.append(hits[4])
+            spool.append(lines[4])
+
+    def test_it_does_not_count_those_of_others(self, make_spool, lines, leave) -> None:
+        leave(*lines)
+        other = make_spool()
+        spool = make_spool(max_bytes=4 * ONE_LINE)
+        for line in lines[:4]:
+            other.append(line)
+            spool.append(line)
 
 
-class TestRecovering:
-    @pytest.mark.parametrize("end", [kill_myself, lambda: os._exit(0)], ids=["killed", "ended"])
-    def test_what_a_dead_process_left_is_taken_over(self, make_spool, hits, left_behind, waiting, end) -> None:
-        left_behind(hits, end=end)
-        assert waiting() == hits
-        assert take(make_spool()) == hits
-
-    def test_the_segment_of_a_living_process_is_not_taken(self, make_spool, folder, hits, neighbour) -> None:
-        def task(talk) -> None:
-            spool = Spool(folder)
-            spool.open()
-            spool.append(hits[0])
-            talk.tell("appended")
-
-        owner = neighbour(task)
-        assert owner.hear() == "appended"
+class TestWaiting:
+    def test_one_that_took_nothing_waits_for_nothing(self, make_spool) -> None:
         spool = make_spool()
-        assert take(spool) == []
-        owner.kill()
-        spool.recover()
-        assert take(spool) == hits[:1]
+        assert not spool.waits()
 
-    def test_a_living_process_goes_on_while_others_recover(self, make_spool, folder, hits, neighbour) -> None:
-        def task(talk) -> None:
-            spool = Spool(folder)
-            spool.open()
-            for hit in hits:
-                talk.tell("ready")
-                talk.hear()
-                spool.append(hit)
-            talk.tell("done")
-
-        owner = neighbour(task)
+    def test_it_waits_until_what_it_took_is_stored(self, make_spool, lines, take) -> None:
         spool = make_spool()
-        while owner.hear() == "ready":
-            spool.recover()
-            assert take(spool) == []
-            owner.tell()
-        owner.kill()
-        spool.recover()
-        assert take(spool) == hits
+        spool.append(lines[0])
+        spool.close()
+        assert spool.waits()
+        take()
+        assert not spool.waits()
 
-    def test_exactly_one_of_two_processes_that_recover_at_once_gets_it(self, folder, hits, left_behind, neighbour):
-        def task(talk) -> None:
-            spool = Spool(folder)
-            while talk.hear() == "recover":
-                spool.recover()
-                talk.tell([hit.id for batch in list_batches(spool) for hit in batch.hits])
-                talk.hear()
-                for batch in list_batches(spool):
-                    spool.acknowledge(batch)
-                talk.tell("acknowledged")
-
-        def list_batches(spool: Spool) -> list:
-            return [next(iter(spool.batches()))] if spool._segments() else []
-
-        both = [neighbour(task), neighbour(task)]
-        for _ in range(20):
-            left_behind(hits)
-            for one in both:
-                one.tell("recover")
-            assert sorted([one.hear() for one in both]) == [[], [hit.id for hit in hits]]
-            for one in both:
-                one.tell()
-                assert one.hear() == "acknowledged"
-        assert get_status(folder).segments == 0
-
-    def test_two_spools_of_one_process_leave_each_other_alone(self, make_spool, hits) -> None:
-        first, second = make_spool(), make_spool()
-        first.append(hits[0])
-        second.append(hits[1])
-        first.recover()
-        second.recover()
-        assert (take(first), take(second)) == (hits[:1], hits[1:2])
-
-    def test_a_torn_last_line_is_not_an_open(self, make_spool, hits, left_behind, files, folder) -> None:
-        left_behind(hits)
-        with files()[0].open("ab") as file:
-            file.write(to_line(make_hit("a1b2c3d4"))[:-1])
-        assert take(make_spool()) == hits
-        assert get_status(folder).set_aside == 0
-
-    def test_empty_segments_are_removed(self, make_spool, left_behind, files) -> None:
-        left_behind([])
-        left_behind([])
-        assert len(files()) == 2
+    def test_it_does_not_wait_for_others(self, make_spool, lines, leave) -> None:
+        leave(lines[0])
         spool = make_spool()
-        assert take(spool) == []
-        assert len(files()) == 1  # its own
-
-    def test_segments_are_taken_over_the_oldest_first(self, make_spool, hits, left_behind) -> None:
-        for hit in hits:
-            left_behind([hit])
-        assert take(make_spool()) == hits
-
-    def test_it_comes_before_what_arrives_here(self, make_spool, hits, left_behind) -> None:
-        spool = make_spool()
-        left_behind(hits[:5])
-        for hit in hits[5:]:
-            spool.append(hit)
-        spool.recover()
-        assert take(spool) == hits
-
-    def test_recovering_twice_gives_nothing_twice(self, make_spool, hits, left_behind) -> None:
-        left_behind(hits)
-        spool = make_spool()
-        spool.recover()
-        assert take(spool) == hits
-
-    def test_a_segment_that_can_not_be_used_does_not_keep_others_back(
-        self, make_spool, hits, left_behind, folder, caplog
-    ) -> None:
-        left_behind(hits[:5])
-        (folder / "0.spool").mkdir()
-        left_behind(hits[5:])
-        spool = make_spool()
-        spool.recover()
-        assert take(spool) == hits
-        told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-        assert told == ["0.spool in the spool can't be recovered: Is a directory."]  # once
-
-    def test_a_segment_that_can_not_be_read_does_not_keep_others_back(self, make_spool, hits, left_behind, files):
-        left_behind(hits[:5])
-        left_behind(hits[5:])
-        spool = make_spool()
-        os.truncate(files()[0], 10)
-        found = []
-        with pytest.raises(OSError, match="cut"):
-            drain(spool, found.extend)
-        assert found == hits[5:]
-
-
-class TestDamage:
-    """A line that can't be read is set aside as it was, once, and reported."""
-
-    GARBAGE = b"garbage\tof another program"
-
-    @pytest.fixture
-    def damaged(self, hits, left_behind, files) -> bytes:
-        """Ten hits, of which the fourth is damaged; the damaged line."""
-        left_behind(hits)
-        lines = files()[0].read_bytes().split(b"\n")
-        lines[3] = lines[3].replace(b"Mozilla", b"Mozzarella")
-        files()[0].write_bytes(b"\n".join(lines))
-        return lines[3]
-
-    def test_the_others_are_recovered(self, make_spool, hits, damaged, folder) -> None:
-        assert take(make_spool()) == hits[:3] + hits[4:]
-        assert (folder / "set-aside.lines").read_bytes() == damaged + b"\n"
-
-    def test_it_is_reported(self, make_spool, damaged, folder, caplog) -> None:
-        assert damaged
-        take(make_spool())
-        assert get_status(folder).set_aside == 1
-        assert "A line of the spool is set aside in set-aside.lines: the checksum is wrong." in caplog.messages
-
-    def test_what_it_says_is_not_in_the_log(self, make_spool, damaged, caplog) -> None:
-        take(make_spool())
-        assert not set(damaged.decode().split("\t")[1:8]) & set(" ".join(caplog.messages).split())
-
-    def test_it_is_for_the_owner_only(self, make_spool, damaged, folder) -> None:
-        assert damaged
-        take(make_spool())
-        assert stat.S_IMODE((folder / "set-aside.lines").stat().st_mode) == 0o600
-
-    def test_it_is_set_aside_once_however_often_storing_the_others_fails(self, make_spool, hits, damaged, folder):
-        assert damaged
-        spool = make_spool()
-        for _ in range(5):
-            next(iter(spool.batches()))  # stored by nobody
-        assert get_status(folder).set_aside == 0
-        assert take(spool) == hits[:3] + hits[4:]
-        assert get_status(folder).set_aside == 1
-
-    def test_content_of_other_programs_is_set_aside_line_by_line(self, make_spool, folder) -> None:
-        folder.mkdir()
-        lines = [self.GARBAGE, b"", b"\x00\xff" * 100, b"x" * 10**6]
-        (folder / "1.spool").write_bytes(b"".join(line + b"\n" for line in lines))
-        assert take(make_spool()) == []
-        assert (folder / "set-aside.lines").read_bytes().split(b"\n")[:-1] == lines
-        assert not (folder / "1.spool").exists()
-
-    def test_other_files_are_left_alone(self, make_spool, folder) -> None:
-        folder.mkdir()
-        (folder / "notes.txt").write_bytes(self.GARBAGE)
-        take(make_spool())
-        assert (folder / "notes.txt").read_bytes() == self.GARBAGE
-
-    def test_it_stays_in_its_segment_while_it_can_not_be_kept_elsewhere(self, make_spool, damaged, folder) -> None:
-        assert damaged
-        (folder / "set-aside.lines").mkdir()
-        spool = make_spool()
-        with pytest.raises(OSError, match="directory"):
-            take(spool)
-        (folder / "set-aside.lines").rmdir()
-        take(spool)
-        assert get_status(folder).set_aside == 1
-
-    def test_lines_of_two_processes_do_not_mix(self, folder, neighbour) -> None:
-        from mailtrack.spool import aside
-
-        folder.mkdir()
-
-        def task(talk) -> None:
-            talk.hear()
-            for number in range(100):
-                aside.keep(folder, [b"%d" % number * 500] * 3)
-            talk.tell("done")
-
-        both = [neighbour(task), neighbour(task)]
-        for one in both:
-            one.tell("go")
-        assert [one.hear() for one in both] == ["done", "done"]
-        lines = (folder / "set-aside.lines").read_bytes().split(b"\n")[:-1]
-        assert sorted(lines) == sorted([b"%d" % number * 500 for number in range(100)] * 6)
+        spool.close()
+        (path,) = (path for path in spool.folder.iterdir() if path.name != "1.spool")
+        path.unlink()
+        assert not spool.waits()
 
 
 class TestClosing:
-    def test_what_is_not_acknowledged_stays_for_the_next_one(self, make_spool, hits, waiting) -> None:
+    def test_what_was_taken_stays_for_whoever_drains(self, make_spool, lines, hits, take) -> None:
         spool = make_spool()
-        for hit in hits:
-            spool.append(hit)
-        assert spool.close() is False
-        assert waiting() == hits
-        assert take(make_spool()) == hits
+        for line in lines:
+            spool.append(line)
+        spool.close()
+        assert take() == hits
 
-    def test_where_all_is_acknowledged_nothing_stays(self, make_spool, hits, folder) -> None:
-        spool = make_spool()
-        spool.append(hits[0])
-        take(spool)
-        assert spool.close() is True
-        assert list(folder.iterdir()) == []
+    def test_it_holds_no_file(self, make_spool, lines) -> None:
+        spool = make_spool(segment_bytes=3 * ONE_LINE)
+        for line in lines:
+            spool.append(line)
+        spool.close()
+        assert [name for name in open_files() if ".spool/" in name] == []
 
-    def test_a_closed_one_takes_nothing(self, make_spool, hits) -> None:
+    def test_a_closed_one_takes_nothing(self, make_spool, lines) -> None:
         spool = make_spool()
         spool.close()
         with pytest.raises(SpoolClosed, match="not open"):
-            spool.append(hits[0])
+            spool.append(lines[0])
         assert not spool.is_open
 
     def test_closing_twice_is_harmless(self, make_spool) -> None:
         spool = make_spool()
         spool.close()
-        assert spool.close() is True
+        spool.close()
 
-    def test_a_closed_one_can_be_opened_again(self, make_spool, hits) -> None:
+    def test_a_closed_one_can_be_opened_again(self, make_spool, lines, files) -> None:
         spool = make_spool()
-        spool.append(hits[0])
+        spool.append(lines[0])
         spool.close()
         spool.open()
-        spool.append(hits[1])
-        assert take(spool) == hits[:2]
+        spool.append(lines[1])
+        assert lines_in(files()) == lines[:2]
 
-    def test_hits_that_come_while_it_closes_are_refused_or_kept(self, make_spool, waiting) -> None:
+    def test_hits_that_come_while_it_closes_are_refused_or_kept(self, make_spool, files) -> None:
         for _ in range(20):
             spool = make_spool()
-            before = {hit.id for hit in waiting()}
+            before = set(lines_in(files()))
 
-            def append(hit, spool=spool) -> str:
+            def append(line, spool=spool) -> bytes:
                 try:
-                    spool.append(hit)
+                    spool.append(line)
                 except (SpoolClosed, SpoolFull):
-                    return ""
-                return hit.id
+                    return b""
+                return line
 
-            new = [make_hit("a1b2c3d4") for _ in range(4)]
-            taken = at_once([*(lambda hit=hit: append(hit) for hit in new), lambda spool=spool: spool.close() and ""])
-            assert {hit.id for hit in waiting()} - before == set(taken) - {"", False}
+            calls = [lambda line=line: append(line) for line in new_lines(4)]
+            taken = at_once([*calls, lambda spool=spool: spool.close() or b""])
+            assert set(lines_in(files())) - before == set(taken) - {b""}
 
 
 class TestForking:
-    def test_a_child_does_not_use_the_spool_of_its_parent(self, make_spool, hits) -> None:
+    def test_a_child_does_not_use_the_spool_of_its_parent(self, make_spool, lines, files) -> None:
         spool = make_spool()
-        spool.append(hits[0])
+        spool.append(lines[0])
 
         def task() -> None:
             assert not spool.is_open
-            assert take(spool) == []
             with pytest.raises(SpoolClosed):
-                spool.append(hits[1])
+                spool.append(lines[1])
 
         assert in_child(task) == ""
-        spool.append(hits[2])
-        assert take(spool) == [hits[0], hits[2]]
+        spool.append(lines[2])
+        assert lines_in(files()) == [lines[0], lines[2]]
 
-    def test_a_child_can_open_its_own(self, make_spool, hits) -> None:
+    def test_a_child_can_open_its_own(self, make_spool, lines, files) -> None:
         spool = make_spool()
-        spool.append(hits[0])
+        spool.append(lines[0])
 
         def task() -> None:
             spool.open()
-            spool.append(hits[1])
+            spool.append(lines[1])
 
         assert in_child(task) == ""
-        spool.recover()
-        assert take(spool) == [hits[1], hits[0]]
+        assert [path.read_bytes() for path in files()] == lines[:2]
 
-    def test_the_lock_ends_with_the_parent_though_a_child_lives_on(self, make_spool, folder, hits, neighbour) -> None:
+    def test_a_child_does_not_wait_for_what_its_parent_took(self, make_spool, lines) -> None:
+        spool = make_spool(max_bytes=4 * ONE_LINE)
+        for line in lines[:4]:
+            spool.append(line)
+
+        def task() -> None:
+            assert not spool.waits()
+            spool.open()
+            for line in lines[:4]:
+                spool.append(line)
+
+        assert in_child(task) == ""
+
+    def test_the_lock_ends_with_the_parent_though_a_child_lives_on(self, folder, lines, hits, neighbour, take) -> None:
         def task(talk) -> None:
             spool = Spool(folder, segment_bytes=1)
             spool.open()
-            for hit in hits[:2]:
-                spool.append(hit)
+            for line in lines[:2]:
+                spool.append(line)
             if os.fork() == 0:
                 signal.alarm(60)
                 talk.tell(os.getpid())
@@ -619,65 +506,48 @@ class TestForking:
         child = owner.hear()
         try:
             owner.kill()
-            assert take(make_spool()) == hits[:2]
+            assert take() == hits[:2]
+            assert list(folder.iterdir()) == []
         finally:
             os.kill(child, signal.SIGKILL)
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-    def test_children_forked_while_segments_come_and_go_hold_none(self, make_spool, hits) -> None:
-        spool = make_spool(segment_bytes=1)
+    def test_children_forked_while_segments_come_and_go_hold_none(self, make_spool, make_backlog, take, lines, files):
+        spool, backlog = make_spool(segment_bytes=1), make_backlog()
         enough = threading.Event()
 
         def come_and_go() -> None:
             while not enough.is_set():
-                spool.append(hits[0])
-                take(spool)
+                spool.append(lines[0])
+                spool.sync()
+                take(backlog)
 
         def task() -> None:
-            assert [name for name in open_files() if ".spool/" in name] == []
+            assert [name for name in open_files() if ".spool" in name] == []
             spool.open()
-            spool.append(hits[1])
+            spool.append(lines[1])
 
         thread = threading.Thread(target=come_and_go)
         thread.start()
         try:
-            told = [in_child(task) for _ in range(20)]
+            told = [in_child(task) for _ in range(50)]
         finally:
             enough.set()
             thread.join(30)
-        assert told == [""] * 20
-        spool.recover()
-        assert [hit for hit in take(spool) if hit == hits[1]] == [hits[1]] * 20
+        assert told == [""] * 50
+        spool.close()
+        take(backlog)
+        assert files() == []
 
+    def test_a_segment_is_closed_only_where_no_fork_can_come_between(self, make_spool, lines, monkeypatch) -> None:
+        spool = make_spool(segment_bytes=1)
+        spool.append(lines[0])
+        free, real = [], Segment.close
 
-class TestLookingIn:
-    def test_lines_are_shown_whoever_owns_them(self, make_spool, hits, left_behind, folder) -> None:
-        left_behind(hits[:5])
-        spool = make_spool()
-        assert take(spool) == hits[:5]
-        left_behind(hits[5:7])
-        spool.append(hits[7])
-        assert sorted(inspect(folder)) == sorted(to_line(hit) for hit in hits[5:8])
+        def close(segment: Segment) -> None:
+            free.append(not spool._rotating.locked())
+            real(segment)
 
-    def test_half_a_line_is_not_shown(self, folder: Path) -> None:
-        folder.mkdir()
-        (folder / "1.spool").write_bytes(b"one\ntw")
-        assert list(inspect(folder)) == [b"one\n"]
-
-    def test_its_status_tells_what_lies_there(self, make_spool, hits, folder) -> None:
-        spool = make_spool(segment_bytes=3 * ONE_LINE)
-        for hit in hits:
-            spool.append(hit)
-        status = get_status(folder)
-        assert (status.segments, status.hits, status.bytes, status.set_aside) == (4, 10, 10 * ONE_LINE, 0)
-
-    def test_a_folder_that_does_not_exist_is_empty(self, folder: Path) -> None:
-        status = get_status(folder)
-        assert (status.segments, status.hits, status.bytes, status.set_aside) == (0, 0, 0, 0)
-
-    def test_a_segment_that_goes_meanwhile_is_passed_over(self, folder: Path) -> None:
-        folder.mkdir()
-        (folder / "1.spool").symlink_to("gone")
-        (folder / "2.spool").write_bytes(b"one\n")
-        status = get_status(folder)
-        assert (status.segments, status.hits) == (1, 1)
+        monkeypatch.setattr(Segment, "close", close)
+        spool.sync()
+        assert free == [False]

@@ -1,12 +1,16 @@
 """`Tracker` with a spool: it is used from `start` to `stop`, and opens reach the log either way."""
 
+import os
 import threading
 
 import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
-from mailtrack.spool import Spool, SpoolFull, drain, get_status
-from mailtrack.testing.contract.helpers import all_opens
+from mailtrack.spool import Backlog, Spool, SpoolFull, drain, get_status
+from mailtrack.spool.segment import Segment
+from mailtrack.storage import forks
+from mailtrack.testing.contract.helpers import all_opens, at_once
+from mailtrack.testing.contract.lifecycle import in_child
 
 SECONDS = 30
 
@@ -42,12 +46,43 @@ class TestRecording:
 
     def test_after_start_it_goes_through_the_spool_into_the_log(self, tracker, pixel, opens, wait_until) -> None:
         tracker.start()
-        hit = tracker.new_hit(pixel.id, ip="192.0.2.1", user_agent="Mozilla/5.0", referer="https://example.com/")
-        tracker.record(hit)
+        tracker.record(pixel.id, ip="192.0.2.1", user_agent="Mozilla/5.0", referer="https://example.com/")
         wait_until(opens)
         (found,) = opens()
-        assert (found.id, found.opened_at, found.ip) == (hit.id, hit.at, hit.ip)
-        assert (found.user_agent, found.referer) == (hit.user_agent, hit.referer)
+        assert (found.ip, found.user_agent, found.referer) == ("192.0.2.1", "Mozilla/5.0", "https://example.com/")
+
+    @pytest.mark.parametrize("started", [False, True])
+    def test_it_arrives_when_it_was_recorded(self, storage, spool, clock, pixel, opens, started) -> None:
+        tracker = Tracker(storage, spool=spool, clock=clock)
+        if started:
+            tracker.start()
+        at = clock()
+        tracker.record(pixel.id)
+        clock.advance(hours=1)
+        assert tracker.stop(timeout=SECONDS) is True
+        assert [one.opened_at for one in opens()] == [at]
+
+    @pytest.mark.parametrize("started", [False, True])
+    def test_what_strangers_say_is_cleaned(self, tracker, pixel, opens, started) -> None:
+        if started:
+            tracker.start()
+        said = {"token": "secret\n", "ip": "::ffff:192.0.2.1", "user_agent": "a\tb\nc\ud800", "referer": "x" * 600}
+        tracker.record(pixel.short_id.upper(), **said)
+        assert tracker.stop(timeout=SECONDS) is True
+        (found,) = opens()
+        assert (found.token, found.ip, found.user_agent, found.referer) == (
+            None,
+            "192.0.2.1",
+            "a\ufffdb\ufffdc\ufffd",
+            "x" * 512,
+        )
+
+    def test_what_can_not_be_a_pixel_is_passed_over(self, tracker, spool) -> None:
+        tracker.start()
+        for name in ("", "../../etc", "a1b2c3d", "\ud800" * 8):
+            tracker.record(name)
+        assert spool.folder.exists()
+        assert get_status(spool.folder).hits == 0
 
     def test_after_start_it_does_not_wait_for_the_storage(self, tracker, pixel, folder, monkeypatch) -> None:
         monkeypatch.setattr(Tracker, "store", lambda *_: pytest.fail("it was stored at once"))
@@ -107,6 +142,20 @@ class TestStartingAndStopping:
         tracker.start()
         assert tracker.stop() is True
 
+    def test_starting_from_many_threads_at_once_starts_one_worker(self, tracker, pixel, opens, files) -> None:
+        before = threading.active_count()
+        at_once([tracker.start] * 8)
+        assert (threading.active_count() - before, len(files())) == (2, 1)
+        tracker.record(pixel.id)
+        assert tracker.stop(timeout=SECONDS) is True
+        assert (len(opens()), threading.active_count()) == (1, before)
+
+    def test_stopping_from_many_threads_at_once_stores_all(self, tracker, pixel, opens) -> None:
+        tracker.start()
+        tracker.record(pixel.id)
+        assert all(at_once([lambda: tracker.stop(timeout=SECONDS)] * 4))
+        assert len(opens()) == 1
+
     def test_a_folder_that_can_not_be_used_is_an_error_and_opens_are_stored_at_once(
         self, tracker, pixel, opens, folder
     ) -> None:
@@ -115,6 +164,32 @@ class TestStartingAndStopping:
             tracker.start()
         tracker.record(pixel.id)
         assert len(opens()) == 1
+
+    def test_one_that_could_not_be_started_can_be_stopped(self, tracker, folder) -> None:
+        folder.write_bytes(b"")
+        with pytest.raises(FileExistsError):
+            tracker.start()
+        assert tracker.stop() is True
+
+    @pytest.mark.parametrize(("owner", "name"), [(Segment, "create"), (Backlog, "lead")], ids=["segment", "lead"])
+    def test_one_that_could_not_be_started_can_be_started_later(
+        self, tracker, pixel, opens, folder, monkeypatch, owner, name
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(24, "Too many open files")
+
+        before = threading.active_count()
+        with monkeypatch.context() as context:
+            context.setattr(owner, name, fail)
+            with pytest.raises(OSError, match="open files"):
+                tracker.start()
+        assert threading.active_count() == before
+        tracker.record(pixel.id)
+        assert len(opens()) == 1
+        tracker.start()
+        tracker.record(pixel.id)
+        assert tracker.stop(timeout=SECONDS) is True
+        assert (len(opens()), list(folder.iterdir())) == (2, [])
 
     def test_stopping_while_the_storage_is_down_tells_so(self, tracker, pixel, folder, monkeypatch) -> None:
         def fail(_: object) -> None:
@@ -126,6 +201,42 @@ class TestStartingAndStopping:
         assert tracker.stop(timeout=SECONDS) is False
         assert get_status(folder).hits == 1
 
+    def test_starting_again_after_that_stores_all(self, tracker, pixel, opens, folder, monkeypatch) -> None:
+        def fail(_: object) -> None:
+            raise StorageUnavailable("locked")
+
+        with monkeypatch.context() as context:
+            context.setattr(tracker, "store", fail)
+            tracker.start()
+            tracker.record(pixel.id)
+            assert tracker.stop(timeout=SECONDS) is False
+        tracker.start()
+        tracker.record(pixel.id)
+        assert tracker.stop(timeout=SECONDS) is True
+        assert (len(opens()), list(folder.iterdir())) == (2, [])
+
+    def test_starting_again_while_the_storage_still_hangs_stores_all_when_it_answers(
+        self, tracker, pixel, opens, folder, monkeypatch
+    ) -> None:
+        hanging, answer, store = threading.Event(), threading.Event(), tracker.store
+
+        def hang(hits) -> int:
+            hanging.set()
+            assert answer.wait(SECONDS)
+            return store(hits)
+
+        with monkeypatch.context() as context:
+            context.setattr(tracker, "store", hang)
+            tracker.start()
+            tracker.record(pixel.id)
+            assert hanging.wait(SECONDS)
+            assert tracker.stop(timeout=0.01) is False
+        tracker.start()
+        tracker.record(pixel.id)
+        answer.set()
+        assert tracker.stop(timeout=SECONDS) is True
+        assert (len(opens()), list(folder.iterdir())) == (2, [])
+
     def test_the_next_one_stores_what_is_left(self, storage, tracker, pixel, opens, make_spool, spool) -> None:
         spool.open()
         tracker.record(pixel.id)
@@ -136,20 +247,139 @@ class TestStartingAndStopping:
         assert len(opens()) == 1
 
 
+class TestManyProcesses:
+    """Here as many trackers, each with a spool on the same folder."""
+
+    @pytest.fixture
+    def other(self, storage, make_spool):
+        other = Tracker(storage, spool=make_spool(opened=False))
+        yield other
+        other.stop(timeout=SECONDS)
+
+    def test_one_stores_what_another_takes(self, tracker, other, pixel, opens, monkeypatch, wait_until) -> None:
+        monkeypatch.setattr(other, "store", lambda *_: pytest.fail("the other one does not drain"))
+        tracker.start()
+        other.start()
+        other.record(pixel.id)
+        wait_until(opens)
+
+    def test_stopping_waits_for_the_one_that_stores(self, tracker, other, pixel, opens, monkeypatch) -> None:
+        monkeypatch.setattr(other, "store", lambda *_: pytest.fail("the other one does not drain"))
+        tracker.start()
+        other.start()
+        for _ in range(20):
+            other.record(pixel.id)
+        assert other.stop(timeout=SECONDS) is True
+        assert len(opens()) == 20
+
+    def test_stopping_tells_where_the_one_that_stores_can_not(self, tracker, other, pixel, monkeypatch, folder) -> None:
+        def fail(_: object) -> None:
+            raise StorageUnavailable("locked")
+
+        monkeypatch.setattr(tracker, "store", fail)
+        tracker.start()
+        other.start()
+        other.record(pixel.id)
+        assert other.stop(timeout=0.3) is False
+        assert get_status(folder).hits == 1
+
+    def test_stopping_goes_on_itself_when_the_one_that_stored_is_gone(
+        self, other, pixel, opens, make_backlog, folder, wait_until
+    ) -> None:
+        folder.mkdir()
+        gone = make_backlog()  # it leads, and never stores anything
+        other.start()
+        other.record(pixel.id)
+        told = []
+        thread = threading.Thread(target=lambda: told.append(other.stop(timeout=SECONDS)))
+        thread.start()
+        wait_until(lambda: not other._spool.is_open)
+        gone.release()
+        thread.join(SECONDS)
+        assert (told, len(opens())) == ([True], 1)
+
+    def test_all_that_stop_at_once_store_all(self, tracker, other, pixel, opens, folder) -> None:
+        for count in range(1, 6):
+            for one in (tracker, other):
+                one.start()
+                one.record(pixel.id)
+            assert at_once([lambda one=one: one.stop(timeout=SECONDS) for one in (tracker, other)]) == [True, True]
+            assert (len(opens()), list(folder.iterdir())) == (2 * count, [])
+
+
+class TestForking:
+    def test_a_child_starts_for_itself(self, tracker, pixel, opens) -> None:
+        tracker.start()
+        tracker.record(pixel.id)
+
+        def task() -> None:
+            assert threading.active_count() == 1
+            tracker.start()
+            assert threading.active_count() == 3
+            assert tracker.stop(timeout=SECONDS) is True
+
+        assert in_child(task) == ""
+        assert tracker.stop(timeout=SECONDS) is True
+        assert len(opens()) == 1
+
+    def test_stopping_in_a_child_what_was_not_started_there_is_harmless(self, tracker, pixel, opens) -> None:
+        tracker.start()
+
+        def task() -> None:
+            assert tracker.stop(timeout=SECONDS) is True
+
+        assert in_child(task) == ""
+        tracker.record(pixel.id)
+        assert tracker.stop(timeout=SECONDS) is True
+        assert len(opens()) == 1
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+    def test_forking_while_other_threads_start_and_stop_comes_to_an_end(self, tracker) -> None:
+        enough = threading.Event()
+
+        def come_and_go() -> None:
+            while not enough.is_set():
+                tracker.start()
+                tracker.stop(timeout=SECONDS)
+
+        thread = threading.Thread(target=come_and_go, daemon=True)
+        thread.start()
+        try:
+            told = [in_child(lambda: None) for _ in range(30)]
+        finally:
+            enough.set()
+            thread.join(SECONDS)
+        assert (told, thread.is_alive()) == ([""] * 30, False)
+
+    def test_what_a_start_needs_is_taken_after_the_lock_of_the_start(self, tracker, monkeypatch) -> None:
+        order = []
+        for kind in (forks.ForkSafeLock, Spool, Backlog):
+            before = kind.before_fork
+            monkeypatch.setattr(kind, "before_fork", lambda one, before=before: (order.append(type(one)), before(one)))
+        tracker.start()
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        last_lock = len(order) - 1 - order[::-1].index(forks.ForkSafeLock)
+        assert last_lock < min(order.index(Spool), order.index(Backlog))
+
+
 class TestDeletionsMeanwhile:
-    def test_of_a_deleted_recipient_only_the_bare_open_appears(self, tracker, spool, pixel, opens) -> None:
+    def test_of_a_deleted_recipient_only_the_bare_open_appears(
+        self, tracker, spool, make_backlog, pixel, opens
+    ) -> None:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         spool.open()
         tracker.record(pixel.id, token=recipient.token)
         tracker.delete_recipient(recipient.id)
-        drain(spool, tracker.store)
+        drain(make_backlog(), tracker.store)
         assert [(one.recipient_id, one.token) for one in opens()] == [(None, None)]
         assert list(tracker.iter_recipients(pixel.id)) == []
 
-    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, pixel, folder) -> None:
+    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, make_backlog, pixel, folder) -> None:
         spool.open()
         tracker.record(pixel.id)
         tracker.delete_pixel(pixel.id)
-        drain(spool, tracker.store)
         spool.close()
+        drain(make_backlog(), tracker.store)
         assert list(folder.iterdir()) == []

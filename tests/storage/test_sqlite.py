@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 from hypothesis import settings
 
-from mailtrack import Client, Storage, open_storage
+from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import (
     StorageContract,
@@ -225,6 +225,22 @@ class TestCosts:
             for place in (None, cursor)
         ]
         assert costs[1] <= 1.2 * costs[0]
+
+    @pytest.mark.parametrize("by", ["kind", "recipient_id"])
+    def test_opens_that_are_left_out_cost_nothing(self, storage, spies, by: str) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        ann, bob = storage.add_recipients(pixel.id, make_recipients(pixel, ["ann@example.org", "bob@example.org"]))
+        bot, human = Verdict(kind=VerdictKind.BOT), Verdict(kind=VerdictKind.HUMAN)
+        wanted = {"kind": VerdictKind.BOT, "recipient_id": bob.id}[by]
+
+        def cost() -> int:
+            return spies.made[0].count_instructions(partial(storage.list_opens, pixel.id, limit=50, **{by: wanted}))
+
+        storage.add_opens([make_open(pixel, bob, verdict=bot)])
+        alone = cost()
+        storage.add_opens([make_open(pixel, ann, verdict=human) for _ in range(1000)])
+        assert cost() <= 1.2 * alone
 
     @pytest.mark.parametrize("what", ["resolve", "get_recipients", "count_by_hour", "add_opens", "delete_recipient"])
     def test_it_costs_no_more_among_many(self, storage, spies, what: str) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
 from mailtrack import MailtrackError, StorageError, StorageUnavailable
 from mailtrack.storage.sqlite import SQLiteStorage, schema
@@ -179,3 +180,13 @@ class TestRefusal:
         path.write_bytes(content[: (root - 1) * 4096] + b"\xff" * 4096 + content[root * 4096 :])
         with SQLiteStorage(path) as storage, pytest.raises(MailtrackError, match="malformed"):
             storage.list_pixels(limit=100)
+
+
+def test_pixels_of_an_older_file_are_found_by_their_names(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        schema.migrations.apply(sqlite_utils.Database(db), stop_before="m003_found_opens_and_pixels")
+        db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        db.execute("INSERT INTO pixels (id, short_id, name, created_at) VALUES ('a', 'a', 'Große Post', 0)")
+        db.commit()
+    with SQLiteStorage(path) as storage:
+        assert [one.name for one in storage.list_pixels(limit=9, search="GROSSE").items] == ["Große Post"]

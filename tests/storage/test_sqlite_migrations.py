@@ -21,6 +21,7 @@ from mailtrack.times import start_of_hour, to_milliseconds
 
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels"]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -190,7 +191,7 @@ class TestEarlierFiles:
         for storage in storages:
             storage.close()
         assert found == [found[0]] * 4
-        assert _applied(old) == [FIRST, SECOND]
+        assert _applied(old) == ALL
 
 
 class TestInterruption:
@@ -254,7 +255,7 @@ class TestInterruption:
         assert (_contents(old) == before) == (moment == "before")
         with SQLiteStorage(old) as storage:
             assert _figures(storage) == _figures(new)
-        assert _applied(old) == [FIRST, SECOND]
+        assert _applied(old) == ALL
 
     def test_a_file_that_is_locked_is_not_available_and_left_as_it_was(
         self, old: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,6 @@
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -161,3 +163,22 @@ def test_a_probable_rule_that_accuses_nobody_needs_no_second_sign(judge_by, make
 
 def test_a_judge_shows_its_table_and_nothing_else(judge):
     assert repr(judge) == f"<Judge <RuleTable {default_rules().version} of {len(default_rules().rules)} rules>>"
+
+
+def test_threads_that_share_a_judge_get_the_same_verdicts(labelled):
+    lines = labelled * 3
+    shared, alone = Judge(), Judge()
+
+    def verdicts(judge):
+        return [judge.judge(line["user_agent"], ip=line["ip"], signs=line["signs"], age=line["age"]) for line in lines]
+
+    barrier = threading.Barrier(4)
+
+    def work(_):
+        barrier.wait()
+        return verdicts(shared)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(work, range(4)))
+    assert all(one == verdicts(alone) for one in found)
+    assert len({id(verdict) for one in found for verdict in one}) == len(set(found[0]))

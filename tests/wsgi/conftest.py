@@ -4,6 +4,7 @@ import io
 import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from typing import Any
 from wsgiref.validate import validator
 
@@ -83,6 +84,51 @@ class Client:
 
     def delete(self, path, **request) -> Answer:
         return self("DELETE", path, **request)
+
+
+class Page(HTMLParser):
+    """What a page is made of.
+
+    Attributes:
+        tags: with their attributes.
+        links: where its anchors lead.
+        rows: the texts of the cells of each row of a table for all, blanks made one.
+        text: all of its text, likewise.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self._all: list[str] = []
+        self._in_cell = False
+        self.feed(text)
+        self.close()
+        self.text = " ".join(" ".join(self._all).split())
+        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
+        self.links = [attributes["href"] for tag, attributes in self.tags if tag == "a"]
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        if tag == "tr" and "role" in attributes:
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._in_cell = "role" in attributes
+            if self._in_cell:
+                self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        self._all.append(data)
+        if self._in_cell:
+            self.rows[-1][-1] += f" {data}"
+
+    def fields(self, name):
+        """The attributes of the fields of forms with this name."""
+        return [attributes for _, attributes in self.tags if attributes.get("name") == name]
 
 
 class UnreadBody(io.RawIOBase):
@@ -180,6 +226,24 @@ def make_picture():
         return file.getvalue()
 
     return make
+
+
+@pytest.fixture
+def show(client):
+    """Asks for a page and takes it apart; it must be there."""
+
+    def ask(path, **request):
+        answer = client.get(path, **request)
+        assert (answer.status, answer.is_page) == (200, True)
+        return Page(answer.text)
+
+    return ask
+
+
+@pytest.fixture
+def take_apart():
+    """Takes an answer apart that is a page."""
+    return lambda answer: Page(answer.text)
 
 
 @pytest.fixture

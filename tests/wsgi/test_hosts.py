@@ -98,10 +98,11 @@ def test_with_a_base_url_no_host_is_needed(make_client):
 
 
 def test_with_a_base_url_the_links_of_pages_are_below_its_path(make_client, pixel):
-    page = make_client(base_url=BASE).get(f"/logs/{pixel.id}").text
-    assert f'action="/mail/pixels/{pixel.short_id}/delete"' in page
-    assert f"{BASE}/tracker/{pixel.short_id}.png" in page
-    assert "/track/" not in page
+    client = make_client(base_url=BASE)
+    confirmation, recipients = (client.get(f"/pixels/{pixel.id}/{page}").text for page in ("deletion", "recipients"))
+    assert f'action="/mail/pixels/{pixel.short_id}/delete"' in confirmation
+    assert f"{BASE}/tracker/{pixel.short_id}.png" in recipients
+    assert "/track/" not in confirmation + recipients
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)

@@ -219,16 +219,6 @@ def test_a_list_goes_on_where_it_was_though_pixels_are_added(client, tracker):
     assert names == ["#49", "#48"]
 
 
-@each_storage
-@pytest.mark.usefixtures("crowd")
-def test_the_dashboard_leads_to_older_pixels(client):
-    cursor = client.get("/api/v1/pixels").json["next"]
-    newest, older = client.get("/"), client.get(f"/?cursor={cursor}")
-    assert f'<a href="/track/?cursor={cursor}">Older pixels</a>' in newest.text
-    assert (">#10</a>" in newest.text, ">#9</a>" in newest.text) == (True, False)
-    assert (">#10</a>" in older.text, ">#9</a>" in older.text) == (False, True)
-
-
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=", "cursor=1&cursor=2"])
 def test_the_dashboard_refuses_a_bad_cursor_with_a_page(client, query):
     answer = client.get(f"/?{query}")

@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import base_url_option, database_option, echo_json, json_option, opened_tracker
+from mailtrack.cli.common import (
+    base_url_option,
+    database_option,
+    echo_json,
+    json_option,
+    judge_options,
+    opened_tracker,
+)
 from mailtrack.cli.figures import echo_report
 
 
@@ -29,6 +36,7 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
 
 @click.command()
 @click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
+@judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mailtrack.cli.common import base_url_option, database_option, spool_option
+from mailtrack.cli.common import base_url_option, database_option, judge_options, spool_option
 from mailtrack.settings import Settings
 
 
@@ -17,6 +17,7 @@ from mailtrack.settings import Settings
 @spool_option
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
 @click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
+@judge_options
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""

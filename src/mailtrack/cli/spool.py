@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import click
 
-from mailtrack.cli.common import database_option, echo_json, json_option, spool_option
+from mailtrack.cli.common import database_option, echo_json, json_option, judge_options, spool_option
 from mailtrack.errors import InvalidSetting
 from mailtrack.settings import Settings
 from mailtrack.spool import Backlog, get_status
@@ -36,6 +36,7 @@ def status(as_json: bool, **given: str | None) -> None:
 
 
 @spool.command()
+@judge_options
 @database_option
 @spool_option
 def drain(**given: str | None) -> None:
@@ -47,7 +48,9 @@ def drain(**given: str | None) -> None:
         try:
             if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
-            click.echo(f"{drain_spool(backlog, Tracker(storage).store):,} hits stored.", err=True)
+            click.echo(
+                f"{drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store):,} hits stored.", err=True
+            )
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {error.strerror}.") from error
         finally:

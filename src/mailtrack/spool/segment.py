@@ -5,14 +5,26 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from mailtrack.errors import MailtrackError
+from mailtrack.spool.system import load_write
 
 SUFFIX = ".spool"
 
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+
+
+def _load_and_write(descriptor: int, data: bytes) -> int:
+    global write
+    write = load_write()
+    return write(descriptor, data)
+
+
+write: Callable[[int, bytes], int] = _load_and_write
+"""Writes to a file, and returns how many bytes were written."""
 
 
 class SegmentSealed(MailtrackError):
@@ -75,7 +87,7 @@ class Segment:
             if self.sealed:
                 raise SegmentSealed
             try:
-                written = os.write(self._descriptor, line)
+                written = write(self._descriptor, line)
                 if written != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:

@@ -21,6 +21,7 @@ from mailtrack.errors import (
 )
 from mailtrack.model import (
     NEVER_OPENED,
+    DayCount,
     DelayCount,
     Facet,
     FacetCount,
@@ -40,7 +41,8 @@ from mailtrack.model import (
 )
 from mailtrack.storage import cursors
 from mailtrack.storage.forks import ForkSafeLock
-from mailtrack.times import start_of_hour
+from mailtrack.storage.protocol import SEARCHED_AT_ONCE
+from mailtrack.times import start_of_day, start_of_hour
 
 _Owner = TypeVar("_Owner", Pixel, Recipient)
 
@@ -91,15 +93,16 @@ class MemoryStorage:
         with self._opened():
             return self._snapshot(self._require(self._find(key)))
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
+    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
         before = None if cursor is None else cursors.to_place(cursor)
+        wanted = "" if search is None else search.casefold()
         with self._opened():
-            found = (
-                (shelf.place, self._snapshot(shelf))
-                for shelf in reversed(self._shelves.values())
-                if before is None or shelf.place < before
-            )
-            return _page(found, limit)
+            shelves = (shelf for shelf in reversed(self._shelves.values()) if before is None or shelf.place < before)
+            seen = shelves if search is None else islice(shelves, SEARCHED_AT_ONCE)
+            found = ((shelf.place, self._snapshot(shelf)) for shelf in seen if wanted in shelf.pixel.name.casefold())
+            page = _page(found, limit)
+            rest = None if search is None or page.next is not None else next(shelves, None)
+            return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest.place + 1))
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._opened():
@@ -158,22 +161,43 @@ class MemoryStorage:
         with self._opened():
             return sum(self._add_open(new) for new in opens)
 
-    def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
-        before = None if cursor is None else cursors.to_place(cursor)
+    def list_opens(
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        skip: int = 0,
+        kind: VerdictKind | None = None,
+        recipient_id: str | None = None,
+    ) -> Page[Open]:
+        last = None if cursor is None else cursors.to_place(cursor)
         with self._opened():
             shelf = self._owner(pixel_id)
             if shelf is None:
                 return Page(items=())
-            end = len(shelf.opens) if before is None else min(before, len(shelf.opens))
-            end = max(end - skip, 0)
-            start = max(end - limit, 0)
-            items = tuple(self._with_token(shelf, found) for found in reversed(shelf.opens[start:end]))
-            return Page(items=items, next=cursors.from_place(start) if start else None)
+            newest = len(shelf.opens) if last is None else min(last, len(shelf.opens))
+            found = (
+                (number, shelf.opens[number - 1])
+                for number in range(newest - skip, 0, -1)
+                if (kind is None or shelf.opens[number - 1].verdict.kind is kind)
+                and (recipient_id is None or shelf.opens[number - 1].recipient_id == recipient_id)
+            )
+            # The cursor is the newest open of the next page, so that a page begins with its own place.
+            page = list(islice(found, limit + 1))
+            items = tuple(self._with_token(shelf, one) for _, one in page[:limit])
+            return Page(items=items, next=cursors.from_place(page[limit][0]) if len(page) > limit else None)
 
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         with self._opened():
             shelf = self._owner(pixel_id)
             return _count_by_hour(shelf.opens) if shelf else []
+
+    def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
+        with self._opened():
+            shelves = [shelf for pixel_id in pixel_ids if (shelf := self._owner(pixel_id))]
+            counted = {shelf.pixel.id: _count_by_day(shelf.opens, since) for shelf in shelves}
+            return {pixel_id: days for pixel_id, days in counted.items() if days}
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
         with self._opened():
@@ -316,6 +340,14 @@ def _count_by_hour(opens: Iterable[Open]) -> list[HourCount]:
         HourCount(hour=hour, kind=kind, opens=len(counted), counted=sum(counted))
         for (hour, kind), counted in sorted(found.items())
     ]
+
+
+def _count_by_day(opens: Iterable[Open], since: datetime) -> list[DayCount]:
+    found: defaultdict[datetime, list[bool]] = defaultdict(list)
+    for one in opens:
+        if one.opened_at >= since:
+            found[start_of_day(one.opened_at)].append(one.counted)
+    return [DayCount(day=day, opens=len(counted), counted=sum(counted)) for day, counted in sorted(found.items())]
 
 
 def _count_by_facet(opens: Iterable[Open], limit: int) -> Iterator[FacetCount]:

@@ -4,10 +4,27 @@
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from mailtrack.model import Figures, Hit, HourCount, Image, Judgement, Open, Page, Pixel, Recipient, Target
+from mailtrack.model import (
+    DayCount,
+    Figures,
+    Hit,
+    HourCount,
+    Image,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    Target,
+    VerdictKind,
+)
+
+SEARCHED_AT_ONCE = 10_000
+"""How many pixels the bundled storages look at for one page of what a search finds."""
 
 
 @runtime_checkable
@@ -42,8 +59,15 @@ class Storage(Protocol):
         """
         ...
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
+    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
         """Return pixels, the last added first.
+
+        Args:
+            limit: how many at most.
+            cursor: from where, `None` for the newest.
+            search: only those whose name has this text in it, both after `str.casefold`. Where a storage has looked at
+                many, the bundled ones at 10,000, it may end the page with fewer than `limit`, even none, though another
+                one follows.
 
         Raises:
             InvalidPaging: the cursor is unusable.
@@ -133,14 +157,27 @@ class Storage(Protocol):
         """
         ...
 
-    def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
+    def list_opens(
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        skip: int = 0,
+        kind: VerdictKind | None = None,
+        recipient_id: str | None = None,
+    ) -> Page[Open]:
         """Return opens of a pixel, the last arrived first.
 
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
             limit: how many at most.
             cursor: from where, `None` for the newest.
-            skip: how many to pass over from there, at least 0. Costs the same however many.
+            skip: how many to pass over from there, at least 0, also of those that are left out below. Costs the same
+                however many.
+            kind: only those with a verdict of this kind.
+            recipient_id: only those of this recipient, who may be deleted. Costs by what is found, not by what is left
+                out, where only one of the two is given.
 
         Raises:
             InvalidPaging: the cursor is unusable.
@@ -151,6 +188,17 @@ class Storage(Protocol):
         """Return how many opens a pixel had, by hour and kind of verdict, in order of hour, then kind.
 
         Costs by the hours, not by the opens. A pixel that does not exist has none.
+        """
+        ...
+
+    def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
+        """Return how many opens pixels had, by their ids, in each day of UTC that had any, in order.
+
+        Costs by the hours since then, not by the opens. Pixels without any, and those that do not exist, are left out.
+
+        Args:
+            pixel_ids: the pixels.
+            since: the start of the first day.
         """
         ...
 

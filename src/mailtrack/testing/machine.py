@@ -1,5 +1,6 @@
 """A state machine that drives a storage beside a model of plain dicts and lists, and compares the two at every step."""
 
+import itertools
 import unittest
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mailtrack.delays import to_bucket
 from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Client, Hit, Image, Judgement, Open, OpenSpan, Pixel, Recipient, Verdict
+from mailtrack.model import Client, Hit, Image, Judgement, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack.storage import Storage
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
@@ -226,6 +227,10 @@ class StorageMachine(RuleBasedStateMachine):
         """Compare all that can be read."""
         listed = self.storage.list_pixels(limit=1000).items
         assert [one.id for one in listed] == [one["id"] for one in reversed(self.pixels)]
+        for text in ("", "PIXEL 1", "2"):
+            found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text).items]
+            assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
+        self._compare_days()
         for pixel, found in zip(reversed(self.pixels), listed, strict=True):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
@@ -282,9 +287,39 @@ class StorageMachine(RuleBasedStateMachine):
             )
             for one in reversed(pixel["opens"])
         ]
+        self._compare_found_opens(pixel, found)
         hours = Counter((f"{one['at']:%Y-%m-%dT%H}", one["kind"]) for one in pixel["opens"])
         counted = [(f"{one.hour:%Y-%m-%dT%H}", one.kind, one.opens) for one in self.storage.count_by_hour(pixel["id"])]
         assert counted == sorted((hour, kind, opens) for (hour, kind), opens in hours.items())
+
+    def _compare_found_opens(self, pixel: dict[str, Any], everything: tuple[Open, ...]) -> None:
+        recipients = {one["recipient"] for one in pixel["opens"]} | {None}
+        for kind, recipient in itertools.product([None, *VerdictKind], recipients):
+            listed: list[Open] = []
+            cursor: str | None = None
+            while True:
+                page = self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
+                listed += page.items
+                if (cursor := page.next) is None:
+                    break
+            assert listed == [
+                one for one in everything if kind in (None, one.verdict.kind) and recipient in (None, one.recipient_id)
+            ]
+
+    def _compare_days(self) -> None:
+        since = _START.replace(hour=0, minute=0)
+        expected = {}
+        for pixel in self.pixels:
+            opens = [one for one in pixel["opens"] if one["at"] >= since]
+            days = Counter(f"{one['at']:%Y-%m-%d}" for one in opens)
+            counted = Counter(f"{one['at']:%Y-%m-%d}" for one in opens if one["counted"])
+            if days:
+                expected[pixel["id"]] = [(day, number, counted[day]) for day, number in sorted(days.items())]
+        found = self.storage.count_by_day([one["id"] for one in self.pixels + self.gone], since=since)
+        assert expected == {
+            pixel_id: [(f"{one.day:%Y-%m-%d}", one.opens, one.counted) for one in days]
+            for pixel_id, days in found.items()
+        }
 
     def _compare_figures(self, pixel: dict[str, Any]) -> None:
         figures = self.storage.get_figures(pixel["id"], top=3)

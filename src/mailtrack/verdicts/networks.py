@@ -84,6 +84,8 @@ class _Ranges:
         return len(self.firsts) // self._width
 
     def contains(self, packed: bytes) -> bool:
+        if not self.firsts[: self._width] <= packed <= self.lasts[-self._width :]:
+            return False
         place = bisect_right(range(len(self)), packed, key=self._first) - 1
         start = place * self._width
         return place >= 0 and packed <= self.lasts[start : start + self._width]

@@ -2,19 +2,22 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from functools import lru_cache
 from heapq import nsmallest
 
-from mailtrack.model import DelayCount, Facet, FacetCount, HourCount, VerdictKind
+from mailtrack.model import DayCount, DelayCount, Facet, FacetCount, HourCount, VerdictKind
 from mailtrack.storage.sqlite.tally import Count, Delays, Span, Tally, join_spans
-from mailtrack.times import from_milliseconds
+from mailtrack.times import from_milliseconds, to_milliseconds
 
 MAX_TOP = 100
 """How many recipients with the most opens are known at most."""
 
 _TOP_COUNTS_FROM = 2  # opening once is nothing special
 _HOUR = 3_600_000
+_DAY = 24 * _HOUR
 
 _FACET_COLUMNS = {Facet.VENDOR: "vendor", Facet.CLIENT: "client", Facet.OS: "os", Facet.DEVICE: "device"}
 
@@ -155,6 +158,19 @@ def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
         HourCount(hour=_to_shared_hour(hour), kind=kinds[kind], opens=opens, counted=counted)
         for hour, kind, opens, counted in found
     ]
+
+
+def days(db: sqlite3.Connection, pixel_ids: Collection[str], since: datetime) -> dict[str, list[DayCount]]:
+    """Return the counts of pixels by day, by the pixels' ids."""
+    found: defaultdict[str, list[DayCount]] = defaultdict(list)
+    for pixel_id, day, opens, counted in db.execute(
+        f"SELECT p.id, h.hour - (h.hour % {_DAY} + {_DAY}) % {_DAY} AS day, sum(h.opens), sum(h.counted)"
+        " FROM json_each(?) w CROSS JOIN pixels p ON p.id = w.value"
+        " CROSS JOIN hours h ON h.pixel = p.pixel AND h.hour >= ? GROUP BY p.pixel, day ORDER BY p.pixel, day",
+        (json.dumps(list(pixel_ids)), to_milliseconds(since)),
+    ):
+        found[pixel_id].append(DayCount(day=from_milliseconds(day), opens=opens, counted=counted))
+    return dict(found)
 
 
 def facets(db: sqlite3.Connection, pixel: int, limit: int) -> Iterator[FacetCount]:

@@ -171,6 +171,21 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
         db.execute("INSERT INTO delays VALUES (?, ?, ?, ?)", [pixel, bucket, number, number])
 
 
+@migrations()
+def m003_found_opens_and_pixels(db: sqlite_utils.Database) -> None:
+    """Let opens be found by verdict and by recipient, and pixels by a part of their name."""
+    db.executescript(
+        """
+        CREATE INDEX opens_by_verdict ON opens (pixel, verdict, number);
+        CREATE INDEX opens_by_recipient ON opens (pixel, recipient, number) WHERE recipient IS NOT NULL;
+        ALTER TABLE pixels ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
+        """
+    )
+    names = db.execute("SELECT pixel, name FROM pixels").fetchall()
+    for pixel, name in names:
+        db.execute("UPDATE pixels SET folded_name = ? WHERE pixel = ?", [name.casefold(), pixel])
+
+
 def prepare(path: Path) -> None:
     """Make sure that there is a file of ours with today's tables.
 

@@ -4,14 +4,29 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from itertools import count, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Figures, Hit, HourCount, Image, Judgement, Open, Page, Pixel, Recipient, Target
+from mailtrack.model import (
+    DayCount,
+    Figures,
+    Hit,
+    HourCount,
+    Image,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    Target,
+    VerdictKind,
+)
 from mailtrack.storage import cursors
+from mailtrack.storage.protocol import SEARCHED_AT_ONCE
 from mailtrack.storage.sqlite import counts, rows, schema
 from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
@@ -45,8 +60,15 @@ class SQLiteStorage:
         with self._connections.writing() as db:
             try:
                 cursor = db.execute(
-                    "INSERT INTO pixels (id, short_id, name, created_at, image) VALUES (?, ?, ?, ?, ?)",
-                    (pixel.id, pixel.short_id, pixel.name, to_milliseconds(pixel.created_at), pixel.image),
+                    "INSERT INTO pixels (id, short_id, name, folded_name, created_at, image) VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        pixel.id,
+                        pixel.short_id,
+                        pixel.name,
+                        pixel.name.casefold(),
+                        to_milliseconds(pixel.created_at),
+                        pixel.image,
+                    ),
                 )
             except sqlite3.IntegrityError as error:
                 raise ShortIdTaken from error
@@ -57,14 +79,30 @@ class SQLiteStorage:
         with self._connections.reading() as db:
             return rows.to_pixel(_find_pixel(db, key))
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None) -> Page[Pixel]:
+    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
         before = 2**63 - 1 if cursor is None else cursors.to_place(cursor)
+        if search is not None:
+            return self._search_pixels(search.casefold(), before, limit)
         with self._connections.reading() as db:
             found = db.execute(
                 f"SELECT {rows.PIXEL} FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT ?",
                 (before, limit + 1),
             ).fetchall()
         return rows.to_page(found, limit, rows.to_pixel, place=0)
+
+    def _search_pixels(self, folded: str, before: int, limit: int) -> Page[Pixel]:
+        with self._connections.reading() as db:
+            rest = db.execute(
+                "SELECT pixel FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT 1 OFFSET ?",
+                (before, SEARCHED_AT_ONCE),
+            ).fetchone()
+            found = db.execute(
+                f"SELECT {rows.PIXEL} FROM pixels WHERE pixel < ? AND pixel > ? AND instr(folded_name, ?)"
+                " ORDER BY pixel DESC LIMIT ?",
+                (before, rest[0] if rest else 0, folded, limit + 1),
+            ).fetchall()
+        page = rows.to_page(found, limit, rows.to_pixel, place=0)
+        return page if page.next or not rest else Page(items=page.items, next=cursors.from_place(rest[0] + 1))
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._connections.writing() as db:
@@ -201,7 +239,22 @@ class SQLiteStorage:
         counts.add(db, pixel, Tally(new, times))
         return len(new)
 
-    def list_opens(self, pixel_id: str, *, limit: int, cursor: str | None = None, skip: int = 0) -> Page[Open]:
+    def list_opens(
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        skip: int = 0,
+        kind: VerdictKind | None = None,
+        recipient_id: str | None = None,
+    ) -> Page[Open]:
+        index, condition, bound = "", "", []
+        if kind is not None:
+            index, condition, bound = "INDEXED BY opens_by_verdict", " AND o.verdict = ?", [kind.value]
+        if recipient_id is not None:
+            index, condition = "INDEXED BY opens_by_recipient", condition + " AND o.recipient = ?"
+            bound.append(recipient_id)
         last = None if cursor is None else cursors.to_place(cursor)
         with self._connections.reading() as db:
             found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
@@ -210,9 +263,10 @@ class SQLiteStorage:
             pixel, newest = found
             last = max(newest - skip if last is None else min(last, newest) - skip, 0)
             page = db.execute(
-                f"SELECT {rows.OPEN} FROM opens o LEFT JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient"
-                " WHERE o.pixel = ? AND o.number <= ? ORDER BY o.number DESC LIMIT ?",
-                (pixel, last, limit + 1),
+                f"SELECT {rows.OPEN} FROM opens o {index}"
+                " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient"
+                f" WHERE o.pixel = ? AND o.number <= ?{condition} ORDER BY o.number DESC LIMIT ?",
+                (pixel, last, *bound, limit + 1),
             ).fetchall()
         # The cursor is the newest open of the next page, so that a page begins with its own place.
         items = tuple(rows.to_open(row, pixel_id) for row in page[:limit])
@@ -222,6 +276,10 @@ class SQLiteStorage:
         with self._connections.reading() as db:
             found = db.execute("SELECT pixel FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
             return counts.hours(db, found[0]) if found else []
+
+    def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
+        with self._connections.reading() as db:
+            return counts.days(db, pixel_ids, since)
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
         with self._connections.reading(snapshot=True) as db:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from mailtrack.errors import InvalidPaging
-from mailtrack.model import Certainty, HourCount, Open, OpenSpan, Page, Verdict, VerdictKind
+from mailtrack.model import Certainty, DayCount, HourCount, Judgement, Open, OpenSpan, Page, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing.contract.helpers import (
     UNUSABLE_CURSORS,
@@ -245,6 +245,79 @@ class OpensContract:
         pixel = add_pixel(storage)
         storage.add_opens([make_open(pixel)])
         assert storage.list_opens(pixel.id, limit=1, skip=skip) == Page(items=())
+
+    @pytest.mark.parametrize("limit", [1, 2, 1000])
+    def test_opens_are_found_by_the_kind_of_their_verdict(self, storage: Storage, limit: int) -> None:
+        pixel = add_pixel(storage)
+        kinds = [VerdictKind.BOT, VerdictKind.HUMAN, VerdictKind.BOT, VerdictKind.BOT, VerdictKind.PROXY]
+        opens = [make_open(pixel, verdict=Verdict(kind=kind)) for kind in kinds]
+        storage.add_opens([make_open(add_pixel(storage), verdict=Verdict(kind=VerdictKind.BOT)), *opens])
+        bots = walk(lambda cursor: storage.list_opens(pixel.id, limit=limit, cursor=cursor, kind=VerdictKind.BOT))
+        assert bots == [opens[3], opens[2], opens[0]]
+        assert storage.list_opens(pixel.id, limit=limit, kind=VerdictKind.SCANNER) == Page(items=())
+
+    @pytest.mark.parametrize("limit", [1, 2, 1000])
+    def test_opens_are_found_by_their_recipient_even_when_it_is_deleted(self, storage: Storage, limit: int) -> None:
+        pixel = add_pixel(storage)
+        ann, bob, cem = add_recipients(storage, pixel, 3)
+        opens = [make_open(pixel, one) for one in (ann, bob, None, ann, bob, ann)]
+        storage.add_opens(opens)
+
+        def ids_of(recipient_id: str) -> list[str]:
+            found = walk(
+                lambda cursor: storage.list_opens(pixel.id, limit=limit, cursor=cursor, recipient_id=recipient_id)
+            )
+            return [one.id for one in found]
+
+        assert ids_of(ann.id) == [opens[n].id for n in (5, 3, 0)]
+        assert ids_of(cem.id) == []
+        storage.delete_recipient(bob.id)
+        assert ids_of(bob.id) == [opens[n].id for n in (4, 1)]
+
+    def test_opens_are_found_by_kind_and_recipient_together(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        ann, bob = add_recipients(storage, pixel, 2)
+        bot, human = Verdict(kind=VerdictKind.BOT), Verdict(kind=VerdictKind.HUMAN)
+        opens = [make_open(pixel, who, verdict=what) for who in (ann, bob) for what in (bot, human)]
+        storage.add_opens(opens)
+        found = storage.list_opens(pixel.id, limit=9, kind=VerdictKind.BOT, recipient_id=bob.id)
+        assert [one.id for one in found.items] == [opens[2].id]
+
+    def test_skipping_counts_also_what_is_left_out(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        kinds = [VerdictKind.BOT, VerdictKind.HUMAN, VerdictKind.BOT]
+        opens = [make_open(pixel, verdict=Verdict(kind=kind)) for kind in kinds]
+        storage.add_opens(opens)
+        pages = [storage.list_opens(pixel.id, limit=9, skip=skip, kind=VerdictKind.BOT).items for skip in range(4)]
+        assert pages == [(opens[2], opens[0]), (opens[0],), (opens[0],), ()]
+
+    def test_an_open_judged_again_is_found_by_its_new_kind(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        new = make_open(pixel, verdict=Verdict(kind=VerdictKind.BOT))
+        storage.add_opens([new])
+        human = Verdict(kind=VerdictKind.HUMAN)
+        storage.judge_again(pixel.id, [Judgement(open_id=new.id, verdict=human, client=new.client, counted=True)])
+        assert storage.list_opens(pixel.id, limit=9, kind=VerdictKind.BOT).items == ()
+        assert [one.id for one in storage.list_opens(pixel.id, limit=9, kind=VerdictKind.HUMAN).items] == [new.id]
+
+    def test_days_are_counted_in_utc_by_pixel_from_a_day_on(self, storage: Storage) -> None:
+        pixel, other, quiet = (add_pixel(storage) for _ in range(3))
+        midnight = NOON.replace(hour=0)
+        day = timedelta(days=1)
+        times = [midnight - timedelta(milliseconds=1), midnight, NOON, midnight + day - timedelta(milliseconds=1)]
+        storage.add_opens([make_open(pixel, at=at) for at in [*times, NOON + 2 * day]])
+        storage.add_opens(
+            [attrs.evolve(make_open(other), counted=False), make_open(other), make_open(quiet, at=NOON - day)]
+        )
+        found = storage.count_by_day([pixel.id, other.id, quiet.id, make_pixel().id], since=midnight)
+        assert found == {
+            pixel.id: [
+                DayCount(day=midnight, opens=3, counted=3),
+                DayCount(day=midnight + 2 * day, opens=1, counted=1),
+            ],
+            other.id: [DayCount(day=midnight, opens=2, counted=1)],
+        }
+        assert storage.count_by_day([], since=midnight) == {}
 
     def test_a_pixel_that_does_not_exist_has_no_opens(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

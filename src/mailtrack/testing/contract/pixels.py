@@ -110,6 +110,27 @@ class PixelsContract:
         with pytest.raises(InvalidPaging):
             storage.list_pixels(limit=1, cursor=cursor)
 
+    @pytest.mark.parametrize("search", ["Launch", "LAUNCH", "g l", "strasse", "STRASSE", "Straße", "ß", "", "100%"])
+    def test_pixels_are_found_by_a_part_of_their_name_whatever_its_case(self, storage: Storage, search: str) -> None:
+        names = ["Spring launch", "Post in der Straße", "100% _off_", "LAUNCHES"]
+        for name in names:
+            storage.add_pixel(make_pixel(name))
+        expected = [name for name in reversed(names) if search.casefold() in name.casefold()]
+        assert [one.name for one in storage.list_pixels(limit=9, search=search).items] == expected
+        assert [
+            one.name for one in walk(lambda cursor: storage.list_pixels(limit=1, cursor=cursor, search=search))
+        ] == expected
+
+    @pytest.mark.parametrize("search", ["summer", "%", "_", "*", "\\", "' OR 1=1 --", "x" * 256])
+    def test_a_search_finds_nothing_else(self, storage: Storage, search: str) -> None:
+        add_pixel(storage)
+        assert storage.list_pixels(limit=9, search=search) == Page(items=())
+
+    @pytest.mark.parametrize("cursor", UNUSABLE_CURSORS)
+    def test_an_unusable_cursor_of_a_search_is_refused(self, storage: Storage, cursor: str) -> None:
+        with pytest.raises(InvalidPaging):
+            storage.list_pixels(limit=1, cursor=cursor, search="Spring")
+
     def test_listed_pixels_have_their_counts_as_of_now(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         add_recipients(storage, pixel, 2)

@@ -1,0 +1,159 @@
+"""Charts as numbers: which bars a template draws, and what they say in words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from mailtrack.report import Count, Period, Report
+
+HEIGHT = 1000
+"""The height of a chart, in its own units."""
+
+_STEP = 10  # from bar to bar, in the chart's units
+_WIDTH = 8
+_MOST_BARS = 75
+_FEWEST_BARS = 12
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_UNITS = (
+    (_HOUR, "hour"),
+    (3 * _HOUR, "3 hours"),
+    (6 * _HOUR, "6 hours"),
+    (12 * _HOUR, "half day"),
+    (_DAY, "day"),
+    (2 * _DAY, "2 days"),
+    (7 * _DAY, "week"),
+    (28 * _DAY, "4 weeks"),
+    (364 * _DAY, "year"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Bar:
+    """The opens of one period: people's above the base line, machines' below it.
+
+    Attributes:
+        x: its left edge.
+        top: the upper edge of the people's part.
+        people_height: the height of that part, down to the base line.
+        machines_height: the height of the other part, from there down.
+        label: when it begins.
+        people: how many opens count.
+        machines: how many do not.
+    """
+
+    x: int
+    top: int
+    people_height: int
+    machines_height: int
+    label: str
+    people: int
+    machines: int
+
+
+@attrs.frozen(kw_only=True)
+class Chart:
+    """Opens over time.
+
+    Attributes:
+        bars: in order of time, without gaps.
+        unit: how long each period is, in words.
+        width: of all bars together.
+        base: where the base line is, from above.
+    """
+
+    bars: tuple[Bar, ...]
+    unit: str
+    width: int
+    base: int
+    bar_width: int = _WIDTH
+
+    @property
+    def people(self) -> int:
+        """How many of the opens count."""
+        return sum(bar.people for bar in self.bars)
+
+    @property
+    def machines(self) -> int:
+        """How many of the opens do not count."""
+        return sum(bar.machines for bar in self.bars)
+
+    @property
+    def peak(self) -> Bar:
+        """The period with the most opens that count."""
+        return max(self.bars, key=lambda bar: bar.people)
+
+    @property
+    def most_machines(self) -> int:
+        """The most opens in one period that do not count."""
+        return max(bar.machines for bar in self.bars)
+
+
+def chart_of_report(report: Report) -> Chart | None:
+    """Return the chart of all opens of a pixel, `None` without any. Its unit suits the time that they span."""
+    if not report.hours:
+        return None
+    first, last = report.hours[0].start, report.hours[-1].start
+    length, unit, origin = _choose_unit(first, last)
+    number = max((last - origin) // length + 1, _FEWEST_BARS)
+    shown = range(max(number - _MOST_BARS, 0), number)
+    sums = _sum_up(report.hours, origin, length)
+    pattern = "%-d %b %Y, %H:%M" if length < _DAY else "%-d %b %Y"
+    return _make_chart(
+        [sums.get(place, Count()) for place in shown],
+        [format(origin + place * length, pattern) for place in shown],
+        unit,
+    )
+
+
+def _choose_unit(first: datetime, last: datetime) -> tuple[timedelta, str, datetime]:
+    """Return the shortest unit of which few enough bars span a time, and where the first of them begins."""
+    midnight = first.replace(hour=0)
+    for length, unit in _UNITS:
+        origin = midnight if length >= _DAY else first - (first - midnight) % length
+        if (last - origin) // length < _MOST_BARS:
+            return length, unit, origin
+    return *_UNITS[-1], midnight
+
+
+def chart_of_days(days: dict[datetime, Count], *, until: datetime, number: int) -> Chart:
+    """Return the chart of the last `number` days, the one that begins at `until` included."""
+    shown = [until - place * _DAY for place in reversed(range(number))]
+    return _make_chart([days.get(day, Count()) for day in shown], [format(day, "%-d %b") for day in shown], "day")
+
+
+def _sum_up(hours: Iterable[Period], origin: datetime, length: timedelta) -> dict[int, Count]:
+    found: dict[int, Count] = {}
+    for hour in hours:
+        place = (hour.start - origin) // length
+        found[place] = found.get(place, Count()) + hour.opens
+    return found
+
+
+def _make_chart(counts: Sequence[Count], labels: Sequence[str], unit: str) -> Chart:
+    above = max(count.counted for count in counts)
+    below = max(count.raw - count.counted for count in counts)
+    scale = HEIGHT / max(above + below, 1)
+    base = round(above * scale) if above + below else HEIGHT
+    return Chart(bars=tuple(_bars(counts, labels, scale, base)), unit=unit, width=len(counts) * _STEP, base=base)
+
+
+def _bars(counts: Sequence[Count], labels: Sequence[str], scale: float, base: int) -> Iterator[Bar]:
+    for place, (count, label) in enumerate(zip(counts, labels, strict=True)):
+        machines = count.raw - count.counted
+        people_height = _visible(count.counted, scale)
+        yield Bar(
+            x=place * _STEP + (_STEP - _WIDTH) // 2,
+            top=max(base - people_height, 0),
+            people_height=people_height,
+            machines_height=_visible(machines, scale),
+            label=label,
+            people=count.counted,
+            machines=machines,
+        )
+
+
+def _visible(number: int, scale: float) -> int:
+    """Return the height for a number; what is there at all can be seen."""
+    return max(round(number * scale), HEIGHT // 100) if number else 0

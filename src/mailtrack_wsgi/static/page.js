@@ -1,0 +1,56 @@
+// What a script can add: the reader's time zone, copying, a look at an image before it is sent.
+"use strict";
+
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+for (const element of document.querySelectorAll("time[datetime]")) {
+  const text = exact.format(new Date(element.dateTime));
+  if ("exact" in element.dataset) element.textContent = text;
+  else element.title = text;
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  const label = button.textContent;
+  button.classList.add("ready");
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", async () => {
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      document.execCommand("copy");
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
+for (const canvas of document.querySelectorAll("canvas[data-preview]")) {
+  const input = document.getElementById(canvas.dataset.preview);
+  const told = document.getElementById(canvas.dataset.told);
+  const most = Number(input.dataset.most);
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    canvas.classList.remove("ready");
+    input.setCustomValidity("");
+    told.textContent = "";
+    if (!file) return;
+    told.textContent = `${file.name}, ${Math.ceil(file.size / 1024).toLocaleString()} kB`;
+    if (file.size > most) {
+      input.setCustomValidity("The image is larger than 5 MB.");
+      input.reportValidity();
+      return;
+    }
+    try {
+      const image = await createImageBitmap(file);
+      const scale = Math.min(canvas.width / image.width, canvas.height / image.height, 1);
+      const [width, height] = [image.width * scale, image.height * scale];
+      const context = canvas.getContext("2d");
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      context.drawImage(image, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+      canvas.classList.add("ready");
+    } catch {
+      told.textContent += " – this does not look like an image";
+    }
+  });
+}

@@ -1,0 +1,229 @@
+"""`/pixels/<pixel>/recipients`: who gets the mail, adding more of them, and what to put into mails."""
+
+import io
+
+import pytest
+
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+
+
+@pytest.fixture
+def path(pixel):
+    return f"/pixels/{pixel.short_id}/recipients"
+
+
+@pytest.fixture
+def add(client, path):
+    """Submits the form, with pasted text, a file, or both."""
+
+    def submit(emails="", file=None, **request):
+        data = {"emails": emails}
+        if file is not None:
+            data["file"] = (io.BytesIO(file), "list.csv")
+        return client.post(path, data=data, content_type="multipart/form-data", **request)
+
+    return submit
+
+
+@pytest.fixture
+def emails(tracker, pixel):
+    """Tells the addresses of the pixel's recipients."""
+    return lambda: [one.email for one in tracker.iter_recipients(pixel.id)]
+
+
+def addresses(page):
+    return [row[0] for row in page.rows[1:]]
+
+
+def test_a_pixel_without_recipients_says_what_to_do(show, path):
+    page = show(path)
+    assert (page.rows, "No recipients yet." in page.text) == ([], True)
+
+
+@each_storage
+def test_the_tag_and_the_url_are_there_to_copy(show, path, pixel, tracker, make_picture):
+    url = f"http://mail.example.com/track/tracker/{pixel.short_id}.png"
+    values = [attributes["value"] for tag, attributes in show(path).tags if "readonly" in attributes]
+    assert values == [f'<img src="{url}?token=TOKEN" width="1" height="1" border="0" alt="">', url]
+    pictured = tracker.create_pixel("With our logo", image=make_picture())
+    values = [
+        attributes["value"]
+        for tag, attributes in show(f"/pixels/{pictured.id}/recipients").tags
+        if "readonly" in attributes
+    ]
+    assert values[0].endswith('?token=TOKEN" alt="">')
+
+
+@each_storage
+def test_recipients_are_shown_with_what_they_opened_and_their_link(client, show, path, pixel, recipient, tracker):
+    tracker.generate_tokens(pixel.id, ["bob@example.com"])
+    client.get(
+        f"/tracker/{pixel.short_id}.png?token={recipient.token}",
+        headers={"User-Agent": "Mozilla/5.0 (via ggpht.com GoogleImageProxy)"},
+    )
+    page = show(path)
+    (head, ann, bob) = page.rows
+    assert head == ["Address", "Opened", "Opens", "Added", "Link", "Delete"]
+    assert (ann[0], ann[1].startswith("Opened first "), ann[2]) == ("ann@example.org", True, "1")
+    assert (bob[0], bob[1], bob[2]) == ("bob@example.com", "not yet", "0")
+    assert f"/track/logs/{pixel.short_id}?recipient={recipient.id}#opens" in page.links
+    values = [attributes.get("value", "") for _, attributes in page.tags]
+    assert any(value.endswith(f"/tracker/{pixel.short_id}.png?token={recipient.token}") for value in values)
+
+
+@each_storage
+def test_who_was_opened_by_machines_only_has_not_opened(client, show, path, pixel, recipient):
+    client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}", headers={"User-Agent": "Googlebot/2.1"})
+    assert show(path).rows[1][1:3] == ["By machines only", "0 1 raw"]
+    assert addresses(show(path + "?opened=true")) == []
+    assert addresses(show(path + "?opened=false")) == ["ann@example.org"]
+
+
+@each_storage
+def test_recipients_come_50_a_page_and_the_filter_goes_with_the_links(show, path, tracker, pixel):
+    tracker.generate_tokens(pixel.id, [f"r{number}@example.org" for number in range(60)])
+    page = show(path + "?opened=false")
+    assert addresses(page) == [f"r{number}@example.org" for number in range(50)]
+    (following,) = [link for link in page.links if "cursor=" in link]
+    assert following.startswith("?opened=false&cursor=")
+    assert addresses(show(path + following.removesuffix("#list"))) == [
+        f"r{number}@example.org" for number in range(50, 60)
+    ]
+
+
+@pytest.mark.parametrize("query", ["?opened=yes", "?opened=true&opened=true", "?cursor=x"])
+def test_what_can_be_no_page_gets_a_400_page(client, path, query):
+    answer = client.get(path + query)
+    assert (answer.status, answer.is_page) == (400, True)
+
+
+def test_an_unknown_pixel_gets_a_404_page(client):
+    for answer in (
+        client.get("/pixels/00000000/recipients"),
+        client.post(
+            "/pixels/00000000/recipients", data={"emails": "a@example.org"}, content_type="multipart/form-data"
+        ),
+    ):
+        assert (answer.status, answer.is_page) == (404, True)
+
+
+@each_storage
+def test_pasted_addresses_become_recipients(add, emails, take_apart):
+    answer = add("ann@example.org\nBob <bob@EXAMPLE.com>, cem@example.net\r\n\r\nann@example.org")
+    assert answer.status == 200
+    assert "3 recipients added" in take_apart(answer).text
+    assert "Every line was taken." in answer.text
+    assert emails() == ["ann@example.org", "bob@example.com", "cem@example.net"]
+
+
+@each_storage
+def test_addresses_of_a_file_become_recipients(add, emails):
+    add(file="Name;E-Mail\r\nMüller;ann@example.org\r\nBob;bob@example.com\r\n".encode("cp1252"))
+    assert emails() == ["ann@example.org", "bob@example.com"]
+
+
+@each_storage
+def test_a_file_and_pasted_text_are_taken_together(add, emails):
+    add("ann@example.org", b"bob@example.com")
+    assert emails() == ["ann@example.org", "bob@example.com"]
+
+
+@each_storage
+def test_who_is_there_already_keeps_the_token(add, tracker, pixel, recipient, take_apart):
+    text = take_apart(add("ann@example.org\nbob@example.com")).text
+    assert "1 recipient added" in text
+    assert "1 of the addresses was there already, and keeps its token." in text
+    assert next(iter(tracker.iter_recipients(pixel.id))).token == recipient.token
+
+
+@each_storage
+def test_lines_that_can_not_be_taken_are_shown_and_the_others_are_taken(add, emails, take_apart):
+    answer = add("ann@example.org\nbob@\n\n<script>alert(1)</script>\ncem@example.net")
+    page = take_apart(answer)
+    assert answer.status == 200
+    assert emails() == ["ann@example.org", "cem@example.net"]
+    assert "2 lines were not taken: Line Text Why 2 bob@ " in page.text
+    assert "4 <script>alert(1)</script> There is no address in it." in page.text
+
+
+def test_of_many_rejected_lines_a_hundred_are_shown(add, take_apart):
+    answer = add("\n".join(f"bad{number}@" for number in range(130)))
+    assert answer.status == 400
+    assert "And 30 more." in take_apart(answer).text
+    assert len(answer.data) < 100_000
+
+
+@pytest.mark.parametrize("text", ["", " \r\n ", "\n"])
+def test_nothing_given_is_told(add, emails, text):
+    answer = add(text)
+    assert (answer.status, "Paste some addresses, or choose a file." in answer.text, emails()) == (400, True, [])
+
+
+def test_more_than_10000_addresses_are_refused(add, emails):
+    answer = add(file="\n".join(f"r{number}@example.org" for number in range(10_001)).encode())
+    assert (answer.status, "At most 10,000 addresses" in answer.text, emails()) == (400, True, [])
+
+
+def test_10000_pasted_addresses_are_taken(add, emails):
+    assert add("\n".join(f"r{number}@example.org" for number in range(10_000))).status == 200
+    assert len(emails()) == 10_000
+
+
+def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pixel, emails):
+    for number in range(9):
+        assert add(f"r{number}@example.org").status == 200
+    client.post(f"/api/v1/pixels/{pixel.id}/generate-tokens", json={"emails": ["r9@example.org"]})
+    answer = add("r10@example.org")
+    assert (answer.status, answer.is_page, len(emails())) == (429, True, 10)
+    assert 0 < int(answer.headers["Retry-After"]) <= 900
+    assert "Try again in 15 minutes." in answer.text
+
+
+def test_the_form_is_refused_from_another_site(add, emails):
+    assert add("ann@example.org", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert emails() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        ({"emails": ["ann@example.org", "bob@example.com"]}, "multipart/form-data", 400),
+        ({"file": "ann@example.org"}, "multipart/form-data", 400),
+        ({"emails": (io.BytesIO(b"ann@example.org"), "x")}, "multipart/form-data", 400),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 400),
+        (b"{}", "application/json", 415),
+        (b"a", "text/plain", 415),
+    ],
+)
+def test_a_form_of_another_shape_is_refused_on_a_page(client, path, emails, data, content_type, status):
+    answer = client.post(path, data=data, content_type=content_type)
+    assert (answer.status, answer.is_page, emails()) == (status, True, [])
+
+
+def test_a_form_that_is_too_large_is_refused_before_it_is_read(client, path, unread):
+    answer = client.post(
+        path,
+        environ={"CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": "9" * 9, "wsgi.input": unread},
+    )
+    assert (answer.status, answer.is_page) == (413, True)
+
+
+@each_storage
+def test_a_recipient_is_deleted_after_a_confirmation(client, show, path, recipient, emails):
+    confirmation = show(f"/recipients/{recipient.id}/deletion")
+    assert "Delete ann@example.org?" in confirmation.text
+    assert emails() == ["ann@example.org"]
+    answer = client.post(f"/recipients/{recipient.id}/delete")
+    assert (answer.status, answer.headers["Location"], emails()) == (303, f"/track{path}", [])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("key", ["0" * 24, "x", "'", "a" * 10_000])
+def test_an_unknown_recipient_gets_a_404_page(client, method, key):
+    answer = client(method, f"/recipients/{key}/{'deletion' if method == 'GET' else 'delete'}")
+    assert (answer.status, answer.is_page) == (404, True)
+
+
+def test_a_recipient_is_not_deleted_for_another_site(client, recipient, emails):
+    answer = client.post(f"/recipients/{recipient.id}/delete", headers={"Origin": "https://evil.example.com"})
+    assert (answer.status, emails()) == (403, ["ann@example.org"])
