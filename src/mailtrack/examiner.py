@@ -13,6 +13,7 @@ from mailtrack.verdicts import Judge, Patterns, name_client
 from mailtrack.verdicts.judge import NO_RULE
 
 _READ_AT_ONCE = 1000
+_ANY_BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
 _CHANGED_AT_ONCE = 50_000  # each time all counts of the pixel are made anew
 
@@ -50,6 +51,10 @@ class Examiner:
     @cached_property
     def _judge(self) -> Judge:
         return self._given or Judge()  # made when first needed: many programs only make tokens
+
+    def prepare(self) -> None:
+        """Load what judging needs, so that the first hit does not wait for it."""
+        name_client(_ANY_BROWSER, self._judge.judge(_ANY_BROWSER))
 
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.

@@ -139,9 +139,14 @@ class Tracker:
         """
         with self._starting:
             if self._spool is not None and not self._spool.is_open:
+                self.prepare()
                 worker = SpoolWorker(self._spool, self.store)
                 worker.start()
                 self._worker = worker
+
+    def prepare(self) -> None:
+        """Load what judging opens needs, so that the first one does not wait for it; `start` does so, too."""
+        self._examiner.prepare()
 
     def stop(self, *, timeout: float = 5.0) -> bool:
         """Stop using the spool, and wait until what this process took is stored. Harmless where nothing was started.

@@ -95,7 +95,9 @@ def _draining(settings: Settings) -> "Iterator[None]":
         yield
         return
     with open_storage(settings.database) as storage:
-        drainer = Drainer(spool.folder, Tracker(storage, judge=settings.make_judge()).store)
+        tracker = Tracker(storage, judge=settings.make_judge())
+        tracker.prepare()
+        drainer = Drainer(spool.folder, tracker.store)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()

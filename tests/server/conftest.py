@@ -69,9 +69,11 @@ class Server:
                     if then_shut:
                         connection.shutdown(socket.SHUT_WR)
                     answer.begin()
+                    return Answer(answer.status, answer.headers, answer.read())
                 except (http.client.HTTPException, OSError):
-                    return None
-                return Answer(answer.status, answer.headers, answer.read())
+                    if then_shut:
+                        return None  # what is begun may be cut for a client that goes away
+                    raise
 
     def create_pixel(self) -> dict[str, Any]:
         answer = self("POST", "/api/v1/pixels", json_body={"name": "Spring"})

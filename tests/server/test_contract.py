@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -28,6 +29,7 @@ def opens(server, pixel, count):
         answer = server("GET", f"/api/v1/pixels/{pixel['id']}/opens?limit=1000")
         if len(answer.json["items"]) >= count:
             break
+        threading.Event().wait(0.01)
     return answer.json["items"]
 
 
