@@ -290,7 +290,8 @@ class TestCosts:
             storage.add_pixel(pixel)
             crowd = make_recipients(pixel, [f"r{n}@example.org" for n in range(others)])
             storage.add_recipients(pixel.id, crowd)
-            storage.add_opens([make_open(pixel, one) for one in crowd for _ in range(10)])
+            days = [timedelta(days=day) for day in (-1, 1) * 5]  # before and after those that are judged
+            storage.add_opens([make_open(pixel, one, at=NOON + day) for one in crowd for day in days])
             recipient = make_recipient(pixel)
             storage.add_recipients(pixel.id, [recipient])
             opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(200)]
