@@ -24,7 +24,8 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     data = str(Path(session.create_tmp()) / ".coverage")
     environment = {"COVERAGE_FILE": data}
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs, env=environment)
+    where = session.posargs or ["--ignore=tests/browser"]
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *where, env=environment)
     if not session.posargs:
         session.run("coverage", "combine", "--quiet", env=environment)
         session.run("coverage", "report", env=environment)
@@ -36,6 +37,13 @@ def crash(session: nox.Session) -> None:
     install(session, "tests")
     rounds = os.environ.get("MAILTRACK_CRASH_ROUNDS", "200")
     session.run("pytest", "tests/crash", *session.posargs, env={"MAILTRACK_CRASH_ROUNDS": rounds})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Use the pages with the system's Chromium, and check them with axe."""
+    install(session, "browser")
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session
@@ -80,5 +88,6 @@ def build(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md tells of."""
     install(session, "bench")
-    for name in ("imports", "tokens", "csv_export", "log_pages", "report", "drain", "verdicts", "opens"):
+    scripts = ("imports", "tokens", "csv_export", "log_pages", "pages", "report", "drain", "verdicts", "opens")
+    for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)

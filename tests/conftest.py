@@ -1,6 +1,8 @@
 """What all tests share: a tracker whose clock stands still, and the profiles of Hypothesis."""
 
+import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +29,25 @@ def thunderbird() -> str:
 def robot() -> str:
     """The user agent of a machine: its opens do not count."""
     return "python-requests/2.32.3"
+
+
+def _why_no_browser() -> str:
+    """Tell what the tests in tests/browser lack, "" where nothing is missing."""
+    if any(importlib.util.find_spec(name) is None for name in ("playwright", "axe_playwright_python")):
+        return "the dependency group `browser` is not installed"
+    return "" if shutil.which("chromium") else "there is no chromium in the PATH"
+
+
+def pytest_report_header() -> list[str]:
+    reason = _why_no_browser()
+    return [f"tests/browser can't run: {reason}"] if reason else []
+
+
+@pytest.fixture(scope="session")
+def needs_browser() -> None:
+    """Skips what needs a browser where there is none; in CI that is a failure."""
+    if reason := _why_no_browser():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture

@@ -96,6 +96,13 @@ class TestValidation:
             Settings(networks=text)
 
 
+class TestSpool:
+    def test_there_is_none_for_a_storage_that_each_process_has_for_itself(self, tmp_path: Path) -> None:
+        assert Settings(database="memory://").make_spool() is None
+        with pytest.raises(InvalidSetting, match="memory"):
+            Settings(database="memory://", spool=str(tmp_path)).make_spool()
+
+
 class TestJudge:
     def test_it_is_the_bundled_one_by_default(self) -> None:
         judge = Settings().make_judge()

@@ -36,11 +36,12 @@ class Examiner:
 
     Args:
         judge: by which rules; by those that come with mailtrack, if not given.
+        patterns: what tells bursts and repeats; it must be this examiner's alone.
     """
 
-    def __init__(self, judge: Judge | None) -> None:
+    def __init__(self, judge: Judge | None = None, patterns: Patterns | None = None) -> None:
         self._given = judge
-        self._patterns = Patterns()
+        self._patterns = patterns or Patterns()
         self._lock = ForkSafeLock()
         # What hits show that are not stored yet, by their ids. Some may never be: their storage failed, and nobody has
         # kept them.

@@ -33,7 +33,7 @@ _ROWS_IN_PIECE = 1000
 _shared_time = lru_cache(maxsize=64)(to_text)  # all recipients of one request have one time
 
 # What spreadsheets take for the start of a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls, raw: bool = False) -> Iterator[bytes]:
@@ -94,11 +94,11 @@ def guard(cell: str) -> str:
 
 
 def quote(cell: str) -> str:
-    """Return a cell with quotes around it where it needs them.
+    """Return a cell with quotes around it where it needs them, also for programs that part cells by `;` or tabs.
 
     The module `csv` looks at every character in turn, which takes longer than all else that makes a row.
     """
-    if '"' in cell or "," in cell or "\n" in cell or "\r" in cell:
+    if '"' in cell or "," in cell or ";" in cell or "\n" in cell or "\r" in cell or "\t" in cell:
         return '"' + cell.replace('"', '""') + '"'
     return cell
 

@@ -15,6 +15,9 @@ _RANGES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440)
 )
 
+HOURS_TOLD = 744
+"""How many hours with opens a report tells of, at most."""
+
 _Key = TypeVar("_Key")
 
 
@@ -107,7 +110,7 @@ class Report:
         views: the same without repeats within seconds.
         delay: the median from the making of a token to the first open.
         delays: recipients by that delay, in order; no range is left out.
-        hours: opens by hour, in order; hours without any are left out.
+        hours: opens by hour, in order, of the last 744 hours that have any: a month, where no hour is without.
         days: opens by day, likewise. An hour of UTC is one piece: where a zone is not whole hours from UTC, the opens
             of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
@@ -163,7 +166,7 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
             _median((count.bucket, count.recipients) for count in figures.delays),
         ),
         delays=tuple(_to_ranges(figures.delays)),
-        hours=tuple(hours),
+        hours=tuple(hours[-HOURS_TOLD:]),
         days=tuple(Period(start, opens) for start, opens in by_day),
         hours_of_day=tuple(by_hour_of_day.get(hour, Count()) for hour in range(24)),
         verdicts=tuple(

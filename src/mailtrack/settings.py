@@ -113,14 +113,27 @@ class Settings:
         """Where the spool lies, `None` where there is none."""
         if self.spool is not None:
             return None if self.spool == "off" else Path(self.spool)
+        file = self.database_file
+        return None if file is None else Path(f"{file}.spool")
+
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file, `None` where the storage is another."""
         scheme, _, path = self.database.partition(":///")
-        return Path(f"{path}.spool") if scheme == "sqlite" and path else None
+        return Path(path) if scheme.lower() == "sqlite" and path else None
 
     def make_spool(self) -> Spool | None:
-        """Make the spool, not open yet, or `None` where there is none."""
+        """Make the spool, not open yet, or `None` where there is none.
+
+        Raises:
+            InvalidSetting: one is wanted for `memory://`, which each process has for itself: one that drains for all
+                would know no pixel of the others.
+        """
         folder = self.spool_folder
         if folder is None:
             return None
+        if self.database.lower().startswith("memory:"):
+            raise InvalidSetting("spool", "can't be used with memory://")
         return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
 
     def make_judge(self) -> Judge:

@@ -48,7 +48,7 @@ from mailtrack.times import (
     to_utc,
 )
 from mailtrack.urls import Urls
-from mailtrack.verdicts import Judge
+from mailtrack.verdicts import Judge, Patterns
 
 DEFAULT_LIMIT = 50
 DEFAULT_TOP = 10
@@ -76,6 +76,7 @@ class Tracker:
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
         spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
         judge: tells whose opens are people's; by the rules that come with mailtrack, if not given.
+        patterns: tells bursts and repeats among hits; of its own, by the usual measures, if not given.
         clock: tells the time.
 
     Raises:
@@ -89,6 +90,7 @@ class Tracker:
         base_url: str | None = None,
         spool: Spool | None = None,
         judge: Judge | None = None,
+        patterns: Patterns | None = None,
         clock: Clock = now,
     ) -> None:
         self._storage = storage
@@ -96,7 +98,7 @@ class Tracker:
         self._spool = spool
         self._worker: SpoolWorker | None = None
         self._starting = ForkSafeLock()
-        self._examiner = Examiner(judge)
+        self._examiner = Examiner(judge, patterns)
         self._pictures = Pictures(storage.get_image)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
@@ -124,7 +126,9 @@ class Tracker:
         return self._clock()
 
     def start(self) -> None:
-        """Start to use the spool: take hits with it, and bring them to the storage with two threads of this process.
+        """Start to use the spool: take hits with it, and bring them to the storage, with two threads of this process.
+
+        Of several processes that use one folder, one brings the hits of all to its storage; the others stand by.
 
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
         uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Harmless where it

@@ -166,7 +166,7 @@ class TestPoison:
         def store(batch) -> None:
             if any(hit in bad for hit in batch):
                 raise ValueError("poison")
-            stored.extend(batch)
+            stored.extend(hit for hit in batch if hit not in stored)
 
         assert drain(backlog, store) == 10 - len(bad)
         assert stored == [hit for hit in hits if hit not in bad]
@@ -194,7 +194,7 @@ class TestPoison:
         def store(batch) -> None:
             if hits[0] in batch:
                 raise ValueError("poison")
-            stored.extend(batch)
+            stored.extend(hit for hit in batch if hit not in stored)
 
         spool.append(lines[0])
         with pytest.raises(ValueError, match="poison"):
@@ -202,6 +202,20 @@ class TestPoison:
         spool.append(lines[1])
         assert drain(backlog, store) == 1
         assert (stored, get_status(folder).set_aside) == (hits[1:2], 1)
+
+    def test_nothing_is_set_aside_where_the_storage_begins_to_refuse_all_meanwhile(
+        self, backlog, hits, waiting, folder
+    ):
+        takes = [hits[:1]]  # once
+
+        def store(batch) -> None:
+            if batch not in takes:
+                raise ValueError("broken")
+            takes.remove(batch)
+
+        with pytest.raises(ValueError, match="broken"):
+            drain(backlog, store)
+        assert (waiting(), get_status(folder).set_aside) == (hits, 0)
 
     def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, backlog, hits, folder) -> None:
         down = itertools.chain([True] * 5, itertools.repeat(False))

@@ -370,8 +370,18 @@ class TestLimits:
         with pytest.raises(SpoolFull, match="limit"):
             spool.append(lines[4])
 
-    def test_it_does_not_count_those_of_others(self, make_spool, lines, leave) -> None:
+    def test_it_counts_what_dead_processes_left_until_that_is_stored(self, make_spool, lines, leave, folder) -> None:
         leave(*lines)
+        spool = make_spool(max_bytes=8 * ONE_LINE)
+        with pytest.raises(SpoolFull):
+            spool.append(lines[0])
+        for path in folder.glob("*.spool"):
+            if path.stat().st_size:
+                path.unlink()  # as whoever drains does
+        spool._count_again = 0.0
+        spool.append(lines[0])
+
+    def test_it_does_not_count_those_of_others(self, make_spool, lines) -> None:
         other = make_spool()
         spool = make_spool(max_bytes=4 * ONE_LINE)
         for line in lines[:4]:

@@ -1,5 +1,6 @@
 import errno
 import os
+import sys
 
 import pytest
 
@@ -35,3 +36,8 @@ def test_a_full_disk_is_told_of():
     finally:
         os.close(descriptor)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_python_without_ctypes_writes_as_well(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert load_write() is os.write

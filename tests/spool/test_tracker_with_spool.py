@@ -334,22 +334,23 @@ class TestForking:
         assert len(opens()) == 1
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-    def test_forking_while_other_threads_start_and_stop_comes_to_an_end(self, tracker) -> None:
-        enough = threading.Event()
+    def test_forking_while_another_thread_starts_and_stops_comes_to_an_end(self, tracker) -> None:
+        def task() -> None:
+            enough = threading.Event()
 
-        def come_and_go() -> None:
-            while not enough.is_set():
-                tracker.start()
-                tracker.stop(timeout=SECONDS)
+            def come_and_go() -> None:
+                while not enough.is_set():
+                    tracker.start()
+                    tracker.stop(timeout=SECONDS)
 
-        thread = threading.Thread(target=come_and_go, daemon=True)
-        thread.start()
-        try:
-            told = [in_child(lambda: None) for _ in range(30)]
-        finally:
+            thread = threading.Thread(target=come_and_go, daemon=True)
+            thread.start()
+            assert [in_child(lambda: None) for _ in range(30)] == [""] * 30
             enough.set()
             thread.join(SECONDS)
-        assert (told, thread.is_alive()) == ([""] * 30, False)
+            assert not thread.is_alive()
+
+        assert in_child(task) == ""  # which ends a child that hangs
 
     def test_what_a_start_needs_is_taken_after_the_lock_of_the_start(self, tracker, monkeypatch) -> None:
         order = []

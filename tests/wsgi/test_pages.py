@@ -1,8 +1,10 @@
 """What all pages have in common, the confirmation before a deletion, and the error pages."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from mailtrack import StorageUnavailable
+from mailtrack import Client, Open, StorageUnavailable, Verdict, VerdictKind
 from mailtrack_wsgi.templating import ASSETS
 
 EVERY_PAGE = [
@@ -67,6 +69,34 @@ def test_a_page_loads_two_files_and_is_small(client, take_apart, pixel, recipien
     loaded = [client.get(name.removeprefix("/track")) for name in files if not name.startswith("data:")]
     assert [found.status for found in loaded] == [200, 200]
     assert len(answer.data) + sum(len(found.data) for found in loaded) < 100_000
+
+
+@pytest.mark.parametrize("path", ["/", "/logs/{0.id}?figures=raw", "/pixels/{0.id}/recipients"])
+def test_a_page_stays_small_whatever_is_on_it(client, tracker, storage, path):
+    for _ in range(30):
+        pixel = tracker.create_pixel("<" * 256)
+    domain = ".".join(["d" * 60] * 3)
+    recipients = tracker.generate_tokens(pixel.id, [f"{'&' * 60}{number:02}@{domain}.org" for number in range(50)])
+    storage.add_opens(
+        [
+            Open(
+                id=f"{number:032x}",
+                pixel_id=pixel.id,
+                recipient_id=recipients[number % 50].id,
+                opened_at=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=number),
+                ip="2001:db8:1111:2222:3333:4444:5555:6666",
+                user_agent="<" * 512,
+                referer="<" * 512,
+                verdict=Verdict(kind=list(VerdictKind)[number % 6], vendor="<" * 64, reasons=["gmail-image-proxy"]),
+                client=Client(name="<" * 64, version="1000", os="<" * 64),
+                counted=number % 2 == 0,
+            )
+            for number in range(200)
+        ]
+    )
+    files = sum(len(asset.data) for asset in ASSETS.values())
+    answer = client.get(path.format(pixel))
+    assert (answer.status, len(answer.data) + files < 160_000) == (200, True)
 
 
 @pytest.mark.parametrize("name", ASSETS)

@@ -41,7 +41,7 @@ def opened_tracker(**given: str | None) -> Iterator[Tracker]:
     settings = Settings.resolve(given)
     base_url = settings.base_url or f"http://{settings.host}:{settings.port}"  # where `mailtrack serve` would listen
     with open_storage(settings.database) as storage:
-        yield Tracker(storage, base_url=base_url, judge=settings.make_judge())
+        yield Tracker(storage, base_url=base_url)
 
 
 def echo_json(value: object) -> None:

@@ -15,6 +15,9 @@ from mailtrack.cli.common import (
     opened_tracker,
 )
 from mailtrack.cli.figures import echo_report
+from mailtrack.settings import Settings
+from mailtrack.storage import open_storage
+from mailtrack.tracker import Tracker
 
 
 @click.command()
@@ -40,7 +43,9 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
-    with opened_tracker(**given) as tracker:
+    settings = Settings.resolve(given)
+    with open_storage(settings.database) as storage:
+        tracker = Tracker(storage, judge=settings.make_judge())
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0
         progress: Any = click.progressbar(

@@ -44,6 +44,9 @@ def drain(**given: str | None) -> None:
     settings = Settings.resolve(given)
     folder = _folder(settings)
     backlog = Backlog(folder)
+    database = settings.database_file
+    if database is not None and not database.exists() and any(inspect_spool(folder)):
+        raise click.ClickException("There is no such database: in a new one no hit would find its pixel.")
     with open_storage(settings.database) as storage:
         try:
             if folder.exists() and not backlog.lead():

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 
 import attrs
@@ -12,7 +13,7 @@ import attrs
 from mailtrack.model import Hit
 from mailtrack.spool import aside
 from mailtrack.spool.records import UnreadableRecord, from_line
-from mailtrack.spool.segment import SUFFIX, is_at, try_lock
+from mailtrack.spool.segment import is_at, segments, try_lock
 from mailtrack.storage import forks
 
 _BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
@@ -145,6 +146,7 @@ class Backlog:
                     room -= len(data)
                     batch.ends[path] = self._done.get(path, 0) + len(data)
                     _parse(data, batch)
+        batch.hits.sort(key=attrgetter("id"))  # ids begin with the time: in order of arrival, whoever took them
         return batch, self._batch_bytes - room
 
     @contextmanager
@@ -197,8 +199,3 @@ def _parse(data: bytes, batch: Batch) -> None:
             batch.hits.append(from_line(line))
         except UnreadableRecord as error:
             batch.aside.append((line, str(error)))
-
-
-def segments(folder: Path) -> list[Path]:
-    """Return the segments in a spool's folder, the oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"))

@@ -33,8 +33,12 @@ def drain(backlog: Backlog, store: Store) -> int:
     stored = 0
     for batch in backlog.batches():
         refused = _store(store, batch.hits) if batch.hits else []
-        if refused and len(refused) == len(batch.hits):
-            raise refused[0][1]  # the storage takes nothing at all: that says nothing about these hits
+        if refused:
+            bad = {hit.id for hit, _ in refused}
+            taken = next((hit for hit in batch.hits if hit.id not in bad), None)
+            if taken is None:
+                raise refused[0][1]  # the storage takes nothing at all: that says nothing about these hits
+            store([taken])  # which changes nothing, and raises where the storage has begun to take nothing meanwhile
         batch.aside += [(to_line(hit)[:-1], f"the storage fails with {type(error).__name__}") for hit, error in refused]
         backlog.acknowledge(batch)
         stored += len(batch.hits) - len(refused)

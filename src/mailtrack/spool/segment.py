@@ -147,6 +147,20 @@ class Segment:
             self.sealed = True
 
 
+def segments(folder: Path) -> list[Path]:
+    """Return the segments in a spool's folder, the oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def is_left(path: Path) -> bool:
+    """Tell whether a segment has no owner any more."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def try_lock(descriptor: int) -> bool:
     """Lock an open file for this process alone; tell whether that worked, or somebody else has it."""
     try:

@@ -5,10 +5,12 @@ import errno
 import logging
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mailtrack.errors import StorageUnavailable
-from mailtrack.spool.segment import Segment, SegmentSealed
+from mailtrack.spool.segment import Segment, SegmentSealed, is_left, segments
 from mailtrack.storage import forks
 
 MAX_BYTES = 1024 * 1024 * 1024
@@ -50,7 +52,8 @@ class Spool:
     Args:
         folder: where the segments lie, on a local disk. It is made where there is none.
         durability: when a hit is on disk.
-        max_bytes: how much this process keeps in the folder before it refuses hits.
+        max_bytes: how much this process keeps in the folder before it refuses hits, with what dead processes had left
+            there when it began.
         segment_bytes: a segment that has grown to this size is followed by a new one, which happens earlier in a small
             spool.
         segment_seconds: so is one that is older than this, and holds anything.
@@ -74,8 +77,9 @@ class Spool:
         self._rotating = threading.Lock()
         self._active: Segment | None = None
         self._sealed: list[Segment] = []  # not closed yet
-        self._left: dict[Path, int] = {}  # the sizes of all sealed ones that are not stored yet, closed or not
+        self._left: dict[Path, int] = {}  # the sizes of all that are written no more and not stored yet
         self._left_bytes = 0
+        self._others: set[Path] = set()  # those among them that dead processes had left
         self._count_again = 0.0
         forks.watch(self)
 
@@ -96,13 +100,17 @@ class Spool:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._rotating:
             if self._active is None:
+                self._others = set(_left_behind(self.folder))
+                self._left = _sizes(self._others)
+                self._left_bytes = sum(self._left.values())
                 self._active = Segment.create(self.folder)
 
     def append(self, line: bytes) -> None:
         """Take a hit as its line: when this returns, it survives the process, and with `always` a power cut.
 
         Raises:
-            SpoolFull: it is not taken, for want of room.
+            SpoolFull: it is not taken, for want of room; or, with `always`, it could not be brought to disk, and may
+                become an open all the same.
             SpoolClosed: it is not taken, as the spool is not open.
         """
         try:
@@ -166,7 +174,7 @@ class Spool:
         with self._rotating:
             for path in [path for path in self._left if not path.exists()]:
                 self._left_bytes -= self._left.pop(path)
-            return bool(self._left)
+            return not self._left.keys() <= self._others
 
     def close(self) -> None:
         """Give up the segments of this process. What is not stored stays for whoever drains the folder."""
@@ -211,3 +219,19 @@ class Spool:
         self._sealed.append(segment)
         self._left[segment.path] = segment.size
         self._left_bytes += segment.size
+
+
+def _left_behind(folder: Path) -> Iterator[Path]:
+    """Return the segments of dead processes."""
+    for path in segments(folder):
+        with suppress(OSError):  # it is stored meanwhile, or whoever drains tells of it
+            if is_left(path):
+                yield path
+
+
+def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    found = {}
+    for path in paths:
+        with suppress(FileNotFoundError):  # it is stored meanwhile
+            found[path] = path.stat().st_size
+    return found

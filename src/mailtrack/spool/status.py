@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from mailtrack.spool import aside
-from mailtrack.spool.backlog import segments
+from mailtrack.spool.segment import segments
 
 
 @attrs.frozen(kw_only=True)

@@ -9,12 +9,15 @@ def load_write() -> Callable[[int, bytes], int]:
 
     `os.write` lets other threads have the interpreter for the microsecond that the system takes to copy a line. Getting
     it back means to queue behind all of them, which with a few threads takes ten times as long as the rest of the way
-    of an open. A disk that is so slow that the system makes writers wait holds up all threads of the process this way;
-    they would wait for the same disk a line later.
+    of an open. The price: where the system makes a writer wait for the disk, which it does when it can't keep up with
+    what is written already, all threads of the process wait.
     """
-    import ctypes  # only here: programs that take no hits do without
+    try:
+        import ctypes  # only here: programs that take no hits do without
 
-    system_write = ctypes.PyDLL(None, use_errno=True).write
+        system_write = ctypes.PyDLL(None, use_errno=True).write
+    except (ImportError, OSError, AttributeError):  # some builds of Python have no ctypes
+        return os.write
     system_write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
     system_write.restype = ctypes.c_ssize_t
 

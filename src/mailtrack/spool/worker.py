@@ -62,4 +62,6 @@ class SpoolWorker:
             self._spool.sync()
         except OSError as error:
             _logger.error("The spool's disk does not take what was written: %s", error)
+        except Exception:  # this thread must live on, whatever comes
+            _logger.exception("Syncing the spool failed.")
         return _SYNC_SECONDS

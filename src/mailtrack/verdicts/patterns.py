@@ -5,14 +5,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mailtrack.errors import InvalidSetting
-from mailtrack.model import Hit
-from mailtrack.times import to_milliseconds
+from mailtrack.model import REPEAT, Hit
 
 BURST = "burst"
 """One address asked for the pictures of many recipients within seconds."""
-
-REPEAT = "repeat"
-"""The same client asked for the same picture within seconds: one view of the mail."""
 
 _MAX_ADDRESSES = 10_000  # with the last recipients of each, some 10 MiB
 _MAX_FETCHES = 50_000  # some 10 MiB
@@ -69,7 +65,7 @@ class Patterns:
         return [_SIGNS[index in in_burst, again] for index, again in enumerate(repeated)]
 
     def _read_clock(self, hit: Hit) -> float:
-        now = self._clock.read(to_milliseconds(hit.at) / 1000)
+        now = self._clock.read(hit.at.timestamp())
         if self._clock.jumped:
             self._bursts.forget()
             self._repeats.forget()

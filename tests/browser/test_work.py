@@ -1,0 +1,161 @@
+"""What people do with the pages, with scripts on and off."""
+
+import re
+import time
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="the group `browser` is not installed").expect
+
+
+def wait_for_opens(site, short_id, number):
+    """Wait until the server has brought so many opens from its spool to the database."""
+    for _ in range(100):
+        if site.tracker.get_pixel(short_id).opens.number >= number:
+            return
+        time.sleep(0.05)
+    raise AssertionError("The open does not arrive.")
+
+
+def cards(page):
+    return page.locator("table[role] tbody tr")
+
+
+def test_from_a_new_pixel_to_the_first_open(site, page, picture, open_page):
+    page.goto(site.url)
+    if page.locator(".create[open]").count() == 0:
+        page.get_by_text("New pixel").click()
+    page.get_by_label("Name", exact=True).fill("Spring launch")
+    page.get_by_label("Image (optional)").set_input_files(picture)
+    page.get_by_role("button", name="Create pixel").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Spring launch")
+    expect(page.get_by_text("Not opened yet.")).to_be_visible()
+    short_id = page.url.rpartition("/")[2]
+
+    page.get_by_role("link", name=re.compile("^Recipients")).click()
+    page.get_by_label("Addresses").fill("ann@example.org\nbob@\nAnn <ann@example.org>")
+    page.get_by_role("button", name="Add recipients").click()
+    expect(page.get_by_role("heading", name="1 recipient added")).to_be_visible()
+    expect(page.locator("#result")).to_contain_text("1 line was not taken")
+    expect(cards(page)).to_have_count(1)
+
+    snippet = page.get_by_label("Image tag").input_value()
+    token = next(site.tracker.iter_recipients(short_id)).token
+    mail = open_page()
+    mail.set_content(f"<p>Dear Ann</p>{snippet.replace('TOKEN', token)}")
+    mail.wait_for_load_state("networkidle")
+    assert mail.evaluate("document.images[0].naturalWidth") == 120
+    wait_for_opens(site, short_id, 1)
+
+    page.get_by_role("link", name="Opens", exact=True).click()
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page).first).to_contain_text("ann@example.org")
+    expect(page.get_by_role("img", name=re.compile("^Opens by hour"))).to_be_visible()
+
+
+def test_recipients_come_from_a_file(site, page, tmp_path):
+    pixel = site.tracker.create_pixel("By file")
+    path = tmp_path / "list.csv"
+    path.write_text("Name,Email\nAnn,ann@example.org\nBob,bob@example.com\nNobody,none\n")
+    page.goto(f"{site.url}/pixels/{pixel.short_id}/recipients")
+    page.get_by_label("Or a CSV file").set_input_files(path)
+    page.get_by_role("button", name="Add recipients").click()
+    expect(page.get_by_role("heading", name="2 recipients added")).to_be_visible()
+    expect(page.locator("#result")).to_contain_text("none")
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download as CSV").click()
+    assert found.value.path().read_text().startswith("Email,Token,Tracking URL,Created At\nann@example.org,tok_")
+
+
+def test_the_log_is_paged_filtered_and_switched(site, page):
+    page.goto(f"{site.url}/logs/{site.fill('Log')}")
+    expect(cards(page)).to_have_count(50)
+    page.get_by_role("link", name="Oldest").click()
+    expect(cards(page)).to_have_count(30)
+    page.get_by_label("Page", exact=True).fill("2")
+    page.get_by_role("button", name="Go").click()
+    expect(cards(page)).to_have_count(50)
+    page.get_by_role("link", name="Raw", exact=True).click()
+    expect(page.locator(".lead").last).to_contain_text("130")
+    page.get_by_label("Verdict").select_option("Robot")
+    page.get_by_role("button", name="Show").click()
+    expect(cards(page)).to_have_count(21)
+    expect(page.locator(".verdict")).to_have_text(["Robot"] * 21)
+    expect(page.get_by_role("link", name="Raw", exact=True)).to_have_attribute("aria-current", "true")
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_role("link", name=re.compile("^reader")).first.click()
+    expect(page.get_by_text(re.compile("^Only of reader"))).to_be_visible()
+
+
+def test_recipients_are_filtered_and_deleted(site, page):
+    short_id = site.fill("Recipients")
+    page.goto(f"{site.url}/pixels/{short_id}/recipients")
+    page.get_by_role("link", name="Not opened").click()
+    number = cards(page).count()
+    assert 0 < number < 50
+    page.get_by_role("link", name="Delete reader59@example.org").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete reader59@example.org?")
+    page.get_by_role("link", name="Keep it").click()
+    assert site.tracker.get_pixel(short_id).recipients == 59
+    page.goto(f"{site.url}/pixels/{short_id}/recipients?opened=false")
+    page.get_by_role("link", name="Delete reader59@example.org").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_role("heading", name="All recipients")).to_be_visible()
+    assert site.tracker.get_pixel(short_id).recipients == 58
+
+
+def test_pixels_are_searched_paged_and_deleted(new_site, page):
+    for number in range(30):
+        new_site.tracker.create_pixel(f"Number {number}")
+    page.goto(new_site.url)
+    expect(cards(page)).to_have_count(25)
+    page.get_by_role("link", name="Older").click()
+    expect(cards(page)).to_have_count(5)
+    page.get_by_label("Search by name").fill("number 17")
+    page.get_by_role("button", name="Search").click()
+    expect(cards(page)).to_have_count(1)
+    page.get_by_role("link", name="Number 17", exact=True).click()
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pixels")
+    assert "Number 17" not in [pixel.name for pixel in new_site.tracker.iter_pixels()]
+
+
+def test_a_bad_image_is_told_in_the_form(site, page, tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(b"no image")
+    page.goto(site.url)
+    if page.locator(".create[open]").count() == 0:
+        page.get_by_text("New pixel").click()
+    page.get_by_label("Name", exact=True).fill("Bad image")
+    page.get_by_label("Image (optional)").set_input_files(path)
+    page.get_by_role("button", name="Create pixel").click()
+    expect(page.get_by_role("alert")).to_contain_text("The image must be a JPG, PNG, GIF or WebP file.")
+
+
+@pytest.fixture
+def scripted(open_page):
+    return open_page(timezone_id="Asia/Tokyo", permissions=["clipboard-read", "clipboard-write"])
+
+
+def test_a_script_shows_the_chosen_image(site, scripted, picture):
+    scripted.goto(site.url)
+    scripted.locator(".create").evaluate("element => element.open = true")
+    scripted.get_by_label("Image (optional)").set_input_files(picture)
+    expect(scripted.get_by_role("img", name="The image you chose")).to_be_visible()
+    expect(scripted.locator("#image-told")).to_contain_text("logo.png, 1 kB")
+
+
+def test_a_script_copies_the_tag(site, scripted):
+    pixel = site.tracker.create_pixel("Copied")
+    scripted.goto(f"{site.url}/pixels/{pixel.short_id}/recipients")
+    scripted.get_by_role("button", name="Copy").first.click()
+    expect(scripted.get_by_role("button", name="Copied")).to_be_visible()
+    assert scripted.evaluate("navigator.clipboard.readText()") == scripted.get_by_label("Image tag").input_value()
+
+
+def test_a_script_tells_times_in_the_zone_of_the_reader(site, scripted):
+    scripted.goto(f"{site.url}/logs/{site.fill('Times')}")
+    times = scripted.locator("time")
+    assert all("GMT+9" in title for title in times.evaluate_all("all => all.map(one => one.title).filter(Boolean)"))
+    assert all("GMT+9" in text for text in scripted.locator("time[data-exact]").all_inner_texts())

@@ -1,0 +1,102 @@
+"""Charts as numbers, and times and numbers in words."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailtrack import Open
+from mailtrack.report import Count
+from mailtrack_wsgi import views
+from mailtrack_wsgi.charts import HEIGHT, chart_of_days, chart_of_report
+
+NOON = datetime(2025, 11, 6, 12, 34, 56, tzinfo=UTC)
+
+
+@pytest.fixture
+def chart(tracker, pixel, storage):
+    """Makes the chart of opens, given as times after noon and whether each counts."""
+
+    def make(*opens):
+        storage.add_opens(
+            [
+                Open(id=f"{number:032x}", pixel_id=pixel.id, opened_at=NOON + after, counted=counted)
+                for number, (after, counted) in enumerate(opens)
+            ]
+        )
+        return chart_of_report(tracker.report(pixel.id))
+
+    return make
+
+
+def test_a_pixel_without_opens_has_no_chart(chart):
+    assert chart() is None
+
+
+@pytest.mark.parametrize(
+    ("span", "unit", "bars"),
+    [
+        (timedelta(0), "hour", 12),
+        (timedelta(hours=74), "hour", 75),
+        (timedelta(hours=75), "3 hours", 26),
+        (timedelta(days=10), "6 hours", 41),
+        (timedelta(days=60), "day", 61),
+        (timedelta(days=365), "week", 53),
+        (timedelta(days=3650), "year", 12),
+        (timedelta(days=365 * 200), "year", 75),
+    ],
+)
+def test_the_unit_suits_the_time_that_opens_span(chart, span, unit, bars):
+    made = chart((timedelta(0), True), (span, True))
+    assert (made.unit, len(made.bars)) == (unit, bars)
+    assert made.people == (1 if span > timedelta(days=364 * 75) else 2)
+
+
+def test_people_stand_on_the_line_and_machines_hang_from_it(chart):
+    made = chart(*[(timedelta(0), True)] * 3, (timedelta(hours=1), False), (timedelta(hours=2), True))
+    first, second, third, *rest = made.bars
+    assert (first.people, first.machines, second.people, second.machines) == (3, 0, 0, 1)
+    assert (first.top, first.people_height, made.base) == (0, 750, 750)
+    assert (second.people_height, second.machines_height) == (0, HEIGHT - 750)
+    assert (third.top, third.people_height) == (500, 250)
+    assert all((bar.people_height, bar.machines_height) == (0, 0) for bar in rest)
+    assert (made.peak.label, made.people, made.machines, made.most_machines) == ("6 Nov 2025, 12:00", 4, 1, 1)
+
+
+def test_one_among_many_can_be_seen():
+    days = {NOON.replace(hour=0, minute=0, second=0): Count(1_000_000, 1_000_001)}
+    made = chart_of_days(days, until=max(days), number=3)
+    assert [bar.machines_height for bar in made.bars] == [0, 0, HEIGHT // 100]
+
+
+def test_days_without_opens_have_their_places():
+    made = chart_of_days({}, until=NOON, number=14)
+    assert (len(made.bars), made.people, made.bars[0].label, made.bars[-1].label) == (14, 0, "24 Oct", "6 Nov")
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (timedelta(seconds=-90), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(hours=3, minutes=59), "3 hours ago"),
+        (timedelta(days=29), "29 days ago"),
+        (timedelta(days=61), "2 months ago"),
+        (timedelta(days=800), "2 years ago"),
+    ],
+)
+def test_how_long_ago_is_told_in_words(after, told):
+    assert views.relative_time(NOON, NOON + after) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, "–"), (timedelta(0), "no time"), (timedelta(seconds=40), "40 seconds"), (timedelta(hours=50), "2 days")],
+)
+def test_how_long_something_took_is_told_in_words(value, told):
+    assert views.duration(value) == told
+
+
+def test_a_link_leaves_out_what_is_not_chosen():
+    assert views.query({"page": 2, "kind": None, "search": ""}, figures="raw") == "?page=2&figures=raw"
+    assert views.query({"page": 2}, page=None) == "?"
