@@ -15,7 +15,7 @@ from mailtrack.verdicts.judge import NO_RULE
 _READ_AT_ONCE = 1000
 _ANY_BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
-_CHANGED_AT_ONCE = 50_000  # each time all counts of the pixel are made anew
+_CHANGED_AT_ONCE = 10_000  # in a second or two, for which other writers wait
 
 
 @attrs.frozen(kw_only=True)

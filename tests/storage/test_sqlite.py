@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +27,9 @@ from mailtrack.testing import (
     make_recipient,
     make_recipients,
 )
-from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing.contract.helpers import at_once, make_judgement
 from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.testing.factories import NOON
 
 
 class TestSQLiteStorage(StorageContract):
@@ -281,3 +283,20 @@ class TestCosts:
             return spies.made[0].count_instructions(partial(storage.get_figures, pixel.id, top=10))
 
         assert cost(3000) <= 1.2 * cost(100)
+
+    def test_judging_some_opens_again_costs_no_more_among_many(self, storage, spies) -> None:
+        def cost(others: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            crowd = make_recipients(pixel, [f"r{n}@example.org" for n in range(others)])
+            storage.add_recipients(pixel.id, crowd)
+            days = [timedelta(days=day) for day in (-1, 1) * 5]  # before and after those that are judged
+            storage.add_opens([make_open(pixel, one, at=NOON + day) for one in crowd for day in days])
+            recipient = make_recipient(pixel)
+            storage.add_recipients(pixel.id, [recipient])
+            opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(200)]
+            storage.add_opens(opens)
+            judgements = [make_judgement(one, counted=False) for one in opens]
+            return spies.made[0].count_instructions(partial(storage.judge_again, pixel.id, judgements))
+
+        assert cost(1000) - cost(10) <= 80 * 1000  # each recipient is looked at for the top, no open

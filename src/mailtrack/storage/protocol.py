@@ -220,7 +220,7 @@ class Storage(Protocol):
     def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
         """Change what is known of opens of a pixel, and correct all counts that depend on it.
 
-        Costs by all opens of the pixel, so it is for many at once. Opens that do not exist are passed over.
+        Of two judgements of one open the later stands. Opens that do not exist are passed over.
 
         Returns:
             How many there were.

@@ -1,9 +1,9 @@
-"""The counts that are kept beside opens: added to as opens arrive, read for reports, made anew from a scan."""
+"""The counts that are kept beside opens: added to as opens arrive, and read for reports."""
 
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from heapq import nsmallest
@@ -19,8 +19,6 @@ _TOP_COUNTS_FROM = 2  # opening once is nothing special
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 
-_FACET_COLUMNS = {Facet.VENDOR: "vendor", Facet.CLIENT: "client", Facet.OS: "os", Facet.DEVICE: "device"}
-
 
 def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
     """Add what new opens of a pixel amount to."""
@@ -34,18 +32,32 @@ def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
         " WHERE pixel = ?",
         (*opens, *counted, *tally.views, *opened, pixel),
     )
+    add_by_name(db, pixel, tally.hours, tally.facets)
+
+
+def add_by_name(
+    db: sqlite3.Connection,
+    pixel: int,
+    hours: Mapping[tuple[int, str], Count],
+    facets: Mapping[tuple[str, str], Count],
+) -> None:
+    """Add to the counts by hour and kind, and by facet and name; take away where they are below 0."""
     db.executemany(
         "INSERT INTO hours (pixel, hour, verdict, opens, counted) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (pixel, hour, verdict)"
         " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
-        [(pixel, *key, *count) for key, count in tally.hours.items()],
+        [(pixel, *key, *count) for key, count in hours.items()],
     )
     db.executemany(
         "INSERT INTO facets VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (pixel, facet, name)"
         " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
-        [(pixel, *key, *count) for key, count in tally.facets.items()],
+        [(pixel, *key, *count) for key, count in facets.items()],
     )
+    if any(opens < 0 for opens, _ in hours.values()):
+        db.execute("DELETE FROM hours WHERE pixel = ? AND opens = 0", (pixel,))
+    for facet in {facet for (facet, _), (opens, _) in facets.items() if opens < 0}:
+        db.execute("DELETE FROM facets WHERE pixel = ? AND facet = ? AND opens = 0", (pixel, facet))
 
 
 def _span_of_pixel(db: sqlite3.Connection, pixel: int) -> tuple[Span, Span]:
@@ -83,7 +95,7 @@ def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> Coun
         " counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
         changed,
     )
-    _change_delays(db, pixel, delays)
+    change_delays(db, pixel, delays)
     _add_to_top(db, pixel, rising)
     return first_opens, first_counted
 
@@ -105,7 +117,7 @@ def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> 
         )
 
 
-def _find_top(db: sqlite3.Connection, pixel: int) -> None:
+def find_top(db: sqlite3.Connection, pixel: int) -> None:
     """Look for the recipients with the most opens that count among all."""
     db.execute("DELETE FROM top_recipients WHERE pixel = ?", (pixel,))
     db.execute(
@@ -125,7 +137,7 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
     delays = Delays()
     delays.change(made_at, first, None, counted=False)
     delays.change(made_at, first_counted, None, counted=True)
-    _change_delays(db, pixel, delays)
+    change_delays(db, pixel, delays)
     db.execute(
         "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw - ?, opened = opened - ?"
         " WHERE pixel = ?",
@@ -133,14 +145,15 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
     )
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
     if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
-        _find_top(db, pixel)
+        find_top(db, pixel)
 
 
 # All kinds of an hour follow each other.
 _to_shared_hour = lru_cache(maxsize=64)(from_milliseconds)
 
 
-def _change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
+def change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
+    """Change the numbers of recipients by the delay of their first open."""
     db.executemany(
         "INSERT INTO delays VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
         " DO UPDATE SET recipients = recipients + excluded.recipients, counted = counted + excluded.counted",
@@ -191,56 +204,3 @@ def delays(db: sqlite3.Connection, pixel: int) -> list[DelayCount]:
         (pixel,),
     )
     return [DelayCount(bucket=bucket, recipients=recipients, counted=counted) for bucket, recipients, counted in found]
-
-
-def recount(db: sqlite3.Connection, pixel: int) -> None:
-    """Make all counts of a pixel that depend on verdicts anew, from a scan of its opens."""
-    db.execute(
-        "UPDATE pixels SET (counted, first_counted_at, last_counted_at, counted_views) ="
-        " (SELECT count(*), min(opened_at), max(opened_at), coalesce(sum(' ' || signs || ' ' NOT LIKE '% repeat %'), 0)"
-        " FROM opens WHERE opens.pixel = pixels.pixel AND counted) WHERE pixel = ?",
-        (pixel,),
-    )
-    db.execute("DELETE FROM hours WHERE pixel = ?", (pixel,))
-    db.execute(
-        f"INSERT INTO hours SELECT pixel, opened_at - (opened_at % {_HOUR} + {_HOUR}) % {_HOUR} AS hour, verdict,"
-        " count(*), sum(counted) FROM opens WHERE pixel = ? GROUP BY hour, verdict",
-        (pixel,),
-    )
-    db.execute("DELETE FROM facets WHERE pixel = ?", (pixel,))
-    for facet, column in _FACET_COLUMNS.items():
-        db.execute(
-            f"INSERT INTO facets SELECT pixel, ?, {column}, count(*), sum(counted) FROM opens"
-            f" WHERE pixel = ? AND {column} IS NOT NULL GROUP BY {column}",
-            (facet.value, pixel),
-        )
-    _recount_recipients(db, pixel)
-
-
-def _recount_recipients(db: sqlite3.Connection, pixel: int) -> None:
-    db.execute(
-        "UPDATE recipients SET counted = 0, first_counted_at = NULL, last_counted_at = NULL"
-        " WHERE pixel = ? AND counted > 0",
-        (pixel,),
-    )
-    db.execute(
-        "UPDATE recipients SET counted = found.number, first_counted_at = found.first, last_counted_at = found.last"
-        " FROM (SELECT recipient, count(*) AS number, min(opened_at) AS first, max(opened_at) AS last FROM opens"
-        " WHERE pixel = ? AND counted AND recipient IS NOT NULL GROUP BY recipient) AS found"
-        " WHERE recipients.pixel = ? AND recipients.id = found.recipient",
-        (pixel, pixel),
-    )
-    db.execute(
-        "UPDATE pixels SET opened = (SELECT count(*) FROM recipients r WHERE r.pixel = ? AND r.counted > 0)"
-        " WHERE pixel = ?",
-        (pixel, pixel),
-    )
-    _find_top(db, pixel)
-    delays = Delays()
-    for made_at, first, first_counted in db.execute(
-        "SELECT created_at, first_opened_at, first_counted_at FROM recipients WHERE pixel = ? AND opens > 0", (pixel,)
-    ):
-        delays.change(made_at, None, first, counted=False)
-        delays.change(made_at, None, first_counted, counted=True)
-    db.execute("DELETE FROM delays WHERE pixel = ?", (pixel,))
-    _change_delays(db, pixel, delays)

@@ -27,7 +27,7 @@ from mailtrack.model import (
 )
 from mailtrack.storage import cursors
 from mailtrack.storage.protocol import SEARCHED_AT_ONCE
-from mailtrack.storage.sqlite import counts, rows, schema
+from mailtrack.storage.sqlite import counts, judging, rows, schema
 from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
 from mailtrack.times import to_milliseconds
@@ -302,16 +302,7 @@ class SQLiteStorage:
             found = db.execute("SELECT pixel FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
             if found is None:
                 return 0
-            cursor = db.executemany(
-                "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"
-                " client = ?, client_version = ?, os = ?, device = ?, counted = ? WHERE pixel = ? AND id = ?",
-                (
-                    (*rows.from_verdict(one.verdict), *rows.from_client(one.client), one.counted, found[0], one.open_id)
-                    for one in judgements
-                ),
-            )
-            counts.recount(db, found[0])
-            return max(cursor.rowcount, 0)
+            return judging.judge_again(db, found[0], pixel_id, judgements)
 
     def ping(self) -> None:
         with self._connections.reading() as db:

@@ -32,6 +32,7 @@ from mailtrack.testing.contract.scanning import (
 )
 from mailtrack.testing.factories import NOON, make_open, make_pixel
 
+_MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 
 
@@ -76,6 +77,46 @@ class JudgingContract:
         assert facets(figures, Facet.CLIENT) == [("unknown", 2, 0), ("Thunderbird", 1, 1)]
         assert figures.delays == (delay_count(timedelta(0), 1, 1), delay_count(_HOUR, 1, 0))
         assert figures.top == ()
+
+    def test_the_span_of_opens_that_count_follows_whatever_the_order_of_arrival(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _MINUTE) for minutes in (70, 5, 130, 0, 200, 75, 10)]
+        storage.add_opens(opens)
+        told = []
+        for place, counted in (
+            (3, False),
+            (4, False),
+            (2, False),
+            (1, False),
+            (6, False),
+            (0, False),
+            (5, False),
+            (2, True),
+        ):
+            storage.judge_again(pixel.id, [make_judgement(opens[place], counted=counted)])
+            span = storage.get_pixel(pixel.id).counted
+            told.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
+        spans = [
+            (6, 5, 200),
+            (5, 5, 130),
+            (4, 5, 75),
+            (3, 10, 75),
+            (2, 70, 75),
+            (1, 75, 75),
+            (0, None, None),
+            (1, 130, 130),
+        ]
+        assert told == [(number, first and first * _MINUTE, last and last * _MINUTE) for number, first, last in spans]
+
+    def test_of_two_judgements_of_one_open_the_later_stands(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        old = make_open(pixel, recipient)
+        storage.add_opens([old])
+        judgements = [make_judgement(old, verdict=BOT, counted=False), make_judgement(old, verdict=VERDICT)]
+        assert storage.judge_again(pixel.id, judgements) == 2
+        assert [(one.verdict, one.counted) for one in all_opens(storage, pixel)] == [(VERDICT, True)]
+        assert_scan(storage, pixel)
 
     def test_judging_again_finds_the_top_anew(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
