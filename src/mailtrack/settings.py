@@ -92,6 +92,7 @@ class Settings:
         window: how many seconds after the making of its token an open is early, 0 to 86,400.
         counted: which kinds of verdict count as people, with commas between.
         trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
+        rate_limit_storage: where requests for tokens are counted, as `create_app` takes it.
     """
 
     host: str = "127.0.0.1"
@@ -107,6 +108,7 @@ class Settings:
     window: float = attrs.field(default=DEFAULT_WINDOW, converter=_to_window)
     counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
     trusted_proxies: int = _number(0, 0, 10)
+    rate_limit_storage: str | None = None
 
     @property
     def spool_folder(self) -> Path | None:

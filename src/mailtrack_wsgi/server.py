@@ -11,11 +11,15 @@ from mailtrack.spool import Drainer
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
+from mailtrack_wsgi.limits import TokenLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
+_MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
+_CONNECTIONS = 1024  # of a worker at once; a slow client holds one
+_HEAD_TIMEOUT = 10_000  # milliseconds that the head of a request may take
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
@@ -32,17 +36,21 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         on_start: called when the server listens.
 
     Raises:
+        InvalidSetting: the place to count requests for tokens can't be used.
         ServerError: granian is not installed, the address can't be listened on, or the spool can't be used.
         StorageError: the storage can't be opened.
     """
     try:
         from granian import Granian
         from granian.constants import Interfaces
+        from granian.http import HTTP1Settings
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
     open_storage(settings.database).close()  # what is wrong with it is told before anything listens
     settings.make_judge()  # likewise
+    if settings.rate_limit_storage is not None:
+        TokenLimiter(settings.rate_limit_storage)
     _check_address(settings.host, settings.port)
     server = Granian(
         "mailtrack",
@@ -51,6 +59,8 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=_THREADS,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_TIMEOUT),
         workers_kill_timeout=_STOP_TIMEOUT,
         respawn_failed_workers=True,
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads
@@ -81,7 +91,12 @@ def _load(settings: Settings) -> Application:
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()
-    return create_app(tracker, trusted_proxies=settings.trusted_proxies)
+    return create_app(
+        tracker,
+        trusted_proxies=settings.trusted_proxies,
+        rate_limit_storage=settings.rate_limit_storage,
+        max_slow=_MAX_SLOW,
+    )
 
 
 @contextmanager

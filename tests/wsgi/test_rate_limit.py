@@ -168,11 +168,11 @@ def test_of_200_parallel_requests_exactly_10_are_granted(ask):
 
 
 @pytest.fixture
-def seconds(monkeypatch):
-    """Moves the clock of the limit."""
-    start = time.time()
-    monkeypatch.setattr(time, "time", lambda: start)
-    return lambda later: monkeypatch.setattr(time, "time", lambda: start + later)
+def seconds(monkeypatch, make_client, ask):
+    """Makes a client with a clock of its own; sets that clock, and tells the status."""
+    now = 1000.0
+    monkeypatch.setattr(limiter, "SQLiteWindows", partial(SQLiteWindows, clock=lambda: now))
+    client = make_client()
 
 
 def test_a_request_is_granted_again_when_15_minutes_have_passed(ask, seconds):
