@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
 _MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
-_HEAD_TIMEOUT = 10_000  # milliseconds that the head of a request may take
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
@@ -42,8 +41,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
     """
     try:
         from granian import Granian
-        from granian.constants import Interfaces
-        from granian.http import HTTP1Settings
+        from granian.constants import HTTPModes, Interfaces
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
@@ -60,7 +58,7 @@ def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) 
         workers=settings.workers,
         blocking_threads=_THREADS,
         backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_TIMEOUT),
+        http=HTTPModes.http1,  # else a client that sends nothing stays; so it is closed after 30 seconds
         workers_kill_timeout=_STOP_TIMEOUT,
         respawn_failed_workers=True,
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads

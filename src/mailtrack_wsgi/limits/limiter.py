@@ -84,12 +84,12 @@ class TokenLimiter:
 
 
 def _make_storage(url: str) -> Storage:
-    scheme, _, rest = url.partition("://")
+    scheme, _, place = url.partition("://")
     scheme = scheme.lower()
-    if scheme == "memory":
+    if scheme == "memory" and url.endswith("://"):
         return SQLiteWindows()
-    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/") and "\0" not in rest:
-        return SQLiteWindows(Path(rest[1:]))
+    if scheme == "sqlite" and len(place) > 1 and place.startswith("/") and "\0" not in place:
+        return SQLiteWindows(Path(place[1:]))
     if scheme in ("redis", "rediss", "redis+unix"):
         try:
             return storage_from_string(url, wrap_exceptions=True, **_REDIS_OPTIONS)  # type: ignore[return-value]
