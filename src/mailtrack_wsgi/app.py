@@ -119,8 +119,6 @@ class Application:
             return self._beacon(environ, start_response)
         response = self._answer(environ)
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if environ["REQUEST_METHOD"] == "HEAD":  # nobody will ask for the body, nor close it
-            response.close()
         return response(environ, start_response)
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:

@@ -136,13 +136,14 @@ class TestFile:
 
     def test_what_is_over_leaves_no_bytes(self, path: Path, clock: Clock) -> None:
         windows = SQLiteWindows(path, clock=clock)
-        ask(windows)
+        for number in range(20):
+            ask(windows, client=str(number))
         with closing(sqlite3.connect(path)) as db:
-            (client,) = db.execute("SELECT client FROM requests").fetchone()
-        assert client in path.read_bytes()
+            clients = [client for (client,) in db.execute("SELECT client FROM requests")]
+        before = [client in path.read_bytes() for client in clients]
         clock.now += 60.1
-        ask(windows, client="bob")
-        assert client not in path.read_bytes()
+        ask(windows, client="ann")
+        assert (before, [client in path.read_bytes() for client in clients]) == ([True] * 20, [False] * 20)
 
     def test_nothing_else_is_left_beside_it(self, path: Path) -> None:
         ask(SQLiteWindows(path), 3)
