@@ -31,6 +31,9 @@ WITH_DATABASE = [
         ["opens", "00000000", "--csv"],
         ["report", "00000000"],
         ["rejudge"],
+        ["keys", "create"],
+        ["keys", "list"],
+        ["keys", "revoke", "0" * 12],
         ["serve"],
     )
 ]
@@ -60,6 +63,7 @@ def test_the_version_is_told(run):
         pytest.param(["pixels", "nonsense"], id="unknown command of a group"),
         pytest.param(["pixels", "list", "--nonsense"], id="unknown option"),
         pytest.param(["pixels", "create"], id="argument missing"),
+        pytest.param(["keys", "revoke"], id="id missing"),
         pytest.param(["pixels", "create", "a", "b"], id="argument too many"),
         pytest.param(["pixels", "list", "--database"], id="value missing"),
         pytest.param(["pixels", "create", "a", "--image", "missing.png"], id="no such image"),
