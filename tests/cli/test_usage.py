@@ -138,6 +138,12 @@ def test_a_setting_that_the_server_cannot_have_is_wrong_usage(run, tmp_path, opt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_flag_that_is_neither_yes_nor_no_is_wrong_usage(run, tmp_path):
+    result = run("serve", environment={"MAILTRACK_ALLOW_ANONYMOUS": "maybe"}, exits=2)
+    assert result.stderr.splitlines()[-1].startswith("Error: --allow-anonymous: must be one of ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_an_option_the_database_is_in_the_working_directory(run, tmp_path):
     run("pixels", "create", "Spring")
     assert (tmp_path / "mailtrack.db").exists()
