@@ -264,7 +264,7 @@ def static(_: Site, request: Request, name: str) -> Response:
 
 _ERRORS = {
     400: ("That did not work", "Go back, and check what was entered or the address of the page."),
-    401: ("A key is needed", "Where the browser asks, enter any user name, and the key as the password."),
+    401: ("Not open to everybody", "Where the browser asks, enter any user name, and the key as the password."),
     403: ("Refused", "Open the page here, and try again from there."),
     404: ("Not found", "It may have been deleted, or the address has a mistake in it."),
     405: ("Not possible", "This address is for something else."),
