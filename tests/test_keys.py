@@ -148,6 +148,11 @@ class TestTracker:
         assert stored.digest == to_digest(text)
         assert text.removeprefix("mtk_") not in str(attrs.asdict(stored))
 
+    def test_a_new_key_is_verified_at_once_though_the_keys_were_just_read(self, tracker: Tracker) -> None:
+        assert tracker.verify_key("wrong") is None
+        key, text = tracker.create_key()
+        assert tracker.verify_key(text) == key
+
     def test_a_key_needs_no_name(self, tracker: Tracker) -> None:
         assert tracker.create_key()[0].name == ""
 
