@@ -226,17 +226,17 @@ class SQLiteStorage:
         if found is None:
             return 0
         pixel, last = found
-        for (present,) in db.execute(
-            "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
-            (json.dumps(list(batch)), pixel),
-        ).fetchall():
-            del batch[present]
-        new = list(batch.values())
-        times = [to_milliseconds(one.opened_at) for one in new]
-        db.executemany(
-            f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
-            map(rows.from_open, new, repeat(pixel), count(last + 1), times),
-        )
+        db.execute("SAVEPOINT adding")
+        try:
+            new, times = _insert_opens(db, pixel, last, list(batch.values()))
+        except sqlite3.IntegrityError:  # some are there already, as after a crash; to look first would cost each batch
+            db.execute("ROLLBACK TO adding")
+            for (present,) in db.execute(
+                "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
+                (json.dumps(list(batch)), pixel),
+            ).fetchall():
+                del batch[present]
+            new, times = _insert_opens(db, pixel, last, list(batch.values()))
         counts.add(db, pixel, Tally(new, times))
         return len(new)
 
@@ -338,6 +338,16 @@ class SQLiteStorage:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _insert_opens(db: sqlite3.Connection, pixel: int, last: int, new: list[Open]) -> tuple[list[Open], list[int]]:
+    """Insert opens of a pixel behind the last one, and return them with their times."""
+    times = [to_milliseconds(one.opened_at) for one in new]
+    db.executemany(
+        f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
+        map(rows.from_open, new, repeat(pixel), count(last + 1), times),
+    )
+    return new, times
 
 
 def _require(row: Any) -> Any:
