@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
 from mailtrack.model import (
+    ApiKey,
     DayCount,
     Figures,
     Hit,
@@ -303,6 +304,25 @@ class SQLiteStorage:
             if found is None:
                 return 0
             return judging.judge_again(db, found[0], pixel_id, judgements)
+
+    def add_key(self, key: ApiKey) -> None:
+        with self._connections.writing() as db:
+            db.execute(
+                f"INSERT INTO api_keys ({rows.KEY}) VALUES ({_marks(rows.KEY)})",
+                (key.id, key.name, key.digest, to_milliseconds(key.created_at)),
+            )
+
+    def list_keys(self) -> list[ApiKey]:
+        with self._connections.reading() as db:
+            return [rows.to_key(row) for row in db.execute(f"SELECT {rows.KEY} FROM api_keys ORDER BY number")]
+
+    def delete_key(self, key_id: str) -> ApiKey:
+        with self._connections.writing() as db:
+            found = db.execute(f"SELECT {rows.KEY} FROM api_keys WHERE id = ?", (key_id,)).fetchone()
+            if found is None:
+                raise KeyNotFound
+            db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
+        return rows.to_key(found)
 
     def ping(self) -> None:
         with self._connections.reading() as db:
