@@ -217,6 +217,12 @@ def test_a_key_has_an_allowance_of_its_own_wherever_it_is_used(ask):
     assert [ask(key="ours").status, ask(key="theirs").status] == [201, 201]
 
 
+def test_a_key_that_is_sent_is_the_client(make_client, ask):
+    client = make_client(api_keys=["ours", "theirs"])
+    answers = [ask(f"192.0.2.{number}", client, X_API_Key="ours").status for number in range(11)]
+    assert (answers, ask(client=client, X_API_Key="theirs").status) == ([201] * 10 + [429], 201)
+
+
 def test_a_key_that_looks_like_an_address_is_none(ask):
     for _ in range(10):
         ask(key="192.0.2.1")
