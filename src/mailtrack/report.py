@@ -15,6 +15,9 @@ _RANGES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440)
 )
 
+DEFAULT_TOP = 10
+"""How many recipients, and names in each breakdown, a report tells, if nobody says."""
+
 HOURS_TOLD = 744
 """How many hours with opens a report tells of, at most."""
 

@@ -1,6 +1,5 @@
 """`Tracker`: the one object that a program works with."""
 
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +19,6 @@ from mailtrack.errors import (
 from mailtrack.examiner import Examiner, Rejudged, rejudge
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import (
-    HEADER_SIGNS,
-    MAX_NAME_LENGTH,
     ApiKey,
     DayCount,
     Hit,
@@ -30,42 +27,21 @@ from mailtrack.model import (
     Page,
     Pixel,
     Recipient,
-    T,
     Verdict,
     VerdictKind,
-    clean_text,
-    parse_ip,
 )
+from mailtrack.names import clean_name, may_be_in_name
+from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_limit, pages, walk
 from mailtrack.pictures import Pictures
-from mailtrack.report import Report, make_report
-from mailtrack.spool import Spool, SpoolClosed, SpoolWorker, from_line, make_line
-from mailtrack.storage.forks import ForkSafeLock
-from mailtrack.storage.protocol import Storage
-from mailtrack.times import (
-    Clock,
-    find_zone,
-    now,
-    now_in_milliseconds,
-    start_of_day,
-    to_milliseconds,
-    to_utc,
-)
+from mailtrack.recorder import Recorder
+from mailtrack.report import DEFAULT_TOP, Report, make_report
+from mailtrack.spool import Spool
+from mailtrack.storage.protocol import MAX_TOP, Storage
+from mailtrack.times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge, Patterns
 
-DEFAULT_LIMIT = 50
-DEFAULT_TOP = 10
-MAX_TOP = 100
-"""How many recipients, and names in each breakdown, a report tells at most."""
-
-MAX_LIMIT = 1000
-"""How many items a page of a list has at most."""
-
 _ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^-36
-
-# Control characters, halves of surrogate pairs, separators of lines and paragraphs. Joiners (in emoji, in Persian)
-# and blanks of any width are as good in a name as letters.
-_NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class Tracker:
@@ -98,14 +74,11 @@ class Tracker:
     ) -> None:
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
-        self._spool = spool
-        self._worker: SpoolWorker | None = None
-        self._starting = ForkSafeLock()
         self._examiner = Examiner(judge, patterns)
+        self._recorder = Recorder(storage, self._examiner, spool, clock)
         self._pictures = Pictures(storage.get_image)
         self._keyring = keys.Keyring(storage.list_keys)
         self._clock = clock
-        self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
     def __repr__(self) -> str:
         return f"<Tracker {self._storage!r}>"
@@ -147,12 +120,7 @@ class Tracker:
         Raises:
             OSError: the spool's folder can't be used.
         """
-        with self._starting:
-            if self._spool is not None and not self._spool.is_open:
-                self.prepare()
-                worker = SpoolWorker(self._spool, self.store)
-                worker.start()
-                self._worker = worker
+        self._recorder.start()
 
     def prepare(self) -> None:
         """Load what judging opens needs, so that the first one does not wait for it; `start` does so, too."""
@@ -167,9 +135,7 @@ class Tracker:
         Returns:
             Whether all is stored. What is not stays in the spool, for the next process that starts to use it.
         """
-        with self._starting:
-            worker, self._worker = self._worker, None
-            return worker is None or worker.stop(timeout)
+        return self._recorder.stop(timeout)
 
     def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
         """Create a pixel.
@@ -183,7 +149,7 @@ class Tracker:
             InvalidImage: the image can't be taken; see `mailtrack.images.check_upload`.
             StorageError: it can't be stored.
         """
-        name = _check_name(name, "Pixel name")
+        name = clean_name(name, "Pixel name")
         if not name:
             raise InvalidName("Pixel name is required.")
         picture = None if image is None else check_upload(image)
@@ -223,14 +189,14 @@ class Tracker:
         Raises:
             InvalidPaging: the limit is out of range, or the cursor is not one.
         """
-        limit = _check_limit(limit)
-        if search is not None and not _may_be_in_name(search):
+        limit = check_limit(limit)
+        if search is not None and not may_be_in_name(search):
             return Page(items=())
         return self._storage.list_pixels(limit=limit, cursor=cursor, search=search)
 
     def iter_pixels(self) -> Iterator[Pixel]:
         """Iterate over all pixels, the newest first, in bounded memory."""
-        return _walk(lambda cursor: self._storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
+        return walk(lambda cursor: self._storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
 
     def delete_pixel(self, pixel: str) -> Pixel:
         """Delete a pixel with its opens, recipients, tokens and image, and return it as it was.
@@ -308,7 +274,7 @@ class Tracker:
             PixelNotFound: there is no such pixel.
             InvalidPaging: the limit is out of range, or the cursor is not one.
         """
-        limit = _check_limit(limit)
+        limit = check_limit(limit)
         return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, opened=opened)
 
     def iter_recipients(self, pixel: str, *, opened: bool | None = None) -> Iterator[Recipient]:
@@ -323,7 +289,7 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         found = self.get_pixel(pixel)
-        return _walk(
+        return walk(
             lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor, opened=opened)
         )
 
@@ -382,17 +348,7 @@ class Tracker:
         Raises:
             StorageError: it can't be stored, or the spool is full.
         """
-        line = self._new_line(pixel, token, ip, user_agent, referer, signs)
-        if line is None:
-            return
-        if self._spool is not None and self._spool.is_open:
-            try:
-                self._spool.append(line)
-            except SpoolClosed:
-                pass  # it was stopped in this moment
-            else:
-                return
-        self.store([from_line(line)])
+        self._recorder.record(pixel, token, ip, user_agent, referer, signs)
 
     def new_hit(
         self,
@@ -405,26 +361,7 @@ class Tracker:
         signs: Collection[str] = (),
     ) -> Hit | None:
         """Return the hit that `record` would record, for `store`; `None` where `pixel` can't be the id of one."""
-        line = self._new_line(pixel, token, ip, user_agent, referer, signs)
-        return None if line is None else from_line(line)
-
-    def _new_line(
-        self, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str, signs: Collection[str]
-    ) -> bytes | None:
-        key = tokens.parse_pixel_key(pixel)
-        if key is None:
-            return None
-        at = self._milliseconds()
-        return make_line(
-            tokens.new_open_id(at),
-            at,
-            key,
-            tokens.parse_token(token),
-            parse_ip(ip),
-            clean_text(user_agent),
-            clean_text(referer),
-            tuple(sign for sign in HEADER_SIGNS if sign in signs) if signs else (),
-        )
+        return self._recorder.new_hit(pixel, token, ip, user_agent, referer, signs)
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.
@@ -432,10 +369,7 @@ class Tracker:
         Raises:
             StorageError: they can't be stored; none was.
         """
-        opens = self._examiner.examine(hits, self._storage.resolve(hits))
-        added = self._storage.add_opens(opens) if opens else 0
-        self._examiner.stored(hits)
-        return added
+        return self._recorder.store(hits)
 
     def list_opens(
         self,
@@ -461,7 +395,7 @@ class Tracker:
             PixelNotFound: there is no such pixel.
             InvalidPaging: the limit or `skip` is out of range, or the cursor is not one.
         """
-        limit = _check_limit(limit)
+        limit = check_limit(limit)
         if not 0 <= skip < 2**63:
             raise InvalidPaging("The number to skip is out of range.")
         found = self.get_pixel(pixel)
@@ -477,7 +411,7 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
-        return _walk(self._opens_pages(self.get_pixel(pixel).id))
+        return walk(self._opens_pages(self.get_pixel(pixel).id))
 
     def _opens_pages(self, pixel_id: str) -> Callable[[str | None], Page[Open]]:
         return lambda cursor: self._storage.list_opens(pixel_id, limit=MAX_LIMIT, cursor=cursor)
@@ -488,8 +422,8 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
-        pages = _pages(self._opens_pages(self.get_pixel(pixel).id))
-        return ((page.items, self.get_recipients(one.recipient_id for one in page.items)) for page in pages)
+        found = pages(self._opens_pages(self.get_pixel(pixel).id))
+        return ((page.items, self.get_recipients(one.recipient_id for one in page.items)) for page in found)
 
     def report(self, pixel: str, *, time_zone: str = "UTC", top: int = DEFAULT_TOP) -> Report:
         """Return a pixel's figures, which cost the same however many opens it has.
@@ -548,7 +482,7 @@ class Tracker:
         text = keys.new_key()
         key = ApiKey(
             id=keys.new_key_id(),
-            name=_check_name(name, "Key name"),
+            name=clean_name(name, "Key name"),
             digest=keys.to_digest(text),
             created_at=self._clock(),
         )
@@ -589,39 +523,3 @@ class Tracker:
             StorageError: it does not.
         """
         self._storage.ping()
-
-
-def _pages(get_page: Callable[[str | None], Page[T]]) -> Iterator[Page[T]]:
-    """Iterate over the pages of a list; nothing is held open in between."""
-    cursor = None
-    while True:
-        page = get_page(cursor)
-        yield page
-        cursor = page.next
-        if cursor is None:
-            return
-
-
-def _walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Iterate over a list page by page."""
-    for page in _pages(get_page):
-        yield from page.items
-
-
-def _check_name(name: str, what: str) -> str:
-    name = name.strip()
-    if len(name) > MAX_NAME_LENGTH:
-        raise InvalidName(f"{what} must be at most {MAX_NAME_LENGTH} characters.")
-    if any(unicodedata.category(char) in _NOT_IN_NAMES for char in name):
-        raise InvalidName(f"{what} must not contain control characters.")
-    return name
-
-
-def _may_be_in_name(text: str) -> bool:
-    return len(text) <= MAX_NAME_LENGTH and not any(unicodedata.category(char) in _NOT_IN_NAMES for char in text)
-
-
-def _check_limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidPaging(f"limit must be between 1 and {MAX_LIMIT:,}.")
-    return limit

@@ -9,7 +9,7 @@ from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
-from mailtrack.tracker import DEFAULT_TOP
+from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi.access import KEY
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS

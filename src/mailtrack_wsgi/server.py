@@ -55,7 +55,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     with open_storage(settings.database) as storage:  # what is wrong with it is told before anything listens
         # Decided once, for all workers there will be: when the last key is revoked, nobody gets in.
         keys = bool(storage.list_keys())
-    settings.make_judge()  # likewise
+    settings.make_judge()  # likewise what is wrong with the rules
     if settings.rate_limit_storage is not None:
         TokenLimiter(settings.rate_limit_storage)
     address = _check_address(settings.host, settings.port)

@@ -8,7 +8,8 @@ import attrs
 from werkzeug.wrappers import Request
 
 from mailtrack.errors import InvalidPaging
-from mailtrack.tracker import DEFAULT_LIMIT, Tracker
+from mailtrack.paging import DEFAULT_LIMIT
+from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.limits import TokenLimiter

@@ -353,8 +353,8 @@ class Mail:
         self.pixel = self.tracker.create_pixel("Spring launch")
         self.failed = threading.Event()
         self._client = Client(create_app(self.tracker))
-        self._store = self.tracker.store
-        self.tracker.store = self._watched
+        self._store = self.tracker._recorder.store
+        self.tracker._recorder.store = self._watched
 
     def _watched(self, hits) -> int:
         try:
@@ -420,7 +420,7 @@ class TestLockedDatabases:
         self, mail, make_spool, tmp_path, caplog, wait_until
     ) -> None:
         caplog.set_level(logging.CRITICAL)
-        mail.tracker._spool = spool = make_spool(opened=False, max_bytes=10 * ONE_LINE)
+        mail.tracker._recorder._spool = spool = make_spool(opened=False, max_bytes=10 * ONE_LINE)
         mail.tracker.start()
         with self.locked(tmp_path):
             mail.open(50)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
+from mailtrack.recorder import Recorder
 from mailtrack.spool import Backlog, Spool, SpoolFull, drain, get_status
 from mailtrack.spool.segment import Segment
 from mailtrack.storage import forks
@@ -85,8 +86,8 @@ class TestRecording:
         assert get_status(spool.folder).hits == 0
 
     def test_after_start_it_does_not_wait_for_the_storage(self, tracker, pixel, folder, monkeypatch) -> None:
-        monkeypatch.setattr(Tracker, "store", lambda *_: pytest.fail("it was stored at once"))
-        tracker._spool.open()
+        monkeypatch.setattr(Recorder, "store", lambda *_: pytest.fail("it was stored at once"))
+        tracker._recorder._spool.open()
         tracker.record(pixel.id)
         assert get_status(folder).hits == 1
 
@@ -195,7 +196,7 @@ class TestStartingAndStopping:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 
-        monkeypatch.setattr(tracker, "store", fail)
+        monkeypatch.setattr(tracker._recorder, "store", fail)
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is False
@@ -206,7 +207,7 @@ class TestStartingAndStopping:
             raise StorageUnavailable("locked")
 
         with monkeypatch.context() as context:
-            context.setattr(tracker, "store", fail)
+            context.setattr(tracker._recorder, "store", fail)
             tracker.start()
             tracker.record(pixel.id)
             assert tracker.stop(timeout=SECONDS) is False
@@ -226,7 +227,7 @@ class TestStartingAndStopping:
             return store(hits)
 
         with monkeypatch.context() as context:
-            context.setattr(tracker, "store", hang)
+            context.setattr(tracker._recorder, "store", hang)
             tracker.start()
             tracker.record(pixel.id)
             assert hanging.wait(SECONDS)
@@ -257,14 +258,14 @@ class TestManyProcesses:
         other.stop(timeout=SECONDS)
 
     def test_one_stores_what_another_takes(self, tracker, other, pixel, opens, monkeypatch, wait_until) -> None:
-        monkeypatch.setattr(other, "store", lambda *_: pytest.fail("the other one does not drain"))
+        monkeypatch.setattr(other._recorder, "store", lambda *_: pytest.fail("the other one does not drain"))
         tracker.start()
         other.start()
         other.record(pixel.id)
         wait_until(opens)
 
     def test_stopping_waits_for_the_one_that_stores(self, tracker, other, pixel, opens, monkeypatch) -> None:
-        monkeypatch.setattr(other, "store", lambda *_: pytest.fail("the other one does not drain"))
+        monkeypatch.setattr(other._recorder, "store", lambda *_: pytest.fail("the other one does not drain"))
         tracker.start()
         other.start()
         for _ in range(20):
@@ -276,7 +277,7 @@ class TestManyProcesses:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 
-        monkeypatch.setattr(tracker, "store", fail)
+        monkeypatch.setattr(tracker._recorder, "store", fail)
         tracker.start()
         other.start()
         other.record(pixel.id)
@@ -293,7 +294,7 @@ class TestManyProcesses:
         told = []
         thread = threading.Thread(target=lambda: told.append(other.stop(timeout=SECONDS)))
         thread.start()
-        wait_until(lambda: not other._spool.is_open)
+        wait_until(lambda: not other._recorder._spool.is_open)
         gone.release()
         thread.join(SECONDS)
         assert (told, len(opens())) == ([True], 1)

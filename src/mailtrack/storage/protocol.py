@@ -24,6 +24,9 @@ from mailtrack.model import (
     VerdictKind,
 )
 
+MAX_TOP = 100
+"""How many of the recipients with the most opens, and of the names in each facet, a storage tells at most."""
+
 SEARCHED_AT_ONCE = 10_000
 """How many pixels the bundled storages look at for one page of what a search finds."""
 
@@ -214,7 +217,7 @@ class Storage(Protocol):
         Args:
             pixel_id: the pixel.
             top: how many of the recipients with the most opens to tell, and how many names of each facet, at most; 1 to
-                100.
+                `MAX_TOP`.
 
         Raises:
             PixelNotFound: it does not exist.

@@ -9,11 +9,9 @@ from functools import lru_cache
 from heapq import nsmallest
 
 from mailtrack.model import DayCount, DelayCount, Facet, FacetCount, HourCount, VerdictKind
+from mailtrack.storage.protocol import MAX_TOP
 from mailtrack.storage.sqlite.tally import NO_OPENS, Count, Delays, Span, Tally, join_spans
 from mailtrack.times import from_milliseconds, to_milliseconds
-
-MAX_TOP = 100
-"""How many recipients with the most opens are known at most."""
 
 _TOP_COUNTS_FROM = 2  # opening once is nothing special
 _HOUR = 3_600_000

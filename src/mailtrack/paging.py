@@ -1,0 +1,40 @@
+"""Lists that come page by page."""
+
+from collections.abc import Callable, Iterator
+
+from mailtrack.errors import InvalidPaging
+from mailtrack.model import Page, T
+
+DEFAULT_LIMIT = 50
+"""How many items a page of a list has, if nobody says."""
+
+MAX_LIMIT = 1000
+"""How many items a page of a list has at most."""
+
+
+def pages(get_page: Callable[[str | None], Page[T]]) -> Iterator[Page[T]]:
+    """Iterate over the pages of a list; nothing is held open in between."""
+    cursor = None
+    while True:
+        page = get_page(cursor)
+        yield page
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """Iterate over a list page by page."""
+    for page in pages(get_page):
+        yield from page.items
+
+
+def check_limit(limit: int) -> int:
+    """Return a limit that a list can have.
+
+    Raises:
+        InvalidPaging: it is out of range.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidPaging(f"limit must be between 1 and {MAX_LIMIT:,}.")
+    return limit
