@@ -19,6 +19,7 @@ from mailtrack.errors import (
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi import api, beacon, pages
 from mailtrack_wsgi.access import refuse_cross_site
+from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.site import Site
 
@@ -55,13 +56,13 @@ _routes = Map(
         Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),
         Rule(f"{_PIXEL}/report", methods=["GET"], endpoint=api.get_report),
         Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
+        Rule("/api/v1/openapi.json", methods=["GET"], endpoint=api.openapi),
     ],
     strict_slashes=False,
     merge_slashes=False,
 )
 
 _JSON_PATHS = ("/api/", "/healthz", "/readyz")
-_MAX_PROBLEMS = 20  # bad addresses told of in one answer
 
 
 def create_app(tracker: Tracker, *, trusted_proxies: int = 0) -> "Application":
@@ -107,7 +108,7 @@ class Application:
             content: dict[str, Any] = {"error": message}
             if isinstance(error, InvalidEmails):
                 content["invalid"] = [
-                    {"index": problem.index, "reason": problem.reason} for problem in error.problems[:_MAX_PROBLEMS]
+                    {"index": problem.index, "reason": problem.reason} for problem in error.problems[:MAX_PROBLEMS]
                 ]
             response = api.json_response(content, status)
         else:
