@@ -38,7 +38,7 @@ for name, values in {
 
 
 @schemathesis.hook
-def map_case(context, case):
+def map_case(context, case):  # noqa: ARG001  # how schemathesis calls it
     """Let valid paths name what exists."""
     if case.meta.generation.mode is GenerationMode.POSITIVE:
         case.path_parameters |= {name: next(_KNOWN[name]) for name in case.path_parameters.keys() & _KNOWN.keys()}
@@ -46,7 +46,7 @@ def map_case(context, case):
 
 
 @schemathesis.hook
-def before_call(context, case, kwargs):
+def before_call(context, case, kwargs):  # noqa: ARG001  # the same
     """Send requests for tokens as clients that each have their own limit."""
     if case.operation.path.endswith("/generate-tokens"):
         high, low = divmod(next(_calls) // _CALLS_OF_ONE_CLIENT, 256)

@@ -14,7 +14,7 @@ from mailtrack.images import TRANSPARENT_PNG
 
 HERE = Path(__file__).parent
 CASES = int(os.environ.get("MAILTRACK_API_CASES", "500"))
-SYSTEMATIC = 400  # of them, at the borders of what is allowed; the others are drawn, so many for each operation
+SYSTEMATIC = 400  # of them, at the borders of what is allowed; the others are drawn, for operations that differ enough
 
 
 def test_the_server_keeps_what_its_document_says(server, tmp_path):
@@ -26,7 +26,7 @@ def test_the_server_keeps_what_its_document_says(server, tmp_path):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml"),
         *("run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json", "--checks", "all", "--no-color"),
-        *("--max-examples", max(1, (CASES - SYSTEMATIC) // 20)),
+        *("--max-examples", max(1, (CASES - SYSTEMATIC) // 9)),
         *(
             ("--generation-database", "none")
             if "MAILTRACK_API_CASES" in os.environ
@@ -43,4 +43,3 @@ def test_the_server_keeps_what_its_document_says(server, tmp_path):
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert int(re.search(r"(\d+) generated", ran.stdout)[1]) >= CASES
-    print(ran.stdout)
