@@ -42,6 +42,7 @@ _routes = Map(
         Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=pages.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
         Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
+        Rule("/docs", methods=["GET"], endpoint=pages.docs),
         Rule("/static/<name>", methods=["GET"], endpoint=pages.static),
         Rule("/healthz", methods=["GET"], endpoint=api.healthz),
         Rule("/readyz", methods=["GET"], endpoint=api.readyz),

@@ -26,7 +26,7 @@ def test_the_server_keeps_what_its_document_says(server, tmp_path):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml"),
         *("run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json", "--checks", "all", "--no-color"),
-        *("--max-examples", max(1, (CASES - SYSTEMATIC) // 9)),
+        *("--max-examples", max(1, (CASES - SYSTEMATIC) // 12)),
         *(
             ("--generation-database", "none")
             if "MAILTRACK_API_CASES" in os.environ

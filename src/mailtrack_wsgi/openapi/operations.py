@@ -259,8 +259,8 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 "generateTokens",
                 "Generate tokens",
                 "Makes a token for each distinct address: all, or nothing. An address that the pixel has already keeps "
-                f"its token, so a retry is harmless. A client may ask {REQUESTS} times in any {MINUTES} minutes, for at "
-                f"most {MAX_EMAILS:,} addresses each time.",
+                f"its token, so a retry is harmless. A client may ask {REQUESTS} times in any {MINUTES} minutes, for "
+                f"at most {MAX_EMAILS:,} addresses each time.",
                 requestBody=_body({"application/json": "NewTokens"}, examples),
                 answers={
                     201: _json("Tokens", "The tokens.", examples, headers=RATE_LIMIT_HEADERS),
