@@ -101,7 +101,7 @@ class Group:
 
 @attrs.frozen(kw_only=True)
 class Shape:
-    """An object in answers."""
+    """An object in requests and answers."""
 
     name: str
     about: Markup
@@ -129,7 +129,7 @@ class Reference:
         keyed: whether keys are needed.
         keys: the ways to give one.
         groups: the operations.
-        shapes: the objects that they answer.
+        shapes: the objects that they take and answer.
         refusals: what they answer where something is wrong.
     """
 
@@ -164,7 +164,6 @@ def make_reference(document: _Data) -> Reference:
         shapes=tuple(
             Shape(name=name, about=words(schema["description"]), fields=_fields(schema))
             for name, schema in components["schemas"].items()
-            if schema.get("additionalProperties") is False
         ),
         refusals=tuple(
             Refusal(

@@ -14,6 +14,7 @@ EVERY_PAGE = [
     "/pixels/{0.id}/recipients",
     "/pixels/{0.id}/deletion",
     "/recipients/{1.id}/deletion",
+    "/docs",
     "/logs/00000000",
     "/nowhere",
 ]

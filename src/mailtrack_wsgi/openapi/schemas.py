@@ -27,9 +27,10 @@ def text(description: str, **more: Any) -> Schema:
     return {"type": "string", "description": description, **more}
 
 
-def ref(name: str) -> Schema:
-    """Return a reference to the schema of this name."""
-    return {"$ref": f"#/components/schemas/{name}"}
+def ref(name: str, description: str = "") -> Schema:
+    """Return a reference to the schema of this name, and what it stands for where it is a property."""
+    found = {"$ref": f"#/components/schemas/{name}"}
+    return found | {"description": description} if description else found
 
 
 def _number(description: str) -> Schema:
@@ -143,8 +144,8 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
         recipients=_number("How many recipients it has."),
-        opens=ref("OpenSpan"),
-        counted=ref("OpenSpan"),
+        opens=ref("OpenSpan", "All of its opens."),
+        counted=ref("OpenSpan", "Those that are taken for a person's."),
         views=_number("How many opens were no repeats of one a few seconds before."),
         countedViews=_number("How many of those count."),
         opened=_number("How many recipients have an open that counts."),
@@ -157,7 +158,7 @@ SCHEMAS: dict[str, Schema] = {
         "A pixel was deleted.", success=_DONE, message=text("What was done.", const="Pixel deleted successfully")
     ),
     "OpenSpan": _object(
-        "How many opens there are, from when to when: all as `opens`, those taken for a person's as `counted`.",
+        "How many opens there are, from when to when.",
         number=_number("How many."),
         first=_or_null(_time("The time of the earliest; `null` without any.")),
         last=_or_null(_time("The time of the latest; `null` without any.")),
@@ -187,8 +188,8 @@ SCHEMAS: dict[str, Schema] = {
         email=_EMAIL,
         token=_TOKEN,
         createdAt=_time("When its token was made."),
-        opens=ref("OpenSpan"),
-        counted=ref("OpenSpan"),
+        opens=ref("OpenSpan", "All of its opens."),
+        counted=ref("OpenSpan", "Those that are taken for a person's."),
         trackingUrl=_url("The URL to put into this recipient's mail."),
     ),
     "RecipientPage": _page("Recipient", "recipients, in the order of their creation"),
@@ -218,8 +219,8 @@ SCHEMAS: dict[str, Schema] = {
         referer=text(
             f"Where the client says it comes from, cut at {MAX_TEXT_LENGTH} characters.", maxLength=MAX_TEXT_LENGTH
         ),
-        verdict=ref("Verdict"),
-        client=ref("Client"),
+        verdict=ref("Verdict", "What kind of fetch it was."),
+        client=ref("Client", "The program that asked."),
         counted=_flag("Whether it is taken for a person's."),
     ),
     "OpenPage": _page("Open", "opens, the last arrived first"),
@@ -249,16 +250,16 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Report": _object(
         "The figures of a pixel at one moment.",
-        pixel=ref("Pixel"),
+        pixel=ref("Pixel", "The pixel."),
         timeZone=text("In which hours and days begin."),
         recipients=_number("How many recipients there are: the base of `rate`."),
         rateBase=text("What `rate` is a share of.", const="recipients"),
-        opened=ref("Count"),
-        rate=ref("Rate"),
+        opened=ref("Count", "How many recipients have opened."),
+        rate=ref("Rate", "That as a share of all recipients."),
         notOpened=_number("How many recipients have no open that counts."),
-        fetches=ref("Count"),
-        views=ref("Count"),
-        delay=ref("Delay"),
+        fetches=ref("Count", "How often the image was asked for: all opens."),
+        views=ref("Count", "The same without repeats within seconds."),
+        delay=ref("Delay", "How long it took until the first open."),
         delays=_list(ref("DelayRange"), "Recipients by the time to their first open, in order.", minItems=1),
         hours=_list(
             ref("Period"), f"Opens by hour, in order; the last {HOURS_TOLD} hours that have any.", maxItems=HOURS_TOLD
@@ -289,14 +290,16 @@ SCHEMAS: dict[str, Schema] = {
     "DelayRange": _object(
         "Recipients whose first open came within a time, and not within the range before.",
         within=_seconds("The end of the range, in seconds; `null` for all that took longer."),
-        recipients=ref("Count"),
+        recipients=ref("Count", "How many recipients."),
     ),
     "Period": _object(
         "Opens in an hour or a day.",
         start=text("When it begins, in the report's time zone.", format="date-time"),
-        opens=ref("Count"),
+        opens=ref("Count", "How many opens."),
     ),
-    "Named": _object("Opens that have something in common.", name=text("What that is."), opens=ref("Count")),
+    "Named": _object(
+        "Opens that have something in common.", name=text("What that is."), opens=ref("Count", "How many opens.")
+    ),
     "Status": _object("All is well.", status=text("What is the matter.", const="ok")),
     "Error": _object("What went wrong.", error=text("The reason, for people.", minLength=1)),
     "InvalidTokens": {
