@@ -1,5 +1,6 @@
 """What the README and the docs show works as written."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,12 @@ from mailtrack.settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAUSE = "sleep 0.5\n"
+UNTIL_STORED = """
+for attempt in $(seq 500); do
+  curl -s $BASE/api/v1/pixels/$PIXEL/opens | grep -q userAgent && break
+done
+"""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -47,9 +54,11 @@ def server(tmp_path):
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             process.stdout.readline()  # it tells when it listens
-            for _ in range(1000):
+            for _ in range(600):
                 if answers(f"http://127.0.0.1:{port}/healthz"):
                     break
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.05)
             yield port
         finally:
             process.terminate()
@@ -59,6 +68,8 @@ def server(tmp_path):
 def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_path):
     (session,) = blocks(README, "console")
     session = session.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server}")  # that port may be taken here
+    assert PAUSE in session
+    session = session.replace(PAUSE, UNTIL_STORED)  # this machine may be busy
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", session],
         cwd=tmp_path,
