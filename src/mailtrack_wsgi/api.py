@@ -121,7 +121,7 @@ def delete_recipient(site: Site, _: Request, recipient: str) -> Response:
 
 def openapi(site: Site, request: Request) -> Response:
     """`GET /api/v1/openapi.json`."""
-    return json_response(make_document(site.urls(request.environ)))
+    return json_response(make_document(site.urls(request.environ), keyed=site.keyed))
 
 
 def healthz(_: Site, __: Request) -> Response:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """The parts that an application is made of."""
+    """The parts that an application is made of, and whether it asks for keys."""
 
     tracker: Tracker
     proxies: Proxies
+    keyed: bool = False
     limiter: TokenLimiter = attrs.Factory(TokenLimiter)
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:

@@ -69,7 +69,7 @@ def test_it_stays_small_below_a_long_base_url(make_client):
 
 
 def test_with_keys_on_the_samples_give_one_where_it_is_needed():
-    keyed = make_reference(make_document(Urls("https://mail.example.com"), keys=True))
+    keyed = make_reference(make_document(Urls("https://mail.example.com"), keyed=True))
     for operation in (one for group in keyed.groups for one in group.operations):
         needed = not operation.path.startswith(("/tracker", "/uploads", "/healthz"))
         assert [f"Bearer {KEY}" in sample for sample in (operation.curl, operation.python)] == [needed] * 2

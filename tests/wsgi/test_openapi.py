@@ -110,10 +110,19 @@ def test_urls_are_those_of_the_server(make_client, base_url, told):
     assert urls == {re.match("https?://[^/]+", told)[0]}
 
 
-def test_no_key_is_needed(document):
+def test_no_key_is_needed_unless_keys_are_on(document, make_client):
     assert {} in document["security"]
-    public = {path for path, _, operation in operations(document) if operation.get("security") == []}
-    assert public == {"/tracker/{pixel}.png", "/uploads/{image}", "/healthz"}
+    keyed = make_client(api_keys=["secret"]).get("/api/v1/openapi.json", headers={"X-API-Key": "secret"}).json
+    assert keyed["security"] == [{"bearer": []}, {"header": []}, {"basic": []}]
+    assert keyed | {"security": document["security"]} == document
+
+
+def test_what_needs_a_key_is_told_to(document, make_client):
+    client = make_client(api_keys=["secret"])
+    for path, method, operation in operations(document):
+        answer = client(method.upper(), path.replace("{pixel}", "00000000"))
+        assert (answer.status == 401) is (operation.get("security") != [])
+        assert ("401" in operation["responses"]) is (answer.status == 401)
 
 
 @pytest.mark.parametrize(

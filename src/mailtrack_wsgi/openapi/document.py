@@ -21,12 +21,12 @@ _SECURITY_SCHEMES = {
 }
 
 
-def make_document(urls: Urls, *, keys: bool = False) -> dict[str, Any]:
+def make_document(urls: Urls, *, keyed: bool = False) -> dict[str, Any]:
     """Make the OpenAPI 3.1 document.
 
     Args:
         urls: the URLs of the server that it tells of.
-        keys: whether keys are needed there.
+        keyed: whether it asks for keys.
     """
     ways: list[dict[str, list[str]]] = [{name: []} for name in _SECURITY_SCHEMES]
     return {
@@ -38,7 +38,7 @@ def make_document(urls: Urls, *, keys: bool = False) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": urls.base, "description": "This server."}],
-        "security": ways if keys else [{}, *ways],
+        "security": ways if keyed else [{}, *ways],
         "tags": TAGS,
         "paths": make_paths(make_examples(urls)),
         "components": {"schemas": SCHEMAS, "responses": REFUSALS, "securitySchemes": _SECURITY_SCHEMES},

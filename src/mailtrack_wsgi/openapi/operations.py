@@ -390,7 +390,7 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 answers={
                     200: {"description": "The document.", "content": {"application/json": {"schema": ref("Document")}}}
                 },
-                refusals=(400, 401, 500),
+                refusals=_ANY,
             ),
         },
     }

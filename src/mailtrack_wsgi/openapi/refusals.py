@@ -29,8 +29,8 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
     400: ("Something about the request is not valid: the reason says what.", "The body is not valid JSON.", {}),
     401: (
         "Keys are on, and none or a bad one was given.",
-        "A key is needed.",
-        {"WWW-Authenticate": {"description": "How to give a key.", "schema": {"type": "string"}}},
+        "A valid key is needed.",
+        {"WWW-Authenticate": {"description": "How to give a key.", "required": True, "schema": {"type": "string"}}},
     ),
     403: ("A browser asks on behalf of another site.", "Requests from other sites are refused.", {}),
     404: ("It does not exist, or exists no more.", "Pixel not found", {}),
