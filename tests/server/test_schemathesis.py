@@ -10,23 +10,53 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from mailtrack import Tracker, open_storage
 from mailtrack.images import TRANSPARENT_PNG
 
 HERE = Path(__file__).parent
 MANY = int(os.environ.get("MAILTRACK_API_CASES", "0"))
 # Some 400 cases are at the borders of what is allowed. The others are drawn, so many at most for each operation.
-DRAWN = ["--max-examples", str(MANY // 12)] if MANY else ["--max-examples", "5", "--generation-deterministic"]
+OPTIONS = [
+    "--checks=all",
+    "--no-color",
+    f"--max-examples={MANY // 12 or 5}",
+    *([] if MANY else ["--generation-deterministic"]),
+]
 
 
-def test_the_server_does_what_its_document_says(server, tmp_path):
+@pytest.fixture(params=[False, True] if MANY else [False], ids=lambda keyed: "with keys" if keyed else "without keys")
+def asked(request, tmp_path):
+    """A running server, and what gives schemathesis its key."""
+    if not request.param:
+        return request.getfixturevalue("server"), []
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        _, key = Tracker(storage).create_key()
+    return request.getfixturevalue("start")(), [
+        f"--header=X-API-Key: {key}",
+        "--generation-with-security-parameters=false",
+    ]
+
+
+def test_the_server_does_what_its_document_says(asked, tmp_path):
+    server, key = asked
     with server.stored() as tracker:
         pixel = tracker.create_pixel("Spring", image=TRANSPARENT_PNG.data)
         emails = [f"reader{number}@example.org" for number in range(1000)]
         recipients = [recipient.id for recipient in tracker.generate_tokens(pixel.id, emails)]
+    url = f"http://127.0.0.1:{server.port}/api/v1/openapi.json"
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml"),
-            *("run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json", "--checks", "all", "--no-color", *DRAWN),
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            HERE / "schemathesis.toml",
+            "run",
+            url,
+            *key,
+            *OPTIONS,
         ],
         cwd=tmp_path,
         capture_output=True,
