@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from mailtrack import keys, tokens
 from mailtrack.addresses import canonical_all
@@ -113,6 +114,12 @@ class Tracker:
     def urls(self) -> Urls | None:
         """The URLs below `base_url`, or `None` without one."""
         return self._urls
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file that the storage lives in, for what belongs beside it; `None` where it is no local file."""
+        file = getattr(self._storage, "path", None)
+        return file if isinstance(file, Path) else None
 
     def require_urls(self) -> Urls:
         """Return the URLs below `base_url`.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, Unauthorized
@@ -12,16 +13,19 @@ from mailtrack.errors import (
     ImageTooLarge,
     InvalidEmails,
     InvalidInput,
+    InvalidSetting,
     NotFound,
     StorageUnavailable,
     UnsupportedImage,
 )
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi import api, beacon, pages
-from mailtrack_wsgi.access import CHALLENGES, Gate, known_keys, refuse_cross_site
+from mailtrack_wsgi.access import CHALLENGES, SAFE_METHODS, Gate, known_keys, refuse_cross_site
 from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.headers import harden
+from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.share import Share
 from mailtrack_wsgi.site import Site
 
 if TYPE_CHECKING:
@@ -68,7 +72,13 @@ _JSON_PATHS = ("/api/", "/healthz", "/readyz")
 
 
 def create_app(
-    tracker: Tracker, *, api_keys: Iterable[str] | None = None, stored_keys: bool = False, trusted_proxies: int = 0
+    tracker: Tracker,
+    *,
+    api_keys: Iterable[str] | None = None,
+    stored_keys: bool = False,
+    trusted_proxies: int = 0,
+    rate_limit_storage: str | None = None,
+    max_slow: int = 2,  # half of the threads that servers commonly have
 ) -> "Application":
     """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
 
@@ -80,14 +90,32 @@ def create_app(
             With it a key is needed even while none is stored.
         trusted_proxies: how many proxies stand before the application, each of which adds to `X-Forwarded-For`,
             `-Proto` and `-Host`. With 0 these headers mean nothing.
+        rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
+            `sqlite:///file` or `redis://host:port`. If not given, a file beside that of the tracker's storage, and
+            memory where the storage has none.
+        max_slow: how many requests at once, in one process, may last as long as their client or the storage takes:
+            those that change something and those that stream a file. Others are answered with 503, so that the rest
+            of the server's threads is there for the tracker. At most half of the threads of a process, say.
 
     Raises:
-        InvalidSetting: `api_keys` is empty, or has one that can't be sent.
+        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `rate_limit_storage` can't be used;
+            `max_slow` is below 1.
     """
+    if max_slow < 1:
+        raise InvalidSetting("max_slow", "must be at least 1")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
     if stored_keys:
         verifiers.append(tracker.verify_key)
-    site = Site(tracker=tracker, proxies=Proxies(trusted_proxies), keyed=bool(verifiers))
+    if rate_limit_storage is None:
+        file = tracker.database_file
+        rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
+    site = Site(
+        tracker=tracker,
+        proxies=Proxies(trusted_proxies),
+        limiter=TokenLimiter(rate_limit_storage),
+        share=Share(max_slow),
+        keyed=bool(verifiers),
+    )
     return Application(site, Gate(verifiers) if verifiers else None)
 
 
@@ -115,7 +143,8 @@ class Application:
             endpoint, arguments = _routes.bind_to_environ(environ).match()
             self._site.urls(environ)  # raises where the Host is malformed, before anything is done
             answer: Callable[..., Response] = endpoint
-            return answer(self._site, Request(environ), **arguments)
+            with nullcontext() if environ["REQUEST_METHOD"] in SAFE_METHODS else self._site.share:
+                return answer(self._site, Request(environ), **arguments)
         except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
             return self._refusal(environ, error)
 

@@ -12,11 +12,14 @@ from mailtrack.spool import Drainer
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
+from mailtrack_wsgi.limits import TokenLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
+_MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
+_CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
@@ -38,13 +41,14 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         on_start: called when the server listens, with whether it asks for keys.
 
     Raises:
+        InvalidSetting: the place to count requests for tokens can't be used.
         ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
             be used.
         StorageError: the storage can't be opened.
     """
     try:
         from granian import Granian
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
@@ -52,6 +56,8 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         # Decided once, for all workers there will be: when the last key is revoked, nobody gets in.
         keys = bool(storage.list_keys())
     settings.make_judge()  # likewise
+    if settings.rate_limit_storage is not None:
+        TokenLimiter(settings.rate_limit_storage)
     address = _check_address(settings.host, settings.port)
     if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
         raise ServerError(_NEEDS_KEY.format(settings.host))
@@ -62,6 +68,8 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=_THREADS,
+        backpressure=_CONNECTIONS,
+        http=HTTPModes.http1,  # else a client that sends nothing stays; so it is closed after 30 seconds
         workers_kill_timeout=_STOP_TIMEOUT,
         respawn_failed_workers=True,
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads
@@ -94,7 +102,13 @@ def _load(settings: Settings, keys: bool) -> Application:
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()
-    return create_app(tracker, stored_keys=keys, trusted_proxies=settings.trusted_proxies)
+    return create_app(
+        tracker,
+        stored_keys=keys,
+        trusted_proxies=settings.trusted_proxies,
+        rate_limit_storage=settings.rate_limit_storage,
+        max_slow=_MAX_SLOW,
+    )
 
 
 @contextmanager

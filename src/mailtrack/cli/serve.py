@@ -20,6 +20,12 @@ from mailtrack.settings import Settings
 @judge_options
 @click.option("--allow-anonymous", is_flag=True, default=None, help="Listen to others though no key is stored.")
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
+@click.option(
+    "--rate-limit-storage",
+    metavar="URL",
+    help="Where requests for tokens are counted: memory://, sqlite:///FILE, redis://HOST:PORT."
+    "  [default: beside the database]",
+)
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""
     # The one step up from the library to its adapter: the command that composes both.

@@ -42,6 +42,9 @@ class Storage(Protocol):
     Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
     from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are the storage's own short texts: a cursor
     stays usable while things are added and deleted around it, and an unusable one raises `InvalidPaging`.
+
+    A storage in a local file may tell it as an attribute `path`, a `pathlib.Path`: what belongs to it, such as the
+    counts of the rate limit, is then kept beside it.
     """
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:

@@ -32,7 +32,7 @@ TAGS = [
 # What any request may be answered with: a Host header that is none, a key that is missing, a failure.
 _ANY = (400, 401, 500, 503)
 _CHANGE = (*_ANY, 403)
-_BODY = (*_CHANGE, 411, 413, 415)
+_BODY = (*_CHANGE, 408, 411, 413, 415)
 
 
 def _in_path(name: str, description: str, example: str, **schema: Any) -> _Data:

@@ -39,6 +39,7 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
         "The method is not allowed for the requested URL.",
         {"Allow": {"description": "The methods it takes.", "required": True, "schema": {"type": "string"}}},
     ),
+    408: ("The body comes too slowly.", "The body comes too slowly.", {}),
     411: ("The request has a body without a `Content-Length`.", "The request needs a Content-Length.", {}),
     413: ("The body or the image is too large.", f"The image must be at most {MAX_IMAGE_BYTES:,} bytes.", {}),
     415: (
@@ -53,7 +54,7 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
     ),
     500: ("Something went wrong on the server; nothing was changed.", "Something went wrong on the server.", {}),
     503: (
-        "The storage is locked, full or out of reach. Opens are still taken.",
+        "The server is busy, or its storage is locked, full or out of reach. Opens are still taken.",
         "The storage is not available just now. Try again later.",
         {"Retry-After": _RETRY_AFTER},
     ),

@@ -45,17 +45,20 @@ class SQLiteStorage:
     Args:
         path: the file.
 
+    Attributes:
+        path: the same.
+
     Raises:
         StorageError: there is a file, but it is not one of ours, or can't be used.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        schema.prepare(self._path)
-        self._connections = Connections(self._path)
+        self.path = Path(path)
+        schema.prepare(self.path)
+        self._connections = Connections(self.path)
 
     def __repr__(self) -> str:
-        return f"<SQLiteStorage {self._path.name}>"
+        return f"<SQLiteStorage {self.path.name}>"
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
         with self._connections.writing() as db:
