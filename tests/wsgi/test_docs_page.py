@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import threading
 from contextlib import contextmanager, redirect_stdout
@@ -21,6 +22,7 @@ from mailtrack_wsgi.templating import ASSETS
 
 REFERENCE = make_reference(make_document(Urls("https://mail.example.com")))
 OPERATIONS = [operation for group in REFERENCE.groups for operation in group.operations]
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 
 
@@ -116,6 +118,7 @@ def test_a_sample_in_python_works(adapt, operation):
     assert len(printed.getvalue()) > 2
 
 
+@needs_curl
 @each_operation
 def test_a_sample_for_curl_works(adapt, operation, tmp_path, make_picture):
     image = tmp_path / "image.png"
@@ -127,6 +130,7 @@ def test_a_sample_for_curl_works(adapt, operation, tmp_path, make_picture):
         assert ran.stdout or len(list(tmp_path.iterdir())) == 2 or image.read_bytes() != picture
 
 
+@needs_curl
 def test_the_sample_with_an_image_sends_one(adapt, tracker, tmp_path, make_picture):
     (tmp_path / "image.png").write_bytes(make_picture())
     create = next(operation for operation in OPERATIONS if operation.name == "createPixel")
