@@ -41,6 +41,14 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def schemathesis(session: nox.Session) -> None:
+    """Compare the reference server with its document, in as many requests as MAILTRACK_API_CASES says (5000)."""
+    install(session, "tests")
+    cases = os.environ.get("MAILTRACK_API_CASES", "5000")
+    session.run("pytest", "tests/server/test_schemathesis.py", *session.posargs, env={"MAILTRACK_API_CASES": cases})
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Use the pages with the system's Chromium, and check them with axe."""
     install(session, "browser")

@@ -13,6 +13,7 @@ from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi.access import KEY
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
+from mailtrack_wsgi.openapi import make_document
 from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
 
 
@@ -124,6 +125,11 @@ def delete_recipient(site: Site, _: Request, recipient: str) -> Response:
     """`DELETE /api/v1/recipients/<recipient>`."""
     deleted = site.tracker.delete_recipient(recipient)
     return json_response({"success": True, "message": "Recipient deleted successfully", "deletedEmail": deleted.email})
+
+
+def openapi(site: Site, request: Request) -> Response:
+    """`GET /api/v1/openapi.json`."""
+    return json_response(make_document(site.urls(request.environ), keyed=site.keyed))
 
 
 def healthz(_: Site, __: Request) -> Response:

@@ -21,6 +21,7 @@ from mailtrack.errors import (
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi import api, beacon, pages
 from mailtrack_wsgi.access import CHALLENGES, SAFE_METHODS, Gate, known_keys, refuse_cross_site
+from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.headers import harden
 from mailtrack_wsgi.limits import TokenLimiter
@@ -46,6 +47,7 @@ _routes = Map(
         Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=pages.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
         Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
+        Rule("/docs", methods=["GET"], endpoint=pages.docs),
         Rule("/static/<name>", methods=["GET"], endpoint=pages.static),
         Rule("/healthz", methods=["GET"], endpoint=api.healthz),
         Rule("/readyz", methods=["GET"], endpoint=api.readyz),
@@ -60,13 +62,13 @@ _routes = Map(
         Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),
         Rule(f"{_PIXEL}/report", methods=["GET"], endpoint=api.get_report),
         Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
+        Rule("/api/v1/openapi.json", methods=["GET"], endpoint=api.openapi),
     ],
     strict_slashes=False,
     merge_slashes=False,
 )
 
 _JSON_PATHS = ("/api/", "/healthz", "/readyz")
-_MAX_PROBLEMS = 20  # bad addresses told of in one answer
 
 
 def create_app(
@@ -112,6 +114,7 @@ def create_app(
         proxies=Proxies(trusted_proxies),
         limiter=TokenLimiter(rate_limit_storage),
         share=Share(max_slow),
+        keyed=bool(verifiers),
     )
     return Application(site, Gate(verifiers) if verifiers else None)
 
@@ -153,7 +156,7 @@ class Application:
             content: dict[str, Any] = {"error": message}
             if isinstance(error, InvalidEmails):
                 content["invalid"] = [
-                    {"index": problem.index, "reason": problem.reason} for problem in error.problems[:_MAX_PROBLEMS]
+                    {"index": problem.index, "reason": problem.reason} for problem in error.problems[:MAX_PROBLEMS]
                 ]
             response = api.json_response(content, status)
         else:

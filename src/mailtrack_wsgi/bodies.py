@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_EMAILS = 10_000
+MAX_PROBLEMS = 20  # bad addresses told of in one answer
 MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
 MAX_TEXT_BYTES = 256 * 1024

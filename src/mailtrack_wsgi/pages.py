@@ -18,6 +18,8 @@ from mailtrack_wsgi.address_lists import Rejected
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_pixel_form, read_recipients_form
 from mailtrack_wsgi.charts import chart_of_days, chart_of_report
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
+from mailtrack_wsgi.openapi import make_document
+from mailtrack_wsgi.reference import make_reference
 from mailtrack_wsgi.site import Site, choice_argument, number_argument, one_argument
 from mailtrack_wsgi.templating import ASSETS, page_response
 
@@ -251,6 +253,12 @@ def upload(site: Site, _: Request, image: str) -> Response:
     """`GET /uploads/<image>`: a pixel's own image."""
     found = site.tracker.get_image(image)
     return Response(found.data, 200, headers.UPLOAD, content_type=found.media_type)
+
+
+def docs(site: Site, request: Request) -> Response:
+    """`GET /docs`: the reference of the API."""
+    document = make_document(site.urls(request.environ), keyed=site.keyed)
+    return page_response("docs.html", root=site.root(request.environ), api=make_reference(document))
 
 
 def static(_: Site, request: Request, name: str) -> Response:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """The parts that an application is made of."""
+    """The parts that an application is made of, and whether it asks for keys."""
 
     tracker: Tracker
     proxies: Proxies
     limiter: TokenLimiter
     share: Share
+    keyed: bool
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs to print: below the tracker's base URL, else as the request reached us."""

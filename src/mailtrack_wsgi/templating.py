@@ -46,12 +46,13 @@ _templates.filters.update(
     count=lambda value: f"{value:,}",
     duration=views.duration,
     exact=views.exact_time,
+    excerpt=views.excerpt,
     iso=to_text,
     kind=views.kind_name,
     percentage=views.percentage,
     plural=views.plural,
     relative=views.relative_time,
-    user_agent=views.user_agent,
+    short_name=views.short_name,
 )
 
 

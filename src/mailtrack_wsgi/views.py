@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import accumulate
 from urllib.parse import urlencode
 
-from mailtrack.model import UNKNOWN, Client, Open, VerdictKind
+from markupsafe import escape
+
+from mailtrack.model import UNKNOWN, Client, VerdictKind
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
@@ -18,7 +21,9 @@ KINDS = {
 
 DAY = timedelta(days=1)
 
-_MOST_OF_USER_AGENT = 120  # characters shown; all of it is in the CSV and the API
+# How much of a text is shown in a list, in bytes of HTML, so that no page grows heavy whatever strangers write. What
+# people have fits; all of it is in the CSV and the API.
+_ROOM, _ROOM_FOR_NAME = 100, 32
 
 _SPANS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
@@ -65,14 +70,21 @@ def plural(number: int, noun: str) -> str:
 
 def client_name(client: Client) -> str:
     """Return what a client is called, with its version and system as far as known."""
-    name = f"{client.name} {client.version}".strip() if client.name != UNKNOWN else ""
-    return " · ".join(part for part in (name, client.os if client.os != UNKNOWN else "") if part)
+    name = f"{short_name(client.name)} {client.version}".strip() if client.name != UNKNOWN else ""
+    return " · ".join(part for part in (name, short_name(client.os) if client.os != UNKNOWN else "") if part)
 
 
-def user_agent(one: Open) -> str:
-    """Return the beginning of what a client calls itself."""
-    text = one.user_agent
-    return text if len(text) <= _MOST_OF_USER_AGENT else text[: _MOST_OF_USER_AGENT - 1] + "…"
+def excerpt(text: str, room: int = _ROOM) -> str:
+    """Return a text, cut with an ellipsis where it would take more than so many bytes of HTML."""
+    if len(escape(text).encode()) <= room:
+        return text
+    sizes = accumulate(len(escape(char).encode()) for char in text)
+    return text[: sum(size < room for size in sizes)] + "…"
+
+
+def short_name(text: str) -> str:
+    """Return the beginning of a name that is one of many in a list."""
+    return excerpt(text, _ROOM_FOR_NAME)
 
 
 def query(chosen: Mapping[str, object], **changes: object) -> str:

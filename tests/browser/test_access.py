@@ -27,6 +27,7 @@ PAGES = {
     "no recipients": "/pixels/{empty}/recipients",
     "pixel's deletion": "/pixels/{filled}/deletion",
     "recipient's deletion": "/recipients/{recipient}/deletion",
+    "reference": "/docs",
     "400": "/logs/{filled}?page=0",
     "404": "/nowhere",
 }

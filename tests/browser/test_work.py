@@ -154,6 +154,14 @@ def test_a_script_copies_the_tag(site, scripted):
     assert scripted.evaluate("navigator.clipboard.readText()") == scripted.get_by_label("Image tag").input_value()
 
 
+def test_a_script_copies_a_program_of_the_reference(site, scripted):
+    scripted.goto(f"{site.url}/docs#createPixel")
+    scripted.locator("#createPixel").get_by_role("button", name="Copy").first.click()
+    copied = scripted.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(f"curl {site.url}/api/v1/pixels")
+    assert copied == scripted.locator("#createPixel-curl").text_content()
+
+
 def test_a_script_tells_times_in_the_zone_of_the_reader(site, scripted):
     scripted.goto(f"{site.url}/logs/{site.fill('Times')}")
     times = scripted.locator("time")

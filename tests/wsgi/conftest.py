@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -9,13 +10,15 @@ from typing import Any
 from wsgiref.validate import validator
 
 import attrs
+import jsonschema_rs
 import PIL.Image
 import pytest
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from mailtrack import Tracker, open_storage
+from mailtrack import Tracker, Urls, open_storage
 from mailtrack_wsgi import create_app
+from mailtrack_wsgi.openapi import make_document
 
 ROOT = "http://mail.example.com/track"
 
@@ -42,8 +45,61 @@ class Answer:
         return self.headers["Content-Type"] == "text/html; charset=utf-8" and self.text.startswith("<!doctype html>")
 
 
+class Description:
+    """The API as its document describes it, to hold answers against."""
+
+    def __init__(self) -> None:
+        self.document = make_document(Urls(ROOT))
+        self._validators: dict[str, Any] = {}
+        self._paths = [
+            (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), re.DOTALL), item)
+            for path, item in self.document["paths"].items()
+        ]
+
+    def validate(self, schema: Any, value: Any) -> None:
+        """Raise an error where a value is not as a schema of the document says."""
+        key = json.dumps(schema)
+        if key not in self._validators:
+            self._validators[key] = jsonschema_rs.Draft202012Validator(
+                schema | {"components": self.document["components"]}, validate_formats=True
+            )
+        self._validators[key].validate(value)
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return what the document has of a path."""
+        return next((item for pattern, item in self._paths if pattern.fullmatch(path)), None)
+
+    def check(self, method: str, path: str, answer: Answer) -> None:
+        """Raise an error where an answer is none of those that the document tells of; other paths pass."""
+        item = self.find(path)
+        if item is None:
+            return
+        methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "DELETE"}
+        methods |= {"HEAD"} if "GET" in methods else set()
+        if method not in methods:
+            if answer.status in (401, 403):  # told whatever the method
+                return
+            assert (answer.status, {*answer.headers["Allow"].split(", ")}) == (405, methods)
+            return
+        operation = item.get(method.lower()) or item["get"]
+        found = operation["responses"][str(answer.status)]
+        found = self.document["components"]["responses"].get(found.get("$ref", "").rpartition("/")[2], found)
+        for name, header in found.get("headers", {}).items():
+            assert name in answer.headers or not header.get("required")
+            if name in answer.headers:
+                kind = int if header["schema"].get("type") == "integer" else str
+                self.validate(header["schema"], kind(answer.headers[name]))
+        if "content" in found:
+            schema = found["content"][answer.headers["Content-Type"]]["schema"]
+            if method != "HEAD" and answer.headers["Content-Type"] == "application/json":
+                self.validate(schema, answer.json)
+
+
+_described = Description()
+
+
 class Client:
-    """Sends requests to an application that is mounted at /track.
+    """Sends requests to an application that is mounted at /track, and checks that its document tells of the answers.
 
     Each call takes what werkzeug's `EnvironBuilder` takes, and besides:
 
@@ -56,22 +112,29 @@ class Client:
     def __init__(self, app: Any) -> None:
         self._app = validator(app)
 
-    def open(self, method, path, *, address="192.0.2.1", environ=None, without=(), **request):
+    def open(self, method, path, **request):
         """Return the parts of the answer as they come: an iterator over the body to be closed, status, headers."""
-        with closing(EnvironBuilder(path, ROOT, method=method, **request)) as builder:
-            made = builder.get_environ() | {"REMOTE_ADDR": address} | (environ or {})
-        for name in without:
-            made.pop(name, None)
-        with closing(made["wsgi.input"]):
-            return run_wsgi_app(self._app, made)
+        return self._open(self._make_environ(method, path, **request))
 
     def __call__(self, method, path, **request) -> Answer:
-        body, status, headers = self.open(method, path, **request)
+        made = self._make_environ(method, path, **request)
+        body, status, headers = self._open(made)
         with closing(body):
             data = b"".join(body)
         if method != "HEAD" and "Content-Length" in headers:
             assert int(headers["Content-Length"]) == len(data)
-        return Answer(int(status[:3]), headers, data)
+        answer = Answer(int(status[:3]), headers, data)
+        _described.check(method, made["PATH_INFO"], answer)
+        return answer
+
+    def _open(self, made):
+        with closing(made["wsgi.input"]):
+            return run_wsgi_app(self._app, made)
+
+    def _make_environ(self, method, path, *, address="192.0.2.1", environ=None, without=(), **request):
+        with closing(EnvironBuilder(path, ROOT, method=method, **request)) as builder:
+            made = builder.get_environ() | {"REMOTE_ADDR": address} | (environ or {})
+        return {name: value for name, value in made.items() if name not in without}
 
     def get(self, path, **request) -> Answer:
         return self("GET", path, **request)
@@ -244,6 +307,12 @@ def show(client):
 def take_apart():
     """Takes an answer apart that is a page."""
     return lambda answer: Page(answer.text)
+
+
+@pytest.fixture
+def described():
+    """The document of the API, to hold values and answers against."""
+    return _described
 
 
 @pytest.fixture

@@ -254,9 +254,13 @@ def test_texts_of_hits_are_shown_as_text(client, show, pixel, text):
     assert show(f"/logs/{pixel.id}").rows[1][3].endswith(" ".join(shown.split()))
 
 
-def test_of_a_long_user_agent_the_beginning_is_shown(client, show, pixel):
-    visit(client, pixel, "<" * 400)
-    assert show(f"/logs/{pixel.id}").rows[1][3].endswith("<" * 119 + "…")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a" * 100, "a" * 100), ("a" * 101, "a" * 99 + "…"), ("<" * 400, "<" * 24 + "…"), ("é" * 400, "é" * 49 + "…")],
+)
+def test_of_a_long_user_agent_the_beginning_is_shown(client, show, pixel, text, shown):
+    visit(client, pixel, text.encode().decode("latin-1"))
+    assert show(f"/logs/{pixel.id}").rows[1][3] == shown
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text.isprintable()])

@@ -14,9 +14,10 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.classList.add("ready");
   button.setAttribute("aria-live", "polite");
   button.addEventListener("click", async () => {
-    field.select();
+    if (field.select) field.select();
+    else getSelection().selectAllChildren(field);
     try {
-      await navigator.clipboard.writeText(field.value);
+      await navigator.clipboard.writeText(field.value ?? field.textContent);
     } catch {
       document.execCommand("copy");
     }

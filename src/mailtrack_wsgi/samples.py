@@ -1,0 +1,86 @@
+"""How to send a request that the API's document tells of: with curl, and with what comes with Python."""
+
+import json
+import shlex
+from typing import Any
+
+import attrs
+
+KEY = "KEY"
+"""Stands for a key in a sample."""
+
+_JSON, _FORM = "application/json", "multipart/form-data"
+_IMAGE_FILE = "image.png"
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A request to show.
+
+    Attributes:
+        method: the HTTP method.
+        url: the whole URL.
+        body: the JSON to send, if any.
+        form: the text fields of the same as a form with an image, if it can be sent so.
+        keyed: whether it needs a key.
+        media_type: what is answered, without its parameters; "" for nothing.
+    """
+
+    method: str
+    url: str
+    body: Any = None
+    form: dict[str, str] | None = None
+    keyed: bool = False
+    media_type: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that it needs."""
+        key = {"Authorization": f"Bearer {KEY}"} if self.keyed else {}
+        return key if self.body is None else {**key, "Content-Type": _JSON}
+
+
+def to_curl(request: Request) -> str:
+    """Return commands that send a request, the second one with an image where that is possible."""
+    words = ["curl"]
+    if request.method == "HEAD":
+        words.append("-I")
+    elif request.method != ("GET" if request.body is None else "POST"):
+        words += ["-X", request.method]
+    if request.media_type == "text/csv":
+        words.append("-OJ")
+    elif request.media_type.startswith("image/"):
+        words += ["-o", _IMAGE_FILE]
+    lines = [shlex.join([*words, request.url])]
+    key = [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items()]
+    sent = [] if request.body is None else [f"-d {shlex.quote(json.dumps(request.body))}"]
+    commands = [" \\\n  ".join([*lines, *key, *sent])]
+    if request.form is not None:
+        fields = [f"-F {shlex.quote(f'{name}={value}')}" for name, value in request.form.items()]
+        commands.append(" \\\n  ".join([*lines, *key[: request.keyed], *fields, f"-F image=@{_IMAGE_FILE}"]))
+    return "\n\n".join(commands)
+
+
+def to_python(request: Request) -> str:
+    """Return a program that sends a request and shows the answer."""
+    arguments = [json.dumps(request.url)]
+    if request.body is not None:
+        arguments.append(f"data=json.dumps({json.dumps(request.body)}).encode()")
+    if request.headers:
+        arguments.append(f"headers={json.dumps(request.headers)}")
+    if request.method not in ("GET", "POST"):
+        arguments.append(f'method="{request.method}"')
+    is_json = request.media_type == _JSON
+    reading = {"": "answer.headers", _JSON: "json.load(answer)", "text/csv": "answer.read().decode()"}
+    return "\n".join(
+        [
+            *(["import json"] if is_json or request.body is not None else []),
+            "from urllib.request import Request, urlopen",
+            "",
+            "request = Request(",
+            *(f"    {argument}," for argument in arguments),
+            ")",
+            "with urlopen(request) as answer:",
+            f"    print({reading.get(request.media_type, 'len(answer.read())')})",
+        ]
+    )

@@ -1,0 +1,60 @@
+"""What schemathesis can't know from the document: values that exist, and a client of its own for every few requests.
+
+It is loaded by schemathesis, not by the tests.
+"""
+
+import io
+import itertools
+import json
+import os
+import zoneinfo
+
+import PIL.Image
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+from schemathesis.transport.serialization import Binary
+
+# Ids and names that exist, by the path parameter that takes them, one after the other.
+_KNOWN = {name: itertools.cycle(values) for name, values in json.loads(os.environ["MAILTRACK_KNOWN"]).items()}
+_CALLS_OF_ONE_CLIENT = 12  # ten are granted, so the refusal is seen as well
+
+_calls = itertools.count()
+
+
+def _picture(format_):
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (3, 2), (200, 30, 30)).save(file, format_)
+    return Binary(file.getvalue())
+
+
+for name, values in {
+    "binary": st.sampled_from([_picture(format_) for format_ in ("PNG", "JPEG", "GIF", "WEBP")]),
+    "cursor": st.integers(0, 10**18 - 1).map(str),
+    "email": st.emails(domains=st.sampled_from(["example.org", "bücher.example", "A.example.com"])),  # none reserved
+    "time-zone": st.sampled_from(sorted(zoneinfo.available_timezones())),
+}.items():
+    schemathesis.openapi.format(name, values)
+
+
+@schemathesis.hook
+def map_case(context, case):  # noqa: ARG001  # how schemathesis calls it
+    """Let valid paths name what exists."""
+    if case.meta.generation.mode is GenerationMode.POSITIVE:
+        case.path_parameters |= {name: next(_KNOWN[name]) for name in case.path_parameters.keys() & _KNOWN.keys()}
+    return case
+
+
+@schemathesis.hook
+def filter_case(context, case):  # noqa: ARG001  # the same
+    """Leave out forms with a name that is not text: all is text in a form, so that there is nothing wrong with it."""
+    is_form = case.media_type in ("multipart/form-data", "application/x-www-form-urlencoded")
+    return not (is_form and isinstance(case.body, dict) and not isinstance(case.body.get("name", ""), str))
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):  # noqa: ARG001  # the same
+    """Send requests for tokens as clients that each have their own limit."""
+    if case.operation.path.endswith("/generate-tokens"):
+        high, low = divmod(next(_calls) // _CALLS_OF_ONE_CLIENT, 256)
+        case.headers["X-Forwarded-For"] = f"198.18.{high}.{low}"
