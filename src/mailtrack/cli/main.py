@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mailtrack.cli.doctor import doctor
 from mailtrack.cli.opens import opens
 from mailtrack.cli.pixels import pixels
 from mailtrack.cli.recipients import recipients
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens, report, rejudge, spool):
+for command in (serve, pixels, recipients, opens, report, rejudge, spool, doctor):
     main.add_command(command)
