@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from mailtrack.doctor import backlog, database, machine, outside, probe
-from mailtrack.doctor.finding import Finding, Outcome, failed, ok, skipped
+from mailtrack.doctor.finding import Finding, Outcome, failed, ok, reason, skipped
 from mailtrack.doctor.web import TIMEOUT, Web
 from mailtrack.errors import InvalidRules, InvalidSetting, StorageError
 from mailtrack.settings import Settings
@@ -58,7 +58,7 @@ def examine(
         with open_storage(settings.database) as storage:
             yield from probe.check_recording(Tracker(storage), settings.base_url, web=web)
     except StorageError as error:
-        yield failed("recording", f"The database can't be opened. {error}", "See the other checks.")
+        yield failed("recording", f"The database can't be opened: {reason(error)}.", "See the other checks.")
 
 
 def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -87,7 +87,9 @@ def _check_storage(url: str) -> Finding:
         with open_storage(url) as storage:
             storage.ping()
     except (InvalidSetting, StorageError) as error:
-        return failed("database", f"The storage can't be used. {error}", "See that it runs, and that its URL is right.")
+        return failed(
+            "database", f"The storage can't be used: {reason(error)}.", "See that it runs, and that its URL is right."
+        )
     return ok("database", "The storage answers.")
 
 
@@ -109,5 +111,5 @@ def _check_rules(settings: Settings) -> Finding:
     try:
         table = settings.make_judge().table
     except (InvalidSetting, InvalidRules) as error:
-        return failed("rules", f"The judge can't be made. {error}", "Mend the file, or leave the option out.")
+        return failed("rules", f"The judge can't be made: {reason(error)}.", "Mend the file, or leave the option out.")
     return ok("rules", f"Opens are judged by {len(table.rules)} rules, version {table.version}.")

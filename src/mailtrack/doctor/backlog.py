@@ -23,12 +23,12 @@ def check_spool(folder: Path, now: datetime) -> Iterator[Finding]:
         yield skipped("spool", f"There is no {folder} yet; the server makes it.")
         return
     try:
-        yield _check_waiting(folder, now)
-        yield _check_set_aside(folder)
+        found = [_check_waiting(folder, now), _check_set_aside(folder)]
     except OSError as error:
-        yield failed(
-            "spool", f"{folder} can't be read: {error.strerror}.", "Run this as the user that runs the server."
-        )
+        found = [
+            failed("spool", f"{folder} can't be read: {error.strerror}.", "Run this as the user that runs the server.")
+        ]
+    yield from found
 
 
 def _check_waiting(folder: Path, now: datetime) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mailtrack.doctor.finding import Finding, failed, ok, skipped, warning
+from mailtrack.doctor.finding import Finding, failed, ok, reason, skipped, warning
 from mailtrack.errors import StorageError, StorageUnavailable
 from mailtrack.storage.sqlite.inspection import NEEDED_SQLITE, SQLITE_VERSION, Inspection, may_damage_wal
 
@@ -46,11 +46,13 @@ def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Itera
     try:
         inspection = Inspection(path)
     except StorageUnavailable as error:
-        yield failed("database", f"{path} can't be opened. {error}", "Run this as the user that runs the server.")
+        yield failed(
+            "database", f"{path} can't be opened: {reason(error)}.", "Run this as the user that runs the server."
+        )
         return
     except StorageError as error:
         yield failed(
-            "database", f"{path} can't be used. {error}", f"Name the right file. If it is this one: {_RESTORE}"
+            "database", f"{path} can't be used: {reason(error)}.", f"Name the right file. If it is this one: {_RESTORE}"
         )
         return
     with inspection:
@@ -65,7 +67,7 @@ def _check_open(inspection: Inspection, path: Path, seconds: float) -> Iterator[
         yield _check_pragmas(inspection)
         yield _check_integrity(inspection, seconds)
     except StorageError as error:
-        yield failed("database", f"{path} can't be read. {error}", _RESTORE)
+        yield failed("database", f"{path} can't be read: {reason(error)}.", _RESTORE)
 
 
 def _check_writable(inspection: Inspection, path: Path) -> Finding:
@@ -74,7 +76,7 @@ def _check_writable(inspection: Inspection, path: Path) -> Finding:
     except StorageUnavailable as error:
         return failed(
             "database",
-            f"{path} can't be written. {error}",
+            f"{path} can't be written: {reason(error)}.",
             "See who holds it locked, and that this user may write the file and its folder.",
         )
     return ok("database", f"{path} can be read and written.")
@@ -127,5 +129,5 @@ def _check_integrity(inspection: Inspection, seconds: float) -> Finding:
             "At a quiet time, run sqlite3 FILE 'PRAGMA quick_check'.",
         )
     if problems:
-        return failed("integrity", f"The file is damaged: {problems[0]}", _RESTORE)
+        return failed("integrity", f"The file is damaged: {reason(problems[0])}.", _RESTORE)
     return ok("integrity", "SQLite finds no damage in the file.")

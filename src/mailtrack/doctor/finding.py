@@ -49,3 +49,8 @@ def failed(check: str, found: str, advice: str) -> Finding:
 def skipped(check: str, found: str, advice: str | None = None) -> Finding:
     """Return that nothing was looked at, and why."""
     return Finding(check, Outcome.SKIPPED, found, advice)
+
+
+def reason(error: Exception | str) -> str:
+    """Return what an error says, in one line of at most 300 characters, to be the end of a sentence."""
+    return " ".join(str(error).split())[:300].rstrip(".")

@@ -4,7 +4,7 @@ import ipaddress
 import time
 from collections.abc import Sequence
 
-from mailtrack.doctor.finding import Finding, failed, ok, skipped, warning
+from mailtrack.doctor.finding import Finding, failed, ok, reason, skipped, warning
 from mailtrack.doctor.web import Answer, Unreachable, Web
 from mailtrack.errors import StorageError
 from mailtrack.model import Open, Pixel
@@ -47,7 +47,7 @@ def check_recording(tracker: Tracker, base: str, *, web: Web, seconds: float = S
         return [
             failed(
                 "recording",
-                f"The database fails. {error}",
+                f"The database fails: {reason(error)}.",
                 f"See the other checks, and whether a pixel {NAME!r} is left to be deleted.",
             )
         ]
