@@ -1,0 +1,51 @@
+"""Feed the targets with bytes that atheris makes, which looks for ways through the code that it has not seen.
+
+    python tests/fuzz/cover.py FOLDER SECONDS [TARGET]...
+
+FOLDER keeps what leads somewhere new, for the next time, and what was found, as `TARGET-crash-...` or the like. SECONDS are
+for all targets together, each in a process of its own; without any named, for all that there are.
+"""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+try:
+    import atheris
+except ImportError:
+    sys.exit("atheris is not installed: it has wheels for Linux on x86-64, and Python 3.11 to 3.13.")
+
+with atheris.instrument_imports(include=["mailtrack", "mailtrack_wsgi"]):
+    from targets import TARGETS
+
+NAMES = {target.__name__: target for target in TARGETS}
+
+
+def run_one(folder: Path, seconds: int, name: str) -> None:
+    """Run a target until the time is up, which ends the process, with an exit code other than 0 if it found something."""
+    corpus = folder / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(TARGETS[NAMES[name]]):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    warnings.simplefilter("ignore")  # Pillow warns of what it finds in hostile images
+    options = [f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=0"]
+    atheris.Setup([sys.argv[0], str(corpus), f"-artifact_prefix={folder}/{name}-", *options], NAMES[name])
+    atheris.Fuzz()
+
+
+def main() -> None:
+    """Run the targets that are named, or all."""
+    folder, seconds, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] or list(NAMES)
+    if len(names) == 1:
+        run_one(folder, seconds, names[0])
+    share = max(1, seconds // len(names))
+    failed = [
+        name
+        for name in names
+        if subprocess.run([sys.executable, __file__, folder, str(share), name], check=False).returncode
+    ]
+    sys.exit(f"Found something: {', '.join(failed)}" if failed else None)
+
+
+main()
