@@ -51,7 +51,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Send requests and bytes that nobody has thought of, by Hypothesis and by atheris, for MAILTRACK_FUZZ_SECONDS (600) each."""
+    """Send what nobody has thought of, by Hypothesis and by atheris, for MAILTRACK_FUZZ_SECONDS (600) each."""
     install(session, "fuzz")
     seconds = int(os.environ.get("MAILTRACK_FUZZ_SECONDS", "600"))
     until = time.monotonic() + seconds
