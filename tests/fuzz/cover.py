@@ -8,8 +8,10 @@ are for all targets together, each in a process of its own; without any named, f
 
 import contextlib
 import io
+import random
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -27,6 +29,7 @@ with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(inclu
     import email_validator  # noqa: F401  # else only loaded when needed
     from targets import TARGETS
 
+_SECONDS_AT_LEAST = 5  # for a target; a process takes some to begin
 NAMES = {target.__name__: target for target in TARGETS}
 
 
@@ -43,16 +46,19 @@ def run_one(folder: Path, seconds: int, name: str) -> None:
 
 
 def main() -> None:
-    """Run the targets that are named, or all."""
+    """Run the targets that are named, or all, in any order; where time is short, those that come first."""
     folder, seconds, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] or list(NAMES)
     if len(names) == 1:
         run_one(folder, seconds, names[0])
-    share = max(1, seconds // len(names))
-    failed = [
-        name
-        for name in names
-        if subprocess.run([sys.executable, __file__, folder, str(share), name], check=False).returncode
-    ]
+    share = max(_SECONDS_AT_LEAST, seconds // len(names))
+    until = time.monotonic() + seconds
+    failed = []
+    for name in random.sample(names, len(names)):
+        if time.monotonic() >= until:
+            break
+        print(f"{name}, for {share} seconds", flush=True)  # noqa: T201  # for whoever watches it
+        if subprocess.run([sys.executable, __file__, folder, str(share), name], check=False).returncode:
+            failed.append(name)
     sys.exit(f"Found something: {', '.join(failed)}" if failed else None)
 
 
