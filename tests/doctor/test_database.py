@@ -71,6 +71,12 @@ def test_one_that_is_none_is_left_alone(check, path, data):
     assert path.read_bytes() == data
 
 
+def test_a_folder_in_its_place_fails(check, path):
+    path.unlink()
+    path.mkdir()
+    assert check() == {"database": "failed"}
+
+
 def test_a_foreign_one_fails(check, path):
     change(path, "PRAGMA application_id = 1")
     assert check() == {"database": "failed"}
@@ -90,6 +96,15 @@ def test_a_damaged_first_page_ends_the_look(check, path):
     data[100:4096] = b"\xff" * 3996
     path.write_bytes(data)
     assert check()["database"] == "failed"
+
+
+def test_damaged_first_tables_end_the_look(path, outcomes):
+    data = bytearray(path.read_bytes())
+    data[4096 : 10 * 4096] = b"\xff" * 9 * 4096
+    path.write_bytes(data)
+    found = list(check_database(path))
+    assert outcomes(found) == {"database": "ok", "integrity": "failed"}
+    assert "can't be read" in found[-1].found
 
 
 def test_the_look_for_damage_ends_in_time(check):

@@ -49,6 +49,16 @@ def test_without_a_database_no_open_is_followed(settings, front, outcomes, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_in_a_damaged_database_no_pixel_is_made(settings, storage, front, outcomes, tmp_path):
+    front.app = create_app(Tracker(storage))
+    storage.close()
+    with (tmp_path / "mailtrack.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 9 * 4096)
+    found = outcomes(examine(settings(base_url=front.url)))
+    assert (found["integrity"], found["tracker"], found["recording"]) == ("failed", "ok", "skipped")
+
+
 def test_of_memory_only_the_outside_can_be_looked_at(settings, front, outcomes):
     found = outcomes(examine(settings(database="memory://", base_url=front.url)))
     assert (found["database"], found["spool"], found["recording"]) == ("skipped", "skipped", "skipped")

@@ -18,6 +18,13 @@ from mailtrack.tracker import Tracker
 
 __all__ = ["Finding", "Outcome", "examine"]
 
+# What these checks must come to, so that a pixel may be made in the database.
+_USABLE = {
+    "database": {Outcome.OK},
+    "tables": {Outcome.OK},
+    "integrity": {Outcome.OK, Outcome.SKIPPED},  # it may be too large to be looked through
+}
+
 
 def examine(
     settings: Settings,
@@ -35,11 +42,13 @@ def examine(
         timeout: how long an answer may take, in seconds.
         context: which certificates are trusted; those that the system trusts, if not given.
         clock: tells the time.
+
+    Raises:
+        StorageError: the database was found well, and can't be opened a moment later.
     """
-    usable = []
+    usable = True
     for finding in _examine_inside(settings, clock):
-        if finding.check in ("database", "tables"):
-            usable.append(finding.outcome is Outcome.OK)
+        usable = usable and finding.outcome in _USABLE.get(finding.check, Outcome)
         yield finding
     if settings.base_url is None:
         yield skipped("reachable", "No URL is given, so nothing was looked at from outside.", "Give it with --url.")
@@ -49,16 +58,13 @@ def examine(
     for finding in outside.check_url(settings.base_url, web=web, clock=clock):
         answers = answers or (finding.check == "tracker" and finding.outcome is Outcome.OK)
         yield finding
-    if not answers or not usable or not all(usable):
+    if not answers or not usable:
         yield skipped(
             "recording", "It takes a database that can be used, and a tracker that answers, to follow an open."
         )
         return
-    try:
-        with open_storage(settings.database) as storage:
-            yield from probe.check_recording(Tracker(storage), settings.base_url, web=web)
-    except StorageError as error:
-        yield failed("recording", f"The database can't be opened: {reason(error)}.", "See the other checks.")
+    with open_storage(settings.database) as storage:
+        yield from probe.check_recording(Tracker(storage), settings.base_url, web=web)
 
 
 def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:

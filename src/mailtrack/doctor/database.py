@@ -67,7 +67,7 @@ def _check_open(inspection: Inspection, path: Path, seconds: float) -> Iterator[
         yield _check_pragmas(inspection)
         yield _check_integrity(inspection, seconds)
     except StorageError as error:
-        yield failed("database", f"{path} can't be read: {reason(error)}.", _RESTORE)
+        yield failed("integrity", f"{path} can't be read: {reason(error)}.", _RESTORE)
 
 
 def _check_writable(inspection: Inspection, path: Path) -> Finding:
