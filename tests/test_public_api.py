@@ -10,6 +10,7 @@ import mailtrack
 import mailtrack.testing
 
 NAMES = [
+    "ApiKey",
     "Certainty",
     "Client",
     "DayCount",
@@ -35,6 +36,7 @@ NAMES = [
     "InvalidTimeZone",
     "Judge",
     "Judgement",
+    "KeyNotFound",
     "MailtrackError",
     "NotFound",
     "Open",
@@ -67,6 +69,7 @@ TESTING_NAMES = [
     "FakeClock",
     "StorageContract",
     "StorageMachine",
+    "make_api_key",
     "make_hit",
     "make_image",
     "make_open",
@@ -159,6 +162,7 @@ def test_every_error_is_a_mailtrack_error(error) -> None:
         (mailtrack.PixelNotFound, LookupError),
         (mailtrack.RecipientNotFound, LookupError),
         (mailtrack.ImageNotFound, LookupError),
+        (mailtrack.KeyNotFound, LookupError),
         (mailtrack.InvalidName, ValueError),
         (mailtrack.InvalidEmail, ValueError),
         (mailtrack.InvalidEmails, ValueError),

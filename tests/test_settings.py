@@ -32,6 +32,12 @@ class TestResolve:
             ("window", "2.5", 2.5),
             ("counted", "human", "human"),
             ("networks", "a=b.txt", "a=b.txt"),
+            ("allow_anonymous", "1", True),
+            ("allow_anonymous", "true", True),
+            ("allow_anonymous", "Yes", True),
+            ("allow_anonymous", "0", False),
+            ("allow_anonymous", "false", False),
+            ("allow_anonymous", "no", False),
         ],
     )
     def test_each_is_read_from_the_environment(self, name: str, text: str, value: object) -> None:
@@ -79,6 +85,11 @@ class TestValidation:
     def test_settings_are_frozen(self) -> None:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             Settings().port = 1  # type: ignore[misc]  # that is the point
+
+    @pytest.mark.parametrize("text", ["", "2", "maybe", " 1", "tru"])
+    def test_a_flag_is_yes_or_no(self, text: str) -> None:
+        with pytest.raises(InvalidSetting, match="allow_anonymous: must be one of 1, true, yes, 0, false, no"):
+            Settings(allow_anonymous=text)
 
     @pytest.mark.parametrize("text", ["", "x", "-1", "nan", "inf", "86401", "1e9"])
     def test_a_window_is_up_to_a_day(self, text: str) -> None:

@@ -3,7 +3,7 @@ import json
 import attrs
 
 from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind, wire
-from mailtrack.testing import make_open, make_pixel, make_recipient, make_recipients
+from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing.factories import NOON
 
 URLS = Urls("https://mail.example.com")
@@ -119,3 +119,9 @@ class TestGeneratedTokens:
                 },
             ],
         }
+
+
+class TestApiKey:
+    def test_it_tells_nothing_that_could_open_a_door(self) -> None:
+        key = make_api_key("Nightly export")
+        assert wire.api_key(key) == {"id": key.id, "name": "Nightly export", "createdAt": TIME}

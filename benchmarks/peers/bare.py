@@ -9,7 +9,7 @@ from mailtrack_wsgi import create_app, server
 REQUEST = {"REQUEST_METHOD": "GET", "PATH_INFO": "/tracker/0a1b2c3d.png"}
 
 
-def load(_settings):
+def load(_settings, _keys):
     answer = []
     body = create_app(Tracker(open_storage("memory://")))(REQUEST, lambda *start: answer.extend(start))
     status, headers = answer

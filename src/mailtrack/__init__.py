@@ -13,6 +13,7 @@ from mailtrack.errors import (
     InvalidRules,
     InvalidSetting,
     InvalidTimeZone,
+    KeyNotFound,
     MailtrackError,
     NotFound,
     PixelNotFound,
@@ -24,6 +25,7 @@ from mailtrack.errors import (
 )
 from mailtrack.examiner import Rejudged
 from mailtrack.model import (
+    ApiKey,
     Certainty,
     Client,
     DayCount,
@@ -53,6 +55,7 @@ from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiKey",
     "Certainty",
     "Client",
     "DayCount",
@@ -78,6 +81,7 @@ __all__ = [
     "InvalidTimeZone",
     "Judge",
     "Judgement",
+    "KeyNotFound",
     "MailtrackError",
     "NotFound",
     "Open",

@@ -40,12 +40,19 @@ class ImageNotFound(NotFound):
         super().__init__("Image not found")
 
 
+class KeyNotFound(NotFound):
+    """No API key has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("Key not found")
+
+
 class InvalidInput(MailtrackError, ValueError):
     """Something given is not acceptable; nothing was changed."""
 
 
 class InvalidName(InvalidInput):
-    """The name of a pixel is missing, too long, or holds control characters."""
+    """The name of a pixel or a key is missing, too long, or holds control characters."""
 
 
 class InvalidEmail(InvalidInput):

@@ -15,7 +15,7 @@ import attrs
 from mailtrack.times import to_utc
 
 MAX_NAME_LENGTH = 256
-"""Characters in the name of a pixel."""
+"""Characters in the name of a pixel or a key."""
 
 MAX_TEXT_LENGTH = 512
 """Characters kept of a user agent or a referer."""
@@ -219,6 +219,23 @@ class Recipient:
     created_at: datetime = attrs.field(converter=to_utc)
     opens: OpenSpan = NEVER_OPENED
     counted: OpenSpan = NEVER_OPENED
+
+
+@attrs.frozen(kw_only=True)
+class ApiKey:
+    """What is kept of a key that opens all but the tracker. The key itself is with whoever uses it, and nowhere else.
+
+    Attributes:
+        id: 12 hex digits, no secret.
+        name: what its owner calls it, at most 256 characters, "" where it has none.
+        digest: the SHA-256 of the key, 64 hex digits.
+        created_at: when it was made.
+    """
+
+    id: str
+    name: str = attrs.field(default="", repr=False)
+    digest: str = attrs.field(repr=False)
+    created_at: datetime = attrs.field(converter=to_utc)
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes

@@ -18,6 +18,7 @@ from mailtrack.verdicts import DEFAULT_WINDOW, Judge, default_rules, load_networ
 ENVIRONMENT_PREFIX = "MAILTRACK_"
 
 _MAX_WINDOW = 86_400
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def _to_integer(value: int | str, field: "attrs.Attribute[Any]") -> int:
@@ -37,6 +38,18 @@ def _in_range(low: int, high: int) -> Callable[[object, "attrs.Attribute[int]", 
 def _number(default: int, low: int, high: int) -> Any:
     converter = attrs.Converter(_to_integer, takes_field=True)
     return attrs.field(default=default, converter=converter, validator=_in_range(low, high))
+
+
+def _to_flag(value: bool | str, field: "attrs.Attribute[Any]") -> bool:
+    if isinstance(value, bool):
+        return value
+    if value.lower() not in _FLAGS:
+        raise InvalidSetting(field.name, f"must be one of {', '.join(_FLAGS)}")
+    return _FLAGS[value.lower()]
+
+
+def _flag() -> Any:
+    return attrs.field(default=False, converter=attrs.Converter(_to_flag, takes_field=True))
 
 
 def _is_durability(_: object, field: "attrs.Attribute[str]", value: str) -> None:
@@ -91,7 +104,9 @@ class Settings:
         networks: files of networks for the judge, as `name=file` with commas between.
         window: how many seconds after the making of its token an open is early, 0 to 86,400.
         counted: which kinds of verdict count as people, with commas between.
+        allow_anonymous: whether the server may listen on an address that others reach though no key is stored.
         trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
+        rate_limit_storage: where requests for tokens are counted, as `create_app` takes it.
     """
 
     host: str = "127.0.0.1"
@@ -106,7 +121,9 @@ class Settings:
     networks: str | None = attrs.field(default=None, validator=attrs.validators.optional(_are_files))
     window: float = attrs.field(default=DEFAULT_WINDOW, converter=_to_window)
     counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
+    allow_anonymous: bool = _flag()
     trusted_proxies: int = _number(0, 0, 10)
+    rate_limit_storage: str | None = None
 
     @property
     def spool_folder(self) -> Path | None:

@@ -3,14 +3,16 @@
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
-from mailtrack import tokens
+from mailtrack import keys, tokens
 from mailtrack.addresses import canonical_all
 from mailtrack.errors import (
     ImageNotFound,
     InvalidName,
     InvalidPaging,
     InvalidSetting,
+    KeyNotFound,
     PixelNotFound,
     RecipientNotFound,
     ShortIdTaken,
@@ -20,6 +22,7 @@ from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
 from mailtrack.model import (
     HEADER_SIGNS,
     MAX_NAME_LENGTH,
+    ApiKey,
     DayCount,
     Hit,
     Image,
@@ -100,6 +103,7 @@ class Tracker:
         self._starting = ForkSafeLock()
         self._examiner = Examiner(judge, patterns)
         self._pictures = Pictures(storage.get_image)
+        self._keyring = keys.Keyring(storage.list_keys)
         self._clock = clock
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
@@ -110,6 +114,12 @@ class Tracker:
     def urls(self) -> Urls | None:
         """The URLs below `base_url`, or `None` without one."""
         return self._urls
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file that the storage lives in, for what belongs beside it; `None` where it is no local file."""
+        file = getattr(self._storage, "path", None)
+        return file if isinstance(file, Path) else None
 
     def require_urls(self) -> Urls:
         """Return the URLs below `base_url`.
@@ -173,7 +183,9 @@ class Tracker:
             InvalidImage: the image can't be taken; see `mailtrack.images.check_upload`.
             StorageError: it can't be stored.
         """
-        name = _check_name(name)
+        name = _check_name(name, "Pixel name")
+        if not name:
+            raise InvalidName("Pixel name is required.")
         picture = None if image is None else check_upload(image)
         for _ in range(_ID_ATTEMPTS):
             pixel_id = tokens.new_pixel_id()
@@ -524,6 +536,52 @@ class Tracker:
         """
         return rejudge(self._storage, self._examiner, self.get_pixel(pixel).id)
 
+    def create_key(self, name: str = "") -> tuple[ApiKey, str]:
+        """Create an API key, and return it with its text, which is kept nowhere: only its hash is.
+
+        Args:
+            name: what to call it, at most 256 characters; blanks around it are cut off.
+
+        Raises:
+            InvalidName: the name is too long, or has control characters.
+        """
+        text = keys.new_key()
+        key = ApiKey(
+            id=keys.new_key_id(),
+            name=_check_name(name, "Key name"),
+            digest=keys.to_digest(text),
+            created_at=self._clock(),
+        )
+        self._storage.add_key(key)
+        self._keyring.forget()
+        return key, text
+
+    def list_keys(self) -> list[ApiKey]:
+        """Return the API keys that `create_key` has made, in the order of their creation."""
+        return self._storage.list_keys()
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        """Let an API key open nothing any more, within two seconds in every process, and return it as it was.
+
+        Raises:
+            KeyNotFound: there is none with this id.
+        """
+        if not keys.is_key_id(key_id):
+            raise KeyNotFound
+        key = self._storage.delete_key(key_id)
+        self._keyring.forget()
+        return key
+
+    def verify_key(self, text: str) -> ApiKey | None:
+        """Return the stored API key whose text this is, `None` where it is none; in constant time.
+
+        The stored keys are remembered for a second.
+
+        Raises:
+            StorageError: they can't be read, so nobody can be let in.
+        """
+        return self._keyring.find(text)
+
     def ping(self) -> None:
         """Return if the storage answers.
 
@@ -550,14 +608,12 @@ def _walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
         yield from page.items
 
 
-def _check_name(name: str) -> str:
+def _check_name(name: str, what: str) -> str:
     name = name.strip()
-    if not name:
-        raise InvalidName("Pixel name is required.")
     if len(name) > MAX_NAME_LENGTH:
-        raise InvalidName(f"Pixel name must be at most {MAX_NAME_LENGTH} characters.")
+        raise InvalidName(f"{what} must be at most {MAX_NAME_LENGTH} characters.")
     if any(unicodedata.category(char) in _NOT_IN_NAMES for char in name):
-        raise InvalidName("Pixel name must not contain control characters.")
+        raise InvalidName(f"{what} must not contain control characters.")
     return name
 
 

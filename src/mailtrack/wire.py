@@ -8,7 +8,7 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from mailtrack.model import Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack.model import ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
 from mailtrack.report import Count, Delay, DelayRange, Named, Period, Rate, Report
 from mailtrack.times import to_text
 from mailtrack.urls import Urls
@@ -31,6 +31,7 @@ def make_converter() -> cattrs.Converter:
     - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
       number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
       `"2025-11-06T00:00:00+01:00"`.
+    - `ApiKey`: `{"id", "name", "createdAt"}`.
     - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
       "counted"}`.
     """
@@ -46,6 +47,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(
         Open, _unstructure(converter, Open, pixel_id=omitted, signs=omitted, age=omitted)
     )
+    converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=omitted))
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
     converter.register_unstructure_hook(Pixel, _unstructure(converter, Pixel, image=image))
     local_time = override(unstruct_hook=lambda start: start.isoformat())
@@ -81,6 +83,12 @@ def recipient(value: Recipient, owner: Pixel, urls: Urls) -> Json:
 
 def open_(value: Open) -> Json:
     """Return an open."""
+    found: Json = _converter.unstructure(value)
+    return found
+
+
+def api_key(value: ApiKey) -> Json:
+    """Return an API key, without anything that could open a door."""
     found: Json = _converter.unstructure(value)
     return found
 

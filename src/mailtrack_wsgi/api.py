@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 
 from werkzeug.exceptions import BadRequest, TooManyRequests
@@ -9,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
 from mailtrack.tracker import DEFAULT_TOP
+from mailtrack_wsgi.access import KEY
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
@@ -46,7 +48,8 @@ def delete_pixel(site: Site, _: Request, pixel: str) -> Response:
 
 def generate_tokens(site: Site, request: Request, pixel: str) -> Response:
     """`POST /api/v1/pixels/<pixel>/generate-tokens`."""
-    allowance = site.limiter.ask(site.proxies.address(request.environ))
+    environ = request.environ
+    allowance = site.limiter.ask(site.proxies.address(environ), key=environ.get(KEY))
     if not allowance.granted:
         raise TooManyRequests(
             response=json_response(
@@ -56,13 +59,13 @@ def generate_tokens(site: Site, request: Request, pixel: str) -> Response:
             )
         )
     found = site.tracker.get_pixel(pixel)
-    emails = read_json(request.environ).get("emails")
+    emails = read_json(environ).get("emails")
     if not isinstance(emails, list) or not emails:
         raise BadRequest("Emails array is required")
     if len(emails) > MAX_EMAILS:
         raise BadRequest(f"Max {MAX_EMAILS:,} emails allowed")
     recipients = site.tracker.generate_tokens(found.id, emails)
-    return json_response(wire.generated_tokens(found, recipients, site.urls(request.environ)), 201, allowance.headers)
+    return json_response(wire.generated_tokens(found, recipients, site.urls(environ)), 201, allowance.headers)
 
 
 def export_recipients(site: Site, request: Request, pixel: str) -> Response:
@@ -74,19 +77,24 @@ def export_recipients(site: Site, request: Request, pixel: str) -> Response:
         urls=site.urls(request.environ),
         raw=one_argument(request, "raw") == "1",
     )
-    return _csv_response(pieces, f"recipients-{found.id}.csv")
+    return _csv_response(site, pieces, f"recipients-{found.id}.csv")
 
 
 def export_opens(site: Site, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens/csv`."""
     found = site.tracker.get_pixel(pixel)
     pages = site.tracker.iter_opens_with_recipients(found.id)
-    return _csv_response(export.opens_csv(pages, raw=one_argument(request, "raw") == "1"), f"opens-{found.id}.csv")
+    pieces = export.opens_csv(pages, raw=one_argument(request, "raw") == "1")
+    return _csv_response(site, pieces, f"opens-{found.id}.csv")
 
 
-def _csv_response(pieces: Iterator[bytes], name: str) -> Response:
+def _csv_response(site: Site, pieces: Iterator[bytes], name: str) -> Response:
     headers = [("Content-Disposition", f'attachment; filename="{name}"'), ("Cache-Control", "no-store")]
-    return Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
+    turn = ExitStack()  # closed once, however often the server closes the answer
+    turn.enter_context(site.share)  # it lasts as long as the client reads
+    response = Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
+    response.call_on_close(turn.close)
+    return response
 
 
 def get_report(site: Site, request: Request, pixel: str) -> Response:

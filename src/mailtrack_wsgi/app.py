@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -12,14 +13,18 @@ from mailtrack.errors import (
     ImageTooLarge,
     InvalidEmails,
     InvalidInput,
+    InvalidSetting,
     NotFound,
     StorageUnavailable,
     UnsupportedImage,
 )
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi import api, beacon, pages
-from mailtrack_wsgi.access import refuse_cross_site
+from mailtrack_wsgi.access import CHALLENGES, SAFE_METHODS, Gate, known_keys, refuse_cross_site
 from mailtrack_wsgi.clients import Proxies
+from mailtrack_wsgi.headers import harden
+from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.share import Share
 from mailtrack_wsgi.site import Site
 
 if TYPE_CHECKING:
@@ -64,22 +69,59 @@ _JSON_PATHS = ("/api/", "/healthz", "/readyz")
 _MAX_PROBLEMS = 20  # bad addresses told of in one answer
 
 
-def create_app(tracker: Tracker, *, trusted_proxies: int = 0) -> "Application":
+def create_app(
+    tracker: Tracker,
+    *,
+    api_keys: Iterable[str] | None = None,
+    stored_keys: bool = False,
+    trusted_proxies: int = 0,
+    rate_limit_storage: str | None = None,
+    max_slow: int = 2,  # half of the threads that servers commonly have
+) -> "Application":
     """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
 
     Args:
         tracker: does the work. It may be shared by several applications.
+        api_keys: keys, as they are sent, of which one is needed for everything but the tracker, uploads and
+            `/healthz`. Without these and `stored_keys` nothing asks for a key.
+        stored_keys: whether the keys that `Tracker.create_key` and `mailtrack keys create` have stored do as well.
+            With it a key is needed even while none is stored.
         trusted_proxies: how many proxies stand before the application, each of which adds to `X-Forwarded-For`,
             `-Proto` and `-Host`. With 0 these headers mean nothing.
+        rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
+            `sqlite:///file` or `redis://host:port`. If not given, a file beside that of the tracker's storage, and
+            memory where the storage has none.
+        max_slow: how many requests at once, in one process, may last as long as their client or the storage takes:
+            those that change something and those that stream a file. Others are answered with 503, so that the rest
+            of the server's threads is there for the tracker. At most half of the threads of a process, say.
+
+    Raises:
+        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `rate_limit_storage` can't be used;
+            `max_slow` is below 1.
     """
-    return Application(Site(tracker=tracker, proxies=Proxies(trusted_proxies)))
+    if max_slow < 1:
+        raise InvalidSetting("max_slow", "must be at least 1")
+    verifiers = [] if api_keys is None else [known_keys(api_keys)]
+    if stored_keys:
+        verifiers.append(tracker.verify_key)
+    if rate_limit_storage is None:
+        file = tracker.database_file
+        rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
+    site = Site(
+        tracker=tracker,
+        proxies=Proxies(trusted_proxies),
+        limiter=TokenLimiter(rate_limit_storage),
+        share=Share(max_slow),
+    )
+    return Application(site, Gate(verifiers) if verifiers else None)
 
 
 class Application:
     """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, gate: Gate | None) -> None:
         self._site = site
+        self._gate = gate
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -87,15 +129,19 @@ class Application:
         if environ.get("PATH_INFO", "").startswith(beacon.PATH):
             return self._beacon(environ, start_response)
         response = self._answer(environ)
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        harden(response)
         return response(environ, start_response)
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:
         try:
+            refuse_cross_site(environ, self._site)  # first: another site must not make the browser ask for a key
+            if self._gate is not None:
+                self._gate.check(environ)
             endpoint, arguments = _routes.bind_to_environ(environ).match()
-            refuse_cross_site(environ, self._site.urls(environ))
+            self._site.urls(environ)  # raises where the Host is malformed, before anything is done
             answer: Callable[..., Response] = endpoint
-            return answer(self._site, Request(environ), **arguments)
+            with nullcontext() if environ["REQUEST_METHOD"] in SAFE_METHODS else self._site.share:
+                return answer(self._site, Request(environ), **arguments)
         except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
             return self._refusal(environ, error)
 
@@ -127,6 +173,8 @@ class Application:
 def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
     """Return the status, the message and the headers that an error is answered with: the only such mapping."""
     match error:
+        case Unauthorized():
+            return 401, error.description, CHALLENGES
         case HTTPException():
             headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
             return error.code or 500, error.description or error.name, headers

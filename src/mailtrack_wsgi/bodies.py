@@ -5,11 +5,18 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import SpooledTemporaryFile
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import attrs
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    LengthRequired,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
@@ -25,6 +32,11 @@ MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is re
 MAX_TEXT_BYTES = 256 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
 MAX_PARTS = 20
+PATIENCE = 20.0
+"""How long a body may take, in seconds, and a second more for each `MIN_RATE` bytes of it."""
+
+MIN_RATE = 4096
+_FIRST_PIECE = 16  # bytes; each is twice the one before, as servers return only when all of it is there
 _MAX_BYTES_IN_MEMORY = 512 * 1024  # of an uploaded file, until it is read whole
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -127,7 +139,10 @@ def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:
 
 
 class _WholeBody(io.RawIOBase):
-    """A request's body as a stream that raises where it ends before its declared length."""
+    """A request's body as a stream that raises where it ends before its declared length, or takes too long.
+
+    What has stopped altogether is not seen here: no WSGI server lets its application look at the clock meanwhile.
+    """
 
     def __init__(self, environ: "WSGIEnvironment", limit: int) -> None:
         declared = environ.get("CONTENT_LENGTH") or ""
@@ -140,17 +155,22 @@ class _WholeBody(io.RawIOBase):
         self.length = int(declared)
         self._left = self.length
         self._stream: IO[bytes] = environ["wsgi.input"]
+        self._piece = _FIRST_PIECE
+        self._start = monotonic()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._left)
+        wanted = min(len(buffer), self._left, self._piece)
         data = self._stream.read(wanted) if wanted else b""
         if len(data) == 0 and wanted:
             raise BadRequest("The body is shorter than its Content-Length.")
         buffer[: len(data)] = data
         self._left -= len(data)
+        self._piece *= 2
+        if self._left and monotonic() - self._start > PATIENCE + (self.length - self._left) / MIN_RATE:
+            raise RequestTimeout("The body comes too slowly.")
         return len(data)
 
 

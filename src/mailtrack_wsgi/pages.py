@@ -13,7 +13,7 @@ from mailtrack.images import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack.model import Pixel, VerdictKind
 from mailtrack.report import Count
 from mailtrack.times import start_of_day
-from mailtrack_wsgi import address_lists, views
+from mailtrack_wsgi import address_lists, headers, views
 from mailtrack_wsgi.address_lists import Rejected
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_pixel_form, read_recipients_form
 from mailtrack_wsgi.charts import chart_of_days, chart_of_report
@@ -250,12 +250,7 @@ def delete_pixel(site: Site, request: Request, pixel: str) -> Response:
 def upload(site: Site, _: Request, image: str) -> Response:
     """`GET /uploads/<image>`: a pixel's own image."""
     found = site.tracker.get_image(image)
-    headers = [
-        ("Content-Security-Policy", "default-src 'none'; sandbox"),
-        ("Cross-Origin-Resource-Policy", "cross-origin"),
-        ("Cache-Control", "no-cache"),
-    ]
-    return Response(found.data, 200, headers, content_type=found.media_type)
+    return Response(found.data, 200, headers.UPLOAD, content_type=found.media_type)
 
 
 def static(_: Site, request: Request, name: str) -> Response:
@@ -269,6 +264,7 @@ def static(_: Site, request: Request, name: str) -> Response:
 
 _ERRORS = {
     400: ("That did not work", "Go back, and check what was entered or the address of the page."),
+    401: ("Not open to everybody", "Where the browser asks, enter any user name, and the key as the password."),
     403: ("Refused", "Open the page here, and try again from there."),
     404: ("Not found", "It may have been deleted, or the address has a mistake in it."),
     405: ("Not possible", "This address is for something else."),

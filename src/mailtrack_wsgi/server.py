@@ -1,5 +1,6 @@
 """The reference server: mailtrack on granian."""
 
+import ipaddress
 import socket
 from contextlib import contextmanager
 from functools import partial
@@ -11,60 +12,79 @@ from mailtrack.spool import Drainer
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
+from mailtrack_wsgi.limits import TokenLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
+_MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
+_CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
+
+_NEEDS_KEY = (
+    "Whoever reaches {} could see and delete everything. Create a key for this database with `mailtrack keys create`,"
+    " or allow that with --allow-anonymous."
+)
 
 
 class ServerError(MailtrackError):
     """The server can't be started."""
 
 
-def serve(settings: Settings, *, on_start: "Callable[[], None]" = lambda: None) -> None:
+def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: None) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then is still answered.
 
     Args:
         settings: how, and with which storage.
-        on_start: called when the server listens.
+        on_start: called when the server listens, with whether it asks for keys.
 
     Raises:
-        ServerError: granian is not installed, the address can't be listened on, or the spool can't be used.
+        InvalidSetting: the place to count requests for tokens can't be used.
+        ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
+            be used.
         StorageError: the storage can't be opened.
     """
     try:
         from granian import Granian
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
         from granian.log import LogLevels
     except ImportError as error:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
-    open_storage(settings.database).close()  # what is wrong with it is told before anything listens
+    with open_storage(settings.database) as storage:  # what is wrong with it is told before anything listens
+        # Decided once, for all workers there will be: when the last key is revoked, nobody gets in.
+        keys = bool(storage.list_keys())
     settings.make_judge()  # likewise
-    _check_address(settings.host, settings.port)
+    if settings.rate_limit_storage is not None:
+        TokenLimiter(settings.rate_limit_storage)
+    address = _check_address(settings.host, settings.port)
+    if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
+        raise ServerError(_NEEDS_KEY.format(settings.host))
     server = Granian(
         "mailtrack",
-        address=settings.host,
+        address=address,
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=_THREADS,
+        backpressure=_CONNECTIONS,
+        http=HTTPModes.http1,  # else a client that sends nothing stays; so it is closed after 30 seconds
         workers_kill_timeout=_STOP_TIMEOUT,
         respawn_failed_workers=True,
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads
     )
-    server.on_startup(on_start)
+    server.on_startup(partial(on_start, keys))
     with _draining(settings):
         try:
-            server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+            server.serve(target_loader=partial(_load, settings, keys), wrap_loader=False)
         except SystemExit:  # a worker that died is still to be replaced
             if not server.interrupt_signal:
                 raise
 
 
-def _check_address(host: str, port: int) -> None:
+def _check_address(host: str, port: int) -> str:
+    """Return the IP address that a host stands for, where it can be listened on."""
     # granian shares its port with whoever shares theirs, so a second server would take a part of the first one's
     # requests. This socket shares with nobody.
     try:
@@ -72,16 +92,23 @@ def _check_address(host: str, port: int) -> None:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed just now is in nobody's way
             probe.bind(address)
+            return str(address[0])
     except OSError as error:
         raise ServerError(f"Can't listen on {host}, port {port}: {error.strerror}.") from error
 
 
-def _load(settings: Settings) -> Application:
+def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()
-    return create_app(tracker, trusted_proxies=settings.trusted_proxies)
+    return create_app(
+        tracker,
+        stored_keys=keys,
+        trusted_proxies=settings.trusted_proxies,
+        rate_limit_storage=settings.rate_limit_storage,
+        max_slow=_MAX_SLOW,
+    )
 
 
 @contextmanager

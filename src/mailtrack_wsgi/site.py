@@ -13,6 +13,7 @@ from mailtrack.tracker import DEFAULT_LIMIT, Tracker
 from mailtrack.urls import Urls
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.share import Share
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -24,7 +25,8 @@ class Site:
 
     tracker: Tracker
     proxies: Proxies
-    limiter: TokenLimiter = attrs.Factory(TokenLimiter)
+    limiter: TokenLimiter
+    share: Share
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs to print: below the tracker's base URL, else as the request reached us."""

@@ -9,20 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
 from mailtrack.times import to_text
-from mailtrack_wsgi import views
-
-# Nothing but our own style sheet and script; the icon is written into the page.
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
-)
-
-_HEADERS = [
-    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
-    ("Referrer-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
-    ("X-Robots-Tag", "noindex"),
-]
+from mailtrack_wsgi import headers, views
 
 
 @attrs.frozen
@@ -71,4 +58,4 @@ _templates.filters.update(
 def page_response(template: str, status: int = 200, **values: Any) -> Response:
     """Return a page made from a template."""
     text = _templates.get_template(template).render(values)
-    return Response(text, status, _HEADERS, content_type="text/html; charset=utf-8")
+    return Response(text, status, headers.PAGE, content_type="text/html; charset=utf-8")

@@ -112,14 +112,16 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def test_mounted_under_a_prefix_everything_works(open_page):
+@pytest.mark.parametrize("keys", [None, ["secret"]], ids=["open", "with a key"])
+def test_mounted_under_a_prefix_everything_works(open_page, keys):
+    page = open_page(java_script_enabled=False, http_credentials={"username": "anybody", "password": "secret"})
     with open_storage("memory://") as storage:
-        mounted = DispatcherMiddleware(NotFound(), {"/mail/opens": create_app(Tracker(storage))})
+        mounted = DispatcherMiddleware(NotFound(), {"/mail/opens": create_app(Tracker(storage), api_keys=keys)})
         with make_server("127.0.0.1", 0, mounted, handler_class=_Quiet) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
-                _work_under(f"http://127.0.0.1:{server.server_port}/mail/opens", open_page(java_script_enabled=False))
+                _work_under(f"http://127.0.0.1:{server.server_port}/mail/opens", page)
             finally:
                 server.shutdown()
                 thread.join()

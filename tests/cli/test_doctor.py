@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.usefixtures("pixel")
 def test_a_sound_deployment_exits_with_0(run):
     lines = run("doctor").stdout.splitlines()
-    assert lines[-1].endswith(" 0 failed, 2 skipped")
+    assert lines[-1].endswith(" failed: 0, skipped: 2")
     assert "ok       tables          The tables are those of this version." in lines
 
 

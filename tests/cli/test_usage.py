@@ -31,6 +31,9 @@ WITH_DATABASE = [
         ["opens", "00000000", "--csv"],
         ["report", "00000000"],
         ["rejudge"],
+        ["keys", "create"],
+        ["keys", "list"],
+        ["keys", "revoke", "0" * 12],
         ["serve"],
     )
 ]
@@ -60,6 +63,7 @@ def test_the_version_is_told(run):
         pytest.param(["pixels", "nonsense"], id="unknown command of a group"),
         pytest.param(["pixels", "list", "--nonsense"], id="unknown option"),
         pytest.param(["pixels", "create"], id="argument missing"),
+        pytest.param(["keys", "revoke"], id="id missing"),
         pytest.param(["pixels", "create", "a", "b"], id="argument too many"),
         pytest.param(["pixels", "list", "--database"], id="value missing"),
         pytest.param(["pixels", "create", "a", "--image", "missing.png"], id="no such image"),
@@ -131,6 +135,12 @@ def test_a_setting_that_the_server_cannot_have_is_wrong_usage(run, tmp_path, opt
     else:
         result = run("serve", environment={f"MAILTRACK_{option[2:].replace('-', '_').upper()}": value}, exits=2)
     assert result.stderr.splitlines()[-1].startswith(f"Error: {option}: must be ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flag_that_is_neither_yes_nor_no_is_wrong_usage(run, tmp_path):
+    result = run("serve", environment={"MAILTRACK_ALLOW_ANONYMOUS": "maybe"}, exits=2)
+    assert result.stderr.splitlines()[-1].startswith("Error: --allow-anonymous: must be one of ")
     assert list(tmp_path.iterdir()) == []
 
 

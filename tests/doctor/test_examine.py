@@ -9,7 +9,7 @@ from mailtrack_wsgi import create_app
 
 INSIDE = [
     "sqlite", "database", "tables", "journal", "durability", "integrity", "disk",
-    "spool", "spool-disk", "permissions", "clock", "rules",
+    "spool", "spool-disk", "permissions", "clock", "rules", "keys",
 ]  # fmt: skip
 OUTSIDE = [
     "https", "reachable", "certificate", "cookies", "server-clock", "access", "tracker", "image", "length", "headers",
@@ -41,6 +41,12 @@ def test_with_both_an_open_is_followed(settings, storage, front, outcomes):
     found = outcomes(examine(settings(base_url=front.url)))
     assert list(found) == [*INSIDE, *OUTSIDE, *PROBE]
     assert "failed" not in found.values()
+
+
+def test_keys_are_looked_for(settings, storage, outcomes):
+    assert outcomes(examine(settings()))["keys"] == "warning"
+    Tracker(storage).create_key("Nightly export")
+    assert outcomes(examine(settings()))["keys"] == "ok"
 
 
 def test_without_a_database_no_open_is_followed(settings, front, outcomes, tmp_path):

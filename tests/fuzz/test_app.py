@@ -20,6 +20,7 @@ from mailtrack_wsgi import create_app
 
 MEBIBYTE = 1024 * 1024
 
+_KEY = "0123456789abcdef"
 _JUDGE = Judge()
 with open_storage("memory://") as _storage:
     Tracker(_storage, judge=_JUDGE).prepare()  # as servers do when they start
@@ -74,7 +75,20 @@ _queries = st.one_of(
 _headers = st.dictionaries(
     st.one_of(st.sampled_from(_HEADERS), st.from_regex(r"[A-Z_]{1,20}", fullmatch=True)),
     st.one_of(
-        _header, st.sampled_from(["same-origin", "cross-site", "null", "gzip", "identity", "192.0.2.1, ::1", "https"])
+        _header,
+        st.sampled_from(
+            [
+                "same-origin",
+                "cross-site",
+                "null",
+                "gzip",
+                "identity",
+                "192.0.2.1, ::1",
+                _KEY,
+                f"Bearer {_KEY}",
+                "Basic x",
+            ]
+        ),
     ),
     max_size=6,
 )
@@ -134,6 +148,7 @@ def requests(draw, paths=_paths, methods=_methods):
     environ = {f"HTTP_{name}": value for name, value in draw(_headers).items()}
     return environ | {
         "trusted": draw(st.integers(0, 2)),
+        "api_keys": draw(st.sampled_from([None, None, [_KEY]])),
         "REQUEST_METHOD": draw(methods),
         "SCRIPT_NAME": draw(st.sampled_from(["", "/track", "/tr%C3%A4ck", "/tr\xc3\xa4ck"])),
         "PATH_INFO": draw(paths),
@@ -171,7 +186,7 @@ def ask(made):
         }  # fmt: skip
         if not (environ["CONTENT_LENGTH"].isascii() and environ["CONTENT_LENGTH"].isdigit()):
             del environ["CONTENT_LENGTH"]  # the validator itself stumbles over it; see test_targets.py
-        app = validator(create_app(tracker, trusted_proxies=environ.pop("trusted")))
+        app = validator(create_app(tracker, trusted_proxies=environ.pop("trusted"), api_keys=environ.pop("api_keys")))
         with bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore", WSGIWarning)  # unknown methods are what this is about
             body, status, headers = run_wsgi_app(app, environ)

@@ -1,6 +1,7 @@
 """What the tests of the reference server share: servers as processes of their own, on ports of this machine."""
 
 import contextlib
+import functools
 import http.client
 import itertools
 import json
@@ -160,22 +161,17 @@ def _wait_until_ready(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, *options: object, environment: dict[str, str] | None = None):
-    port = free_port()
+def _serving(folder: Path, command: list[str], port: int, environment: dict[str, str]):
+    """Run a server in a folder, from when it answers until it is ended with all its processes."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")}
-    variables |= {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
-    if environment is not None:
-        variables["MAILTRACK_PORT"] = str(port)
-    else:
-        options = ("--port", port, *options)
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, *map(str, options)],
+            command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=variables,
+            env=variables | environment,
             start_new_session=True,  # so that it can be ended with its workers, and nothing else
         )
     with process:
@@ -193,11 +189,56 @@ def _running(folder: Path, *options: object, environment: dict[str, str] | None 
             server.kill_rest()
 
 
+def _running(folder: Path, *options: object, environment: dict[str, str] | None = None):
+    """Run a reference server."""
+    port = free_port()
+    variables = {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
+    if environment is not None:
+        variables["MAILTRACK_PORT"] = str(port)
+    else:
+        options = ("--port", port, *options)
+    return _serving(folder, [*COMMAND, *map(str, options)], port, variables)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A server that all tests share; each makes pixels of its own."""
     with _running(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+# A program with mailtrack in it, as somebody might write it.
+PROGRAM = """
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi import create_app
+
+application = create_app(Tracker(open_storage("sqlite:///mailtrack.db")), trusted_proxies=1)
+"""
+OTHER_SERVERS = {
+    "gunicorn": ["gunicorn", "--workers=4", "--threads=4", "--bind=127.0.0.1:{}", "program:application"],
+    "waitress": [
+        "waitress",
+        "--threads=4",
+        "--max-request-body-size=9000000",
+        "--listen=127.0.0.1:{}",
+        "program:application",
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def mounted(tmp_path_factory):
+    """Gives servers of others, by name, that serve `PROGRAM`; all tests share them."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def give(name):
+            folder, port = tmp_path_factory.mktemp(name), free_port()
+            (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+            command = [sys.executable, "-m", *(part.format(port) for part in OTHER_SERVERS[name])]
+            return stack.enter_context(_serving(folder, command, port, {}))
+
+        yield give
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import sqlite_utils
 
 from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack.storage.sqlite import SQLiteStorage, schema
-from mailtrack.testing import make_open, make_pixel, make_recipients
+from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing.contract.helpers import all_opens, all_recipients, at_once
 from mailtrack.testing.contract.lifecycle import in_child, needs_fork
 from mailtrack.testing.contract.scanning import assert_scan
@@ -22,7 +22,8 @@ from mailtrack.times import start_of_hour, to_milliseconds
 
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels"]
+KEYS = "m004_api_keys"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -172,6 +173,19 @@ class TestEarlierFiles:
             schema.migrations.apply(db, stop_before=SECOND)
         with SQLiteStorage(path) as storage:
             assert storage.list_pixels(limit=9).items == ()
+
+    def test_one_without_keys_keeps_all_that_was_in_it_and_takes_keys(self, old: Path, new: Storage) -> None:
+        with closing(_connect(old)) as connection:
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=KEYS)
+        assert _applied(old) == ALL[: ALL.index(KEYS)]
+        key = make_api_key("Nightly export")
+        with SQLiteStorage(old) as storage:
+            assert storage.list_keys() == []
+            storage.add_key(key)
+            assert _figures(storage) == _figures(new)
+        with SQLiteStorage(old) as storage:
+            assert storage.list_keys() == [key]
 
     def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
         SQLiteStorage(old).close()

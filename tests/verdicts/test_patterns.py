@@ -118,17 +118,25 @@ class TestClocks:
 
 class TestBounds:
     def test_what_is_remembered_has_a_bound(self, monkeypatch):
-        monkeypatch.setattr(module, "_MAX_ADDRESSES", 3)
-        monkeypatch.setattr(module, "_MAX_FETCHES", 3)
+        monkeypatch.setattr(module, "_MAX_ADDRESSES", 6)
+        monkeypatch.setattr(module, "_MAX_FETCHES", 6)
         patterns = Patterns()
         patterns.signs([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
-        assert len(patterns._bursts._asked) == 3
-        assert len(patterns._repeats._seen) == 3
+        for recent in (patterns._bursts._asked, patterns._repeats._seen):
+            assert 3 <= len(recent._old) + len(recent._new) <= 6
+
+    def test_at_least_half_of_that_is_remembered(self, monkeypatch):
+        monkeypatch.setattr(module, "_MAX_FETCHES", 6)
+        for others in range(12):
+            patterns = Patterns()
+            patterns.signs([hit(0, f"tok_{place}") for place in range(others)])
+            hits = [hit(1, f"tok_{place}") for place in ("a", "b", "c", "a", "b", "c")]
+            assert repeats(patterns, hits) == [False, False, False, True, True, True]
 
     def test_of_one_address_no_more_recipients_are_remembered_than_make_a_burst(self):
         patterns = Patterns()
         patterns.signs([hit(0) for _ in range(50)])
-        assert [len(asked) for asked in patterns._bursts._asked.values()] == [5]
+        assert [len(asked) for asked in patterns._bursts._asked._new.values()] == [5]
 
     def test_nothing_of_a_batch_is_kept_for_the_next(self):
         patterns = Patterns()

@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 
 from mailtrack.images import MAX_BYTES
+from mailtrack_wsgi import bodies
 from mailtrack_wsgi.bodies import MAX_FORM_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES
 
 BOUNDARY = b"----0123456789"
@@ -424,3 +425,53 @@ def test_addresses_are_required(refused):
 def test_addresses_that_look_strange_but_are_valid_are_taken(client, pixel, email):
     answer = client.post(f"/api/v1/pixels/{pixel.id}/generate-tokens", json={"emails": [email]})
     assert (answer.status, answer.json["tokens"][0]["email"]) == (201, email)
+
+
+class SteadyBody(io.BytesIO):
+    """A body that comes with so many bytes a second, on a clock of its own; a read returns when all of it is there."""
+
+    def __init__(self, data, rate):
+        super().__init__(data)
+        self.rate, self.now = rate, 1000.0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.now += len(data) / self.rate
+        return data
+
+
+@pytest.fixture
+def send_slowly(client, monkeypatch):
+    """Sends a body at a rate, in bytes a second, and returns the answer and how many seconds it took."""
+
+    def send(path, data, rate, content_type=JSON):
+        body = SteadyBody(data, rate)
+        monkeypatch.setattr(bodies, "monotonic", lambda: body.now)
+        answer = client.post(path, input_stream=body, content_type=content_type, content_length=len(data))
+        return answer, body.now - 1000.0
+
+    return send
+
+
+LONG_NAME = b'{"other": "%s", "name": "Spring"}' % (b"a" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"), [(LONG_NAME, JSON), (multipart(NAME, file_part(bytes(100_000))), MULTIPART)]
+)
+@pytest.mark.parametrize("rate", [1, 100, 1000])
+def test_a_body_that_comes_too_slowly_is_given_up_and_stores_nothing(send_slowly, contents, data, content_type, rate):
+    answer, seconds = send_slowly("/api/v1/pixels", data, rate, content_type)
+    assert (answer.status, list(answer.json), seconds <= 120) == (408, ["error"], True)
+    assert contents() == []
+
+
+@pytest.mark.parametrize("rate", [4096, 50_000])
+def test_a_body_over_a_slow_line_is_taken(send_slowly, rate):
+    answer, _ = send_slowly("/api/v1/pixels", LONG_NAME, rate)
+    assert answer.status == 201
+
+
+def test_a_small_body_may_take_its_time(send_slowly):
+    answer, seconds = send_slowly("/api/v1/pixels", b'{"name": "Spring"}', 1)
+    assert (answer.status, seconds) == (201, 18)

@@ -2,10 +2,14 @@
 
 import re
 import threading
-import time
 from collections import Counter
+from functools import partial
 
 import pytest
+
+from mailtrack import InvalidSetting
+from mailtrack_wsgi.limits import limiter
+from mailtrack_wsgi.limits.sqlite import SQLiteWindows
 
 MESSAGE = "Too many requests. Maximum 10 requests per 15 minutes"
 
@@ -14,11 +18,12 @@ MESSAGE = "Too many requests. Maximum 10 requests per 15 minutes"
 def ask(client, pixel):
     """Asks for tokens and returns the status."""
 
-    def generate(address="192.0.2.1", client=client, **headers):
+    def generate(address="192.0.2.1", client=client, key=None, **headers):
         return client.post(
             f"/api/v1/pixels/{pixel.id}/generate-tokens",
             json={"emails": ["ann@example.org"]},
             address=address,
+            environ={} if key is None else {"mailtrack.key": key},
             headers={name.replace("_", "-"): value for name, value in headers.items()},
         )
 
@@ -151,13 +156,15 @@ def test_behind_a_proxy_each_client_has_an_allowance_of_its_own(make_client, ask
     assert answers == [201] * 11
 
 
-def test_of_200_parallel_requests_exactly_10_are_granted(ask):
+@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+def test_of_200_parallel_requests_exactly_10_are_granted(make_client, ask):
+    client = make_client(max_slow=200)
     barrier = threading.Barrier(200)
     statuses = []
 
     def run():
         barrier.wait()
-        statuses.append(ask().status)
+        statuses.append(ask(client=client).status)
 
     threads = [threading.Thread(target=run) for _ in range(200)]
     for thread in threads:
@@ -168,34 +175,99 @@ def test_of_200_parallel_requests_exactly_10_are_granted(ask):
 
 
 @pytest.fixture
-def seconds(monkeypatch):
-    """Moves the clock of the limit."""
-    start = time.time()
-    monkeypatch.setattr(time, "time", lambda: start)
-    return lambda later: monkeypatch.setattr(time, "time", lambda: start + later)
+def timed(monkeypatch, make_client, ask):
+    """Asks so many seconds after the start."""
+    clock = [0.0]
+    monkeypatch.setattr(limiter, "SQLiteWindows", partial(SQLiteWindows, clock=lambda: clock[0]))
+    client = make_client()
+
+    def at(seconds):
+        clock[0] = 1000.0 + seconds
+        return ask(client=client)
+
+    return at
 
 
-def test_a_request_is_granted_again_when_15_minutes_have_passed(ask, seconds):
+def test_a_request_is_granted_again_when_15_minutes_have_passed(timed):
     for _ in range(10):
-        ask()
-    seconds(899)
-    before = ask().status
-    seconds(901)
-    assert (before, ask().status) == (429, 201)
+        timed(0)
+    assert [timed(899).status, timed(901).status] == [429, 201]
 
 
-def test_the_window_moves_with_each_request(ask, seconds):
+def test_the_window_moves_with_each_request(timed):
     for number in range(10):
-        seconds(number * 60)
-        ask()
-    seconds(901)
-    assert [ask().status for _ in range(2)] == [201, 429]
+        timed(number * 60)
+    assert [timed(901).status for _ in range(2)] == [201, 429]
 
 
-def test_retry_after_is_when_a_request_is_granted_again(ask, seconds):
+def test_retry_after_is_when_a_request_is_granted_again(timed):
     for number in range(10):
-        seconds(number * 60)
+        timed(number * 60)
+    wait = int(timed(9 * 60).headers["Retry-After"])
+    assert (wait, timed(9 * 60 + wait + 1).status) == (6 * 60, 201)
+
+
+def test_requests_with_a_key_are_counted_by_the_key(ask):
+    answers = [ask(f"192.0.2.{number}", key="ours").status for number in range(11)]
+    assert answers == [201] * 10 + [429]
+
+
+@pytest.mark.usefixtures("exhausted")
+def test_a_key_has_an_allowance_of_its_own_wherever_it_is_used(ask):
+    assert [ask(key="ours").status, ask(key="theirs").status] == [201, 201]
+
+
+def test_a_key_that_is_sent_is_the_client(make_client, ask):
+    client = make_client(api_keys=["ours", "theirs"])
+    answers = [ask(f"192.0.2.{number}", client, X_API_Key="ours").status for number in range(11)]
+    assert (answers, ask(client=client, X_API_Key="theirs").status) == ([201] * 10 + [429], 201)
+
+
+def test_a_key_that_looks_like_an_address_is_none(ask):
+    for _ in range(10):
+        ask(key="192.0.2.1")
+    assert ask("192.0.2.1").status == 201
+
+
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+class TestBesideADatabase:
+    def test_all_applications_count_together(self, make_client, ask):
+        clients = [make_client() for _ in range(4)]
+        answers = [ask(client=clients[number % 4]).status for number in range(12)]
+        assert answers == [201] * 10 + [429] * 2
+
+    def test_the_counts_are_in_a_file_beside_the_database(self, ask, tmp_path):
         ask()
-    wait = int(ask().headers["Retry-After"])
-    seconds(9 * 60 + wait + 1)
-    assert (wait, ask().status) == (6 * 60, 201)
+        assert (tmp_path / "mailtrack.db.limits").exists()
+
+    def test_the_file_is_made_by_the_first_request(self, make_client, tmp_path):
+        make_client()
+        assert not (tmp_path / "mailtrack.db.limits").exists()
+
+    def test_a_request_that_can_not_be_counted_is_refused_and_stores_nothing(self, client, ask, contents, tmp_path):
+        (tmp_path / "mailtrack.db.limits").mkdir()
+        before = contents()
+        answer = ask()
+        assert (answer.status, list(answer.json), answer.headers["Retry-After"]) == (503, ["error"], "1")
+        assert (contents() == before, client.get("/readyz").status) == (True, 200)
+
+    def test_memory_can_be_asked_for(self, make_client, ask, tmp_path):
+        clients = [make_client(rate_limit_storage="memory://") for _ in range(2)]
+        answers = [ask(client=client).status for client in clients for _ in range(11)]
+        assert answers == ([201] * 10 + [429]) * 2
+        assert not (tmp_path / "mailtrack.db.limits").exists()
+
+
+def test_another_file_can_be_asked_for(make_client, ask, tmp_path):
+    clients = [make_client(rate_limit_storage=f"sqlite:///{tmp_path}/other") for _ in range(2)]
+    answers = [ask(client=client).status for client in clients for _ in range(6)]
+    assert answers == [201] * 10 + [429] * 2
+    assert (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "memory", "sqlite://", "sqlite:///", "sqlite:///a\0b", "mongodb://localhost", "redis://localhost:port"]
+)
+def test_an_unusable_place_to_count_is_told_when_the_application_is_made(make_client, url):
+    with pytest.raises(InvalidSetting, match="rate_limit_storage"):
+        make_client(rate_limit_storage=url)

@@ -33,5 +33,5 @@ def doctor(context: click.Context, /, as_json: bool, **given: str | None) -> Non
         if finding.advice is not None:
             click.echo(f"{'':24} -> {finding.advice}")
     if not as_json:
-        click.echo(", ".join(f"{outcomes[outcome]} {outcome}" for outcome in Outcome))
+        click.echo(", ".join(f"{outcome}: {outcomes[outcome]}" for outcome in Outcome))
     context.exit(1 if outcomes[Outcome.FAILED] else 0)

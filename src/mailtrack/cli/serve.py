@@ -18,7 +18,14 @@ from mailtrack.settings import Settings
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
 @click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
 @judge_options
+@click.option("--allow-anonymous", is_flag=True, default=None, help="Listen to others though no key is stored.")
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
+@click.option(
+    "--rate-limit-storage",
+    metavar="URL",
+    help="Where requests for tokens are counted: memory://, sqlite:///FILE, redis://HOST:PORT."
+    "  [default: beside the database]",
+)
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""
     # The one step up from the library to its adapter: the command that composes both.
@@ -28,7 +35,8 @@ def serve(**given: Any) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     run(
         settings,
-        on_start=lambda: click.echo(
-            f"mailtrack serves http://{host}:{settings.port}/ with {settings.database} (Ctrl-C ends it)"
+        on_start=lambda keys: click.echo(
+            f"mailtrack serves http://{host}:{settings.port}/ with {settings.database}"
+            f"{' to whoever has a key' if keys else ''} (Ctrl-C ends it)"
         ),
     )

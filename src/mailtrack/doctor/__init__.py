@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from mailtrack.doctor import backlog, database, machine, outside, probe
-from mailtrack.doctor.finding import Finding, Outcome, failed, ok, reason, skipped
+from mailtrack.doctor.finding import Finding, Outcome, failed, ok, reason, skipped, warning
 from mailtrack.doctor.web import TIMEOUT, Web
 from mailtrack.errors import InvalidRules, InvalidSetting, StorageError
 from mailtrack.settings import Settings
@@ -50,6 +50,8 @@ def examine(
     for finding in _examine_inside(settings, clock):
         usable = usable and finding.outcome in _USABLE.get(finding.check, Outcome)
         yield finding
+    if usable:
+        yield _check_keys(settings.database)
     if settings.base_url is None:
         yield skipped("reachable", "No URL is given, so nothing was looked at from outside.", "Give it with --url.")
         return
@@ -65,6 +67,20 @@ def examine(
         return
     with open_storage(settings.database) as storage:
         yield from probe.check_recording(Tracker(storage), settings.base_url, web=web)
+
+
+def _check_keys(database: str) -> Finding:
+    with open_storage(database) as storage:
+        number = len(storage.list_keys())
+    if number:
+        return ok(
+            "keys", f"Keys are stored ({number:,}): a server that is started now shows nothing but images without one."
+        )
+    return warning(
+        "keys",
+        "No key is stored, so a server that was started now would ask for none.",
+        "Run mailtrack keys create, and start the server anew, unless something else keeps strangers out.",
+    )
 
 
 def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -100,7 +116,7 @@ def _check_storage(url: str) -> Finding:
 
 
 def _files_of(database: Path | None) -> list[Path]:
-    return [] if database is None else [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm"))]
+    return [] if database is None else [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm", ".limits"))]
 
 
 def _newest_open(database: Path | None) -> Iterator[tuple[str, datetime]]:

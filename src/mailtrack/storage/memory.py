@@ -14,6 +14,7 @@ from mailtrack.delays import to_bucket
 from mailtrack.errors import (
     ImageNotFound,
     InvalidSetting,
+    KeyNotFound,
     PixelNotFound,
     RecipientNotFound,
     ShortIdTaken,
@@ -21,6 +22,7 @@ from mailtrack.errors import (
 )
 from mailtrack.model import (
     NEVER_OPENED,
+    ApiKey,
     DayCount,
     DelayCount,
     Facet,
@@ -77,6 +79,7 @@ class MemoryStorage:
         self._lock = ForkSafeLock()
         self._shelves: dict[str, _Shelf] = {}  # by short id, in order of creation
         self._last_place = 0
+        self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._closed = False
 
     def __repr__(self) -> str:
@@ -230,6 +233,23 @@ class MemoryStorage:
                     self._count(shelf, stored, "counted")
             return len(found)
 
+    def add_key(self, key: ApiKey) -> None:
+        with self._opened():
+            if key.id in self._keys:
+                raise StorageError("Another key has this id.")
+            self._keys[key.id] = key
+
+    def list_keys(self) -> list[ApiKey]:
+        with self._opened():
+            return list(self._keys.values())
+
+    def delete_key(self, key_id: str) -> ApiKey:
+        with self._opened():
+            key = self._keys.pop(key_id, None)
+            if key is None:
+                raise KeyNotFound
+            return key
+
     def ping(self) -> None:
         with self._opened():
             pass
@@ -238,6 +258,7 @@ class MemoryStorage:
         with self._lock:
             self._closed = True
             self._shelves.clear()
+            self._keys.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from mailtrack.model import (
+    ApiKey,
     DayCount,
     Figures,
     Hit,
@@ -29,7 +30,7 @@ SEARCHED_AT_ONCE = 10_000
 
 @runtime_checkable
 class Storage(Protocol):
-    """Where pixels, recipients and opens live.
+    """Where pixels, recipients, opens and keys live.
 
     **Threads.** Every method may be called from any thread at any time, and from a child process after a fork.
     **Atomicity.** A method does all it says or, when it raises, nothing. What it returned from is durable as far as
@@ -41,6 +42,9 @@ class Storage(Protocol):
     Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
     from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are the storage's own short texts: a cursor
     stays usable while things are added and deleted around it, and an unusable one raises `InvalidPaging`.
+
+    A storage in a local file may tell it as an attribute `path`, a `pathlib.Path`: what belongs to it, such as the
+    counts of the rate limit, is then kept beside it.
     """
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
@@ -224,6 +228,26 @@ class Storage(Protocol):
 
         Returns:
             How many there were.
+        """
+        ...
+
+    def add_key(self, key: ApiKey) -> None:
+        """Add an API key.
+
+        Raises:
+            StorageError: another key has the same id; nothing was added.
+        """
+        ...
+
+    def list_keys(self) -> list[ApiKey]:
+        """Return all API keys, of which there are few, in the order in which they were added."""
+        ...
+
+    def delete_key(self, key_id: str) -> ApiKey:
+        """Delete an API key, and return it as it was.
+
+        Raises:
+            KeyNotFound: there is none.
         """
         ...
 

@@ -19,6 +19,7 @@ pytest.register_assert_rewrite("mailtrack.testing.contract", "mailtrack.testing.
 from mailtrack.testing.clock import FakeClock  # noqa: E402
 from mailtrack.testing.contract import StorageContract  # noqa: E402
 from mailtrack.testing.factories import (  # noqa: E402
+    make_api_key,
     make_hit,
     make_image,
     make_open,
@@ -32,6 +33,7 @@ __all__ = [
     "FakeClock",
     "StorageContract",
     "StorageMachine",
+    "make_api_key",
     "make_hit",
     "make_image",
     "make_open",

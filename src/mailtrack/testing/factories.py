@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 
-from mailtrack import tokens
+from mailtrack import keys, tokens
 from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.model import UNJUDGED, UNKNOWN_CLIENT, Client, Hit, Image, Open, Pixel, Recipient, Verdict
+from mailtrack.model import UNJUDGED, UNKNOWN_CLIENT, ApiKey, Client, Hit, Image, Open, Pixel, Recipient, Verdict
 from mailtrack.times import to_milliseconds
 
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
@@ -79,3 +79,8 @@ def make_open(
         client=client,
         counted=counted,
     )
+
+
+def make_api_key(name: str = "", *, key_id: str | None = None, at: datetime = NOON) -> ApiKey:
+    """Make an API key whose text nobody knows."""
+    return ApiKey(id=key_id or keys.new_key_id(), name=name, digest=keys.to_digest(keys.new_key()), created_at=at)

@@ -13,8 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mailtrack.delays import to_bucket
-from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
-from mailtrack.model import Client, Hit, Image, Judgement, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack.model import (
+    ApiKey,
+    Client,
+    Hit,
+    Image,
+    Judgement,
+    Open,
+    OpenSpan,
+    Pixel,
+    Recipient,
+    Verdict,
+    VerdictKind,
+)
 from mailtrack.storage import Storage
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
@@ -64,6 +76,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.serial = 0
         self.pixels: list[dict[str, Any]] = []  # in order of creation; each owns "recipients" and "opens"
         self.gone: list[dict[str, Any]] = []  # pixels and recipients that were deleted
+        self.keys: list[dict[str, Any]] = []  # in order of creation
         self.cursors: list[tuple[str, dict[str, Any], str, int]] = []  # what of which pixel, cursor, place
 
     def open_storage(self) -> Storage:
@@ -137,6 +150,24 @@ class StorageMachine(RuleBasedStateMachine):
         gone = self.gone[-1 - place % len(self.gone)]
         with pytest.raises(RecipientNotFound if "email" in gone else PixelNotFound):
             (self.storage.delete_recipient if "email" in gone else self.storage.delete_pixel)(gone["id"])
+
+    @rule(minutes=_minutes)
+    def add_key(self, minutes: int) -> None:
+        """Add an API key."""
+        number = self._next()
+        key: dict[str, Any] = {"id": f"{number:012x}", "name": f"Key {number}", "digest": f"{number:064x}"}
+        key["created_at"] = _START + timedelta(minutes=minutes)
+        self.storage.add_key(ApiKey(**key))
+        self.keys.append(key)
+
+    @precondition(lambda self: self.keys)
+    @rule(place=_place)
+    def delete_key(self, place: int) -> None:
+        """Delete an API key, and try to delete it again."""
+        key = self.keys.pop(-1 - place % len(self.keys))
+        assert self.storage.delete_key(key["id"]) == ApiKey(**key)
+        with pytest.raises(KeyNotFound):
+            self.storage.delete_key(key["id"])
 
     @precondition(lambda self: self.pixels or self.gone)
     @rule(specs=_opens)
@@ -230,6 +261,7 @@ class StorageMachine(RuleBasedStateMachine):
         for text in ("", "PIXEL 1", "2"):
             found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text).items]
             assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
+        assert self.storage.list_keys() == [ApiKey(**key) for key in self.keys]
         self._compare_days()
         for pixel, found in zip(reversed(self.pixels), listed, strict=True):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])

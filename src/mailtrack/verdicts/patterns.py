@@ -1,8 +1,8 @@
 """`Patterns`: what shows only when hits are seen beside those just before them: bursts and repeats."""
 
-from collections import OrderedDict
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import REPEAT, Hit
@@ -21,8 +21,8 @@ V = TypeVar("V")
 class Patterns:
     """Remembers the last seconds of hits, and tells which of the following belong together with them.
 
-    It keeps what it needs of the last 10,000 addresses and 50,000 fetches, however many come. It is for one thread at
-    a time.
+    It keeps what it needs of the last 5,000 to 10,000 addresses and 25,000 to 50,000 fetches, however many come. It is
+    for one thread at a time.
 
     Args:
         burst_recipients: for how many recipients one address must ask, at least 2.
@@ -38,7 +38,8 @@ class Patterns:
             raise InvalidSetting("burst_recipients", "must be 2 or more")
         self._bursts = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
         self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
-        self._clock = _Clock(max(burst_seconds, repeat_seconds))
+        self._seconds = max(burst_seconds, repeat_seconds)
+        self._now = float("-inf")  # a time that goes back only when the clock is set back
 
     def __repr__(self) -> str:
         return "<Patterns>"
@@ -58,35 +59,53 @@ class Patterns:
         self._bursts.begin()
         in_burst: set[int] = set()
         repeated = []
+        now = self._now
         for index, hit in enumerate(hits):
-            now = self._read_clock(hit)
+            at = hit.at.timestamp()
+            if at > now:  # else hits of several processes are a little out of order
+                now = at
+            elif at < now - self._seconds:  # or the clock was set back
+                now = at
+                self._bursts.forget()
+                self._repeats.forget()
             repeated.append(self._repeats.add(hit, now))
-            in_burst.update(self._bursts.add(hit, now, index))
+            if hit.ip is not None and hit.token is not None:
+                in_burst.update(self._bursts.add(hit.ip, hit.token, now, index))
+        self._now = now
         return [_SIGNS[index in in_burst, again] for index, again in enumerate(repeated)]
-
-    def _read_clock(self, hit: Hit) -> float:
-        now = self._clock.read(hit.at.timestamp())
-        if self._clock.jumped:
-            self._bursts.forget()
-            self._repeats.forget()
-        return now
 
 
 _SIGNS = {(False, False): (), (True, False): (BURST,), (False, True): (REPEAT,), (True, True): (BURST, REPEAT)}
 
 
-class _Clock:
-    """Times that never go back. A step back by more than the given seconds is a jump, from which it begins anew."""
+class _Recent(Generic[K, V]):
+    """The values of the latest keys, at least half as many as the most that it keeps.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._now = float("-inf")
-        self.jumped = False
+    There are two generations: when the new one is full it becomes the old one, and what was old is forgotten. That
+    costs less for each key than to keep their order.
+    """
 
-    def read(self, at: float) -> float:
-        self.jumped = at < self._now - self._seconds
-        self._now = at if self.jumped else max(at, self._now)  # hits of several processes are a little out of order
-        return self._now
+    def __init__(self, most: int) -> None:
+        self._half = most // 2
+        self._old: dict[K, V] = {}
+        self._new: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value of a key, which is one of the latest from now on."""
+        found = self._new.get(key)
+        if found is None and (found := self._old.get(key)) is not None:
+            self.put(key, found)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """Set the value of a key."""
+        self._new[key] = value
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, {}
+
+    def forget(self) -> None:
+        """Forget all keys."""
+        self._old, self._new = {}, {}
 
 
 class _Bursts:
@@ -95,28 +114,32 @@ class _Bursts:
     def __init__(self, recipients: int, seconds: float) -> None:
         self._recipients = recipients
         self._seconds = seconds
-        self._asked: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
-        self._waiting: dict[str, list[tuple[float, int]]] = {}  # hits of this batch that are in no burst so far
+        self._asked: _Recent[str, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # when, by the tokens, the oldest first
+        self._waiting: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)  # hits in no burst so far
 
     def begin(self) -> None:
         """Begin a batch: hits of the last one can't be marked any more."""
         self._waiting.clear()
 
     def forget(self) -> None:
-        self._asked.clear()
+        """Forget all that came before."""
+        self._asked.forget()
         self._waiting.clear()
 
-    def add(self, hit: Hit, now: float, index: int) -> list[int]:
+    def add(self, ip: str, token: str, now: float, index: int) -> Sequence[int]:
         """Remember a hit, and return the places in this batch of those that are now seen to be in a burst."""
-        if hit.ip is None or hit.token is None:
-            return []
-        asked = self._asked.get(hit.ip) or OrderedDict()
-        _put(self._asked, hit.ip, asked, _MAX_ADDRESSES)
-        _put(asked, hit.token, now, self._recipients)
-        waiting = self._waiting.setdefault(hit.ip, [])
+        asked = self._asked.get(ip)
+        if asked is None:
+            asked = {}
+            self._asked.put(ip, asked)
+        asked.pop(token, None)
+        asked[token] = now
+        if len(asked) > self._recipients:
+            del asked[next(iter(asked))]
+        waiting = self._waiting[ip]
         waiting.append((now, index))
         if len(asked) < self._recipients or now - next(iter(asked.values())) > self._seconds:
-            return []
+            return ()
         found = [place for at, place in waiting if now - at <= self._seconds]
         waiting.clear()
         return found
@@ -127,7 +150,7 @@ class _Repeats:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._seen: _Recent[int, float] = _Recent(_MAX_FETCHES)
 
     def add(self, hit: Hit, now: float) -> bool:
         """Remember a hit, and tell whether the same came shortly before."""
@@ -135,19 +158,12 @@ class _Repeats:
             return False  # nothing tells that it is the same person
         key = hash((hit.token, hit.pixel, hit.ip, hit.user_agent))  # of 64 bits, secret in each process
         before = self._seen.get(key)
-        _put(self._seen, key, now, _MAX_FETCHES)
+        self._seen.put(key, now)
         return before is not None and now - before <= self._seconds
 
     def forget(self) -> None:
-        self._seen.clear()
-
-
-def _put(into: OrderedDict[K, V], key: K, value: V, most: int) -> None:
-    """Put in as the latest, and drop the oldest where there would be too many."""
-    into[key] = value
-    into.move_to_end(key)
-    if len(into) > most:
-        into.popitem(last=False)
+        """Forget all that came before."""
+        self._seen.forget()
 
 
 def _checked(name: str, seconds: float) -> float:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from heapq import nsmallest
 
 from mailtrack.model import DayCount, DelayCount, Facet, FacetCount, HourCount, VerdictKind
-from mailtrack.storage.sqlite.tally import Count, Delays, Span, Tally, join_spans
+from mailtrack.storage.sqlite.tally import NO_OPENS, Count, Delays, Span, Tally, join_spans
 from mailtrack.times import from_milliseconds, to_milliseconds
 
 MAX_TOP = 100
@@ -71,22 +71,26 @@ def _span_of_pixel(db: sqlite3.Connection, pixel: int) -> tuple[Span, Span]:
 
 def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> Count:
     """Return for how many recipients these are the first opens, and the first that count."""
-    delays, first_opens, first_counted = Delays(), 0, 0
+    delays, opened_raw, opened = Delays(), 0, 0
     changed: list[tuple[int | None, ...]] = []
     rising: dict[int, int] = {}
-    for recipient_id, number, made_at, *columns in db.execute(
+    for recipient_id, number, made_at, *before in db.execute(
         "SELECT r.id, r.number, r.created_at, r.opens, r.first_opened_at, r.last_opened_at,"
         " r.counted, r.first_counted_at, r.last_counted_at"
         " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
         (json.dumps(list(tally.recipients)), pixel),
     ).fetchall():
-        opens_before, counted_before = columns[:3], columns[3:]
-        new_opens, new_counted = tally.recipients[recipient_id]
-        opens, counted = join_spans(opens_before, new_opens), join_spans(counted_before, new_counted)
-        first_opens += not opens_before[0]
-        first_counted += not counted_before[0] and counted[0] > 0
-        delays.change(made_at, opens_before[1], opens[1], counted=False)
-        delays.change(made_at, counted_before[1], counted[1], counted=True)
+        opens_before, first, last, counted_before, first_counted, last_counted = before
+        opens = join_spans((opens_before, first, last), tally.recipients[recipient_id])
+        counted = join_spans(
+            (counted_before, first_counted, last_counted), tally.counted_recipients.get(recipient_id, NO_OPENS)
+        )
+        if opens[1] != first:
+            opened_raw += not opens_before
+            delays.change(made_at, first, opens[1], counted=False)
+        if counted[1] != first_counted:
+            opened += not counted_before
+            delays.change(made_at, first_counted, counted[1], counted=True)
         changed.append((*opens, *counted, pixel, number))
         if counted[0] >= _TOP_COUNTS_FROM:
             rising[number] = counted[0]
@@ -97,7 +101,7 @@ def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> Coun
     )
     change_delays(db, pixel, delays)
     _add_to_top(db, pixel, rising)
-    return first_opens, first_counted
+    return opened_raw, opened
 
 
 def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailtrack.model import NEVER_OPENED, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
+from mailtrack.model import NEVER_OPENED, ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
 from mailtrack.storage import cursors
 from mailtrack.times import from_milliseconds
 
@@ -25,6 +25,7 @@ NEW_OPEN = (
     "pixel, number, id, recipient, opened_at, ip, user_agent, referer, signs, age, counted,"
     " verdict, vendor, reasons, certainty, rules_version, client, client_version, os, device"
 )
+KEY = "id, name, digest, created_at"
 _VERDICT_COLUMNS = 5
 
 
@@ -120,6 +121,12 @@ def from_verdict(verdict: Verdict) -> tuple[object, ...]:
 def from_client(client: Client) -> tuple[object, ...]:
     """Make the columns from `client` to `device`."""
     return (client.name, client.version, client.os, client.device)
+
+
+def to_key(row: Sequence[Any]) -> ApiKey:
+    """Make an API key from the columns of `KEY`."""
+    key_id, name, digest, created_at = row
+    return ApiKey(id=key_id, name=name, digest=digest, created_at=from_milliseconds(created_at))
 
 
 def to_page(rows: Sequence[Any], limit: int, convert: Callable[[Any], T], *, place: int) -> Page[T]:

@@ -1,7 +1,7 @@
 """The tables, how they came to be, and whether a file is ours.
 
-Every table's key begins with the pixel. Times are milliseconds since 1970 (UTC). Texts that SQLite compares are
-compared byte by byte.
+The key of every table of what pixels own begins with the pixel. Times are milliseconds since 1970 (UTC). Texts that
+SQLite compares are compared byte by byte.
 """
 
 import os
@@ -184,6 +184,22 @@ def m003_found_opens_and_pixels(db: sqlite_utils.Database) -> None:
     names = db.execute("SELECT pixel, name FROM pixels").fetchall()
     for pixel, name in names:
         db.execute("UPDATE pixels SET folded_name = ? WHERE pixel = ?", [name.casefold(), pixel])
+
+
+@migrations()
+def m004_api_keys(db: sqlite_utils.Database) -> None:
+    """Keep the hashes of API keys."""
+    db.execute(
+        """
+        CREATE TABLE api_keys (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+        )
+        """
+    )
 
 
 def prepare(path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mailtrack.errors import ImageNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
 from mailtrack.model import (
+    ApiKey,
     DayCount,
     Figures,
     Hit,
@@ -44,17 +45,20 @@ class SQLiteStorage:
     Args:
         path: the file.
 
+    Attributes:
+        path: the same.
+
     Raises:
         StorageError: there is a file, but it is not one of ours, or can't be used.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        schema.prepare(self._path)
-        self._connections = Connections(self._path)
+        self.path = Path(path)
+        schema.prepare(self.path)
+        self._connections = Connections(self.path)
 
     def __repr__(self) -> str:
-        return f"<SQLiteStorage {self._path.name}>"
+        return f"<SQLiteStorage {self.path.name}>"
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
         with self._connections.writing() as db:
@@ -225,17 +229,17 @@ class SQLiteStorage:
         if found is None:
             return 0
         pixel, last = found
-        for (present,) in db.execute(
-            "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
-            (json.dumps(list(batch)), pixel),
-        ).fetchall():
-            del batch[present]
-        new = list(batch.values())
-        times = [to_milliseconds(one.opened_at) for one in new]
-        db.executemany(
-            f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
-            map(rows.from_open, new, repeat(pixel), count(last + 1), times),
-        )
+        db.execute("SAVEPOINT adding")
+        try:
+            new, times = _insert_opens(db, pixel, last, list(batch.values()))
+        except sqlite3.IntegrityError:  # some are there already, as after a crash; to look first would cost each batch
+            db.execute("ROLLBACK TO adding")
+            for (present,) in db.execute(
+                "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
+                (json.dumps(list(batch)), pixel),
+            ).fetchall():
+                del batch[present]
+            new, times = _insert_opens(db, pixel, last, list(batch.values()))
         counts.add(db, pixel, Tally(new, times))
         return len(new)
 
@@ -304,6 +308,25 @@ class SQLiteStorage:
                 return 0
             return judging.judge_again(db, found[0], pixel_id, judgements)
 
+    def add_key(self, key: ApiKey) -> None:
+        with self._connections.writing() as db:
+            db.execute(
+                f"INSERT INTO api_keys ({rows.KEY}) VALUES ({_marks(rows.KEY)})",
+                (key.id, key.name, key.digest, to_milliseconds(key.created_at)),
+            )
+
+    def list_keys(self) -> list[ApiKey]:
+        with self._connections.reading() as db:
+            return [rows.to_key(row) for row in db.execute(f"SELECT {rows.KEY} FROM api_keys ORDER BY number")]
+
+    def delete_key(self, key_id: str) -> ApiKey:
+        with self._connections.writing() as db:
+            found = db.execute(f"SELECT {rows.KEY} FROM api_keys WHERE id = ?", (key_id,)).fetchone()
+            if found is None:
+                raise KeyNotFound
+            db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
+        return rows.to_key(found)
+
     def ping(self) -> None:
         with self._connections.reading() as db:
             db.execute("SELECT 1 FROM pixels LIMIT 1").fetchone()
@@ -318,6 +341,16 @@ class SQLiteStorage:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _insert_opens(db: sqlite3.Connection, pixel: int, last: int, new: list[Open]) -> tuple[list[Open], list[int]]:
+    """Insert opens of a pixel behind the last one, and return them with their times."""
+    times = [to_milliseconds(one.opened_at) for one in new]
+    db.executemany(
+        f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
+        map(rows.from_open, new, repeat(pixel), count(last + 1), times),
+    )
+    return new, times
 
 
 def _require(row: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from mailtrack.testing.contract.figures import FiguresContract
 from mailtrack.testing.contract.judging import JudgingContract
+from mailtrack.testing.contract.keys import KeysContract
 from mailtrack.testing.contract.lifecycle import LifecycleContract
 from mailtrack.testing.contract.opens import OpensContract
 from mailtrack.testing.contract.pixels import PixelsContract
@@ -19,6 +20,7 @@ class StorageContract(
     OpensContract,
     FiguresContract,
     JudgingContract,
+    KeysContract,
     ThreadsContract,
     LifecycleContract,
 ):

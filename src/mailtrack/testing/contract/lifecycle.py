@@ -12,7 +12,7 @@ import pytest
 from mailtrack.errors import StorageError
 from mailtrack.storage import Storage
 from mailtrack.testing.contract.helpers import add_pixel, add_recipients, all_opens, all_recipients, make_judgement
-from mailtrack.testing.factories import make_hit, make_image, make_open, make_pixel, make_recipient
+from mailtrack.testing.factories import make_api_key, make_hit, make_image, make_open, make_pixel, make_recipient
 
 _PIXEL = make_pixel()
 _RECIPIENT = make_recipient(_PIXEL)
@@ -33,6 +33,9 @@ _USES: dict[str, Callable[[Storage], object]] = {
     "count_by_hour": lambda storage: storage.count_by_hour(_PIXEL.id),
     "get_figures": lambda storage: storage.get_figures(_PIXEL.id, top=1),
     "judge_again": lambda storage: storage.judge_again(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
+    "add_key": lambda storage: storage.add_key(make_api_key()),
+    "list_keys": lambda storage: storage.list_keys(),
+    "delete_key": lambda storage: storage.delete_key(make_api_key().id),
     "ping": lambda storage: storage.ping(),
 }
 

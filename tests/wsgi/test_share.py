@@ -1,0 +1,180 @@
+"""What is slow may hold a part of a server's threads only."""
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from werkzeug.exceptions import ServiceUnavailable
+
+from mailtrack import InvalidSetting
+from mailtrack_wsgi import share
+from mailtrack_wsgi.share import Share
+
+SECONDS = 30  # that something which must happen may take
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Lets nobody wait for a turn."""
+    monkeypatch.setattr(share, "PATIENCE", 0.0)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Lets everybody wait as long as it takes."""
+    monkeypatch.setattr(share, "PATIENCE", float(SECONDS))
+
+
+@pytest.mark.usefixtures("impatient")
+class TestShare:
+    def test_it_lets_so_many_take_turns_and_no_more(self):
+        shared = Share(2)
+        shared.take()
+        shared.take()
+        with pytest.raises(ServiceUnavailable) as caught:
+            shared.take()
+        assert ("Retry-After", "1") in caught.value.get_headers()
+
+    def test_a_turn_that_ended_is_free_for_another(self):
+        shared = Share(1)
+        for _ in range(3):
+            with shared:
+                pass
+
+    def test_a_turn_ends_with_an_error_too(self):
+        shared = Share(1)
+        with pytest.raises(LookupError), shared:
+            raise LookupError
+        shared.take()
+
+
+@pytest.mark.usefixtures("patient")
+def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
+    shared, barrier, at_once, most = Share(2), threading.Barrier(40), [], []
+
+    def run(number):
+        barrier.wait(SECONDS)
+        with shared:
+            at_once.append(number)
+            most.append(len(at_once))
+            at_once.remove(number)
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(run, range(40), timeout=SECONDS))
+    assert (len(most), max(most) <= 2) == (40, True)
+
+
+def test_nobody_waits_for_what_is_slow(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(share.time, "monotonic", lambda: clock[0])
+    shared = Share(1)
+    shared.take()
+    clock[0] += share.PATIENCE
+    monkeypatch.setattr(threading.Condition, "wait", lambda _, timeout: timeout > 0 and pytest.fail("it waits"))
+    with pytest.raises(ServiceUnavailable):
+        shared.take()
+
+
+class SlowBody(io.BytesIO):
+    """A body whose client sends nothing until it is told to."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.asked, self.sent = threading.Event(), threading.Event()
+
+    def read(self, size=-1):
+        self.asked.set()
+        assert self.sent.wait(SECONDS)
+        return super().read(size)
+
+
+@pytest.fixture
+def uploading(client):
+    """Is in the middle of a slow request as long as it is open; then it must have been answered well."""
+
+    @contextmanager
+    def upload(path="/api/v1/pixels", data=b'{"name": "Slow"}', expect=201):
+        body = SlowBody(data)
+        request = {"input_stream": body, "content_type": "application/json", "content_length": len(data)}
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.post, path, **request)
+            try:
+                assert body.asked.wait(SECONDS)
+                yield
+            finally:
+                body.sent.set()
+            assert answer.result(SECONDS).status == expect
+
+    return upload
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client(max_slow=1)
+
+
+@pytest.mark.usefixtures("impatient")
+class TestApplication:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("POST", "/api/v1/pixels"),
+            ("POST", "/api/v1/pixels/{0.id}/generate-tokens"),
+            ("DELETE", "/api/v1/pixels/{0.id}"),
+            ("GET", "/api/v1/pixels/{0.id}/opens/csv"),
+            ("GET", "/api/v1/pixels/{0.id}/generate-tokens/csv"),
+        ],
+    )
+    def test_while_a_body_is_slow_what_may_be_slow_is_told_to_come_back(self, client, pixel, uploading, method, path):
+        with uploading():
+            answer = client(method, path.format(pixel), **({"json": {"name": "Fast"}} if method == "POST" else {}))
+        assert (answer.status, list(answer.json), answer.headers["Retry-After"]) == (503, ["error"], "1")
+
+    def test_a_form_is_answered_with_a_page(self, client, uploading):
+        with uploading():
+            answer = client.post("/pixels", data={"name": "Fast"})
+        assert (answer.status, answer.is_page, answer.headers["Retry-After"]) == (503, True, "1")
+
+    @pytest.mark.parametrize("path", ["/tracker/{0.short_id}.png", "/", "/logs/{0.id}", "/api/v1/pixels", "/readyz"])
+    def test_all_else_is_answered(self, client, pixel, uploading, path):
+        with uploading():
+            assert client.get(path.format(pixel)).status == 200
+
+    def test_when_it_is_over_others_are_taken(self, client, uploading):
+        with uploading():
+            pass
+        assert client.post("/api/v1/pixels", json={"name": "Next"}).status == 201
+
+    def test_a_refused_body_gives_its_turn_back(self, client):
+        statuses = [client.post("/api/v1/pixels", json={}).status for _ in range(3)]
+        assert (statuses, client.post("/api/v1/pixels", json={"name": "Next"}).status) == ([400] * 3, 201)
+
+    @pytest.mark.parametrize("path", ["opens/csv", "generate-tokens/csv"])
+    def test_a_download_lasts_until_it_is_closed(self, client, pixel, path):
+        body, status, _ = client.open("GET", f"/api/v1/pixels/{pixel.id}/{path}")
+        during = client.post("/api/v1/pixels", json={"name": "Next"}).status
+        body.close()
+        after = client.post("/api/v1/pixels", json={"name": "Next"}).status
+        assert (status, during, after) == ("200 OK", 503, 201)
+
+    def test_a_download_that_is_closed_twice_gives_one_turn_back(self, make_client, pixel):
+        client = make_client(max_slow=2)
+        path = f"/api/v1/pixels/{pixel.id}/opens/csv"
+        downloads = [client.open("GET", path)[0] for _ in range(2)]
+        downloads[0].close()
+        downloads[0].close()
+        answers = [client.open("GET", path) for _ in range(2)]
+        for body in (downloads[1], *(answer[0] for answer in answers)):
+            body.close()
+        assert [answer[1][:3] for answer in answers] == ["200", "503"]
+
+    def test_a_download_that_is_not_fetched_takes_no_turn(self, client, pixel):
+        statuses = [client.head(f"/api/v1/pixels/{pixel.id}/opens/csv").status for _ in range(3)]
+        assert (statuses, client.post("/api/v1/pixels", json={"name": "Next"}).status) == ([200] * 3, 201)
+
+
+def test_a_share_of_none_is_refused(make_client):
+    with pytest.raises(InvalidSetting, match="max_slow"):
+        make_client(max_slow=0)
