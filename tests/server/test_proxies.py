@@ -1,5 +1,6 @@
 """The configurations of proxies in docs/security.md do what is written there."""
 
+import os
 import re
 import shutil
 import ssl
@@ -82,7 +83,7 @@ PROXIES = {"nginx": _nginx, "caddy": _caddy}
 
 @contextmanager
 def _running(name, folder, find_port, upstream):
-    program = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if program is None:
         pytest.skip(f"there is no {name} on this machine")
     authority = trustme.CA()
