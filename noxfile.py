@@ -1,7 +1,9 @@
 """One command per question: `nox -s NAME`; `nox` alone asks all that a change must pass."""
 
 import os
+import random
 import shutil
+import time
 from pathlib import Path
 
 import nox
@@ -53,6 +55,29 @@ def browser(session: nox.Session) -> None:
     """Use the pages with the system's Chromium, and check them with axe."""
     install(session, "browser")
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Send what nobody has thought of, by Hypothesis and by atheris, for MAILTRACK_FUZZ_SECONDS (600) each."""
+    install(session, "fuzz")
+    seconds = int(os.environ.get("MAILTRACK_FUZZ_SECONDS", "600"))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        seed = f"--hypothesis-seed={random.randrange(2**32)}"
+        session.run("pytest", "--quiet", "tests/fuzz", seed, *session.posargs, env={"HYPOTHESIS_PROFILE": "fuzz"})
+    if session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True) == "":
+        session.run("python", "tests/fuzz/cover.py", session.create_tmp(), str(seconds))
+    else:
+        session.warn("atheris has no wheel for this Python, so only Hypothesis has looked")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask the network whether a fault is known in what mailtrack stands on, or in its tools."""
+    install(session, "audit", "dev", "browser", "build")
+    session.run("pip", "uninstall", "--quiet", "--yes", "mailtrack")  # what it needs stays; of itself nobody knows
+    session.run("pip-audit", "--local", "--strict", "--progress-spinner=off", *session.posargs)
 
 
 @nox.session

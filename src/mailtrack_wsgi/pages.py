@@ -266,7 +266,7 @@ def static(_: Site, request: Request, name: str) -> Response:
     if name not in ASSETS:
         raise NotFound
     asset = ASSETS[name]
-    kept = "max-age=31536000, immutable" if request.args.get("v") == asset.version else "max-age=3600"
+    kept = "max-age=31536000, immutable" if one_argument(request, "v") == asset.version else "max-age=3600"
     return Response(asset.data, 200, [("Cache-Control", kept)], content_type=asset.media_type)
 
 

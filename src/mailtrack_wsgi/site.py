@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
 
 import attrs
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Request
 
 from mailtrack.errors import InvalidPaging
@@ -43,8 +44,12 @@ def one_argument(request: Request, name: str) -> str | None:
 
     Raises:
         InvalidPaging: it is given more than once.
+        BadRequest: the query is not UTF-8.
     """
-    values = request.args.getlist(name)
+    try:
+        values = request.args.getlist(name)
+    except UnicodeDecodeError:
+        raise BadRequest("The query is not valid.") from None
     if len(values) > 1:
         raise InvalidPaging(f"{name} must be given once.")
     return values[0] if values else None

@@ -85,6 +85,21 @@ def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_pat
     assert "\nbob@example.com,tok_" in done.stdout
 
 
+def test_the_doctor_prints_what_its_page_shows(server, tmp_path):
+    (example,) = blocks((ROOT / "docs" / "doctor.md").read_text(encoding="utf-8"), "text")
+    url = f"http://127.0.0.1:{server}"
+    command = [sys.executable, "-c", "from mailtrack.cli import main; main()", "doctor", "--url", url]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    printed = done.stdout.replace(url, "http://127.0.0.1:8000").replace(str(tmp_path), "/srv/mailtrack")
+    assert [line for line in printed.splitlines() if not _MACHINES_OWN.search(line)] == [
+        line for line in example.splitlines()[1:] if not _MACHINES_OWN.search(line)
+    ]
+
+
+# What the doctor tells of SQLite, the disk and the rules, and how many outcomes there are with that.
+_MACHINES_OWN = re.compile(r"^\w+ +(sqlite|disk|spool-disk|rules) |-> (Keep backups|Make room)|^ok: ")
+
+
 @pytest.mark.parametrize(
     "code",
     [

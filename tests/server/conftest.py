@@ -142,6 +142,12 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def find_port():
+    """Finds a port that nobody listens on."""
+    return free_port
+
+
 def _wait_until_ready(server: Server) -> None:
     for _ in range(600):
         try:

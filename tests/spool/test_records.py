@@ -128,6 +128,8 @@ class TestForeignLinesAreUnreadable:
             pytest.param(0, "2", id="version"),
             pytest.param(2, "yesterday", id="no time"),
             pytest.param(2, "", id="empty time"),
+            pytest.param(2, "2025-11-06T12:00:00.000", id="time without a zone"),
+            pytest.param(2, "2025-11-06T12:00:00.000+01:00", id="time of another zone"),
         ],
     )
     def test_a_field_that_can_not_be(self, field: int, value: str) -> None:

@@ -33,6 +33,11 @@ every_page_request = pytest.mark.parametrize(("method", "path", "body"), PAGE_RE
 every_request = pytest.mark.parametrize(("method", "path", "body"), JSON_REQUESTS + PAGE_REQUESTS)
 
 
+@pytest.mark.parametrize("path", ["/", "/api/v1/pixels", "/static/style.css"])
+def test_a_query_that_is_no_utf_8_is_refused(client, path):
+    assert client.get(path, environ={"QUERY_STRING": "cursor=\x80"}).status == 400
+
+
 @pytest.fixture
 def ask(make_client, broken):
     """Sends a request to an application whose storage raises an error on everything."""

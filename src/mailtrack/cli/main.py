@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mailtrack.cli.doctor import doctor
 from mailtrack.cli.keys import keys
 from mailtrack.cli.opens import opens
 from mailtrack.cli.pixels import pixels
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens, report, rejudge, keys, spool):
+for command in (serve, pixels, recipients, opens, report, rejudge, keys, spool, doctor):
     main.add_command(command)

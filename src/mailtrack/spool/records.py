@@ -6,7 +6,7 @@ The fields are separated by tabs, `-` stands for none, and the text is UTF-8. No
 texts are cleaned when the hit is made. The checksum is over all before it, so that a damaged line is noticed.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zlib import crc32
 
 from mailtrack.errors import MailtrackError
@@ -58,13 +58,14 @@ def from_line(line: bytes) -> Hit:
         raise UnreadableRecord("the checksum is wrong")
     try:
         version, hit_id, at, pixel, token, ip, user_agent, referer, signs = body.decode().split("\t")
-        if version != _VERSION:
+        arrived = datetime.fromisoformat(at)
+        if version != _VERSION or arrived.tzinfo is not UTC:
             raise UnreadableRecord("not a record of this version")
         return Hit(
             id=hit_id,
             pixel=pixel,
             token=None if token == _NONE else token,
-            at=datetime.fromisoformat(at),
+            at=arrived,
             ip=None if ip == _NONE else ip,
             user_agent=user_agent,
             referer=referer,

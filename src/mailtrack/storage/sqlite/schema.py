@@ -221,7 +221,7 @@ def prepare(path: Path) -> None:
     except OSError as error:
         raise StorageError(f"{path} can't be used: {error.strerror}.") from error
     with translated():
-        _check_ours(path)
+        check_ours(path)
         connection = connect(path)
         try:
             _migrate(connection, path)
@@ -229,7 +229,13 @@ def prepare(path: Path) -> None:
             connection.close()
 
 
-def _check_ours(path: Path) -> None:
+def check_ours(path: Path) -> None:
+    """Make sure that a file is a database of mailtrack, without changing anything.
+
+    Raises:
+        StorageError: it is not.
+        sqlite3.Error: it can't be read, or is damaged.
+    """
     # Looked at as immutable: SQLite then does not do to a foreign file what a journal beside it asks for. Reading the
     # header without SQLite would drop the locks that this process may hold on the file.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -268,7 +274,7 @@ def _create(path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
-    if unknown := {row.name for row in migrations.applied(db)} - _all_names():
+    if unknown := {row.name for row in migrations.applied(db)} - all_names():
         raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")
@@ -284,6 +290,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _all_names() -> set[str]:
+def all_names() -> set[str]:
+    """Return the names of all migrations that this version knows."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:
         return {migration.name for migration in migrations.pending(empty)}

@@ -1,0 +1,171 @@
+"""What can be wrong with a database file."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+
+from mailtrack import Tracker, open_storage
+from mailtrack.doctor.database import check_database, check_sqlite
+from mailtrack.storage.sqlite import connections
+from mailtrack.storage.sqlite.inspection import Inspection, may_damage_wal
+from mailtrack.testing import FakeClock
+
+GOOD = {"database": "ok", "tables": "ok", "journal": "ok", "durability": "ok", "integrity": "ok"}
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A database with a pixel and recipients, to be copied."""
+    path = tmp_path_factory.mktemp("model") / "mailtrack.db"
+    with open_storage(f"sqlite:///{path}") as storage:
+        tracker = Tracker(storage, clock=FakeClock())
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.generate_tokens(pixel.id, [f"ann{number}@example.org" for number in range(2000)])
+        tracker.record(pixel.id)
+    return path
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    return shutil.copy(model, tmp_path / "mailtrack.db")
+
+
+@pytest.fixture
+def check(path, outcomes):
+    """Tells which outcomes are not `ok`."""
+    return lambda **options: {
+        name: outcome for name, outcome in outcomes(check_database(path, **options)).items() if outcome != "ok"
+    }
+
+
+def change(path, *statements):
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def test_a_database_of_ours_is_fine(path, outcomes):
+    assert outcomes(check_database(path)) == GOOD
+
+
+def test_it_is_left_as_it_was(path):
+    before = path.read_bytes()
+    list(check_database(path))
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == ["mailtrack.db"]
+
+
+def test_one_that_is_missing_is_not_made(check, path):
+    path.unlink()
+    assert check() == {"database": "failed"}
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"no database" * 100, bytes(4096)], ids=["empty", "text", "zeros"])
+def test_one_that_is_none_is_left_alone(check, path, data):
+    path.write_bytes(data)
+    assert check() == {"database": "failed"}
+    assert path.read_bytes() == data
+
+
+def test_a_folder_in_its_place_fails(check, path):
+    path.unlink()
+    path.mkdir()
+    assert check() == {"database": "failed"}
+
+
+def test_a_foreign_one_fails(check, path):
+    change(path, "PRAGMA application_id = 1")
+    assert check() == {"database": "failed"}
+
+
+def test_a_damaged_page_is_found(check, path):
+    data = bytearray(path.read_bytes())
+    pages = len(data) // 4096
+    for page in range(pages - 10, pages):
+        data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    assert check()["integrity"] == "failed"
+
+
+def test_a_damaged_first_page_ends_the_look(check, path):
+    data = bytearray(path.read_bytes())
+    data[100:4096] = b"\xff" * 3996
+    path.write_bytes(data)
+    assert check()["database"] == "failed"
+
+
+def test_damaged_first_tables_end_the_look(path, outcomes):
+    data = bytearray(path.read_bytes())
+    data[4096 : 10 * 4096] = b"\xff" * 9 * 4096
+    path.write_bytes(data)
+    found = list(check_database(path))
+    assert outcomes(found) == {"database": "ok", "integrity": "failed"}
+    assert "can't be read" in found[-1].found
+
+
+def test_the_look_for_damage_ends_in_time(check):
+    assert check(seconds=-1) == {"integrity": "skipped"}
+
+
+def test_an_older_one_is_a_warning_and_is_not_changed(check, path):
+    change(path, "DELETE FROM _sqlite_migrations WHERE name LIKE 'm003%'")
+    before = path.read_bytes()
+    assert check() == {"tables": "warning"}
+    assert path.read_bytes() == before
+
+
+def test_a_newer_one_fails(check, path):
+    change(path, "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mailtrack', 'm999', '')")
+    assert check() == {"tables": "failed"}
+
+
+def test_another_journal_mode_fails(check, path):
+    change(path, "PRAGMA journal_mode = DELETE")
+    assert check() == {"journal": "failed"}
+
+
+def test_one_that_is_locked_fails(check, path, monkeypatch):
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert check() == {"database": "failed"}
+
+
+def test_a_sqlite_that_does_not_do_as_told_fails(check, monkeypatch):
+    monkeypatch.setattr(connections, "_PRAGMAS", ("PRAGMA synchronous = OFF",))
+    assert check() == {"durability": "failed"}
+
+
+def test_the_newest_open_is_told(path):
+    with Inspection(path) as inspection:
+        assert inspection.newest_open() == FakeClock()()
+        assert inspection.newest_open() < datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [
+        ((3, 30, 1), "failed"),
+        ((3, 31, 0), "warning"),
+        ((3, 40, 1), "warning"),
+        ((3, 44, 5), "warning"),
+        ((3, 44, 6), "ok"),
+        ((3, 45, 9), "warning"),
+        ((3, 50, 6), "warning"),
+        ((3, 50, 7), "ok"),
+        ((3, 51, 2), "warning"),
+        ((3, 51, 3), "ok"),
+        ((3, 53, 0), "ok"),
+        ((4, 0, 0), "ok"),
+    ],
+)
+def test_versions_of_sqlite_with_known_faults_are_told(outcomes, version, outcome):
+    assert outcomes([check_sqlite(version)]) == {"sqlite": outcome}
+
+
+def test_each_version_before_the_fix_may_damage():
+    assert may_damage_wal((3, 7, 0))

@@ -1,0 +1,190 @@
+"""What is fed with bytes from strangers. Each target raises an error only where something is wrong with the program.
+
+`test_targets.py` runs them in the ordinary suite, `cover.py` with atheris, which looks for ways through the code.
+"""
+
+import io
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from zlib import crc32
+
+from werkzeug.exceptions import HTTPException
+
+from mailtrack.addresses import canonical
+from mailtrack.errors import InvalidEmail, InvalidImage, InvalidInput, InvalidPaging, InvalidRules
+from mailtrack.images import check_upload
+from mailtrack.model import clean_text, parse_ip
+from mailtrack.spool.records import UnreadableRecord, from_line, to_line
+from mailtrack.storage import cursors
+from mailtrack.tokens import parse_pixel_key, parse_token
+from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
+from mailtrack_wsgi import address_lists, beacon
+from mailtrack_wsgi.bodies import read_json, read_pixel_form, read_recipients_form
+from mailtrack_wsgi.clients import Proxies
+
+Target = Callable[[bytes], None]
+
+_JUDGE = Judge()
+
+
+def record(data: bytes) -> None:
+    """A line of the spool, with a checksum that is right: the rest may be anything."""
+    with suppress(UnreadableRecord):
+        from_line(data)
+    body = data + b"\t"
+    with suppress(UnreadableRecord):
+        hit = from_line(b"%b%08x\n" % (body, crc32(body)))
+        assert hit.at.tzinfo is UTC
+        assert from_line(to_line(hit)).id == hit.id
+
+
+def query(data: bytes) -> None:
+    """The query of a tracking URL."""
+    token = beacon._token(data.decode("latin-1"))
+    assert parse_token(token) in (None, token)
+
+
+def pixel(data: bytes) -> None:
+    """The name of a pixel in a URL."""
+    key = parse_pixel_key(data.decode("latin-1"))
+    assert key is None or parse_pixel_key(key) == key
+
+
+def address(data: bytes) -> None:
+    """An e-mail address."""
+    with suppress(InvalidEmail):
+        email = canonical(data.decode("utf-8", "surrogateescape"))
+        assert canonical(email) == email
+        email.encode()
+
+
+def addresses(data: bytes) -> None:
+    """A file of addresses."""
+    found = address_lists.parse(address_lists.decode(data))
+    assert len(set(found.addresses)) == len(found.addresses)
+    assert all(canonical(email) == email for email in found.addresses)
+    assert all(len(line.text) <= 80 and line.number >= 1 for line in found.rejected)
+
+
+def forwarded(data: bytes) -> None:
+    """What proxies say."""
+    trusted, *values = data.decode("latin-1").split("\n")
+    names = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_HOST", "SCRIPT_NAME")
+    environ = {"wsgi.url_scheme": "http", "SERVER_NAME": "a", "SERVER_PORT": "80", "REMOTE_ADDR": "192.0.2.1"}
+    environ |= dict(zip(names, values, strict=False))
+    proxies = Proxies(len(trusted) % 3)
+    found = proxies.address(environ)
+    assert found is not None
+    assert parse_ip(found) == found
+    with suppress(HTTPException):
+        base = proxies.urls(environ).base
+        assert base.isascii()
+        assert base.startswith(("http://", "https://"))
+        assert not any(char in base for char in "\"'<> \\")
+
+
+def ip(data: bytes) -> None:
+    """The IP address of a client, and a network in which it may be."""
+    found = parse_ip(data.decode("latin-1"))
+    if found is not None:
+        assert parse_ip(found) == found
+        assert found in Networks([found])
+
+
+def user_agent(data: bytes) -> None:
+    """What a client calls itself."""
+    text = clean_text(beacon._text(data.decode("latin-1")))
+    assert text.isprintable()
+    name_client(text, _JUDGE.judge(text))
+
+
+def image(data: bytes) -> None:
+    """An upload."""
+    with suppress(InvalidImage):
+        once = check_upload(data)
+        assert check_upload(once.data).media_type == once.media_type
+
+
+def form(data: bytes) -> None:
+    """A form with a boundary that is right."""
+    for read in (read_pixel_form, read_recipients_form):
+        with suppress(HTTPException, InvalidInput):
+            read(_request("multipart/form-data; boundary=b", data))
+
+
+def request_of_any_type(data: bytes) -> None:
+    """A request to create a pixel, whose first line is its media type."""
+    media_type, _, body = data.partition(b"\n")
+    with suppress(HTTPException, InvalidInput):
+        read_pixel_form(_request(media_type.decode("latin-1"), body))
+
+
+def json(data: bytes) -> None:
+    """A body in JSON."""
+    with suppress(HTTPException):
+        assert isinstance(read_json(_request("application/json", data)), dict)
+
+
+def rules(data: bytes) -> None:
+    """A file of rules."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rules.toml"
+        path.write_bytes(data)
+        with suppress(InvalidRules):
+            Judge(load_rules(path, base=default_rules())).judge("Mozilla/5.0", ip="192.0.2.1")
+
+
+def networks(data: bytes) -> None:
+    """A file of networks."""
+    with suppress(InvalidRules):
+        assert "no address" not in Networks.from_lines(data.decode("utf-8-sig", "replace").splitlines())
+
+
+def cursor(data: bytes) -> None:
+    """A cursor."""
+    with suppress(InvalidPaging):
+        assert 0 <= cursors.to_place(data.decode("latin-1")) < 2**63
+
+
+def _request(media_type: str, body: bytes) -> dict[str, object]:
+    return {"CONTENT_TYPE": media_type, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+
+
+_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000b4944415478da63600002000005"
+    "0001e9fad8d80000000049454e44ae426082"
+)
+_GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0\x3b"
+
+TARGETS: dict[Target, list[bytes]] = {
+    record: [
+        b"1\t0\t2025-11-06T12:00:00.000Z\ta1b2c3d4\t-\t192.0.2.1\tMozilla\t\t-",
+        b"1\t0\t20251106\t0\t-\t-\t\t\t-",
+    ],
+    query: [b"token=tok_0123456789abcdef0123456789abcdef", b"a=b&token=tok%5F%ff&token=", b"token=%00%"],
+    pixel: [b"a1b2c3d4-e5f6-7890-1234-567890abcdef", b"A1B2C3D4"],
+    address: [b"ann@example.org", b'"a b"@example.org', "jörg@müller.example".encode(), b"a@[192.0.2.1]"],
+    addresses: [b"Email;Name\r\nann@example.org;Ann\r\n", b"Ann <ann@example.org>, bob@example.com", b'"a@b.com\n"'],
+    forwarded: [
+        b"1\n192.0.2.1\nhttps\nexample.org:80\nexample.com\n/track",
+        b"2\n[2001:db8::1]:80, 192.0.2.1:1\n\n[::1]",
+    ],
+    ip: [b"192.0.2.1", b"::ffff:192.0.2.1", b"fe80::1%eth0", b"2001:db8::1"],
+    user_agent: [b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1", b"\xff\x1b[31m"],
+    image: [_PNG, _GIF, b"\xff\xd8\xff\xe0\0\x10JFIF", b"RIFF\x1a\0\0\0WEBPVP8L"],
+    form: [b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nSpring\r\n--b--\r\n'],
+    request_of_any_type: [
+        b"application/x-www-form-urlencoded\nname=Spring",
+        b'application/json; charset=utf8\n{"name": 1}',
+    ],
+    json: [b'{"emails": ["ann@example.org"]}', b'{"a": NaN}', b"[" * 3000, b'"\xed\xa0\x80"', b"9" * 5000],
+    rules: [
+        b'version = 1\n[[rules]]\ncode = "a"\nkind = "bot"\ncertainty = "certain"\nrank = 1\ntext = "A."\nsign = "late"'
+    ],
+    networks: [b"192.0.2.0/24\n# a comment\n2001:db8::/32,US,,\n", b"0.0.0.0/0\n::/0"],
+    cursor: [b"1", b"999999999999999999", b"-1"],
+}
+"""The targets, each with some input to begin with."""

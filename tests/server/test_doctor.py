@@ -1,0 +1,44 @@
+"""`mailtrack doctor` against the reference server."""
+
+import pytest
+
+from mailtrack.doctor import examine
+from mailtrack.settings import Settings
+
+
+@pytest.fixture
+def check(server):
+    """Tells what the doctor finds about the server, but for what is well."""
+
+    def tell(**given):
+        settings = Settings(
+            database=f"sqlite:///{server.folder}/mailtrack.db", base_url=f"http://127.0.0.1:{server.port}", **given
+        )
+        found = {one.check: one for one in examine(settings)}
+        assert "recording" in found
+        return {name: one.outcome.value for name, one in found.items() if one.outcome != "ok"}
+
+    return tell
+
+
+# The server of these tests trusts a proxy that is not there, has no TLS and no keys, and SQLite is the system's.
+EXPECTED = {
+    "keys": "warning",
+    "https": "warning",
+    "certificate": "skipped",
+    "access": "warning",
+    "forged-address": "failed",
+}
+
+
+def test_it_finds_what_is_wrong_and_nothing_else(check):
+    found = check()
+    found.pop("sqlite", None)
+    assert found == EXPECTED
+
+
+def test_it_leaves_nothing_behind(check, server):
+    with server.stored() as tracker:
+        before = [pixel.id for pixel in tracker.iter_pixels()]
+        check()
+        assert [pixel.id for pixel in tracker.iter_pixels()] == before
