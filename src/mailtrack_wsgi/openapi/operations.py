@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mailtrack.tracker import DEFAULT_LIMIT, DEFAULT_TOP, MAX_LIMIT, MAX_TOP
+from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT
+from mailtrack.report import DEFAULT_TOP
+from mailtrack.storage.protocol import MAX_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi.examples import ANN, PIXEL

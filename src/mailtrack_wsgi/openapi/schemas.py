@@ -5,7 +5,7 @@ from typing import Any
 from mailtrack.addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from mailtrack.model import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, Certainty, VerdictKind
 from mailtrack.report import HOURS_TOLD
-from mailtrack.tracker import MAX_TOP
+from mailtrack.storage.protocol import MAX_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS, MAX_PROBLEMS
 
 Schema = dict[str, Any]
