@@ -90,37 +90,32 @@ class TestSigns:
         (hit,) = _hits(1)
         assert _signs(examiner, [hit, hit]) == [(), ()]
 
-    def test_hits_given_again_get_what_they_got_before(self, examiner: Examiner) -> None:
+    def test_hits_that_were_expected_again_get_what_they_got_before(self, examiner: Examiner) -> None:
         hits = _hits(3)
         first = _examine(examiner, hits)
-        assert [_examine(examiner, hits), _examine(examiner, hits[:2])] == [first, first[:2]]
+        for again in (hits, hits, hits[:2]):
+            examiner.expect_again(first)
+            assert _examine(examiner, again) == first[: len(again)]
 
-    def test_hits_given_again_among_new_ones_get_what_they_got_before(self, examiner: Examiner) -> None:
+    def test_hits_expected_again_among_new_ones_get_what_they_got_before(self, examiner: Examiner) -> None:
         old, later = _hits(2)[:1], _hits(3)[2:]
-        before = _signs(examiner, old)
-        assert _signs(examiner, old + later) == [*before, ("repeat",)]
+        examiner.expect_again(before := _examine(examiner, old))
+        assert _signs(examiner, old + later) == [before[0].signs, ("repeat",)]
 
-    def test_what_is_stored_is_forgotten(self, examiner: Examiner) -> None:
+    def test_others_are_others(self, examiner: Examiner) -> None:
         hits = _hits(1)
         _examine(examiner, hits)
-        examiner.stored(hits)
-        assert _signs(examiner, hits) == [("repeat",)]  # it is another one now
+        assert _signs(examiner, hits) == [("repeat",)]
 
     def test_what_nobody_ever_stores_does_not_pile_up(
         self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(examiner_module, "_MAX_SEEN", 3)
         lost, *others = _hits(4)
-        _examine(examiner, [lost])
-        _examine(examiner, others)
+        examiner.expect_again(_examine(examiner, [lost]))
+        examiner.expect_again(_examine(examiner, others))
         assert _signs(examiner, others) == [("repeat",)] * 3
         assert _signs(examiner, [lost]) == [("repeat",)]
-
-    def test_more_hits_at_once_than_are_remembered_are_examined_all_the_same(
-        self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(examiner_module, "_MAX_SEEN", 3)
-        assert _signs(examiner, _hits(5)) == [(), *[("repeat",)] * 4]
 
     def test_a_failed_store_does_not_change_what_is_stored_later(self, memory: Storage) -> None:
         tracker = Tracker(memory)
@@ -162,21 +157,13 @@ class TestThreads:
         found = at_once([partial(_examine, examiner, mine) for mine in own])
         assert [[one.id for one in opens] for opens in found] == [[hit.id for hit in mine] for mine in own]
 
-    def test_all_get_the_same_for_the_same_hits(self, examiner: Examiner) -> None:
-        hits = _hits(100)
-        first, *others = at_once([partial(_signs, examiner, hits)] * 8)
-        assert first == [(), *[("repeat",)] * 99]
-        assert others == [first] * 7
+    def test_what_is_expected_again_by_some_is_theirs(self, examiner: Examiner) -> None:
+        def fail_and_try_again(mine: list[Hit]) -> tuple[list[Open], list[Open]]:
+            examiner.expect_again(before := _examine(examiner, mine))
+            return before, _examine(examiner, mine)
 
-    def test_what_is_stored_by_some_leaves_that_of_others(self, examiner: Examiner) -> None:
-        def store(mine: list[Hit]) -> list[tuple[str, ...]]:
-            before = _signs(examiner, mine)
-            examiner.stored(mine[::2])
-            return [
-                signs for again, signs in zip(_signs(examiner, mine[1::2]), before[1::2], strict=True) if again != signs
-            ]
-
-        assert at_once([partial(store, _hits(50)) for _ in range(8)]) == [[]] * 8
+        for before, after in at_once([partial(fail_and_try_again, _hits(50)) for _ in range(8)]):
+            assert after == before
 
 
 class TestJudgingAgain:

@@ -44,8 +44,7 @@ class Examiner:
         self._given = judge
         self._patterns = patterns or Patterns()
         self._lock = ForkSafeLock()
-        # What hits show that are not stored yet, by their ids. Some may never be: their storage failed, and nobody has
-        # kept them.
+        # What hits show that could not be stored, by their ids. Some may never be: nobody has kept them.
         self._seen: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     @cached_property
@@ -59,7 +58,7 @@ class Examiner:
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.
 
-        A hit may be given again, as long as it was not told to be `stored`: it gets what it got before, unless 50,000
+        A hit may be given again where its open was told to `expect_again`: it gets what it got before, unless 50,000
         others came meanwhile.
         """
         return [
@@ -68,11 +67,13 @@ class Examiner:
             if target is not None
         ]
 
-    def stored(self, hits: Sequence[Hit]) -> None:
-        """Forget hits that will not come again."""
+    def expect_again(self, opens: Iterable[Open]) -> None:
+        """Remember what opens show whose hits come again, because they could not be stored."""
         with self._lock:
-            for hit in hits:
-                self._seen.pop(hit.id, None)
+            for one in opens:
+                self._seen[one.id] = one.signs
+            while len(self._seen) > _MAX_SEEN:
+                self._seen.popitem(last=False)
 
     def examine_again(self, stored: Open) -> Judgement:
         """Judge a stored open as if it came now."""
@@ -94,14 +95,12 @@ class Examiner:
 
     def _signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         with self._lock:
+            known = {hit.id: self._seen.pop(hit.id) for hit in hits if hit.id in self._seen}
             # By their ids: one that is given twice is no repeat of itself.
-            new = list({hit.id: hit for hit in hits if hit.id not in self._seen}.values())
-            for hit, shown in zip(new, self._patterns.signs(new), strict=True):
-                self._seen[hit.id] = hit.signs + shown
-            found = [self._seen[hit.id] for hit in hits]
-            while len(self._seen) > _MAX_SEEN:
-                self._seen.popitem(last=False)
-            return found
+            new = {hit.id: hit for hit in hits if hit.id not in known}
+            shown = self._patterns.signs(list(new.values()))
+        known.update((hit.id, hit.signs + more) for hit, more in zip(new.values(), shown, strict=True))
+        return [known[hit.id] for hit in hits]
 
     def _open(self, hit: Hit, target: Target, signs: tuple[str, ...]) -> Open:
         made_at = target.token_made_at

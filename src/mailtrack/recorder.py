@@ -70,9 +70,11 @@ class Recorder:
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new."""
         opens = self._examiner.examine(hits, self._storage.resolve(hits))
-        added = self._storage.add_opens(opens) if opens else 0
-        self._examiner.stored(hits)
-        return added
+        try:
+            return self._storage.add_opens(opens) if opens else 0
+        except Exception:
+            self._examiner.expect_again(opens)
+            raise
 
     def _new_line(
         self, pixel: str, token: str | None, ip: str | None, user_agent: str, referer: str, signs: Collection[str]

@@ -53,7 +53,7 @@ class Judge:
         self.counted = _to_kinds(counted)
         # A method with a cache would keep every judge alive.
         self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_prepare(self.table)))
-        self._networks = lru_cache(_CACHED_ADDRESSES)(partial(_networks_with, self.table))
+        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, self.table))
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -78,9 +78,7 @@ class Judge:
             A verdict whose first reason is the code of the rule that decided; the second signs that held follow. Where
             no rule holds it is `unknown`, for the reason `no-rule`.
         """
-        shown = self._networks(ip) if ip is not None else _NOTHING
-        if signs:
-            shown |= SIGNS.intersection(signs)
+        shown = self._shown(ip, tuple(signs))
         if age is not None and 0 <= age < self.window:
             shown |= _EARLY
         return self._decide(user_agent[:MAX_TEXT_LENGTH], shown)
@@ -90,7 +88,6 @@ class Judge:
         return verdict.kind in self.counted
 
 
-_NOTHING: frozenset[str] = frozenset()
 _EARLY = frozenset({EARLY})
 
 
@@ -147,9 +144,12 @@ def _decide(rules: list[_Prepared], otherwise: Verdict, user_agent: str, shown: 
     return otherwise
 
 
-def _networks_with(table: RuleTable, ip: str) -> frozenset[str]:
-    """Return the networks of a table in which an address is, as the names of signs."""
-    return frozenset(NETWORK + name for name, networks in table.networks.items() if ip in networks)
+def _shown(table: RuleTable, ip: str | None, signs: tuple[str, ...]) -> frozenset[str]:
+    """Return the signs that a table may know, and the networks in which an address is, as the names of signs."""
+    found = SIGNS.intersection(signs)
+    if ip is None:
+        return found
+    return found.union(NETWORK + name for name, networks in table.networks.items() if ip in networks)
 
 
 def _to_kinds(counted: Collection[VerdictKind | str]) -> frozenset[VerdictKind]:
