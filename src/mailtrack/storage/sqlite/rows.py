@@ -1,7 +1,7 @@
 """Rows of the tables to values of the model, and back."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -86,23 +86,30 @@ def to_open(row: Sequence[Any], pixel_id: str) -> Open:
     )
 
 
-def from_open(new: Open, pixel: int, number: int, at: int) -> tuple[object, ...]:
-    """Make the columns of `NEW_OPEN`, given the time of the open in milliseconds."""
-    return (
-        pixel,
-        number,
-        new.id,
-        new.recipient_id,
-        at,
-        new.ip,
-        new.user_agent,
-        new.referer,
-        " ".join(new.signs),
-        None if new.age is None else round(new.age * 1000),
-        new.counted,
-        *from_verdict(new.verdict),
-        *from_client(new.client),
-    )
+def from_opens(
+    opens: Sequence[Open], pixel: int, numbers: Iterable[int], times: Iterable[int]
+) -> Iterator[tuple[object, ...]]:
+    """Make the columns of `NEW_OPEN` for each open, given their numbers and times in milliseconds."""
+    alike: dict[tuple[int, int], tuple[object, ...]] = {}  # verdicts and clients are few objects: by identity
+    for new, number, at in zip(opens, numbers, times, strict=False):
+        key = (id(new.verdict), id(new.client))
+        judged = alike.get(key)
+        if judged is None:
+            judged = alike[key] = (*from_verdict(new.verdict), *from_client(new.client))
+        yield (
+            pixel,
+            number,
+            new.id,
+            new.recipient_id,
+            at,
+            new.ip,
+            new.user_agent,
+            new.referer,
+            " ".join(new.signs),
+            None if new.age is None else round(new.age * 1000),
+            new.counted,
+            *judged,
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -5,12 +5,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import count, repeat
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken, StorageError
 from mailtrack.model import (
     ApiKey,
     DayCount,
@@ -219,29 +219,14 @@ class SQLiteStorage:
         by_pixel: defaultdict[str, dict[str, Open]] = defaultdict(dict)
         for new in opens:
             by_pixel[new.pixel_id].setdefault(new.id, new)
-        with self._connections.writing() as db:
-            return sum(self._add_opens(db, pixel_id, batch) for pixel_id, batch in by_pixel.items())
-
-    @staticmethod
-    def _add_opens(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> int:
-        """Add the opens of one pixel, given by their ids, and count them."""
-        found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
-        if found is None:
-            return 0
-        pixel, last = found
-        db.execute("SAVEPOINT adding")
         try:
-            new, times = _insert_opens(db, pixel, last, list(batch.values()))
-        except sqlite3.IntegrityError:  # some are there already, as after a crash; to look first would cost each batch
-            db.execute("ROLLBACK TO adding")
-            for (present,) in db.execute(
-                "SELECT o.id FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
-                (json.dumps(list(batch)), pixel),
-            ).fetchall():
-                del batch[present]
-            new, times = _insert_opens(db, pixel, last, list(batch.values()))
-        counts.add(db, pixel, Tally(new, times))
-        return len(new)
+            with self._connections.writing() as db:
+                return sum(_add_opens(db, pixel_id, batch) for pixel_id, batch in by_pixel.items())
+        except _AlreadyThere:  # some are, as after a crash; to look for them first would cost each batch
+            with self._connections.writing() as db:
+                for pixel_id, batch in by_pixel.items():
+                    _drop_present(db, pixel_id, batch)
+                return sum(_add_opens(db, pixel_id, batch) for pixel_id, batch in by_pixel.items())
 
     def list_opens(
         self,
@@ -343,14 +328,41 @@ class SQLiteStorage:
         self.close()
 
 
-def _insert_opens(db: sqlite3.Connection, pixel: int, last: int, new: list[Open]) -> tuple[list[Open], list[int]]:
-    """Insert opens of a pixel behind the last one, and return them with their times."""
+class _AlreadyThere(StorageError):
+    """An open that is to be added is there."""
+
+
+def _add_opens(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> int:
+    """Add the opens of one pixel, given by their ids, and count them.
+
+    Raises:
+        _AlreadyThere: one of them is there.
+    """
+    found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+    if found is None:
+        return 0
+    pixel, last = found
+    new = list(batch.values())
     times = [to_milliseconds(one.opened_at) for one in new]
-    db.executemany(
-        f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
-        map(rows.from_open, new, repeat(pixel), count(last + 1), times),
-    )
-    return new, times
+    try:
+        db.executemany(
+            f"INSERT INTO opens ({rows.NEW_OPEN}) VALUES ({_marks(rows.NEW_OPEN)})",
+            rows.from_opens(new, pixel, count(last + 1), times),
+        )
+    except sqlite3.IntegrityError as error:
+        raise _AlreadyThere(f"SQLite: {error}") from error
+    counts.add(db, pixel, Tally(new, times))
+    return len(new)
+
+
+def _drop_present(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> None:
+    """Drop from a batch the opens that are there."""
+    for (present,) in db.execute(
+        "SELECT o.id FROM json_each(?) w CROSS JOIN pixels p ON p.id = ?"
+        " CROSS JOIN opens o ON o.pixel = p.pixel AND o.id = w.value",
+        (json.dumps(list(batch)), pixel_id),
+    ).fetchall():
+        del batch[present]
 
 
 def _require(row: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from mailtrack.delays import to_bucket
-from mailtrack.model import Client, Facet, Open, Verdict
+from mailtrack.model import REPEAT, Client, Facet, Open, Verdict
 
 _HOUR = 3_600_000
 
@@ -56,9 +56,10 @@ class Tally:
     def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
         self.recipients: dict[str, Span] = {}
         self.counted_recipients: dict[str, Span] = {}
-        alike: dict[tuple[int, int, int, bool], list[Open]] = {}  # verdicts and clients are few objects: by identity
+        # Verdicts and clients are few objects, so what is alike is found by their identity.
+        alike: dict[tuple[int, int, int, bool, bool], list[Open]] = {}
         for one, at in zip(opens, times, strict=True):
-            key = (at - at % _HOUR, id(one.verdict), id(one.client), one.counted)
+            key = (at - at % _HOUR, id(one.verdict), id(one.client), one.counted, REPEAT in one.signs)
             if found := alike.get(key):
                 found.append(one)
             else:
@@ -72,10 +73,11 @@ class Tally:
         self.views: Count = (0, 0)
         self.hours: defaultdict[tuple[int, str], Count] = defaultdict(lambda: (0, 0))
         self.facets: defaultdict[tuple[str, str], Count] = defaultdict(lambda: (0, 0))
-        for (hour, _, _, counted), group in alike.items():
+        for (hour, _, _, counted, is_repeat), group in alike.items():
             verdict, client = group[0].verdict, group[0].client
-            self.views = _sum(self.views, _count(sum(one.is_view for one in group), counted=counted))
             count = _count(len(group), counted=counted)
+            if not is_repeat:
+                self.views = _sum(self.views, count)
             self.hours[hour, verdict.kind.value] = _sum(self.hours[hour, verdict.kind.value], count)
             for name in to_facets(verdict, client):
                 self.facets[name] = _sum(self.facets[name], count)
