@@ -13,13 +13,10 @@ from mailtrack.keys import find_key, from_text
 from mailtrack.model import ApiKey
 from mailtrack.times import now
 from mailtrack.urls import Urls
-from mailtrack_wsgi.site import Site
+from mailtrack_wsgi.site import KEY, Site
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-KEY = "mailtrack.key"
-"""Where the WSGI environment tells the id of the key that a request was made with."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
