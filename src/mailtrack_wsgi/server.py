@@ -5,6 +5,7 @@ import socket
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mailtrack.errors import MailtrackError
 from mailtrack.settings import Settings
@@ -22,6 +23,8 @@ _MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whateve
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
+
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _NEEDS_KEY = (
     "Whoever reaches {} could see and delete everything. Create a key for this database with `mailtrack keys create`,"
@@ -97,6 +100,14 @@ def _check_address(host: str, port: int) -> str:
         raise ServerError(f"Can't listen on {host}, port {port}: {error.strerror}.") from error
 
 
+def _own_hosts(settings: Settings) -> list[str] | None:
+    """Return the names of a server without keys, `None` where it can't know them."""
+    if settings.allow_anonymous or settings.trusted_proxies:
+        return None
+    base_url = [] if settings.base_url is None else [str(urlsplit(settings.base_url).hostname)]
+    return [*_LOCAL_HOSTS, settings.host.lower(), *base_url]
+
+
 def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
     storage = open_storage(settings.database)
@@ -105,6 +116,7 @@ def _load(settings: Settings, keys: bool) -> Application:
     return create_app(
         tracker,
         stored_keys=keys,
+        hosts=None if keys else _own_hosts(settings),
         trusted_proxies=settings.trusted_proxies,
         rate_limit_storage=settings.rate_limit_storage,
         max_slow=_MAX_SLOW,
