@@ -109,9 +109,11 @@ def create_app(
             of the server's threads is there for the tracker. At most half of the threads of a process, say.
 
     Raises:
-        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `rate_limit_storage` can't be used;
-            `max_slow` is below 1.
+        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
+            can't be used; `max_slow` is below 1.
     """
+    if isinstance(hosts, str):
+        raise InvalidSetting("hosts", "must be several names, as in [name]")
     if max_slow < 1:
         raise InvalidSetting("max_slow", "must be at least 1")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]

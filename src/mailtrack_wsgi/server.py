@@ -44,7 +44,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         on_start: called when the server listens, with whether it asks for keys.
 
     Raises:
-        InvalidSetting: the place to count requests for tokens can't be used.
+        InvalidSetting: the URL of the place to count requests for tokens can't be used.
         ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
             be used.
         StorageError: the storage can't be opened.

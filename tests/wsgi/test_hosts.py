@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailtrack import InvalidSetting
+
 BASE = "https://pixels.example.org/mail"
 
 BAD_HOSTS = [
@@ -194,3 +196,7 @@ class TestNames:
     def test_the_tracker_answers_to_all(self, client, pixel, opens):
         assert client.get(f"/tracker/{pixel.short_id}.png", headers={"Host": "evil.example.com"}).status == 200
         assert len(opens()) == 1
+
+    def test_one_text_is_refused(self, make_client):
+        with pytest.raises(InvalidSetting, match=r"^hosts: "):
+            make_client(hosts="localhost")
