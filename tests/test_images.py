@@ -350,7 +350,7 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize("format_", FORMATS)
     def test_a_picture_of_too_many_pixels(self, format_: str) -> None:
         data = _encode(PIL.Image.new("L", (3001, 2000)), format_)
-        with pytest.raises(InvalidImage, match="2,400,000 pixels" if format_ == "WEBP" else "6,000,000 pixels"):
+        with pytest.raises(InvalidImage, match="2,000,000 pixels" if format_ == "WEBP" else "6,000,000 pixels"):
             check_upload(data)
 
     def test_ten_thousand_frames(self) -> None:
@@ -405,8 +405,8 @@ def _gradients(mode: str, size: tuple[int, int]) -> PIL.Image.Image:
 
 def _noisy_webp() -> bytes:
     """Write the picture that costs most: its transparency can't be compressed."""
-    image = _gradients("RGBA", (1600, 1500))
-    image.putalpha(PIL.Image.frombytes("L", image.size, random.Random(1).randbytes(1600 * 1500)))
+    image = _gradients("RGBA", (1600, 1250))
+    image.putalpha(PIL.Image.frombytes("L", image.size, random.Random(1).randbytes(1600 * 1250)))
     return _encode(image, "WEBP", quality=5, method=0)
 
 

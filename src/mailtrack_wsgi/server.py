@@ -1,5 +1,6 @@
 """The reference server: mailtrack on granian."""
 
+import ctypes
 import ipaddress
 import socket
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ _MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whateve
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
+
+_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_LARGE = 1024 * 1024  # bytes; pictures and bodies are above it, all else below
 
 _NEEDS_KEY = (
     "Whoever reaches {} could see and delete everything. Create a key for this database with `mailtrack keys create`,"
@@ -99,6 +103,9 @@ def _check_address(host: str, port: int) -> str:
 
 def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
+    # Else glibc, once it has given back the memory of a large picture, keeps that of others, for each thread.
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()
