@@ -1,7 +1,7 @@
 """Who may do what: keys, and changes that a browser makes on behalf of another site."""
 
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,13 +13,10 @@ from mailtrack.keys import find_key, from_text
 from mailtrack.model import ApiKey
 from mailtrack.times import now
 from mailtrack.urls import Urls
-from mailtrack_wsgi.site import Site
+from mailtrack_wsgi.site import KEY, Site
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-KEY = "mailtrack.key"
-"""Where the WSGI environment tells the id of the key that a request was made with."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -99,6 +96,24 @@ def _given_key(environ: "WSGIEnvironment") -> str:
         except ValueError:
             return ""
     return ""
+
+
+def refuse_other_hosts(environ: "WSGIEnvironment", hosts: Collection[str]) -> None:
+    """Refuse a request under a name that is none of these.
+
+    A site may let its own name lead to the operator's machine (DNS rebinding). To a browser that is the same site then,
+    so it lets its pages read and change all that is there. The browser still says the name; programs may say none.
+
+    Raises:
+        BadRequest: it names another host.
+    """
+    host = environ.get("HTTP_HOST")
+    try:
+        allowed = not host or urlsplit(f"//{host}").hostname in hosts
+    except ValueError:  # brackets around no address
+        allowed = False
+    if not allowed:
+        raise BadRequest("The server does not answer under this name. Set its base URL, or make a key.")
 
 
 def refuse_cross_site(environ: "WSGIEnvironment", site: Site) -> None:

@@ -10,7 +10,6 @@ from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
 from mailtrack.report import DEFAULT_TOP
-from mailtrack_wsgi.access import KEY
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi import make_document
@@ -50,7 +49,7 @@ def delete_pixel(site: Site, _: Request, pixel: str) -> Response:
 def generate_tokens(site: Site, request: Request, pixel: str) -> Response:
     """`POST /api/v1/pixels/<pixel>/generate-tokens`."""
     environ = request.environ
-    allowance = site.limiter.ask(site.proxies.address(environ), key=environ.get(KEY))
+    allowance = site.ask_limiter(environ)
     if not allowance.granted:
         raise TooManyRequests(
             response=json_response(

@@ -20,7 +20,14 @@ from mailtrack.errors import (
 )
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi import api, beacon, pages
-from mailtrack_wsgi.access import CHALLENGES, SAFE_METHODS, Gate, known_keys, refuse_cross_site
+from mailtrack_wsgi.access import (
+    CHALLENGES,
+    SAFE_METHODS,
+    Gate,
+    known_keys,
+    refuse_cross_site,
+    refuse_other_hosts,
+)
 from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.headers import harden
@@ -76,6 +83,7 @@ def create_app(
     *,
     api_keys: Iterable[str] | None = None,
     stored_keys: bool = False,
+    hosts: Iterable[str] | None = None,
     trusted_proxies: int = 0,
     rate_limit_storage: str | None = None,
     max_slow: int = 2,  # half of the threads that servers commonly have
@@ -88,6 +96,9 @@ def create_app(
             `/healthz`. Without these and `stored_keys` nothing asks for a key.
         stored_keys: whether the keys that `Tracker.create_key` and `mailtrack keys create` have stored do as well.
             With it a key is needed even while none is stored.
+        hosts: under which names, in lower case and without ports, all but the tracker answers; under any, if not given.
+            An application without keys that only its own machine reaches needs them: a web site that a browser there
+            shows may let its own name lead to that machine.
         trusted_proxies: how many proxies stand before the application, each of which adds to `X-Forwarded-For`,
             `-Proto` and `-Host`. With 0 these headers mean nothing.
         rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
@@ -98,9 +109,11 @@ def create_app(
             of the server's threads is there for the tracker. At most half of the threads of a process, say.
 
     Raises:
-        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `rate_limit_storage` can't be used;
-            `max_slow` is below 1.
+        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
+            can't be used; `max_slow` is below 1.
     """
+    if isinstance(hosts, str):
+        raise InvalidSetting("hosts", "must be several names, as in [name]")
     if max_slow < 1:
         raise InvalidSetting("max_slow", "must be at least 1")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
@@ -116,15 +129,16 @@ def create_app(
         share=Share(max_slow),
         keyed=bool(verifiers),
     )
-    return Application(site, Gate(verifiers) if verifiers else None)
+    return Application(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
 
 
 class Application:
     """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks."""
 
-    def __init__(self, site: Site, gate: Gate | None) -> None:
+    def __init__(self, site: Site, gate: Gate | None, hosts: frozenset[str] | None) -> None:
         self._site = site
         self._gate = gate
+        self._hosts = hosts
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -137,6 +151,8 @@ class Application:
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:
         try:
+            if self._hosts is not None:
+                refuse_other_hosts(environ, self._hosts)
             refuse_cross_site(environ, self._site)  # first: another site must not make the browser ask for a key
             if self._gate is not None:
                 self._gate.check(environ)

@@ -152,7 +152,7 @@ def recipients(site: Site, request: Request, pixel: str) -> Response:
 
 def add_recipients(site: Site, request: Request, pixel: str) -> Response:
     """`POST /pixels/<pixel>/recipients`: the submission of the form there. What is valid is taken."""
-    allowance = site.limiter.ask(site.proxies.address(request.environ))
+    allowance = site.ask_limiter(request.environ)
     if not allowance.granted:
         raise TooManyRequests(
             f"Recipients can be added {REQUESTS} times in {MINUTES} minutes.", retry_after=allowance.reset

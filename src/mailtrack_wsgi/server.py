@@ -6,6 +6,7 @@ import socket
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mailtrack.errors import MailtrackError
 from mailtrack.settings import Settings
@@ -27,6 +28,8 @@ _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all
 _M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 _LARGE = 1024 * 1024  # bytes; pictures and bodies are above it, all else below
 
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
 _NEEDS_KEY = (
     "Whoever reaches {} could see and delete everything. Create a key for this database with `mailtrack keys create`,"
     " or allow that with --allow-anonymous."
@@ -45,7 +48,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         on_start: called when the server listens, with whether it asks for keys.
 
     Raises:
-        InvalidSetting: the place to count requests for tokens can't be used.
+        InvalidSetting: the URL of the place to count requests for tokens can't be used.
         ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
             be used.
         StorageError: the storage can't be opened.
@@ -101,6 +104,14 @@ def _check_address(host: str, port: int) -> str:
         raise ServerError(f"Can't listen on {host}, port {port}: {error.strerror}.") from error
 
 
+def _own_hosts(settings: Settings) -> list[str] | None:
+    """Return the names of a server without keys, `None` where it can't know them."""
+    if settings.allow_anonymous or settings.trusted_proxies:
+        return None
+    base_url = [] if settings.base_url is None else [str(urlsplit(settings.base_url).hostname)]
+    return [*_LOCAL_HOSTS, settings.host.lower(), *base_url]
+
+
 def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
     # Else glibc, once it has given back the memory of a large picture, keeps that of others, for each thread.
@@ -112,6 +123,7 @@ def _load(settings: Settings, keys: bool) -> Application:
     return create_app(
         tracker,
         stored_keys=keys,
+        hosts=None if keys else _own_hosts(settings),
         trusted_proxies=settings.trusted_proxies,
         rate_limit_storage=settings.rate_limit_storage,
         max_slow=_MAX_SLOW,

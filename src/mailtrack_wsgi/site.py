@@ -13,11 +13,15 @@ from mailtrack.paging import DEFAULT_LIMIT
 from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
 from mailtrack_wsgi.clients import Proxies
-from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.limits import Allowance, TokenLimiter
 from mailtrack_wsgi.share import Share
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+
+KEY = "mailtrack.key"
+"""Where the WSGI environment tells the id of the key that a request was made with."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +41,10 @@ class Site:
     def root(self, environ: "WSGIEnvironment") -> str:
         """Return the path at which the world sees this application, for links; "" at the top of a host."""
         return urlsplit(self.urls(environ).base).path
+
+    def ask_limiter(self, environ: "WSGIEnvironment") -> Allowance:
+        """Count a request for tokens for its key, else for its address, and tell whether it may go on."""
+        return self.limiter.ask(self.proxies.address(environ), key=environ.get(KEY))
 
 
 def one_argument(request: Request, name: str) -> str | None:

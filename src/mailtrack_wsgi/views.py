@@ -55,7 +55,7 @@ def duration(value: timedelta | None) -> str:
     for unit, length in (*_SPANS[2:], ("second", 1)):
         if seconds >= length:
             return plural(round(seconds / length), unit)
-    return "no time"
+    return "under a second"
 
 
 def percentage(share: float | None) -> str:

@@ -58,6 +58,19 @@ def test_it_is_left_as_it_was(path):
     assert [one.name for one in path.parent.iterdir()] == ["mailtrack.db"]
 
 
+def test_what_a_killed_server_left_in_the_wal_stays_there(check, path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("running")
+    with closing(sqlite3.connect(shutil.copy(path, folder))) as db:
+        db.execute("UPDATE pixels SET name = 'Autumn'")
+        db.commit()
+        for name in ("mailtrack.db", "mailtrack.db-wal"):
+            shutil.copy(folder / name, path.parent)
+    files = {one: one.read_bytes() for one in (path, path.with_name("mailtrack.db-wal"))}
+    assert files[path.with_name("mailtrack.db-wal")]
+    assert check() == {}
+    assert {one: one.read_bytes() for one in files if one.exists()} == files
+
+
 def test_one_that_is_missing_is_not_made(check, path):
     path.unlink()
     assert check() == {"database": "failed"}

@@ -1,5 +1,8 @@
 """A whole deployment: which checks there are, in order, with which settings."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from mailtrack import Tracker, open_storage
@@ -63,6 +66,18 @@ def test_in_a_damaged_database_no_pixel_is_made(settings, storage, front, outcom
         file.write(b"\xff" * 9 * 4096)
     found = outcomes(examine(settings(base_url=front.url)))
     assert (found["integrity"], found["tracker"], found["recording"]) == ("failed", "ok", "skipped")
+
+
+def test_a_database_with_another_journal_stays_as_it_is(settings, storage, front, outcomes, tmp_path):
+    front.app = create_app(Tracker(storage))
+    storage.close()
+    path = tmp_path / "mailtrack.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    before = path.read_bytes()
+    found = outcomes(examine(settings(base_url=front.url)))
+    assert (found["journal"], found["tracker"], found["recording"]) == ("failed", "ok", "skipped")
+    assert path.read_bytes() == before
 
 
 def test_of_memory_only_the_outside_can_be_looked_at(settings, front, outcomes):

@@ -108,3 +108,15 @@ def test_a_worker_that_replaces_a_killed_one_still_asks_for_a_key(start, tmp_pat
     os.kill(worker, signal.SIGKILL)
     assert happens(lambda: answers(running), seconds=30)
     assert (status(running), running.workers() == [worker]) == (401, False)
+
+
+def test_without_keys_it_answers_to_the_names_of_this_machine_and_its_base_url(start):
+    running = start("--trusted-proxies", 0, "--base-url", "https://mail.example.com/track")
+    names = ["localhost", f"127.0.0.1:{running.port}", "[::1]", "mail.example.com", "evil.example.com"]
+    assert [status(running, {"Host": name}) for name in names] == [200] * 4 + [400]
+
+
+def test_with_keys_it_answers_to_any_name(start, tmp_path):
+    _, text = create_key(tmp_path)
+    running = start("--trusted-proxies", 0)
+    assert status(running, {"Host": "evil.example.com"} | bearer(text)) == 200

@@ -91,7 +91,12 @@ def test_how_long_ago_is_told_in_words(after, told):
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(None, "–"), (timedelta(0), "no time"), (timedelta(seconds=40), "40 seconds"), (timedelta(hours=50), "2 days")],
+    [
+        (None, "–"),
+        (timedelta(0), "under a second"),
+        (timedelta(seconds=40), "40 seconds"),
+        (timedelta(hours=50), "2 days"),
+    ],
 )
 def test_how_long_something_took_is_told_in_words(value, told):
     assert views.duration(value) == told

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailtrack import InvalidSetting
+
 BASE = "https://pixels.example.org/mail"
 
 BAD_HOSTS = [
@@ -156,3 +158,45 @@ def test_malformed_forwarded_hosts_and_schemes_are_refused(make_client, contents
 def test_with_a_base_url_forwarded_hosts_mean_nothing(make_client):
     headers = {"X-Forwarded-Host": "evil.example.com", "X-Forwarded-Proto": "javascript"}
     assert base_of(create(make_client(base_url=BASE, trusted_proxies=1), headers=headers)) == BASE
+
+
+class TestNames:
+    """A server that answers to some names only, as one on the operator's own machine does."""
+
+    @pytest.fixture
+    def client(self, make_client):
+        return make_client(hosts=["localhost", "::1"])
+
+    @pytest.mark.parametrize("host", ["localhost", "LocalHost:8000", "[::1]", "[::1]:8000"])
+    def test_it_answers_to_its_names_with_any_port(self, client, host):
+        assert client.get("/api/v1/pixels", headers={"Host": host}).status == 200
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example.com", "localhost.example.com", "localhost@evil.example.com", "[::1", ":8000"]
+    )
+    @pytest.mark.parametrize("path", ["/api/v1/pixels", "/"])
+    def test_it_answers_to_no_other_name(self, client, path, host):
+        assert client.get(path, headers={"Host": host}).status == 400
+
+    def test_nothing_is_changed_under_another_name_though_the_browser_takes_it_for_the_same_site(
+        self, client, contents
+    ):
+        headers = {"Host": "evil.example.com", "Origin": "http://evil.example.com", "Sec-Fetch-Site": "same-origin"}
+        assert create(client, headers=headers).status == 400
+        assert contents() == []
+
+    def test_a_forwarded_name_changes_nothing(self, client):
+        headers = {"Host": "evil.example.com", "X-Forwarded-Host": "localhost"}
+        assert client.get("/api/v1/pixels", headers=headers).status == 400
+
+    @pytest.mark.parametrize("named", [{"without": ("HTTP_HOST",)}, {"environ": {"HTTP_HOST": ""}}])
+    def test_a_program_that_names_nobody_is_answered(self, client, named):
+        assert client.get("/api/v1/pixels", **named).status == 200
+
+    def test_the_tracker_answers_to_all(self, client, pixel, opens):
+        assert client.get(f"/tracker/{pixel.short_id}.png", headers={"Host": "evil.example.com"}).status == 200
+        assert len(opens()) == 1
+
+    def test_one_text_is_refused(self, make_client):
+        with pytest.raises(InvalidSetting, match=r"^hosts: "):
+            make_client(hosts="localhost")

@@ -179,6 +179,15 @@ def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pix
     assert "Try again in 15 minutes." in answer.text
 
 
+def test_the_form_counts_for_the_key_that_was_used_wherever_it_comes_from(client, add, pixel):
+    key = {"environ": {"mailtrack.key": "0123456789ab"}}
+    for number in range(9):
+        assert add(f"r{number}@example.org", address=f"192.0.2.{number}", **key).status == 200
+    emails = {"emails": ["r9@example.org"]}
+    assert client.post(f"/api/v1/pixels/{pixel.id}/generate-tokens", json=emails, **key).status == 201
+    assert add("r10@example.org", **key).status == 429
+
+
 def test_the_form_is_refused_from_another_site(add, emails):
     assert add("ann@example.org", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
     assert emails() == []

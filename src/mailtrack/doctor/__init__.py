@@ -18,10 +18,11 @@ from mailtrack.tracker import Tracker
 
 __all__ = ["Finding", "Outcome", "examine"]
 
-# What these checks must come to, so that a pixel may be made in the database.
+# What these checks must come to, so that the database may be opened as a server does, which mends what it can.
 _USABLE = {
     "database": {Outcome.OK},
     "tables": {Outcome.OK},
+    "journal": {Outcome.OK},
     "integrity": {Outcome.OK, Outcome.SKIPPED},  # it may be too large to be looked through
 }
 

@@ -92,6 +92,7 @@ def _make_storage(url: str) -> Storage:
         return SQLiteWindows(Path(place[1:]))
     if scheme in ("redis", "rediss", "redis+unix"):
         try:
+            # An async one, which it may be by its type, has another URL.
             return storage_from_string(url, wrap_exceptions=True, **_REDIS_OPTIONS)  # type: ignore[return-value]
         except (ConfigurationError, ValueError) as error:
             raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from error

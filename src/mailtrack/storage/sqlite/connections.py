@@ -43,10 +43,10 @@ _PASSING = frozenset(
 _inherited: list[object] = []
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open an existing file with our settings, in autocommit mode. Never makes a file."""
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
         uri=True,
         timeout=BUSY_TIMEOUT,
         isolation_level=None,

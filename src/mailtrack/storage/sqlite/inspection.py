@@ -36,6 +36,13 @@ def may_damage_wal(version: tuple[int, int, int]) -> bool:
     return version < (3, 51, 3) if first is None else version[2] < first
 
 
+def _has_wal(path: Path) -> bool:
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
 class Inspection:
     """An open database file that is neither made, nor brought up to date, nor written. Close it.
 
@@ -50,7 +57,10 @@ class Inspection:
     def __init__(self, path: Path) -> None:
         with translated():
             schema.check_ours(path)
-            self._connection = connect(path)
+            # Whoever may write and is the last to close the file would move into it what a killed server left in the
+            # WAL. Without any, whoever may only read would leave an empty one behind.
+            self._connection = connect(path, read_only=_has_wal(path))
+        self._path = path
 
     def __enter__(self) -> Self:
         return self
@@ -70,9 +80,9 @@ class Inspection:
         Raises:
             StorageUnavailable: the file is locked for longer, or read-only.
         """
-        with translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("ROLLBACK")
+        with translated(), closing(connect(self._path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
 
     def pragma(self, name: str) -> Any:
         """Return the value of a pragma, as our connections have it."""
