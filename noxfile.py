@@ -123,6 +123,6 @@ def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md tells of."""
     install(session, "bench")
     scripts = ("imports", "tokens", "csv_export", "log_pages", "pages", "report", "drain", "verdicts", "opens")
-    scripts += ("slow_clients",)
+    scripts += ("slow_clients", "memory")
     for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)

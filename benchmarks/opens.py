@@ -79,7 +79,7 @@ class Running:
 
     def __init__(self, server: Server, process: subprocess.Popen[bytes], folder: Path) -> None:
         self.server = server
-        self._process = psutil.Process(process.pid)
+        self.process = psutil.Process(process.pid)
         self._paths = folder / "paths"
         self._paths.write_text("\n".join(server.paths) + "\n")
 
@@ -100,12 +100,12 @@ class Running:
             p99=p99 / 1e6,
             cpu=sum(spent.values()) / answered,
             wait=waited,
-            workers=[seconds for pid, seconds in spent.items() if pid != self._process.pid],
+            workers=[seconds for pid, seconds in spent.items() if pid != self.process.pid],
         )
 
     def _cpu(self) -> dict[int, float]:
         found = {}
-        for process in (self._process, *self._process.children(recursive=True)):
+        for process in (self.process, *self.process.children(recursive=True)):
             times = process.cpu_times()
             found[process.pid] = times.user + times.system
         return found

@@ -1,8 +1,12 @@
 """Uploads, each built here with Pillow: what is refused, and what is left of those that are taken."""
 
 import io
+import random
 import struct
 import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -11,6 +15,7 @@ import pytest
 
 from mailtrack import Image, ImageTooLarge, InvalidImage, UnsupportedImage
 from mailtrack.images import EXTENSIONS, MAX_BYTES, MAX_FRAMES, MAX_PIXELS, TRANSPARENT_PNG, check_upload
+from mailtrack.testing.contract.lifecycle import in_child
 
 RED, GREEN, BLUE, WHITE = (250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 250)
 SECRET = b"zebra-in-the-park"
@@ -145,6 +150,13 @@ class TestWhatIsTaken:
         data = _encode(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
         assert PIL.Image.open(io.BytesIO(check_upload(data).data)).n_frames == frames
 
+    @pytest.mark.parametrize(
+        "options", [{"progressive": True}, {"restart_marker_blocks": 1}, {"keep_rgb": True}], ids=str
+    )
+    def test_pictures_of_all_kinds_of_jpeg_are_whole(self, options: dict[str, Any]) -> None:
+        image = _decode(check_upload(_encode(_quarters(), "JPEG", **options)))
+        assert _corners(image) == ["red", "green", "blue", "white"]
+
     def test_content_decides_whatever_a_name_may_say(self) -> None:
         assert check_upload(_encode(_quarters(), "PNG")).media_type == "image/png"
 
@@ -213,6 +225,7 @@ class TestWhatIsLeftOut:
 
 
 class TestOrientation:
+    @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
     @pytest.mark.parametrize(
         ("orientation", "expected"),
         [
@@ -226,12 +239,35 @@ class TestOrientation:
             (8, ["green", "white", "red", "blue"]),
         ],
     )
-    def test_a_rotation_is_applied(self, orientation: int, expected: list[str]) -> None:
+    def test_a_rotation_is_applied(self, format_: str, orientation: int, expected: list[str]) -> None:
         exif = PIL.Image.Exif()
         exif[0x0112] = orientation
-        image = _decode(check_upload(_encode(_quarters(), "JPEG", exif=exif)))
+        image = _decode(check_upload(_encode(_quarters(), format_, exif=exif)))
         assert _corners(image) == expected
         assert image.size == ((32, 16) if orientation < 5 else (16, 32))
+
+    @pytest.mark.parametrize(
+        "exif",
+        [
+            pytest.param(b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0", id="big-endian"),
+            pytest.param(b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", id="little-endian"),
+        ],
+    )
+    def test_it_is_read_in_either_order_of_bytes(self, exif: bytes) -> None:
+        assert _corners(_decode(check_upload(_encode(_quarters(), "JPEG", exif=b"Exif\0\0" + exif))))[0] == "blue"
+
+    @pytest.mark.parametrize(
+        "exif",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"MM\0*\xff\xff\xff\xff", id="far away"),
+            pytest.param(b"II*\0\4\0\0\0\xff\xff", id="entries that are not there"),
+            pytest.param(b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x63\0\0", id="99"),
+        ],
+    )
+    def test_a_malformed_one_turns_nothing(self, exif: bytes) -> None:
+        image = _decode(check_upload(_encode(_quarters(), "JPEG", exif=b"Exif\0\0" + exif)))
+        assert _corners(image) == ["red", "green", "blue", "white"]
 
 
 class TestWhatIsRefused:
@@ -313,8 +349,8 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("format_", FORMATS)
     def test_a_picture_of_too_many_pixels(self, format_: str) -> None:
-        data = _encode(PIL.Image.new("L", (4001, 2000)), format_)
-        with pytest.raises(InvalidImage, match="8,000,000 pixels"):
+        data = _encode(PIL.Image.new("L", (3001, 2000)), format_)
+        with pytest.raises(InvalidImage, match="2,100,000 pixels" if format_ == "WEBP" else "6,000,000 pixels"):
             check_upload(data)
 
     def test_ten_thousand_frames(self) -> None:
@@ -326,9 +362,9 @@ class TestWhatIsRefused:
             check_upload(data)
 
     def test_an_animation_with_too_many_pixels_in_all_its_frames(self) -> None:
-        pictures = [PIL.Image.new("L", (2000, 2001), n * 255) for n in range(2)]
+        pictures = [PIL.Image.new("L", (1500, 2001), n * 255) for n in range(2)]
         data = _encode(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
-        with pytest.raises(InvalidImage, match="8,000,000 pixels"):
+        with pytest.raises(InvalidImage, match="6,000,000 pixels"):
             check_upload(data)
 
     def test_an_error_does_not_repeat_what_was_given(self) -> None:
@@ -340,6 +376,95 @@ class TestWhatIsRefused:
         with pytest.raises(InvalidImage):
             check_upload(b"GIF89a" + SECRET)
         assert check_upload(_encode(_quarters(), "GIF")).media_type == "image/gif"
+
+
+def _gif(*frames: bytes) -> bytes:
+    return b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff" + b"".join(frames) + b";"
+
+
+def _gif_frame(side: int) -> bytes:
+    """Write a frame that is to be wiped away after it was shown."""
+    control = b"\x21\xf9\4\x08\0\0\0\0"
+    return control + b"\x2c" + struct.pack("<HHHH", 0, 0, side, side) + b"\0\2\2\x44\1\0"
+
+
+def _texts() -> bytes:
+    """Write texts of a PNG, 1 MB each and with a character that makes Python take four bytes for all of them."""
+    text = zlib.compress(b"a" * 1_000_000 + "\U0001f600".encode())
+    return b"".join(_png_chunk(b"iTXt", b"k%d\0\1\0\0\0" % n + text) for n in range(60))
+
+
+def _after_header(data: bytes, at: int, more: bytes) -> bytes:
+    return data[:at] + more + data[at:]
+
+
+def _gradients(mode: str, size: tuple[int, int]) -> PIL.Image.Image:
+    bands = [PIL.Image.linear_gradient("L").resize(size), PIL.Image.radial_gradient("L").resize(size)] * 2
+    return PIL.Image.merge(mode, bands[: len(mode)])
+
+
+def _noisy_webp() -> bytes:
+    """Write the picture that costs most: its transparency can't be compressed."""
+    image = _gradients("RGBA", (1600, 1250))
+    image.putalpha(PIL.Image.frombytes("L", image.size, random.Random(1).randbytes(1600 * 1250)))
+    return _encode(image, "WEBP", quality=5, method=0)
+
+
+def _memory(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+class TestBombs:
+    """What is small and would unfold, and the pictures that cost most of those that are taken."""
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            pytest.param(lambda: _gif(_gif_frame(13_000)), "pixels", id="GIF that is larger than it says"),
+            pytest.param(lambda: _gif(_gif_frame(1), _gif_frame(13_000)), "pixels", id="GIF that grows"),
+            pytest.param(lambda: _gif(b"\x21\xfe\1a\0" * 1_000_000), "parts", id="GIF of comments"),
+            pytest.param(lambda: _gif(b"\x21\xfe" + b"\1a" * 2_500_000 + b"\0", _gif_frame(1)), "", id="GIF of pieces"),
+            pytest.param(lambda: _after_header(_encode(_quarters(), "PNG"), 33, _texts()), "", id="PNG of texts"),
+            pytest.param(
+                lambda: _after_header(_encode(_quarters(), "PNG"), 33, _png_chunk(b"IDAT", b"") * 400_000),
+                "parts",
+                id="PNG of empty chunks",
+            ),
+            pytest.param(
+                lambda: _after_header(_encode(_quarters(), "JPEG"), 2, b"\xff\xe5\0\2" * 1_200_000),
+                "parts",
+                id="JPEG of empty segments",
+            ),
+            pytest.param(
+                lambda: _after_header(_encode(_quarters(), "JPEG"), -2, b"\xff\xda\0\x08\1\1\0\1\x3f\0\0" * 100),
+                "scans",
+                id="JPEG of many scans",
+            ),
+            pytest.param(
+                lambda: _encode(_gradients("CMYK", (3000, 2000)), "JPEG", progressive=True), "", id="largest JPEG"
+            ),
+            pytest.param(
+                lambda: _encode(_gradients("RGBA", (3000, 2000)), "PNG", compress_level=1), "", id="largest PNG"
+            ),
+            pytest.param(_noisy_webp, "", id="largest WebP"),
+        ],
+    )
+    @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc to see the greatest memory")
+    def test_memory_is_bounded(self, make: Callable[[], bytes], message: str) -> None:
+        data = make()
+        assert len(data) <= MAX_BYTES
+
+        def task() -> None:
+            for format_ in FORMATS:
+                check_upload(_encode(_quarters(), format_))  # Pillow loads what it needs
+            Path("/proc/self/clear_refs").write_text("5")  # forget the greatest memory so far
+            before = _memory("VmRSS")
+            with pytest.raises(InvalidImage, match=message) if message else nullcontext():
+                check_upload(data)
+            assert _memory("VmHWM") - before < 82 * 2**20  # and 14 MiB for bodies that are read meanwhile
+
+        assert in_child(task) == ""
 
 
 def _is_taken(data: bytes) -> bool:

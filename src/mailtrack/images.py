@@ -7,10 +7,13 @@ end) reaches a mail.
 import base64
 import io
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mailtrack import heap
 from mailtrack.errors import ImageTooLarge, InvalidImage, UnsupportedImage
 from mailtrack.model import Image
+from mailtrack.picture_files import CheckSize, PictureFile, strip
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -18,8 +21,11 @@ if TYPE_CHECKING:
 MAX_BYTES = 5_242_880
 """Bytes in an uploaded file."""
 
-MAX_PIXELS = 8_000_000
-"""Width × height, added up over all frames: what decoding may cost in memory is four bytes for each."""
+MAX_PIXELS = 6_000_000
+"""Width × height, added up over all frames. Each costs up to 12 bytes of memory."""
+
+MAX_WEBP_PIXELS = 2_100_000
+"""The same for WebP, where each costs up to 36 bytes; enough for 1920 × 1080."""
 
 MAX_FRAMES = 200
 """Frames of an animation."""
@@ -37,8 +43,16 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "imag
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
 
-_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
-_GIF_END = 0x3B  # the last byte that is read, where no frame follows
+# How to turn a picture, for each orientation of EXIF that needs it.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 # One upload at a time is decoded in a process: what a picture costs in memory is then paid once.
 _decoding = threading.Semaphore(1)
@@ -51,7 +65,8 @@ def check_upload(data: bytes) -> Image:
     before that data is dropped. Thread-safe.
 
     Args:
-        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 8 megapixels and 200 frames.
+        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 6 megapixels (WebP: 2.1) and
+            200 frames.
 
     Raises:
         ImageTooLarge: it has too many bytes.
@@ -70,6 +85,8 @@ def check_upload(data: bytes) -> Image:
             raise
         except Exception as error:  # Pillow's decoders raise nearly anything on hostile files
             raise InvalidImage("The image is damaged.") from error
+        finally:
+            heap.give_back()
 
 
 def _sniff(data: bytes) -> str:
@@ -85,23 +102,10 @@ def _sniff(data: bytes) -> str:
 
 
 def _rewrite(data: bytes, media_type: str) -> bytes:
-    import PIL.Image  # takes a while to load, and many programs never upload
-
     format_ = _FORMATS[media_type]
-    if format_ == "PNG":
-        with PIL.Image.open(io.BytesIO(data), formats=(format_,)) as image:
-            _check_size(image, frames=1)
-            image.verify()  # decoding alone does not notice a file cut before its last chunk
-        if _PNG_END not in data:  # and Pillow does not look at that one's checksum
-            raise InvalidImage("The image is damaged.")
-    source = io.BytesIO(data)
-    with PIL.Image.open(source, formats=(format_,)) as image:
-        _check_size(image, frames=1)
-        frames, durations = _decode(image, still=format_ == "JPEG")
-        loop = image.info.get("loop")
-    if format_ == "GIF" and data[source.tell() - 1] != _GIF_END:  # a file cut between two frames has only lost frames
-        raise InvalidImage("The image is damaged.")
-    options: dict[str, Any] = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}}.get(format_, {})
+    check_size = partial(_check_size, most=MAX_WEBP_PIXELS if format_ == "WEBP" else MAX_PIXELS)
+    frames, durations, loop = _decode(strip(data, media_type, check_size=check_size), format_, check_size)
+    options: dict[str, Any] = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 0}}.get(format_, {})
     if len(frames) > 1:
         options |= {"save_all": True, "append_images": frames[1:], "duration": durations}
         if loop is not None:
@@ -113,31 +117,38 @@ def _rewrite(data: bytes, media_type: str) -> bytes:
     return out.getvalue()
 
 
-def _check_size(image: "PIL.Image.Image", *, frames: int) -> None:
+def _check_size(width: int, height: int, frames: int, *, most: int) -> None:
     if frames > MAX_FRAMES:
         raise InvalidImage(f"The image must have at most {MAX_FRAMES} frames.")
-    if image.width * image.height * frames > MAX_PIXELS:
-        raise InvalidImage(f"The image must have at most {MAX_PIXELS:,} pixels, all frames together.")
+    if width * height * frames > most:
+        raise InvalidImage(f"The image must have at most {most:,} pixels, all frames together.")
 
 
-def _decode(image: "PIL.Image.Image", *, still: bool) -> tuple[list["PIL.Image.Image"], list[float]]:
-    """Return the frames of a picture, free of metadata, and how long each is shown, in milliseconds."""
-    frames, durations = [_decode_frame(image)], [image.info.get("duration", 0)]
-    while not still:
-        try:
-            image.seek(len(frames))
-        except EOFError:
-            break
-        _check_size(image, frames=len(frames) + 1)
-        frames.append(_decode_frame(image))
-        durations.append(image.info.get("duration", 0))
-    return frames, durations
+def _decode(
+    file: PictureFile, format_: str, check_size: CheckSize
+) -> tuple[list["PIL.Image.Image"], list[float], int | None]:
+    """Return the frames of a picture, how long each is shown, in milliseconds, and how often."""
+    import PIL.Image  # takes a while to load, and many programs never upload
+
+    frames: list[PIL.Image.Image] = []
+    durations: list[float] = []
+    with PIL.Image.open(io.BytesIO(file.data), formats=(format_,)) as image:
+        while True:
+            check_size(*image.size, len(frames) + 1)
+            frames.append(_decode_frame(image, file.orientation))
+            durations.append(image.info.get("duration", 0))
+            try:
+                image.seek(len(frames))
+            except EOFError:
+                return frames, durations, image.info.get("loop")
 
 
-def _decode_frame(image: "PIL.Image.Image") -> "PIL.Image.Image":
-    import PIL.ImageOps
+def _decode_frame(image: "PIL.Image.Image", orientation: int) -> "PIL.Image.Image":
+    import PIL.Image
 
-    frame = PIL.ImageOps.exif_transpose(image)  # a copy, even where there is nothing to turn
+    image.load()
+    turn = _TURNS.get(orientation)
+    frame = image.transpose(PIL.Image.Transpose[turn]) if turn else image.copy()
     if frame.mode in ("CMYK", "YCbCr", "LAB"):
         frame = frame.convert("RGB")
     frame.info = {"transparency": frame.info["transparency"]} if "transparency" in frame.info else {}

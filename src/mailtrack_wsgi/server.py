@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mailtrack import heap
 from mailtrack.errors import MailtrackError
 from mailtrack.settings import Settings
 from mailtrack.spool import Drainer
@@ -110,6 +111,7 @@ def _own_hosts(settings: Settings) -> list[str] | None:
 
 def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
+    heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
     tracker.start()

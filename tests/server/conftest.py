@@ -201,6 +201,12 @@ def _running(folder: Path, *options: object, environment: dict[str, str] | None 
 
 
 @pytest.fixture(scope="session")
+def run_server():
+    """Runs a server in a folder, with options, as a context manager."""
+    return _running
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A server that all tests share; each makes pixels of its own."""
     with _running(tmp_path_factory.mktemp("server")) as running:
@@ -215,7 +221,7 @@ from mailtrack_wsgi import create_app
 application = create_app(Tracker(open_storage("sqlite:///mailtrack.db")), trusted_proxies=1)
 """
 OTHER_SERVERS = {
-    "gunicorn": ["gunicorn", "--workers=4", "--threads=4", "--bind=127.0.0.1:{}", "program:application"],
+    "gunicorn": ["gunicorn", "--preload", "--workers=4", "--threads=4", "--bind=127.0.0.1:{}", "program:application"],
     "waitress": [
         "waitress",
         "--threads=4",

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailtrack.images import MAX_BYTES, TRANSPARENT_PNG
+
 BODY = b'{"name": "Spring"}'
 CREATE = b"POST /api/v1/pixels HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
 TOKENS = CREATE.replace(b"/pixels", b"/pixels/%b/generate-tokens")
@@ -119,3 +121,26 @@ def test_a_malformed_length_stores_nothing(served, stored, headers):
     answer = served.exchange(CREATE + headers + BODY, then_shut=True)
     assert answer is None or 400 <= answer.status < 500
     assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        pytest.param(TRANSPARENT_PNG.data + b"SECRET", 201, id="PNG with something after it"),
+        pytest.param(TRANSPARENT_PNG.data.ljust(MAX_BYTES, b"\0"), 201, id="5 MB"),
+        pytest.param(TRANSPARENT_PNG.data.ljust(MAX_BYTES + 1, b"\0"), 413, id="more than 5 MB"),
+        pytest.param(TRANSPARENT_PNG.data[:-1], 400, id="truncated"),
+        pytest.param(b"GIF89a/*\0\0\0\0\0*/=1;alert(1)//;", 400, id="GIF and script"),
+        pytest.param(b"<svg/>", 415, id="SVG"),
+    ],
+)
+def test_an_image_is_taken_for_what_it_is(served, stored, data, status):
+    before = stored()
+    file = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + data + b"\r\n"
+    body = file + FORM
+    answer = served.exchange(MULTIPART + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert answer.status == status
+    if status == 201:
+        assert b"SECRET" not in served("GET", answer.json["imagePath"]).data
+    else:
+        assert stored() == before

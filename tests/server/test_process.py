@@ -103,8 +103,16 @@ def test_a_half_sent_request_does_not_hold_up_the_end(start):
         assert running.stop() == 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_under_load_all_that_was_answered_is_stored_once(start, workers):
+@pytest.mark.parametrize(
+    ("workers", "before"),
+    [
+        pytest.param(1, None, id="one worker"),
+        pytest.param(2, None, id="two workers"),
+        pytest.param(2, os.kill, id="it was told before"),
+        pytest.param(2, os.killpg, id="all its processes were told before"),
+    ],
+)
+def test_under_load_all_that_was_answered_is_stored_once(start, workers, before):
     running = start("--workers", workers)
     pixel = running.create_pixel()
     answered, enough = [], threading.Event()
@@ -128,6 +136,8 @@ def test_under_load_all_that_was_answered_is_stored_once(start, workers):
     with ThreadPoolExecutor(8) as pool:
         sending = [pool.submit(guarded, client) for client in range(8)]
         assert enough.wait(60)
+        if before is not None:
+            before(running.process.pid, signal.SIGTERM)
         code = running.stop()
         for each in sending:
             each.result()

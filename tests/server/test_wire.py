@@ -9,8 +9,7 @@ def get(path, *headers, version=b"1.1"):
     return b"GET " + path + b" HTTP/" + version + b"\r\n" + b"".join(line + b"\r\n" for line in headers) + b"\r\n"
 
 
-@pytest.mark.parametrize("path", [b"/healthz", b"/", b"/logs/a1b2c3d4", b"/api/v1/pixels", b"/nowhere"])
-@pytest.mark.parametrize(
+HOSTS = pytest.mark.parametrize(
     ("version", "headers"),
     [
         pytest.param(b"1.0", [], id="no Host, HTTP 1.0"),
@@ -23,9 +22,32 @@ def get(path, *headers, version=b"1.1"):
         pytest.param(b"1.1", [b"Host:", b"Connection: close"], id="empty Host"),
     ],
 )
+
+
+@pytest.mark.parametrize("path", [b"/healthz", b"/", b"/logs/a1b2c3d4", b"/api/v1/pixels", b"/nowhere"])
+@HOSTS
 def test_no_host_makes_an_error_of_the_server(server, path, version, headers):
     answer = server.exchange(get(path, *headers, version=version))
     assert answer is None or answer.status < 500
+
+
+@pytest.fixture(scope="module")
+def based(tmp_path_factory, run_server):
+    """A server that knows its URL."""
+    with run_server(tmp_path_factory.mktemp("based"), "--base-url", "https://mail.example.com/track") as running:
+        yield running
+
+
+@HOSTS
+def test_no_host_makes_a_wrong_url_with_a_base_url(based, version, headers):
+    body = b'{"name": "Spring"}'
+    headers = [*headers, b"Connection: close"]
+    head = get(b"/api/v1/pixels", *headers, b"Content-Type: application/json", b"Content-Length: 18", version=version)
+    answer = based.exchange(head.replace(b"GET", b"POST", 1) + body)
+    if len(head) > 10_000:  # longer than any name can be
+        assert answer.status == 400
+    else:
+        assert answer.json["trackingUrl"] == f"https://mail.example.com/track/tracker/{answer.json['id'][:8]}.png"
 
 
 @pytest.mark.parametrize(

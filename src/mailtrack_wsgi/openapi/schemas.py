@@ -111,8 +111,8 @@ SCHEMAS: dict[str, Schema] = {
             "name": _NAME,
             "image": text(
                 "A file to show instead of the transparent pixel: JPG, PNG, GIF or WebP, at most 5,242,880 bytes, "
-                "8,000,000 pixels in all frames together, and 200 frames. It is taken for what it is, whatever it is "
-                "called, and written anew without its metadata.",
+                "6,000,000 pixels (WebP: 2,100,000) in all frames together, and 200 frames. It is taken for what it "
+                "is, whatever it is called, and written anew without its metadata.",
                 format="binary",
             ),
         },
