@@ -30,6 +30,10 @@ def client(judge):
          "Mailspring", "1", "Mac OS X", "desktop"),
         (WEBKIT_MAC + "SparkDesktop(Beta)/3.16.6 Chrome/116.0.5845.190 Electron/26.2.2 Safari/537.36",
          "SparkDesktop", "3", "Mac OS X", "desktop"),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+            "Apple Mail", "", "Mac OS X", "desktop",
+        ),
         (f"Mozilla/5.0 (iPhone; CPU iPhone OS 11_4 like Mac OS X) {PHONE}", "Apple Mail", "", "iOS", "mobile"),
         (f"Mozilla/5.0 (iPad; CPU OS 11_0 like Mac OS X) {PHONE}", "Apple Mail", "", "iOS", "tablet"),
         ("FairEmail/1.2066 (Android 13; Pixel 7)", "FairEmail", "1", "Android", "mobile"),

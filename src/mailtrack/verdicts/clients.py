@@ -30,7 +30,8 @@ _ENGINES = frozenset(
     {"Android", "Chrome", "Chrome Mobile", "Chrome Mobile WebView", "Edge", "Electron", "IE", "Konqueror", "Lightning"}
     | {"CFNetwork", "ExchangeWebServices", "Goanna", "Mobile Safari", "Mobile Safari UI/WKWebView", "Safari"}
 )
-_PROGRAMS = {"Apple": "Apple Mail", "IBM": "Lotus Notes", "Microsoft": "Outlook", "Mozilla": "Thunderbird"}
+_APPLE_MAIL = "Apple Mail"  # tells no version: what ua-parser takes for one is its engine's
+_PROGRAMS = {"Apple": _APPLE_MAIL, "IBM": "Lotus Notes", "Microsoft": "Outlook", "Mozilla": "Thunderbird"}
 
 _FIRST_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9 !_.+%-]{0,63}?)[/ ]v?(\d{1,9})\b")
 _PRODUCT = re.compile(r"(?<![\w.-])([A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})")
@@ -83,6 +84,8 @@ def _name_program(user_agent: str, is_mail_program: bool, vendor: str | None) ->
         name, version = _product(user_agent)
         if is_mail_program and vendor in _PROGRAMS:
             name = _PROGRAMS[vendor]
+    if name == _APPLE_MAIL:
+        version = None
     os = system.family if system else None
     return Client(name=_part(name), version=_part(version, ""), os=_part(os), device=_device(user_agent, os or ""))
 
