@@ -158,6 +158,16 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
         examples: from `make_examples`.
     """
     return {
+        **_tracker_paths(),
+        **_pixel_paths(examples),
+        **_recipient_paths(examples),
+        **_open_paths(examples),
+        **_server_paths(examples),
+    }
+
+
+def _tracker_paths() -> dict[str, _Data]:
+    return {
         "/tracker/{pixel}.png": {
             "parameters": [
                 _in_path("pixel", "The pixel's short id or UUID; any other text names no pixel.", PIXEL.short_id),
@@ -207,6 +217,11 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 },
             ),
         },
+    }
+
+
+def _pixel_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+    return {
         "/api/v1/pixels": {
             "get": _operation(
                 "Pixels",
@@ -254,6 +269,11 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 refusals=(*_CHANGE, 404),
             ),
         },
+    }
+
+
+def _recipient_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+    return {
         "/api/v1/pixels/{pixel}/generate-tokens": {
             "parameters": [_PIXEL],
             "post": _operation(
@@ -313,6 +333,11 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 refusals=(*_CHANGE, 404),
             ),
         },
+    }
+
+
+def _open_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+    return {
         "/api/v1/pixels/{pixel}/opens": {
             "parameters": [_PIXEL],
             "get": _operation(
@@ -362,6 +387,11 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 refusals=(*_ANY, 404),
             ),
         },
+    }
+
+
+def _server_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+    return {
         "/healthz": {
             "get": _operation(
                 "Server",
