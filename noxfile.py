@@ -22,14 +22,17 @@ def install(session: nox.Session, *groups: str, project: str | None = ".[server]
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests; on the oldest Python, whose tracing costs least, hold the coverage of branches."""
+    """Run all tests but those that need a browser."""
     install(session, "tests")
-    where = session.posargs or ["--ignore=tests/browser"]
-    if session.posargs or session.python != PYTHONS[0]:
-        session.run("pytest", "-n", "auto", *where)
-        return
+    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
+
+
+@nox.session(python=PYTHONS[0])
+def coverage(session: nox.Session) -> None:
+    """Run the same tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
+    install(session, "tests")
     environment = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *where, env=environment)
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
     session.run("coverage", "report", env=environment)
 
