@@ -72,7 +72,7 @@ class TestFinding:
 
 
 class Stored:
-    """Keys that can change and fail, and a clock to read them by."""
+    """What a keyring reads of a storage: keys that can change and fail; and a clock to read them by."""
 
     def __init__(self) -> None:
         self.keys: list[ApiKey] = []
@@ -80,7 +80,7 @@ class Stored:
         self.reads = 0
         self.now = 100.0
 
-    def load(self) -> list[ApiKey]:
+    def list_keys(self) -> list[ApiKey]:
         self.reads += 1
         if self.error is not None:
             raise self.error
@@ -96,7 +96,7 @@ class TestKeyring:
 
     @pytest.fixture
     def keyring(self, stored: Stored) -> Keyring:
-        return Keyring(stored.load, lambda: stored.now)
+        return Keyring(stored, monotonic=lambda: stored.now)
 
     def test_keys_are_read_once_a_second_whatever_is_asked(self, stored: Stored, keyring: Keyring) -> None:
         for text in ("secret", "wrong", "") * 10:
@@ -128,54 +128,48 @@ class TestKeyring:
         stored.error = None
         assert keyring.find("secret") == stored.keys[0]
 
-    def test_what_was_forgotten_is_read_again(self, stored: Stored, keyring: Keyring) -> None:
-        keyring.find("secret")
-        stored.keys.clear()
-        keyring.forget()
-        assert keyring.find("secret") is None
 
-
-class TestTracker:
+class TestTrackersKeys:
     def test_a_key_that_was_created_is_verified(self, tracker: Tracker, clock: FakeClock) -> None:
-        key, text = tracker.create_key(" Nightly export ")
+        key, text = tracker.keys.create(" Nightly export ")
         assert (key.name, key.created_at) == ("Nightly export", clock())
-        assert tracker.verify_key(text) == key
-        assert tracker.list_keys() == [key]
+        assert tracker.keys.find(text) == key
+        assert tracker.keys.all() == [key]
 
     def test_only_the_hash_of_a_key_is_stored(self, tracker: Tracker, memory: Storage) -> None:
-        _, text = tracker.create_key()
+        _, text = tracker.keys.create()
         (stored,) = memory.list_keys()
         assert stored.digest == to_digest(text)
         assert text.removeprefix("mtk_") not in str(attrs.asdict(stored))
 
     def test_a_new_key_is_verified_at_once_though_the_keys_were_just_read(self, tracker: Tracker) -> None:
-        assert tracker.verify_key("wrong") is None
-        key, text = tracker.create_key()
-        assert tracker.verify_key(text) == key
+        assert tracker.keys.find("wrong") is None
+        key, text = tracker.keys.create()
+        assert tracker.keys.find(text) == key
 
     def test_a_key_needs_no_name(self, tracker: Tracker) -> None:
-        assert tracker.create_key()[0].name == ""
+        assert tracker.keys.create()[0].name == ""
 
     @pytest.mark.parametrize("name", ["a" * 257, "Night\x1bly", "a\nb", "\ud800"])
     def test_a_bad_name_is_refused(self, tracker: Tracker, name: str) -> None:
         with pytest.raises(InvalidName, match="Key name must"):
-            tracker.create_key(name)
-        assert tracker.list_keys() == []
+            tracker.keys.create(name)
+        assert tracker.keys.all() == []
 
     def test_a_revoked_key_is_not_verified_and_the_others_are(self, tracker: Tracker) -> None:
-        (gone, gone_text), (left, left_text) = tracker.create_key(), tracker.create_key()
-        assert tracker.verify_key(gone_text) == gone
-        assert tracker.revoke_key(gone.id) == gone
-        assert (tracker.verify_key(gone_text), tracker.verify_key(left_text)) == (None, left)
+        (gone, gone_text), (left, left_text) = tracker.keys.create(), tracker.keys.create()
+        assert tracker.keys.find(gone_text) == gone
+        assert tracker.keys.revoke(gone.id) == gone
+        assert (tracker.keys.find(gone_text), tracker.keys.find(left_text)) == (None, left)
 
     @pytest.mark.parametrize("key_id", ["0" * 12, "", "x", "\ud800", "' OR 1=1 --", "a" * 10_240])
     def test_a_key_that_does_not_exist_is_not_revoked(self, tracker: Tracker, key_id: str) -> None:
-        key, _ = tracker.create_key()
+        key, _ = tracker.keys.create()
         with pytest.raises(KeyNotFound):
-            tracker.revoke_key(key_id)
-        assert tracker.list_keys() == [key]
+            tracker.keys.revoke(key_id)
+        assert tracker.keys.all() == [key]
 
     def test_a_key_is_not_named_by_its_text(self, tracker: Tracker) -> None:
-        _, text = tracker.create_key()
+        _, text = tracker.keys.create()
         with pytest.raises(KeyNotFound):
-            tracker.revoke_key(text)
+            tracker.keys.revoke(text)

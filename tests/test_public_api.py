@@ -37,6 +37,7 @@ NAMES = [
     "Judge",
     "Judgement",
     "KeyNotFound",
+    "Keyring",
     "MailtrackError",
     "NotFound",
     "Open",

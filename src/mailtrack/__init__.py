@@ -24,6 +24,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.examiner import Rejudged
+from mailtrack.keys import Keyring
 from mailtrack.model import (
     ApiKey,
     Certainty,
@@ -82,6 +83,7 @@ __all__ = [
     "Judge",
     "Judgement",
     "KeyNotFound",
+    "Keyring",
     "MailtrackError",
     "NotFound",
     "Open",

@@ -6,7 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from mailtrack.errors import KeyNotFound
 from mailtrack.model import ApiKey
+from mailtrack.names import clean_name
+from mailtrack.storage.protocol import Storage
+from mailtrack.times import Clock, now
 
 PREFIX = "mtk_"
 """What every key that mailtrack makes begins with, so that one which leaked is recognised."""
@@ -62,31 +66,68 @@ def find_key(text: str, keys: Iterable[ApiKey]) -> ApiKey | None:
 
 
 class Keyring:
-    """Knows the stored keys, and reads them about once a second. Thread-safe.
+    """The API keys that a storage holds. Thread-safe as far as that is.
+
+    They are remembered for a second, so that not each request reads them.
 
     Args:
-        load: returns all keys.
-        monotonic: tells the time in seconds.
+        storage: holds them.
+        clock: tells when one is created.
+        monotonic: tells the time in seconds, to remember by.
     """
 
-    def __init__(self, load: Callable[[], list[ApiKey]], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._load = load
+    def __init__(self, storage: Storage, clock: Clock = now, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._storage = storage
+        self._clock = clock
         self._monotonic = monotonic
         self._kept: tuple[float, list[ApiKey]] = (0.0, [])  # until when, and what; replaced as one
 
-    def find(self, text: str) -> ApiKey | None:
-        """Return the stored key that a text is, `None` where it is none.
+    def create(self, name: str = "") -> tuple[ApiKey, str]:
+        """Create an API key, and return it with its text, which is kept nowhere: only its hash is.
+
+        Args:
+            name: what to call it, at most 256 characters; blanks around it are cut off.
 
         Raises:
-            StorageError: the keys can't be read, and were not read within the last second.
+            InvalidName: the name is too long, or has control characters.
         """
-        now = self._monotonic()
+        text = new_key()
+        key = ApiKey(
+            id=new_key_id(), name=clean_name(name, "Key name"), digest=to_digest(text), created_at=self._clock()
+        )
+        self._storage.add_key(key)
+        self._forget()
+        return key, text
+
+    def all(self) -> list[ApiKey]:
+        """Return the keys, in the order of their creation."""
+        return self._storage.list_keys()
+
+    def revoke(self, key_id: str) -> ApiKey:
+        """Let a key open nothing any more, within two seconds in every process, and return it as it was.
+
+        Raises:
+            KeyNotFound: there is none with this id.
+        """
+        if not is_key_id(key_id):
+            raise KeyNotFound
+        key = self._storage.delete_key(key_id)
+        self._forget()
+        return key
+
+    def find(self, text: str) -> ApiKey | None:
+        """Return the key whose text this is, `None` where it is none; in constant time.
+
+        Raises:
+            StorageError: the keys can't be read, and were not read within the last second, so nobody can be let in.
+        """
+        time_now = self._monotonic()
         until, keys = self._kept
-        if now >= until:
-            keys = self._load()
-            self._kept = (now + SECONDS, keys)
+        if time_now >= until:
+            keys = self._storage.list_keys()
+            self._kept = (time_now + SECONDS, keys)
         return find_key(text, keys)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Read the keys again when one is asked for next."""
         self._kept = (0.0, [])

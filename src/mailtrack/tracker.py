@@ -4,22 +4,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mailtrack import keys, tokens
+from mailtrack import tokens
 from mailtrack.addresses import canonical_all
 from mailtrack.errors import (
     ImageNotFound,
     InvalidName,
     InvalidPaging,
     InvalidSetting,
-    KeyNotFound,
     PixelNotFound,
     RecipientNotFound,
     ShortIdTaken,
 )
 from mailtrack.examiner import Examiner, Rejudged, rejudge
 from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
+from mailtrack.keys import Keyring
 from mailtrack.model import (
-    ApiKey,
     DayCount,
     Hit,
     Image,
@@ -77,7 +76,7 @@ class Tracker:
         self._examiner = Examiner(judge, patterns)
         self._recorder = Recorder(storage, self._examiner, spool, clock)
         self._pictures = Pictures(storage.get_image)
-        self._keyring = keys.Keyring(storage.list_keys)
+        self._keys = Keyring(storage, clock)
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -87,6 +86,11 @@ class Tracker:
     def urls(self) -> Urls | None:
         """The URLs below `base_url`, or `None` without one."""
         return self._urls
+
+    @property
+    def keys(self) -> Keyring:
+        """The API keys that the storage holds: to create, list, revoke and find them."""
+        return self._keys
 
     @property
     def database_file(self) -> Path | None:
@@ -469,52 +473,6 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         return rejudge(self._storage, self._examiner, self.get_pixel(pixel).id)
-
-    def create_key(self, name: str = "") -> tuple[ApiKey, str]:
-        """Create an API key, and return it with its text, which is kept nowhere: only its hash is.
-
-        Args:
-            name: what to call it, at most 256 characters; blanks around it are cut off.
-
-        Raises:
-            InvalidName: the name is too long, or has control characters.
-        """
-        text = keys.new_key()
-        key = ApiKey(
-            id=keys.new_key_id(),
-            name=clean_name(name, "Key name"),
-            digest=keys.to_digest(text),
-            created_at=self._clock(),
-        )
-        self._storage.add_key(key)
-        self._keyring.forget()
-        return key, text
-
-    def list_keys(self) -> list[ApiKey]:
-        """Return the API keys that `create_key` has made, in the order of their creation."""
-        return self._storage.list_keys()
-
-    def revoke_key(self, key_id: str) -> ApiKey:
-        """Let an API key open nothing any more, within two seconds in every process, and return it as it was.
-
-        Raises:
-            KeyNotFound: there is none with this id.
-        """
-        if not keys.is_key_id(key_id):
-            raise KeyNotFound
-        key = self._storage.delete_key(key_id)
-        self._keyring.forget()
-        return key
-
-    def verify_key(self, text: str) -> ApiKey | None:
-        """Return the stored API key whose text this is, `None` where it is none; in constant time.
-
-        The stored keys are remembered for a second.
-
-        Raises:
-            StorageError: they can't be read, so nobody can be let in.
-        """
-        return self._keyring.find(text)
 
     def ping(self) -> None:
         """Return if the storage answers.

@@ -94,7 +94,7 @@ def create_app(
         tracker: does the work. It may be shared by several applications.
         api_keys: keys, as they are sent, of which one is needed for everything but the tracker, uploads and
             `/healthz`. Without these and `stored_keys` nothing asks for a key.
-        stored_keys: whether the keys that `Tracker.create_key` and `mailtrack keys create` have stored do as well.
+        stored_keys: whether the keys that `Tracker.keys.create` and `mailtrack keys create` have stored do as well.
             With it a key is needed even while none is stored.
         hosts: under which names, in lower case and without ports, all but the tracker answers; under any, if not given.
             An application without keys that only its own machine reaches needs them: a web site that a browser there
@@ -118,7 +118,7 @@ def create_app(
         raise InvalidSetting("max_slow", "must be at least 1")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
     if stored_keys:
-        verifiers.append(tracker.verify_key)
+        verifiers.append(tracker.keys.find)
     if rate_limit_storage is None:
         file = tracker.database_file
         rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"

@@ -12,18 +12,18 @@ LAST = "It was the last: a running server lets nobody in, and one that is starte
 def test_create_prints_the_key_alone_and_this_once(run, tracker):
     created = run("keys", "create")
     text = created.stdout.removesuffix("\n")
-    (key,) = tracker.list_keys()
+    (key,) = tracker.keys.all()
     assert re.fullmatch(r"mtk_[0-9a-f]{40}", text)
     assert created.stderr == f"This is the key {key.id}. It is not shown again.\n{FIRST}"
-    assert tracker.verify_key(text) == key
+    assert tracker.keys.find(text) == key
     assert text not in run("keys", "list").output + run("keys", "list", "--json").output
 
 
 def test_create_prints_json(run, tracker):
     created = run("keys", "create", "--name", "Nightly export", "--json")
-    (key,) = tracker.list_keys()
+    (key,) = tracker.keys.all()
     shown = json.loads(created.stdout)
-    assert tracker.verify_key(shown.pop("key")) == key
+    assert tracker.keys.find(shown.pop("key")) == key
     assert shown == {"id": key.id, "name": "Nightly export", "createdAt": shown["createdAt"]}
 
 
@@ -35,7 +35,7 @@ def test_only_the_first_key_makes_a_difference_to_the_next_server(run):
 def test_create_refuses_a_bad_name(run, tracker, name):
     result = run("keys", "create", "--name", name, exits=1)
     assert (result.stdout, result.stderr.startswith("Error: Key name must ")) == ("", True)
-    assert tracker.list_keys() == []
+    assert tracker.keys.all() == []
 
 
 def test_list_without_keys_prints_the_heads(run):
@@ -44,7 +44,7 @@ def test_list_without_keys_prints_the_heads(run):
 
 
 def test_list_prints_the_oldest_first(run, tracker):
-    keys = [tracker.create_key(name)[0] for name in ("Nightly export", "", "Ann")]
+    keys = [tracker.keys.create(name)[0] for name in ("Nightly export", "", "Ann")]
     rows = [line.split(maxsplit=2) for line in run("keys", "list").stdout.splitlines()[1:]]
     assert [(row[0], *row[2:]) for row in rows] == [
         (keys[0].id, "Nightly export"),
@@ -58,21 +58,21 @@ def test_list_prints_the_oldest_first(run, tracker):
 
 
 def test_revoke_lets_a_key_open_nothing_any_more(run, tracker):
-    (gone, text), (left, _) = tracker.create_key(), tracker.create_key()
+    (gone, text), (left, _) = tracker.keys.create(), tracker.keys.create()
     result = run("keys", "revoke", gone.id)
     assert (result.stdout, result.stderr) == ("", f"Revoked {gone.id}.\n")
-    assert tracker.list_keys() == [left]
+    assert tracker.keys.all() == [left]
     assert text not in result.output
 
 
 def test_revoke_tells_what_the_last_key_leaves(run, tracker):
-    key, _ = tracker.create_key()
+    key, _ = tracker.keys.create()
     assert run("keys", "revoke", key.id).stderr == f"Revoked {key.id}.\n{LAST}"
 
 
 @pytest.mark.parametrize("key_id", ["0" * 12, "x", "", "{0}", "../../etc/passwd"])
 def test_an_unknown_key_is_not_found_and_not_repeated(run, tracker, key_id):
-    key, text = tracker.create_key()
+    key, text = tracker.keys.create()
     result = run("keys", "revoke", key_id.format(text), exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Key not found\n")
-    assert tracker.list_keys() == [key]
+    assert tracker.keys.all() == [key]

@@ -48,7 +48,7 @@ def test_with_both_an_open_is_followed(settings, storage, front, outcomes):
 
 def test_keys_are_looked_for(settings, storage, outcomes):
     assert outcomes(examine(settings()))["keys"] == "warning"
-    Tracker(storage).create_key("Nightly export")
+    Tracker(storage).keys.create("Nightly export")
     assert outcomes(examine(settings()))["keys"] == "ok"
 
 

@@ -20,7 +20,7 @@ def bearer(text):
 def create_key(folder):
     """Store a key before a server starts there."""
     with open_storage(f"sqlite:///{folder}/mailtrack.db") as storage:
-        return Tracker(storage).create_key()
+        return Tracker(storage).keys.create()
 
 
 def status(running, headers=None):
@@ -87,12 +87,12 @@ def test_keys_that_are_made_and_revoked_while_it_runs_count_in_every_worker(star
     first, first_text = create_key(tmp_path)
     running = start("--workers", 2)
     with running.stored() as tracker:
-        second, second_text = tracker.create_key()
+        second, second_text = tracker.keys.create()
         assert becomes(running, bearer(second_text), 200)
-        tracker.revoke_key(first.id)
+        tracker.keys.revoke(first.id)
         assert becomes(running, bearer(first_text), 401)
         assert status(running, bearer(second_text)) == 200
-        tracker.revoke_key(second.id)
+        tracker.keys.revoke(second.id)
         assert becomes(running, bearer(second_text), 401)
     assert {status(running, headers) for headers in ({}, bearer(""), bearer(first_text))} == {401}
 
@@ -102,7 +102,7 @@ def test_a_worker_that_replaces_a_killed_one_still_asks_for_a_key(start, tmp_pat
     key, text = create_key(tmp_path)
     running = start()
     with running.stored() as tracker:
-        tracker.revoke_key(key.id)
+        tracker.keys.revoke(key.id)
     assert becomes(running, bearer(text), 401)
     (worker,) = running.workers()
     os.kill(worker, signal.SIGKILL)

@@ -32,7 +32,7 @@ def asked(request, tmp_path):
     if not request.param:
         return request.getfixturevalue("server"), []
     with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
-        _, key = Tracker(storage).create_key()
+        _, key = Tracker(storage).keys.create()
     return request.getfixturevalue("start")(), [
         f"--header=X-API-Key: {key}",
         "--generation-with-security-parameters=false",  # a wrong key besides the good one would be passed over

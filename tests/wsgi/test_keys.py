@@ -193,31 +193,31 @@ class TestStoredKeys:
         return make_client(stored_keys=True)
 
     def test_a_stored_key_opens(self, keyed, tracker):
-        _, text = tracker.create_key("Nightly export")
+        _, text = tracker.keys.create("Nightly export")
         assert [keyed.get("/", headers=way(text)).status for way in (bearer, basic, x_api_key)] == [200] * 3
 
     def test_a_key_is_needed_while_none_is_stored(self, keyed):
         assert [keyed.get("/", headers=headers).status for headers in ({}, bearer(SECRET), bearer(""))] == [401] * 3
 
     def test_given_keys_open_beside_stored_ones(self, make_client, tracker):
-        _, text = tracker.create_key()
+        _, text = tracker.keys.create()
         client = make_client(api_keys=[SECRET], stored_keys=True)
         assert [client.get("/", headers=bearer(key)).status for key in (SECRET, text, "other")] == [200, 200, 401]
 
     def test_stored_keys_open_nothing_where_only_given_ones_should(self, make_client, tracker):
-        _, text = tracker.create_key()
+        _, text = tracker.keys.create()
         assert make_client(api_keys=[SECRET]).get("/", headers=bearer(text)).status == 401
 
     def test_a_revoked_key_opens_nothing_and_the_others_do(self, tracker, storage, make_client):
         mine = Tracker(storage)
-        (gone, gone_text), (_, left_text) = mine.create_key(), mine.create_key()
+        (gone, gone_text), (_, left_text) = mine.keys.create(), mine.keys.create()
         client = make_client(stored_keys=True)
-        tracker.revoke_key(gone.id)
+        tracker.keys.revoke(gone.id)
         assert [client.get("/", headers=bearer(key)).status for key in (gone_text, left_text)] == [401, 200]
 
     def test_when_the_last_key_is_revoked_nobody_gets_in(self, keyed, tracker):
-        key, text = tracker.create_key()
-        tracker.revoke_key(key.id)
+        key, text = tracker.keys.create()
+        tracker.keys.revoke(key.id)
         assert [keyed.get("/", headers=headers).status for headers in ({}, bearer(text))] == [401, 401]
 
 
@@ -254,7 +254,7 @@ class TestEnvironment:
         return ask_
 
     def test_it_tells_the_id_of_a_stored_key(self, ask, tracker):
-        (_, _), (key, text) = tracker.create_key(), tracker.create_key()
+        (_, _), (key, text) = tracker.keys.create(), tracker.keys.create()
         assert ask({"HTTP_X_API_KEY": text}, stored_keys=True) == key.id
 
     def test_it_tells_the_same_id_of_a_given_key_in_every_application(self, ask):

@@ -22,8 +22,8 @@ def keys() -> None:
 def create(name: str, as_json: bool, **given: str | None) -> None:
     """Create a key and print it, this once."""
     with opened_tracker(**given) as tracker:
-        key, text = tracker.create_key(name)
-        first = len(tracker.list_keys()) == 1
+        key, text = tracker.keys.create(name)
+        first = len(tracker.keys.all()) == 1
     if as_json:
         echo_json(wire.api_key(key) | {"key": text})
     else:
@@ -39,7 +39,7 @@ def create(name: str, as_json: bool, **given: str | None) -> None:
 def list_(as_json: bool, **given: str | None) -> None:
     """List all keys, the oldest first; what they are is known only to their owners."""
     with opened_tracker(**given) as tracker:
-        found = tracker.list_keys()
+        found = tracker.keys.all()
     if as_json:
         for key in found:
             echo_json(wire.api_key(key))
@@ -53,8 +53,8 @@ def list_(as_json: bool, **given: str | None) -> None:
 def revoke(key_id: str, **given: str | None) -> None:
     """Let the key with this ID open nothing any more, within two seconds."""
     with opened_tracker(**given) as tracker:
-        tracker.revoke_key(key_id)
-        last = not tracker.list_keys()
+        tracker.keys.revoke(key_id)
+        last = not tracker.keys.all()
     click.echo(f"Revoked {key_id}.", err=True)
     if last:
         click.echo(
