@@ -13,6 +13,7 @@ NAMES = [
     "ApiKey",
     "Certainty",
     "Client",
+    "DatabaseNotFound",
     "DayCount",
     "DelayCount",
     "Durability",

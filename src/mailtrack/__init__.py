@@ -1,6 +1,7 @@
 """Know whether the mail you send was opened, by whom and when."""
 
 from mailtrack.errors import (
+    DatabaseNotFound,
     EmailProblem,
     ImageNotFound,
     ImageTooLarge,
@@ -59,6 +60,7 @@ __all__ = [
     "ApiKey",
     "Certainty",
     "Client",
+    "DatabaseNotFound",
     "DayCount",
     "DelayCount",
     "Durability",
