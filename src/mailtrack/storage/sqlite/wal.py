@@ -1,13 +1,18 @@
-"""The write-ahead log beside a database file: where it is, and what its copy of the first page says.
+"""The write-ahead log beside a database file: where it is, what its copy of the first page says, and whose it is.
 
 The format is that of https://sqlite.org/fileformat2.html#walformat.
 """
 
+import fcntl
 import os
+import sqlite3
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from mailtrack.errors import StorageUnavailable
+from mailtrack.storage.sqlite.identity import Identity, identify
 
 _HEADER = struct.Struct(">8I")  # magic, format, page size, checkpoint, salt (2), checksum (2)
 _FRAME = struct.Struct(">6I")  # page, pages in the database after a commit (else 0), salt (2), checksum (2)
@@ -47,6 +52,43 @@ def read_application_id(path: Path) -> int | None:
     except OSError:
         pass
     return None
+
+
+def beside(path: Path) -> dict[Path, Identity | None]:
+    """Return which files are the WAL of a database file and that WAL's index."""
+    return {place: identify(place) for place in (Path(f"{os.path.realpath(path)}-shm"), wal_of(path))}
+
+
+def take_away(path: Path, former: sqlite3.Connection, files: dict[Path, Identity | None]) -> None:
+    """Part a WAL and its index from the database file that is in the place of theirs now.
+
+    SQLite goes by the names and would take them for the new file's. All that is in the WAL goes into the file that it
+    belongs to, wherever that is now, so that nothing is lost with it.
+
+    Args:
+        path: the place of both files.
+        former: an open connection to the file that was there before. While there is one, nothing else can be taken for
+            its WAL.
+        files: the WAL and its index, as `beside` returned them when it was opened.
+
+    Raises:
+        StorageUnavailable: other processes still use the WAL.
+        OSError: it can't be removed.
+        sqlite3.Error: it can't be moved into its file.
+    """
+    folder = os.open(wal_of(path).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # other processes do the same, and the next one finds it done
+        left = [place for place, file in files.items() if file is not None and identify(place) == file]
+        if wal_of(path) in left:
+            former.execute("PRAGMA busy_timeout = 0")
+            busy, _, _ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise StorageUnavailable(f"{path} was replaced, and other processes still use the former file's WAL.")
+        for place in left:
+            place.unlink()
+    finally:
+        os.close(folder)
 
 
 def _frames(wal: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes]]:
