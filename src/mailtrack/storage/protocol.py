@@ -210,7 +210,7 @@ class Storage(Protocol):
         ...
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
-        """Return what is counted for a pixel: at any time what a scan of its opens and recipients would give.
+        """Return what is counted for a pixel: what a scan of its recipients and of all opens it ever had would give.
 
         Costs by the hours and the different clients, not by the opens.
 
@@ -231,6 +231,31 @@ class Storage(Protocol):
 
         Returns:
             How many there were.
+        """
+        ...
+
+    def count_opens(self, pixel_id: str, *, before: datetime) -> int:
+        """Return how many opens of a pixel there are, of those not purged, whose time is before another.
+
+        A pixel that does not exist has none. May cost by the opens, but keeps no writer waiting.
+        """
+        ...
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        """Delete opens of a pixel whose time is before another, the first arrived first.
+
+        All counts stay as if the opens were there, also when others are judged again; what is listed, and passed over,
+        are those that are left. `Pixel.purged` and `purged_before` follow. A purged open is forgotten: given to
+        `add_opens` again, it is new. What the storage keeps of one is overwritten once the last is deleted, as soon as
+        no reader needs it any more.
+
+        Args:
+            pixel_id: the pixel; one that does not exist has no opens.
+            before: an aware time.
+            limit: how many at most, 1 to 10,000. Other writers wait meanwhile.
+
+        Returns:
+            How many were deleted; 0 only where none is left.
         """
         ...
 

@@ -6,6 +6,7 @@ from mailtrack.testing.contract.keys import KeysContract
 from mailtrack.testing.contract.lifecycle import LifecycleContract
 from mailtrack.testing.contract.opens import OpensContract
 from mailtrack.testing.contract.pixels import PixelsContract
+from mailtrack.testing.contract.purging import PurgingContract
 from mailtrack.testing.contract.recipients import RecipientsContract
 from mailtrack.testing.contract.resolving import ResolvingContract
 from mailtrack.testing.contract.threads import ThreadsContract
@@ -20,6 +21,7 @@ class StorageContract(
     OpensContract,
     FiguresContract,
     JudgingContract,
+    PurgingContract,
     KeysContract,
     ThreadsContract,
     LifecycleContract,
