@@ -217,6 +217,17 @@ class TestCosts:
         ]
         assert costs[1] <= 1.2 * costs[0]
 
+    def test_a_page_behind_purged_opens_costs_what_the_first_does(self, storage, spies) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        storage.add_opens([make_open(pixel, at=NOON + timedelta(hours=n // 1000 % 2)) for n in range(4000)])
+        storage.purge_opens(pixel.id, before=NOON + timedelta(hours=1), limit=4000)
+        costs = [
+            spies.made[0].count_instructions(partial(storage.list_opens, pixel.id, limit=50, skip=skip))
+            for skip in (0, 1950)
+        ]
+        assert costs[1] <= 1.2 * costs[0]
+
     def test_a_later_page_of_recipients_costs_what_the_first_does(self, storage, spies) -> None:
         pixel = make_pixel()
         storage.add_pixel(pixel)
