@@ -11,6 +11,7 @@ import mailtrack.testing
 
 NAMES = [
     "ApiKey",
+    "Backup",
     "Certainty",
     "Client",
     "DayCount",
@@ -33,6 +34,7 @@ NAMES = [
     "InvalidPaging",
     "InvalidRules",
     "InvalidSetting",
+    "InvalidTime",
     "InvalidTimeZone",
     "Judge",
     "Judgement",
@@ -45,6 +47,7 @@ NAMES = [
     "Page",
     "Pixel",
     "PixelNotFound",
+    "Purge",
     "Recipient",
     "RecipientNotFound",
     "Rejudged",
@@ -57,6 +60,7 @@ NAMES = [
     "Storage",
     "StorageError",
     "StorageUnavailable",
+    "SupportsBackup",
     "Tracker",
     "UnsupportedImage",
     "Urls",
@@ -170,6 +174,7 @@ def test_every_error_is_a_mailtrack_error(error) -> None:
         (mailtrack.InvalidImage, ValueError),
         (mailtrack.InvalidPaging, ValueError),
         (mailtrack.InvalidSetting, ValueError),
+        (mailtrack.InvalidTime, ValueError),
     ],
 )
 def test_errors_are_the_builtins_that_people_catch(error, builtin) -> None:

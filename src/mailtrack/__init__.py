@@ -1,5 +1,6 @@
 """Know whether the mail you send was opened, by whom and when."""
 
+from mailtrack.backup import Backup
 from mailtrack.errors import (
     EmailProblem,
     ImageNotFound,
@@ -12,6 +13,7 @@ from mailtrack.errors import (
     InvalidPaging,
     InvalidRules,
     InvalidSetting,
+    InvalidTime,
     InvalidTimeZone,
     KeyNotFound,
     MailtrackError,
@@ -47,8 +49,9 @@ from mailtrack.model import (
     VerdictKind,
 )
 from mailtrack.report import Report
+from mailtrack.retention import Purge
 from mailtrack.spool import Durability, Spool, SpoolFull
-from mailtrack.storage import Storage, open_storage
+from mailtrack.storage import Storage, SupportsBackup, open_storage
 from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
@@ -57,6 +60,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ApiKey",
+    "Backup",
     "Certainty",
     "Client",
     "DayCount",
@@ -79,6 +83,7 @@ __all__ = [
     "InvalidPaging",
     "InvalidRules",
     "InvalidSetting",
+    "InvalidTime",
     "InvalidTimeZone",
     "Judge",
     "Judgement",
@@ -91,6 +96,7 @@ __all__ = [
     "Page",
     "Pixel",
     "PixelNotFound",
+    "Purge",
     "Recipient",
     "RecipientNotFound",
     "Rejudged",
@@ -103,6 +109,7 @@ __all__ = [
     "Storage",
     "StorageError",
     "StorageUnavailable",
+    "SupportsBackup",
     "Tracker",
     "UnsupportedImage",
     "Urls",

@@ -1,17 +1,17 @@
 """`Purge`: opens that are deleted for their age, in short steps, while servers run."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
 
-from mailtrack.errors import InvalidTime
+from mailtrack.errors import InvalidTime, StorageUnavailable
 from mailtrack.model import Pixel
 from mailtrack.spool import oldest_hit
 from mailtrack.storage.protocol import Storage
-from mailtrack.times import Clock, to_utc
+from mailtrack.times import to_utc
 
 _PURGED_AT_ONCE = 1000  # in some 30 ms with SQLite
 _MARGIN = timedelta(minutes=1)  # a hit may be a little older than the first one in its file
@@ -28,7 +28,7 @@ class Purge:
 
     before: datetime
     _storage: Storage = attrs.field(repr=False)
-    _pixels: Iterable[Pixel] = attrs.field(repr=False)
+    _pixels: Callable[[], Iterable[Pixel]] = attrs.field(repr=False)
 
     def count(self) -> Iterator[tuple[Pixel, int]]:
         """Iterate over the pixels that have such opens, each with their number. Costs by the opens; blocks no writer.
@@ -36,7 +36,7 @@ class Purge:
         Raises:
             StorageError: the storage does not answer.
         """
-        for pixel in self._pixels:
+        for pixel in self._pixels():
             if number := self._storage.count_opens(pixel.id, before=self.before):
                 yield pixel, number
 
@@ -49,7 +49,7 @@ class Purge:
         Raises:
             StorageError: the storage can't be written.
         """
-        for pixel in self._pixels:
+        for pixel in self._pixels():
             began = time.monotonic()
             while number := self._storage.purge_opens(pixel.id, before=self.before, limit=_PURGED_AT_ONCE):
                 yield number
@@ -57,25 +57,29 @@ class Purge:
                 began = time.monotonic()
 
 
-def check_before(before: datetime, clock: Clock) -> datetime:
-    """Return a time as one up to which opens can be purged.
+def make_purge(
+    storage: Storage, pixels: Callable[[], Iterable[Pixel]], *, before: datetime, spool: Path | None, now: datetime
+) -> Purge:
+    """Make a `Purge` of some pixels' opens.
+
+    Args:
+        storage: where the opens are.
+        pixels: returns the pixels, each time anew.
+        before: opens whose time is before this one are purged.
+        spool: the spool's folder, `None` for none.
+        now: the time now.
 
     Raises:
-        InvalidTime: it has no time zone, or is in the future.
+        InvalidTime: `before` has no time zone, or is in the future.
+        StorageUnavailable: the spool can't be read.
     """
     if before.tzinfo is None:
         raise InvalidTime("before needs a time zone, as in datetime.now(UTC).")
-    before = to_utc(before)
-    if before > clock():
-        raise InvalidTime("before is in the future; opens can only be purged up to now.")
-    return before
-
-
-def before_spool(before: datetime, folder: Path | None) -> datetime:
-    """Return a time, or an earlier one that is before all that lies in a spool's folder.
-
-    Raises:
-        OSError: the folder can't be read.
-    """
-    oldest = None if folder is None else oldest_hit(folder)
-    return before if oldest is None else min(before, oldest - _MARGIN)
+    if before > now:
+        raise InvalidTime("before is in the future; opens can be purged up to now.")
+    try:
+        oldest = None if spool is None else oldest_hit(spool)
+    except OSError as error:
+        raise StorageUnavailable(f"The spool can't be read: {error.strerror}.") from error
+    until = to_utc(before) if oldest is None else min(to_utc(before), oldest - _MARGIN)
+    return Purge(before=until, storage=storage, pixels=pixels)

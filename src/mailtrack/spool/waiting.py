@@ -29,14 +29,14 @@ class Waiting:
         folder: the spool's folder; one that does not exist holds nothing.
 
     Raises:
-        OSError: a segment can't be read.
+        OSError: the folder or a segment can't be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._files: list[tuple[int, int]] = []  # descriptor and size
         self._unreadable = 0
         try:
-            for path in segments(folder):
+            for path in _segments(folder):
                 with suppress(FileNotFoundError):  # it is stored, and was removed in this moment
                     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                     self._files.append((descriptor, os.fstat(descriptor).st_size))
@@ -87,13 +87,21 @@ def oldest_hit(folder: Path) -> datetime | None:
     """Return the time of about the oldest hit in a spool's folder, be it stored already or not; `None` without any.
 
     Raises:
-        OSError: a segment can't be read.
+        OSError: the folder or a segment can't be read.
     """
     found = []
-    for path in segments(folder):
+    for path in _segments(folder):
         with suppress(FileNotFoundError), path.open("rb") as file:  # it may be stored, and removed, meanwhile
             found += [hit.at for hit in islice(_readable(file), 1)]
     return min(found, default=None)
+
+
+def _segments(folder: Path) -> list[Path]:
+    try:
+        os.scandir(folder).close()  # a search for names passes over a folder that can't be read
+    except FileNotFoundError:
+        return []
+    return segments(folder)
 
 
 def _readable(lines: Iterable[bytes]) -> Iterator[Hit]:

@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -299,4 +300,25 @@ class Storage(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close it."""
+        ...
+
+
+@runtime_checkable
+class SupportsBackup(Protocol):
+    """What a storage can do besides that is backed up to one file."""
+
+    def copy_to(self, file: Path) -> Storage:
+        """Write a whole copy of the storage as it is at one moment after the call, while others go on to write.
+
+        Args:
+            file: an empty file, which gets the copy and keeps its mode. What is needed besides while the copy is made
+                or open may be put beside it. Where this fails, what is there is no copy.
+
+        Returns:
+            The copy, open; the caller closes it. All of it is in the one file then, for a storage of the same kind.
+
+        Raises:
+            StorageUnavailable: there is no room for it, or the storage can't be reached.
+            StorageError: the storage is damaged.
+        """
         ...

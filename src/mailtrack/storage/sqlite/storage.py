@@ -33,6 +33,8 @@ from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
 from mailtrack.times import to_milliseconds
 
+_LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
+
 # CROSS JOIN holds SQLite to the order written: what is looked for first, then its place in an index.
 
 
@@ -331,6 +333,15 @@ class SQLiteStorage:
             db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
         return rows.to_key(found)
 
+    def copy_to(self, file: Path) -> "SQLiteStorage":
+        with self._connections.reading() as db:
+            db.set_progress_handler(_go_on, _LOOK_EVERY)
+            try:
+                db.execute("VACUUM INTO ?", (str(file.absolute()),))
+            finally:
+                db.set_progress_handler(None, 0)
+        return SQLiteStorage(file)
+
     def ping(self) -> None:
         with self._connections.reading() as db:
             db.execute("SELECT 1 FROM pixels LIMIT 1").fetchone()
@@ -345,6 +356,10 @@ class SQLiteStorage:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _go_on() -> None:
+    """Do nothing but give the interpreter a turn, in which Ctrl-C interrupts what takes long."""
 
 
 class _AlreadyThere(StorageError):

@@ -226,9 +226,8 @@ def _figures(storage: Storage, pixel: Pixel) -> Figures:
 def _anonymous(storage: Storage, pixel: Pixel) -> Figures:
     """Return the figures of a pixel without what it and its recipients are called."""
     found = _figures(storage, pixel)
-    nobody = {"id": "", "token": "", "pixel_id": ""}
     return attrs.evolve(
         found,
         pixel=attrs.evolve(found.pixel, id="", name=""),
-        top=tuple(attrs.evolve(one, **nobody) for one in found.top),
+        top=tuple(attrs.evolve(one, id="", token="", pixel_id="") for one in found.top),
     )
