@@ -14,6 +14,7 @@ NAMES = [
     "Backup",
     "Certainty",
     "Client",
+    "DatabaseNotFound",
     "DayCount",
     "DelayCount",
     "Durability",

@@ -2,6 +2,7 @@
 
 from mailtrack.backup import Backup
 from mailtrack.errors import (
+    DatabaseNotFound,
     EmailProblem,
     ImageNotFound,
     ImageTooLarge,
@@ -63,6 +64,7 @@ __all__ = [
     "Backup",
     "Certainty",
     "Client",
+    "DatabaseNotFound",
     "DayCount",
     "DelayCount",
     "Durability",

@@ -166,6 +166,18 @@ class StorageError(MailtrackError):
     """The storage can't do what was asked, and trying again will not help."""
 
 
+class DatabaseNotFound(StorageError, LookupError):
+    """A database that should exist does not.
+
+    Attributes:
+        place: where it was looked for; a file's absolute path.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"No database at {place}.")
+        self.place = place
+
+
 class StorageUnavailable(StorageError):
     """The storage can't be reached or written just now; nothing was changed.
 

@@ -1,7 +1,8 @@
 """Storages, and how one is opened by its URL.
 
 Schemes are a table here and, for storages of other distributions, the entry-point group `mailtrack.storage`: an entry
-point is named after its scheme and leads to a function that takes the URL and returns a `Storage`.
+point is named after its scheme and leads to a function that takes the URL and returns a `Storage`. It may also take the
+keyword `create`: where that is false, a database that does not exist is to be refused with `DatabaseNotFound`.
 """
 
 from collections.abc import Callable
@@ -19,14 +20,17 @@ ENTRY_POINT_GROUP = "mailtrack.storage"
 _BUNDLED = {"memory": "mailtrack.storage.memory", "sqlite": "mailtrack.storage.sqlite"}
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, create: bool = True) -> Storage:
     """Open the storage that a URL names; whoever opens it closes it, or uses it as a context manager.
 
     Args:
         url: `memory://`; `sqlite:///file.db` (relative to the working directory), `sqlite:////absolute/file.db`; or a
             scheme that an installed distribution adds.
+        create: whether to make a database that does not exist. `memory://`, and a storage of another distribution whose
+            function has no such argument, open as they always do.
 
     Raises:
+        DatabaseNotFound: it does not exist, and `create` is false.
         InvalidSetting: the URL is malformed, or nothing installed knows its scheme.
         StorageUnavailable: the storage can't be reached just now.
         StorageError: what the URL names can't be used as a storage.
@@ -34,14 +38,24 @@ def open_storage(url: str) -> Storage:
     scheme, separator, _ = url.partition("://")
     if not separator or not scheme:
         raise InvalidSetting("database", "must be a URL such as sqlite:///mailtrack.db")
-    return _opener(scheme.lower())(url)
+    opener = _opener(scheme.lower())
+    return opener(url) if create or not _takes_create(opener) else opener(url, create=False)
 
 
-def _opener(scheme: str) -> Callable[[str], Storage]:
+def _opener(scheme: str) -> Callable[..., Storage]:
     if module := _BUNDLED.get(scheme):
-        return cast("Callable[[str], Storage]", import_module(module).open_url)
+        return cast("Callable[..., Storage]", import_module(module).open_url)
     from importlib.metadata import entry_points  # only here: it takes a while to load
 
     for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
-        return cast("Callable[[str], Storage]", entry_point.load())
+        return cast("Callable[..., Storage]", entry_point.load())
     raise InvalidSetting("database", "no installed storage knows this URL's scheme")
+
+
+def _takes_create(opener: Callable[..., Storage]) -> bool:
+    from inspect import signature  # only here: it takes a while to load
+
+    try:
+        return "create" in signature(opener).parameters
+    except (TypeError, ValueError):  # some callables written in C have no signature
+        return False

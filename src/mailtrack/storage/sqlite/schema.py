@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlite_utils
 
 from mailtrack.delays import to_bucket
-from mailtrack.errors import StorageError
+from mailtrack.errors import DatabaseNotFound, StorageError
 from mailtrack.storage.sqlite.connections import connect, translated
 
 APPLICATION_ID = 0x6D61696C  # "mail", in the header of every file of ours
@@ -224,19 +224,25 @@ def m007_purged_opens(db: sqlite_utils.Database) -> None:
     )
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a file of ours with today's tables.
 
     A new file appears whole: it is made beside its place and linked there, so that several processes may begin at
     once and a killed one leaves nothing half made. An older one is brought up to date in one transaction.
 
+    Args:
+        path: the file.
+        create: whether to make a missing one.
+
     Raises:
+        DatabaseNotFound: it is missing, and `create` is false.
         StorageError: the file is foreign, damaged, empty or of a newer mailtrack, or missing beside its WAL. It is
             left as it was.
         StorageUnavailable: it can't be read or written just now.
     """
     try:
         if not path.exists():
+            _check_creatable(path, create=create)
             _create(path)
         if path.stat().st_size == 0:
             raise StorageError(f"{path} is empty, which no database of mailtrack ever is. Restore it, or remove it.")
@@ -268,9 +274,14 @@ def check_ours(path: Path) -> None:
         connection.close()
 
 
-def _create(path: Path) -> None:
+def _check_creatable(path: Path, *, create: bool) -> None:
     if path.with_name(path.name + "-wal").exists():
         raise StorageError(f"{path} is missing, but its WAL is there. Restore the database, or remove the WAL.")
+    if not create:
+        raise DatabaseNotFound(str(path.absolute()))
+
+
+def _create(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     try:
         draft.touch(mode=0o600, exist_ok=False)  # it will hold addresses of people

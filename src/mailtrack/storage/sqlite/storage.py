@@ -39,24 +39,26 @@ _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten millisecon
 
 
 class SQLiteStorage:
-    """A `Storage` in one SQLite file, which is made where there is none.
+    """A `Storage` in one SQLite file.
 
     Any number of threads and processes of one machine may use the file at once, each process with a storage of its
     own. It must be on a local disk.
 
     Args:
         path: the file.
+        create: whether to make it where there is none.
 
     Attributes:
         path: the same.
 
     Raises:
+        DatabaseNotFound: there is no file, and `create` is false.
         StorageError: there is a file, but it is not one of ours, or can't be used.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = Path(path)
-        schema.prepare(self.path)
+        schema.prepare(self.path, create=create)
         self._connections = Connections(self.path)
 
     def __repr__(self) -> str:
