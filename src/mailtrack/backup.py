@@ -1,8 +1,6 @@
 """`back_up`: a whole copy of a storage in one file, with the hits that wait in the spool, while servers run."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import islice
@@ -37,8 +35,7 @@ class Backup:
 
 
 def back_up(storage: Storage, file: Path, *, spool: Path | None, examiner: Examiner) -> Backup:
-    """Write a backup: all that was stored or taken by the spool before this was called, and perhaps some of what came
-    meanwhile.
+    """Write a backup with all that was stored, or taken by the spool, before this was called.
 
     The segments of the spool are held first, then the storage is copied, then what only they have is added to the copy:
     a hit that moves from the one to the other meanwhile is in one of them, or in both, and is one open.
@@ -52,29 +49,39 @@ def back_up(storage: Storage, file: Path, *, spool: Path | None, examiner: Exami
     if not isinstance(storage, SupportsBackup):
         raise StorageError("A storage of this kind can't be backed up to a file.")
     if any(os.path.lexists(f"{file}{ending}") for ending in ("", *_COMPANIONS)):
-        raise InvalidInput(
-            "A backup overwrites nothing: there is a file of this name, or a part of a database beside it."
-        )
+        raise InvalidInput("There is a file of this name, or a part of a database beside it; a backup overwrites none.")
+    with _explained(), _draft(file) as draft, nullcontext() if spool is None else Waiting(spool) as waiting:
+        with storage.copy_to(draft) as copy:
+            added = 0 if waiting is None else _add(copy, waiting, examiner)
+        _publish(draft, file)
+        return Backup(file=file, size=file.stat().st_size, from_spool=added)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in each error what came of the backup."""
     try:
-        with _draft(file) as draft, nullcontext() if spool is None else Waiting(spool) as waiting:
-            with storage.copy_to(draft) as copy:
-                added = 0 if waiting is None else _add(copy, waiting, examiner)
-            _publish(draft, file)
-            return Backup(file=file, size=file.stat().st_size, from_spool=added)
+        yield
     except OSError as error:
-        raise StorageUnavailable(f"The backup can't be written: {error.strerror}.") from error
+        raise StorageUnavailable(f"No backup was written: {error.strerror}.") from error
+    except StorageError as error:
+        kind = StorageUnavailable if isinstance(error, StorageUnavailable) else StorageError
+        raise kind(f"No backup was written: {error}") from error
 
 
 @contextmanager
 def _draft(file: Path) -> Iterator[Path]:
     """Make an empty, private file in a folder of its own beside another, and remove that folder at the end."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{file.name}.", suffix=".partial", dir=file.parent))
+    folder = file.with_name(f"{file.name}.{os.urandom(4).hex()}.partial")
+    folder.mkdir(mode=0o700)
     try:
         draft = folder / file.name
         draft.touch(mode=0o600)  # it will hold addresses of people
         yield draft
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for left in folder.iterdir():
+            left.unlink()
+        folder.rmdir()
 
 
 def _add(copy: Storage, waiting: Waiting, examiner: Examiner) -> int:
@@ -89,7 +96,7 @@ def _add(copy: Storage, waiting: Waiting, examiner: Examiner) -> int:
 def _publish(draft: Path, file: Path) -> None:
     """Bring a file to disk and to its place, where it appears whole and takes the place of no other."""
     if any(draft.with_name(draft.name + ending).exists() for ending in _COMPANIONS):
-        raise StorageError("The copy was not closed: a part of it is in another file.")
+        raise StorageUnavailable("A part of it is still beside its file. Is the disk full?")
     _sync(draft)
     try:
         os.link(draft, file)

@@ -27,7 +27,8 @@ def m001_pixels_recipients_opens(db: sqlite_utils.Database) -> None:
     """Make the first tables.
 
     `pixels.opens` and `pixels.last_recipient` number the opens and recipients of a pixel from 1, without gaps for
-    opens but for those that were purged, and are never lowered. `hours` counts opens by hour and kind of verdict as they arrive.
+    opens but those that were purged, and are never lowered. `hours` counts opens by hour and kind of verdict as they
+    arrive.
     """
     db.executescript(
         """
