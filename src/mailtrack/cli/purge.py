@@ -1,8 +1,12 @@
 """`mailtrack purge`."""
 
 import re
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 
 import click
@@ -85,13 +89,27 @@ def _ask() -> None:
 
 
 def _run(plan: Purge, total: int) -> None:
-    """Delete, and say how many were deleted, however it ends."""
+    """Delete, until Ctrl-C at most, and say how many were deleted, however it ends."""
     deleted = 0
     progress: Any = click.progressbar(length=total, label="Deleting opens", file=sys.stderr)
+    with _interruptible() as interrupted:
+        try:
+            with progress as bar:
+                for number in plan.run():
+                    deleted += number
+                    bar.update(number)
+                    if interrupted.is_set():
+                        raise click.Abort
+        finally:
+            click.echo(f"{deleted:,} opens were deleted.", err=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Give an event that Ctrl-C sets, instead of an exception that could come between a deletion and its count."""
+    interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
-        with progress as bar:
-            for number in plan.run():
-                deleted += number
-                bar.update(number)
+        yield interrupted
     finally:
-        click.echo(f"{deleted:,} opens were deleted.", err=True)
+        signal.signal(signal.SIGINT, before)
