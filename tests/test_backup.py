@@ -100,12 +100,12 @@ def _url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
-def _agents(storage: Storage, pixel: Pixel) -> list[str]:
-    return [one.user_agent for one in Tracker(storage).iter_opens(pixel.id)]
+def _names(storage: Storage, pixel: Pixel) -> list[str]:
+    return [one.referer for one in Tracker(storage).iter_opens(pixel.id)]
 
 
 def _hit(pixel: Pixel, name: str, minute: int = 0) -> Hit:
-    return attrs.evolve(make_hit(pixel, at=NOON + minute * 60 * SECOND), user_agent=name)
+    return attrs.evolve(make_hit(pixel, at=NOON + minute * 60 * SECOND), referer=name)
 
 
 class TestCopy:
@@ -174,10 +174,10 @@ class TestSpool:
         assert {path: path.read_bytes() for path in spool.folder.iterdir()} == before
         assert tracker.get_pixel(pixel.id).opens.number == 200
         with open_storage(_url(folder / "copy.db")) as copy:
-            assert _agents(copy, pixel)[:5000] == names[::-1]
+            assert _names(copy, pixel)[:5000] == names[::-1]
             assert_scan(copy, pixel)
         drain()
-        assert _agents(storage, pixel)[:5000] == names[::-1]
+        assert _names(storage, pixel)[:5000] == names[::-1]
 
     def test_what_is_stored_already_is_in_the_copy_once(self, tracker, pixel, folder, take, drain) -> None:
         take(_hit(pixel, "first"))
@@ -185,7 +185,7 @@ class TestSpool:
         take(_hit(pixel, "second", 1))
         assert tracker.backup(folder / "copy.db").from_spool == 1
         with open_storage(_url(folder / "copy.db")) as copy:
-            assert _agents(copy, pixel)[:3] == ["second", "first", "Mozilla/5.0"]
+            assert _names(copy, pixel)[:3] == ["second", "first", "https://mail.example.com/"]
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_what_is_drained_around_the_copying_is_in_the_copy_once(
@@ -206,7 +206,7 @@ class TestSpool:
             take(_hit(pixel, f"reader {number}", number))
         assert tracker.backup(folder / "copy.db").from_spool == (0 if moment == "before" else 9)
         with open_storage(_url(folder / "copy.db")) as copy:
-            assert _agents(copy, pixel)[:10] == [f"reader {n}" for n in range(8, -1, -1)] + ["Mozilla/5.0"]
+            assert _names(copy, pixel)[:10] == [f"reader {n}" for n in range(8, -1, -1)] + ["https://mail.example.com/"]
             assert_scan(copy, pixel)
 
     def test_what_waits_is_judged_as_the_server_will_judge_it(
