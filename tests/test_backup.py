@@ -96,6 +96,10 @@ def drain(spool: Spool, tracker: Tracker) -> Iterator[Callable[[], None]]:
     backlog.release()
 
 
+def _files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def _url(file: Path) -> str:
     return f"sqlite:///{file}"
 
@@ -140,10 +144,11 @@ class TestCopy:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
 
-    def test_it_may_lie_in_the_working_directory(self, tracker, pixel, folder, monkeypatch) -> None:
+    @pytest.mark.usefixtures("pixel")
+    def test_it_may_lie_in_the_working_directory(self, tracker, folder, monkeypatch) -> None:
         monkeypatch.chdir(folder)
         tracker.backup("copy.db")
-        assert os.listdir(folder) == ["copy.db"]
+        assert _files(folder) == ["copy.db"]
 
     def test_it_is_written_while_another_process_writes(self, storage, tracker, pixel, folder) -> None:
         with closing(sqlite3.connect(storage.path, isolation_level=None)) as other:
@@ -209,9 +214,7 @@ class TestSpool:
             assert _names(copy, pixel)[:10] == [f"reader {n}" for n in range(8, -1, -1)] + ["https://mail.example.com/"]
             assert_scan(copy, pixel)
 
-    def test_what_waits_is_judged_as_the_server_will_judge_it(
-        self, storage, pixel, spool, folder, take, drain, monkeypatch
-    ) -> None:
+    def test_what_waits_is_judged_as_the_server_will_judge_it(self, storage, pixel, spool, folder, take) -> None:
         recipients = storage.list_recipients(pixel.id, limit=9).items
         for number in range(40):  # bursts and repeats among them
             hit = make_hit(pixel, token=recipients[number % 9].token, at=NOON + number * SECOND / 10)
@@ -226,7 +229,7 @@ class TestSpool:
             assert everything(copy, pixel) == everything(storage, pixel)
             assert {"burst", "repeat"} <= {sign for one in everything(copy, pixel)[2] for sign in one.signs}
 
-    def test_hits_of_pixels_that_do_not_exist_are_none(self, tracker, pixel, folder, take) -> None:
+    def test_hits_of_pixels_that_do_not_exist_are_none(self, tracker, folder, take) -> None:
         take(make_hit("00000000"))
         assert tracker.backup(folder / "copy.db").from_spool == 0
 
@@ -235,17 +238,17 @@ class TestSpool:
         tracker = Tracker(storage, spool=Spool(tmp_path / "no folder"))
         with pytest.raises(StorageUnavailable, match=r"No backup was written: Not a directory\."):
             tracker.backup(folder / "copy.db")
-        assert os.listdir(folder) == []
+        assert _files(folder) == []
 
 
 class TestRefusals:
     @pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
-    def test_a_name_that_is_taken_is_refused_and_left_as_it_was(self, tracker, pixel, folder, ending) -> None:
+    def test_a_name_that_is_taken_is_refused_and_left_as_it_was(self, tracker, folder, ending) -> None:
         taken = folder / f"copy.db{ending}"
         taken.write_bytes(b"the last backup")
         with pytest.raises(InvalidInput, match="overwrites none"):
             tracker.backup(folder / "copy.db")
-        assert (os.listdir(folder), taken.read_bytes()) == ([taken.name], b"the last backup")
+        assert (_files(folder), taken.read_bytes()) == ([taken.name], b"the last backup")
 
     def test_the_database_itself_is_refused(self, storage, tracker, pixel, tmp_path) -> None:
         (tmp_path / "link.db").symlink_to(storage.path)
@@ -256,9 +259,7 @@ class TestRefusals:
                 tracker.backup(tmp_path / name)
         assert everything(storage, pixel) == before
 
-    def test_a_file_that_appears_meanwhile_is_not_overwritten(
-        self, storage, tracker, pixel, folder, monkeypatch
-    ) -> None:
+    def test_a_file_that_appears_meanwhile_is_not_overwritten(self, storage, tracker, folder, monkeypatch) -> None:
         copy_to = storage.copy_to
 
         def copy_and_lose(file: Path) -> SQLiteStorage:
@@ -268,7 +269,7 @@ class TestRefusals:
         monkeypatch.setattr(storage, "copy_to", copy_and_lose)
         with pytest.raises(StorageUnavailable, match="File exists"):
             tracker.backup(folder / "copy.db")
-        assert (os.listdir(folder), (folder / "copy.db").read_bytes()) == (["copy.db"], b"another backup")
+        assert (_files(folder), (folder / "copy.db").read_bytes()) == (["copy.db"], b"another backup")
 
     def test_a_folder_that_does_not_exist_is_an_error(self, tracker, folder) -> None:
         with pytest.raises(StorageUnavailable, match=r"No backup was written: No such file or directory\."):
@@ -277,7 +278,7 @@ class TestRefusals:
     def test_a_storage_that_cannot_do_it_says_so(self, folder) -> None:
         with MemoryStorage() as storage, pytest.raises(StorageError, match="can't be backed up"):
             Tracker(storage).backup(folder / "copy.db")
-        assert os.listdir(folder) == []
+        assert _files(folder) == []
 
 
 class TestFaults:
@@ -287,14 +288,12 @@ class TestFaults:
 
         monkeypatch.setattr(os, "link", refuse)
         tracker.backup(folder / "copy.db")
-        assert os.listdir(folder) == ["copy.db"]
+        assert _files(folder) == ["copy.db"]
         with open_storage(_url(folder / "copy.db")) as copy:
             assert everything(copy, pixel) == everything(storage, pixel)
 
     @pytest.mark.parametrize("limit", [0, 50_000, 200_000])
-    def test_without_room_for_it_none_is_written_and_nothing_is_left(
-        self, storage, tracker, pixel, folder, take, limit
-    ) -> None:
+    def test_without_room_for_it_none_is_written_and_nothing_is_left(self, tracker, pixel, folder, take, limit) -> None:
         for number in range(200):
             take(_hit(pixel, f"reader {number}", number))
 
@@ -304,12 +303,13 @@ class TestFaults:
                 tracker.backup(folder / "copy.db")
 
         assert in_child(task) == ""
-        assert os.listdir(folder) == []
+        assert _files(folder) == []
         tracker.backup(folder / "copy.db")
         with open_storage(_url(folder / "copy.db")) as copy:
             assert copy.get_pixel(pixel.id).opens.number == 400
 
-    def test_a_damaged_database_is_an_error_and_nothing_is_left(self, storage, tracker, pixel, folder) -> None:
+    @pytest.mark.usefixtures("pixel")
+    def test_a_damaged_database_is_an_error_and_nothing_is_left(self, storage, folder) -> None:
         path = storage.path
         storage.close()
         with closing(sqlite3.connect(path)) as db:
@@ -319,7 +319,7 @@ class TestFaults:
             file.write(b"\xff" * 4096)
         with SQLiteStorage(path) as damaged, pytest.raises(StorageError, match="No backup was written: SQLite: "):
             Tracker(damaged).backup(folder / "copy.db")
-        assert os.listdir(folder) == []
+        assert _files(folder) == []
 
     @needs_fork
     @pytest.mark.parametrize("moment", ["before", "after"])

@@ -40,26 +40,29 @@ def test_what_waits_is_judged_by_the_options(run, pixel):
 
 
 @pytest.mark.usefixtures("waiting")
-def test_the_spool_can_be_named_or_left_out(run, pixel, tmp_path):
+def test_the_spool_can_be_named_or_left_out(run, tmp_path):
     assert "0 opens from the spool" in run("backup", "without.db", "--spool", "off").stderr
     (tmp_path / "mailtrack.db.spool").rename(tmp_path / "moved")
     assert "1 opens from the spool" in run("backup", "with.db", "--spool", "moved").stderr
 
 
-def test_a_copy_can_be_used_as_the_database(run, pixel):
+@pytest.mark.usefixtures("pixel")
+def test_a_copy_can_be_used_as_the_database(run):
     run("backup", "copy.db")
     run("pixels", "create", "Later", "--database", "sqlite:///copy.db")
     listed = run("pixels", "list", "--database", "sqlite:///copy.db").stdout
     assert [line.split()[-1] for line in listed.splitlines()] == ["NAME", "Later", "launch"]
 
 
-def test_a_file_that_exists_is_not_overwritten(run, pixel, tmp_path):
+@pytest.mark.usefixtures("pixel")
+def test_a_file_that_exists_is_not_overwritten(run, tmp_path):
     (tmp_path / "copy.db").write_text("the last backup")
     assert "a backup overwrites none" in run("backup", "copy.db", exits=1).stderr
     assert (tmp_path / "copy.db").read_text() == "the last backup"
 
 
-def test_a_folder_that_does_not_exist_is_an_error(run, pixel):
+@pytest.mark.usefixtures("pixel")
+def test_a_folder_that_does_not_exist_is_an_error(run):
     assert "No backup was written: No such file or directory." in run("backup", "missing/copy.db", exits=1).stderr
 
 

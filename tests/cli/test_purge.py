@@ -69,7 +69,8 @@ def test_it_can_be_of_one_pixel_alone(run, tracker, add):
     assert (kept(tracker, spring), kept(tracker, summer)) == (1, 0)
 
 
-def test_an_unknown_pixel_is_an_error(run, tracker):
+@pytest.mark.usefixtures("tracker")
+def test_an_unknown_pixel_is_an_error(run):
     assert "Pixel not found" in run("purge", "--older-than", "90d", "--pixel", "00000000", "--yes", exits=1).stderr
 
 
