@@ -31,6 +31,7 @@ from mailtrack.spool import drain as drain_spool
 from mailtrack.spool.records import to_line
 from mailtrack.storage.memory import MemoryStorage
 from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage.sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
 from mailtrack.testing.contract.lifecycle import in_child, needs_fork
 from mailtrack.testing.contract.scanning import assert_scan, everything, some_opens
@@ -319,6 +320,17 @@ class TestFaults:
             file.write(b"\xff" * 4096)
         with SQLiteStorage(path) as damaged, pytest.raises(StorageError, match="No backup was written: SQLite: "):
             Tracker(damaged).backup(folder / "copy.db")
+        assert _files(folder) == []
+
+    @pytest.mark.usefixtures("pixel")
+    def test_ctrl_c_ends_it_while_sqlite_copies_and_nothing_is_left(self, tracker, folder, monkeypatch) -> None:
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(storage_module, "_LOOK_EVERY", 1)
+        monkeypatch.setattr(storage_module, "_go_on", interrupt)
+        with pytest.raises(StorageUnavailable, match="No backup was written: SQLite: interrupted"):
+            tracker.backup(folder / "copy.db")
         assert _files(folder) == []
 
     @needs_fork

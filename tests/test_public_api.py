@@ -61,7 +61,6 @@ NAMES = [
     "Storage",
     "StorageError",
     "StorageUnavailable",
-    "SupportsBackup",
     "Tracker",
     "UnsupportedImage",
     "Urls",
@@ -72,6 +71,7 @@ NAMES = [
 ]
 
 TESTING_NAMES = [
+    "BackupContract",
     "FakeClock",
     "StorageContract",
     "StorageMachine",

@@ -52,7 +52,7 @@ from mailtrack.model import (
 from mailtrack.report import Report
 from mailtrack.retention import Purge
 from mailtrack.spool import Durability, Spool, SpoolFull
-from mailtrack.storage import Storage, SupportsBackup, open_storage
+from mailtrack.storage import Storage, open_storage
 from mailtrack.tracker import Tracker
 from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
@@ -111,7 +111,6 @@ __all__ = [
     "Storage",
     "StorageError",
     "StorageUnavailable",
-    "SupportsBackup",
     "Tracker",
     "UnsupportedImage",
     "Urls",

@@ -73,7 +73,7 @@ def make_purge(
         InvalidTime: `before` has no time zone, or is in the future.
         StorageUnavailable: the spool can't be read.
     """
-    if before.tzinfo is None:
+    if before.utcoffset() is None:
         raise InvalidTime("before needs a time zone, as in datetime.now(UTC).")
     if before > now:
         raise InvalidTime("before is in the future; opens can be purged up to now.")

@@ -3,9 +3,10 @@
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -131,6 +132,20 @@ def test_hits_that_lie_in_the_spool_keep_the_opens_from_then_on(run, tracker, ad
     result = run("purge", "--older-than", "90d", "--yes")
     assert "spool" not in result.stderr
     assert (kept(tracker, pixel), tracker.get_pixel(pixel.id).opens.number) == (0, 4)
+
+
+def test_a_database_that_stays_locked_is_an_error_that_says_how_many_were_deleted(
+    run, tracker, add, tmp_path, monkeypatch
+):
+    pixel = add("Spring", 100)
+    monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.05)
+    with closing(sqlite3.connect(tmp_path / "mailtrack.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        result = run("purge", "--older-than", "90d", "--yes", exits=1)
+        other.execute("ROLLBACK")
+    assert "0 opens were deleted." in result.stderr
+    assert "Error: SQLite: database is locked" in result.stderr
+    assert kept(tracker, pixel) == 1
 
 
 @contextmanager

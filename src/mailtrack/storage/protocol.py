@@ -305,7 +305,10 @@ class Storage(Protocol):
 
 @runtime_checkable
 class SupportsBackup(Protocol):
-    """What a storage can do besides that is backed up to one file."""
+    """An optional ability of a storage: to be copied to one file, as `Tracker.backup` does.
+
+    Threads and errors are as for `Storage`. `mailtrack.testing.BackupContract` is this text as tests.
+    """
 
     def copy_to(self, file: Path) -> Storage:
         """Write a whole copy of the storage as it is at one moment after the call, while others go on to write.

@@ -1,5 +1,6 @@
 """The contract of `mailtrack.Storage` as tests, by noun."""
 
+from mailtrack.testing.contract.backups import BackupContract
 from mailtrack.testing.contract.figures import FiguresContract
 from mailtrack.testing.contract.judging import JudgingContract
 from mailtrack.testing.contract.keys import KeysContract
@@ -11,7 +12,7 @@ from mailtrack.testing.contract.recipients import RecipientsContract
 from mailtrack.testing.contract.resolving import ResolvingContract
 from mailtrack.testing.contract.threads import ThreadsContract
 
-__all__ = ["StorageContract"]
+__all__ = ["BackupContract", "StorageContract"]
 
 
 class StorageContract(
