@@ -32,7 +32,7 @@ def command(running, *arguments) -> str:
 
 
 class Load:
-    """Clients that open mails and make tokens, each under another name, until they are told to end."""
+    """Clients that open mails and make tokens, each under another name, until they are stopped."""
 
     def __init__(self, running, pixel) -> None:
         self.opened, self.made = [], []  # what was answered

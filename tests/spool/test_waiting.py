@@ -1,4 +1,4 @@
-"""What lies in a spool is read without touching it, whoever drains it meanwhile."""
+"""What lies in a spool is read without touching it, even if it is drained meanwhile."""
 
 from datetime import timedelta
 from pathlib import Path

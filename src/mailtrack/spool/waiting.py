@@ -1,4 +1,4 @@
-"""`Waiting`: what lies in a spool's folder at one moment, read without touching it, whoever drains it meanwhile."""
+"""`Waiting`: what lies in a spool's folder at one moment, read without touching it, even if it is drained meanwhile."""
 
 import heapq
 import logging
@@ -63,7 +63,7 @@ class Waiting:
     def hits(self) -> Iterator[Hit]:
         """Iterate, once, over the hits, about in the order of their arrival, in bounded memory.
 
-        Those that the storage has already are among them. Damaged lines, which whoever drains the folder sets aside,
+        Those that the storage has already are among them. Damaged lines, which the drainer sets aside,
         are passed over, and logged.
         """
         readers = [self._read(descriptor, size) for descriptor, size in self._files]
