@@ -11,6 +11,7 @@ import mailtrack.testing
 
 NAMES = [
     "ApiKey",
+    "Backup",
     "Certainty",
     "Client",
     "DatabaseNotFound",
@@ -34,6 +35,7 @@ NAMES = [
     "InvalidPaging",
     "InvalidRules",
     "InvalidSetting",
+    "InvalidTime",
     "InvalidTimeZone",
     "Judge",
     "Judgement",
@@ -46,6 +48,7 @@ NAMES = [
     "Page",
     "Pixel",
     "PixelNotFound",
+    "Purge",
     "Recipient",
     "RecipientNotFound",
     "Rejudged",
@@ -68,6 +71,7 @@ NAMES = [
 ]
 
 TESTING_NAMES = [
+    "BackupContract",
     "FakeClock",
     "StorageContract",
     "StorageMachine",
@@ -93,7 +97,7 @@ def _functions() -> list[tuple[str, typing.Any]]:
             continue
         for name, member in vars(thing).items():
             function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-            if inspect.isfunction(function) and not name.startswith("_"):
+            if inspect.isfunction(function) and not name.startswith(("_", "test_")):
                 found.append((f"{thing.__name__}.{name}", function))
     return found
 
@@ -171,6 +175,7 @@ def test_every_error_is_a_mailtrack_error(error) -> None:
         (mailtrack.InvalidImage, ValueError),
         (mailtrack.InvalidPaging, ValueError),
         (mailtrack.InvalidSetting, ValueError),
+        (mailtrack.InvalidTime, ValueError),
     ],
 )
 def test_errors_are_the_builtins_that_people_catch(error, builtin) -> None:

@@ -1,5 +1,6 @@
 """Know whether the mail you send was opened, by whom and when."""
 
+from mailtrack.backup import Backup
 from mailtrack.errors import (
     DatabaseNotFound,
     EmailProblem,
@@ -13,6 +14,7 @@ from mailtrack.errors import (
     InvalidPaging,
     InvalidRules,
     InvalidSetting,
+    InvalidTime,
     InvalidTimeZone,
     KeyNotFound,
     MailtrackError,
@@ -48,6 +50,7 @@ from mailtrack.model import (
     VerdictKind,
 )
 from mailtrack.report import Report
+from mailtrack.retention import Purge
 from mailtrack.spool import Durability, Spool, SpoolFull
 from mailtrack.storage import Storage, open_storage
 from mailtrack.tracker import Tracker
@@ -58,6 +61,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ApiKey",
+    "Backup",
     "Certainty",
     "Client",
     "DatabaseNotFound",
@@ -81,6 +85,7 @@ __all__ = [
     "InvalidPaging",
     "InvalidRules",
     "InvalidSetting",
+    "InvalidTime",
     "InvalidTimeZone",
     "Judge",
     "Judgement",
@@ -93,6 +98,7 @@ __all__ = [
     "Page",
     "Pixel",
     "PixelNotFound",
+    "Purge",
     "Recipient",
     "RecipientNotFound",
     "Rejudged",

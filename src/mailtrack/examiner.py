@@ -51,6 +51,10 @@ class Examiner:
     def _judge(self) -> Judge:
         return self._given or Judge()  # made when first needed: many programs only make tokens
 
+    def fresh(self) -> "Examiner":
+        """Return one with the same judge that has seen nothing."""
+        return Examiner(self._judge, self._patterns.fresh())
+
     def prepare(self) -> None:
         """Load what judging needs, so that the first hit does not wait for it."""
         name_client(_ANY_BROWSER, self._judge.judge(_ANY_BROWSER))

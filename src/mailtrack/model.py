@@ -178,6 +178,9 @@ class Pixel:
         counted_views: those of them that count.
         opened: how many of its recipients have an open that counts.
         opened_raw: how many of them have any open.
+        purged: how many of its opens were purged. They are counted in all of the above, and listed no more.
+        purged_before: up to when its opens were purged, `None` where none was. Older ones that arrived later are
+            listed until they are purged as well.
     """
 
     id: str
@@ -191,6 +194,13 @@ class Pixel:
     counted_views: int = 0
     opened: int = 0
     opened_raw: int = 0
+    purged: int = 0
+    purged_before: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))
+
+    @property
+    def kept(self) -> int:
+        """How many of its opens are still listed."""
+        return self.opens.number - self.purged
 
     @property
     def short_id(self) -> str:

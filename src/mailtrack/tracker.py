@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical_all
+from mailtrack.backup import Backup, back_up
 from mailtrack.errors import (
     ImageNotFound,
     InvalidName,
@@ -34,6 +35,7 @@ from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_limit, pages, walk
 from mailtrack.pictures import Pictures
 from mailtrack.recorder import Recorder
 from mailtrack.report import DEFAULT_TOP, Report, make_report
+from mailtrack.retention import Purge, make_purge
 from mailtrack.spool import Spool
 from mailtrack.storage.protocol import MAX_TOP, Storage
 from mailtrack.times import Clock, find_zone, now, start_of_day, to_utc
@@ -78,6 +80,7 @@ class Tracker:
         self._pictures = Pictures(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._clock = clock
+        self._spool_folder = None if spool is None else spool.folder
 
     def __repr__(self) -> str:
         return f"<Tracker {self._storage!r}>"
@@ -473,6 +476,54 @@ class Tracker:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
         return rejudge(self._storage, self._examiner, self.get_pixel(pixel).id)
+
+    def purge(self, *, before: datetime, pixel: str | None = None) -> int:
+        """Delete the opens of a pixel, or of all, whose time is before another, and return how many that were.
+
+        All counts and figures stay as they are; what lists opens shows those that are left. Others can write meanwhile.
+        `plan_purge` does the same in steps, and counts before.
+
+        Args:
+            before: an aware time, not in the future.
+            pixel: the pixel; all, if not given.
+
+        Raises:
+            InvalidTime: `before` has no time zone, or is in the future.
+            PixelNotFound: there is no such pixel.
+            StorageError: the storage can't be written; what was deleted until then stays deleted.
+        """
+        return sum(self.plan_purge(before=before, pixel=pixel).run())
+
+    def plan_purge(self, *, before: datetime, pixel: str | None = None) -> Purge:
+        """Return what `purge` would delete, to count it, and to delete it in steps. Nothing is deleted by this.
+
+        Where this tracker has a spool, opens are kept whose hits may still lie in it; `Purge.before` is earlier then.
+
+        Raises:
+            InvalidTime: `before` has no time zone, or is in the future.
+            PixelNotFound: there is no such pixel.
+            StorageUnavailable: the spool can't be read.
+        """
+        found = None if pixel is None else self.get_pixel(pixel)
+        pixels = self.iter_pixels if found is None else lambda: iter((found,))
+        return make_purge(self._storage, pixels, before=before, spool=self._spool_folder, now=self._clock())
+
+    def backup(self, file: str | Path) -> Backup:
+        """Write a whole copy of the storage into a new file, with the hits that wait in this tracker's spool.
+
+        It holds all that was stored or taken before this was called, and perhaps some of what came meanwhile. Others
+        can read and write as ever. The file appears when it is whole; it is readable for its owner only. To restore it,
+        open it in the place of the database; see `docs/backup.md`.
+
+        Args:
+            file: a name that is not taken, on a local disk with room for it.
+
+        Raises:
+            InvalidInput: there is a file of this name.
+            StorageUnavailable: the file can't be written, or the storage or the spool not be read.
+            StorageError: the storage is damaged, or does not support backups, as `memory://` does not.
+        """
+        return back_up(self._storage, Path(file), spool=self._spool_folder, examiner=self._examiner.fresh())
 
     def ping(self) -> None:
         """Return if the storage answers.

@@ -25,7 +25,7 @@ def make_converter() -> cattrs.Converter:
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
     - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
-      "views", "countedViews", "opened", "openedRaw": numbers}`.
+      "views", "countedViews", "opened", "openedRaw": numbers}`; not how many of its opens were purged.
     - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
     - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
@@ -49,7 +49,9 @@ def make_converter() -> cattrs.Converter:
     )
     converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=omitted))
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
-    converter.register_unstructure_hook(Pixel, _unstructure(converter, Pixel, image=image))
+    converter.register_unstructure_hook(
+        Pixel, _unstructure(converter, Pixel, image=image, purged=omitted, purged_before=omitted)
+    )
     local_time = override(unstruct_hook=lambda start: start.isoformat())
     converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
     converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted, top=omitted))

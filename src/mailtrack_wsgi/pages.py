@@ -89,7 +89,7 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
     report = site.tracker.report(pixel)
     found = report.pixel
     filtered = bool(kind or recipient_id)
-    last = max(1, -(-found.opens.number // OPENS_ON_PAGE))
+    last = max(1, -(-found.kept // OPENS_ON_PAGE))
     opens = site.tracker.list_opens(
         found.id,
         limit=OPENS_ON_PAGE,

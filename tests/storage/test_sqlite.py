@@ -19,6 +19,7 @@ from hypothesis import settings
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import (
+    BackupContract,
     StorageContract,
     StorageMachine,
     make_hit,
@@ -32,7 +33,7 @@ from mailtrack.testing.contract.lifecycle import in_child
 from mailtrack.testing.factories import NOON
 
 
-class TestSQLiteStorage(StorageContract):
+class TestSQLiteStorage(BackupContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(tmp_path / "mail.db") as storage:
@@ -214,6 +215,17 @@ class TestCosts:
         costs = [
             spies.made[0].count_instructions(partial(storage.list_opens, pixel.id, limit=50, skip=skip))
             for skip in (0, 2950)
+        ]
+        assert costs[1] <= 1.2 * costs[0]
+
+    def test_a_page_behind_purged_opens_costs_what_the_first_does(self, storage, spies) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        storage.add_opens([make_open(pixel, at=NOON + timedelta(hours=n // 1000 % 2)) for n in range(4000)])
+        storage.purge_opens(pixel.id, before=NOON + timedelta(hours=1), limit=4000)
+        costs = [
+            spies.made[0].count_instructions(partial(storage.list_opens, pixel.id, limit=50, skip=skip))
+            for skip in (0, 1950)
         ]
         assert costs[1] <= 1.2 * costs[0]
 

@@ -2,11 +2,17 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+
+import attrs
 
 from mailtrack import Recipient
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipients
+from mailtrack.testing.factories import NOON
+
+_DAY = timedelta(days=1)
 
 
 def _bytes(path: Path) -> bytes:
@@ -65,3 +71,16 @@ class TestErasure:
         storage.add_pixel(pixel, make_image(b"what a picture " * 2000))
         storage.delete_pixel(pixel.id)
         assert b"what a picture" not in _bytes(path)
+
+    def test_purged_opens_leave_no_byte_of_who_fetched_the_image(self, storage, path: Path) -> None:
+        pixel = make_pixel()
+        storage.add_pixel(pixel)
+        opens = [attrs.evolve(make_open(pixel, at=NOON), user_agent=f"Agent-{n:05}-end") for n in range(3000)]
+        late = attrs.evolve(make_open(pixel, at=NOON + _DAY), user_agent="a late agent")
+        storage.add_opens([*opens, late])
+        assert b"Agent-" in _bytes(path)
+        for left in (2000, 1000, 0):
+            assert storage.purge_opens(pixel.id, before=NOON + _DAY, limit=1000) == 1000
+            assert storage.count_opens(pixel.id, before=NOON + _DAY) == left
+        assert b"Agent-" not in _bytes(path)
+        assert b"a late agent" in _bytes(path)

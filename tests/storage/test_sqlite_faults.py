@@ -4,6 +4,7 @@ import resource
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mailtrack.storage.sqlite import SQLiteStorage, connections
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipients
 from mailtrack.testing.contract.helpers import all_opens, all_recipients
 from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.testing.factories import NOON
 
 MOST_STEPS = 5000  # a ladder that needs more never ends
 
@@ -39,6 +41,7 @@ class Scene:
             "add_opens": lambda: self.storage.add_opens(self.new_opens),
             "delete_recipient": lambda: self.storage.delete_recipient(self.recipients[1].id),
             "delete_pixel": lambda: self.storage.delete_pixel(self.pixel.id),
+            "purge_opens": lambda: self.storage.purge_opens(self.pixel.id, before=NOON + timedelta(days=1), limit=3),
         }[name]()
 
     def state(self) -> object:
@@ -58,7 +61,7 @@ class Scene:
             return None
 
 
-ACTIONS = ["add_pixel", "add_recipients", "add_opens", "delete_recipient", "delete_pixel"]
+ACTIONS = ["add_pixel", "add_recipients", "add_opens", "delete_recipient", "delete_pixel", "purge_opens"]
 
 
 def _climb(scene: Scene, action: str, arm: Callable[[int], None], disarm: Callable[[], None]) -> int:

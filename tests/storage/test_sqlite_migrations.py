@@ -23,7 +23,8 @@ from mailtrack.times import start_of_hour, to_milliseconds
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
 KEYS = "m004_api_keys"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS]
+PURGED = "m007_purged_opens"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, PURGED]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -186,6 +187,18 @@ class TestEarlierFiles:
             assert _figures(storage) == _figures(new)
         with SQLiteStorage(old) as storage:
             assert storage.list_keys() == [key]
+
+    def test_in_one_from_before_there_was_purging_opens_can_be_purged(self, old: Path, new: Storage) -> None:
+        with closing(_connect(old)) as connection:
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=PURGED)
+        assert _applied(old) == ALL[: ALL.index(PURGED)]
+        with SQLiteStorage(old) as storage:
+            assert _figures(storage) == _figures(new)
+            for each in (storage, new):
+                assert each.purge_opens(PIXELS[0].id, before=NOON, limit=1000) > 0
+            assert _figures(storage) == _figures(new)
+            assert all_opens(storage, PIXELS[0]) == all_opens(new, PIXELS[0])
 
     def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
         SQLiteStorage(old).close()

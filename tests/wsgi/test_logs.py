@@ -194,6 +194,43 @@ def test_a_page_given_twice_gets_a_400_page(logs, query):
     assert (answer.status, answer.is_page) == (400, True)
 
 
+@pytest.fixture
+def purge(storage, pixel):
+    """Purges the pixel's opens up to one, by its number."""
+    noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
+    return lambda number: storage.purge_opens(pixel.id, before=noon + timedelta(seconds=number), limit=1000)
+
+
+@each_storage
+@pytest.mark.parametrize(("page", "shown"), [(1, range(201, 151, -1)), (2, range(151, 110, -1)), (3, [])])
+def test_pages_are_of_what_was_not_purged(logs, make_opens, purge, page, shown):
+    make_opens(201)
+    purge(111)
+    answer = logs(f"?page={page}")
+    assert (answer.status, numbers(answer)) == (200, list(shown))
+    assert ('<a href="?page=2">Go to the last page</a>' in answer.text) == (page > 2)
+
+
+@each_storage
+def test_it_says_up_to_when_opens_were_purged_and_that_the_figures_include_them(logs, show, pixel, make_opens, purge):
+    make_opens(5)
+    assert "purged" not in logs().text
+    purge(3)
+    page = show(f"/logs/{pixel.id}")
+    assert "Opens before 6 Nov 2025, 12:00:03 UTC were purged. The figures still include them." in page.text
+    assert "5 views without repeats" in page.text
+
+
+@each_storage
+def test_a_pixel_whose_opens_were_all_purged_is_not_one_that_was_never_opened(logs, make_opens, purge):
+    make_opens(60)
+    purge(61)
+    for page in (1, 2):
+        answer = logs(f"?page={page}")
+        assert (answer.status, "Not opened yet" in answer.text, numbers(answer)) == (200, False, [])
+    assert "No opens are listed." in logs().text
+
+
 @each_storage
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_gets_a_404_page(logs, key):

@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 
+from mailtrack.cli.backup import backup
 from mailtrack.cli.doctor import doctor
 from mailtrack.cli.keys import keys
 from mailtrack.cli.opens import opens
 from mailtrack.cli.pixels import pixels
+from mailtrack.cli.purge import purge
 from mailtrack.cli.recipients import recipients
 from mailtrack.cli.report import rejudge, report
 from mailtrack.cli.serve import serve
@@ -36,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens, report, rejudge, keys, spool, doctor):
+for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, spool, doctor):
     main.add_command(command)

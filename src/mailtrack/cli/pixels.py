@@ -85,7 +85,7 @@ def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
         ("Logs", value["logsUrl"]),
         ("Image", value["imagePath"] or "transparent"),
         ("Recipients", f"{pixel.recipients:,}"),
-        ("Opens", f"{opens.number:,}"),
+        ("Opens", f"{opens.number:,}" + (f" ({pixel.purged:,} of them purged)" if pixel.purged else "")),
         ("First open", to_text(opens.first) if opens.first else "none"),
         ("Last open", to_text(opens.last) if opens.last else "none"),
     ):

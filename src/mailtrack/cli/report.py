@@ -49,7 +49,7 @@ def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0
         progress: Any = click.progressbar(
-            length=sum(pixel.opens.number for pixel in found), label="Judging opens again", file=sys.stderr
+            length=sum(pixel.kept for pixel in found), label="Judging opens again", file=sys.stderr
         )
         with progress as bar:
             for pixel in found:

@@ -9,6 +9,7 @@ from mailtrack.spool.drain import Drainer, drain
 from mailtrack.spool.records import from_line, make_line
 from mailtrack.spool.spool import Durability, Spool, SpoolClosed, SpoolFull
 from mailtrack.spool.status import SpoolStatus, get_status, inspect
+from mailtrack.spool.waiting import Waiting, oldest_hit
 from mailtrack.spool.worker import SpoolWorker
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "SpoolFull",
     "SpoolStatus",
     "SpoolWorker",
+    "Waiting",
     "drain",
     "from_line",
     "get_status",
     "inspect",
     "make_line",
+    "oldest_hit",
 ]

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -68,8 +68,19 @@ class _Shelf:
     by_id: dict[str, int] = attrs.Factory(dict)
     by_email: dict[str, int] = attrs.Factory(dict)
     by_token: dict[str, int] = attrs.Factory(dict)
-    opens: list[Open] = attrs.Factory(list)
+    opens: list[Open | None] = attrs.Factory(list)  # in order of arrival; `None` where one was purged
     open_places: dict[str, int] = attrs.Factory(dict)
+    purged: list[Open] = attrs.Factory(list)  # only what the figures need of them
+
+    @property
+    def kept(self) -> Iterator[Open]:
+        """The opens that are listed."""
+        return (one for one in self.opens if one is not None)
+
+    @property
+    def counted(self) -> Iterator[Open]:
+        """The opens that the figures are of."""
+        return chain(self.purged, self.kept)
 
 
 class MemoryStorage:
@@ -180,11 +191,12 @@ class MemoryStorage:
             if shelf is None:
                 return Page(items=())
             newest = len(shelf.opens) if last is None else min(last, len(shelf.opens))
+            places = ((number, shelf.opens[number - 1]) for number in range(newest, 0, -1))
             found = (
-                (number, shelf.opens[number - 1])
-                for number in range(newest - skip, 0, -1)
-                if (kind is None or shelf.opens[number - 1].verdict.kind is kind)
-                and (recipient_id is None or shelf.opens[number - 1].recipient_id == recipient_id)
+                (number, one)
+                for number, one in islice(((number, one) for number, one in places if one is not None), skip, None)
+                if (kind is None or one.verdict.kind is kind)
+                and (recipient_id is None or one.recipient_id == recipient_id)
             )
             # The cursor is the newest open of the next page, so that a page begins with its own place.
             page = list(islice(found, limit + 1))
@@ -194,12 +206,12 @@ class MemoryStorage:
     def count_by_hour(self, pixel_id: str) -> list[HourCount]:
         with self._opened():
             shelf = self._owner(pixel_id)
-            return _count_by_hour(shelf.opens) if shelf else []
+            return _count_by_hour(shelf.counted) if shelf else []
 
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
         with self._opened():
             shelves = [shelf for pixel_id in pixel_ids if (shelf := self._owner(pixel_id))]
-            counted = {shelf.pixel.id: _count_by_day(shelf.opens, since) for shelf in shelves}
+            counted = {shelf.pixel.id: _count_by_day(shelf.counted, since) for shelf in shelves}
             return {pixel_id: days for pixel_id, days in counted.items() if days}
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
@@ -208,8 +220,8 @@ class MemoryStorage:
             openers = [one for one in shelf.recipients.values() if one.counted.number >= 2]
             return Figures(
                 pixel=self._snapshot(shelf),
-                hours=tuple(_count_by_hour(shelf.opens)),
-                facets=tuple(_count_by_facet(shelf.opens, top)),
+                hours=tuple(_count_by_hour(shelf.counted)),
+                facets=tuple(_count_by_facet(shelf.counted, top)),
                 delays=tuple(_count_delays(shelf.recipients.values())),
                 top=tuple(sorted(openers, key=lambda one: -one.counted.number)[:top]),
             )
@@ -222,15 +234,31 @@ class MemoryStorage:
                 return 0
             for one in found:
                 place = shelf.open_places[one.open_id]
-                shelf.opens[place] = attrs.evolve(
-                    shelf.opens[place], verdict=one.verdict, client=one.client, counted=one.counted
-                )
+                shelf.opens[place] = _judged(shelf.opens[place], one)
             shelf.pixel = attrs.evolve(shelf.pixel, counted=NEVER_OPENED)
             for place, recipient in shelf.recipients.items():
                 shelf.recipients[place] = attrs.evolve(recipient, counted=NEVER_OPENED)
-            for stored in shelf.opens:
+            for stored in shelf.counted:
                 if stored.counted:
                     self._count(shelf, stored, "counted")
+            return len(found)
+
+    def count_opens(self, pixel_id: str, *, before: datetime) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            return sum(one.opened_at < before for one in shelf.kept) if shelf else 0
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            found = list(islice((one for one in shelf.kept if one.opened_at < before), limit)) if shelf else []
+            if shelf is None or not found:
+                return 0
+            for one in found:
+                shelf.opens[shelf.open_places.pop(one.id)] = None
+                shelf.purged.append(attrs.evolve(one, id="", ip=None, user_agent="", referer=""))
+            until = max(before, shelf.pixel.purged_before or before)
+            shelf.pixel = attrs.evolve(shelf.pixel, purged=len(shelf.purged), purged_before=until)
             return len(found)
 
     def add_key(self, key: ApiKey) -> None:
@@ -295,8 +323,8 @@ class MemoryStorage:
         return attrs.evolve(
             shelf.pixel,
             recipients=len(recipients),
-            views=sum(one.is_view for one in shelf.opens),
-            counted_views=sum(one.is_view and one.counted for one in shelf.opens),
+            views=sum(one.is_view for one in shelf.counted),
+            counted_views=sum(one.is_view and one.counted for one in shelf.counted),
             opened=sum(one.counted.number > 0 for one in recipients),
             opened_raw=sum(one.opens.number > 0 for one in recipients),
         )
@@ -345,6 +373,10 @@ class MemoryStorage:
     def _with_token(shelf: _Shelf, found: Open) -> Open:
         place = None if found.recipient_id is None else shelf.by_id.get(found.recipient_id)
         return attrs.evolve(found, token=None if place is None else shelf.recipients[place].token)
+
+
+def _judged(one: Open | None, judgement: Judgement) -> Open | None:
+    return one and attrs.evolve(one, verdict=judgement.verdict, client=judgement.client, counted=judgement.counted)
 
 
 def _with_open(owner: _Owner, span: str, at: datetime) -> _Owner:

@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -210,7 +211,7 @@ class Storage(Protocol):
         ...
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
-        """Return what is counted for a pixel: at any time what a scan of its opens and recipients would give.
+        """Return what is counted for a pixel: what a scan of its recipients and of all opens it ever had would give.
 
         Costs by the hours and the different clients, not by the opens.
 
@@ -231,6 +232,31 @@ class Storage(Protocol):
 
         Returns:
             How many there were.
+        """
+        ...
+
+    def count_opens(self, pixel_id: str, *, before: datetime) -> int:
+        """Return how many opens of a pixel there are, of those not purged, whose time is before another.
+
+        A pixel that does not exist has none. May cost by the opens, but keeps no writer waiting.
+        """
+        ...
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        """Delete opens of a pixel whose time is before another, the first arrived first.
+
+        All counts stay as if the opens were there, also when others are judged again; what is listed, and passed over,
+        are those that are left. `Pixel.purged` and `purged_before` follow. A purged open is forgotten: given to
+        `add_opens` again, it is new. What the storage keeps of one is overwritten once the last is deleted, as soon as
+        no reader needs it any more.
+
+        Args:
+            pixel_id: the pixel; one that does not exist has no opens.
+            before: an aware time.
+            limit: how many at most, 1 to 10,000. Other writers wait meanwhile.
+
+        Returns:
+            How many were deleted; 0 only where none is left.
         """
         ...
 
@@ -274,4 +300,28 @@ class Storage(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close it."""
+        ...
+
+
+@runtime_checkable
+class SupportsBackup(Protocol):
+    """An optional ability of a storage: to be copied to one file, as `Tracker.backup` does.
+
+    Threads and errors are as for `Storage`. `mailtrack.testing.BackupContract` is this text as tests.
+    """
+
+    def copy_to(self, file: Path) -> Storage:
+        """Write a whole copy of the storage as it is at one moment after the call, while others go on to write.
+
+        Args:
+            file: an empty file, which gets the copy and keeps its mode. What is needed besides while the copy is made
+                or open may be put beside it. Where this fails, what is there is no copy.
+
+        Returns:
+            The copy, open; the caller closes it. All of it is in the one file then, for a storage of the same kind.
+
+        Raises:
+            StorageUnavailable: there is no room for it, or the storage can't be reached.
+            StorageError: the storage is damaged.
+        """
         ...

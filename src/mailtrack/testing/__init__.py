@@ -17,7 +17,7 @@ import pytest
 pytest.register_assert_rewrite("mailtrack.testing.contract", "mailtrack.testing.machine")
 
 from mailtrack.testing.clock import FakeClock  # noqa: E402
-from mailtrack.testing.contract import StorageContract  # noqa: E402
+from mailtrack.testing.contract import BackupContract, StorageContract  # noqa: E402
 from mailtrack.testing.factories import (  # noqa: E402
     make_api_key,
     make_hit,
@@ -30,6 +30,7 @@ from mailtrack.testing.factories import (  # noqa: E402
 from mailtrack.testing.machine import StorageMachine, storage_machine  # noqa: E402
 
 __all__ = [
+    "BackupContract",
     "FakeClock",
     "StorageContract",
     "StorageMachine",

@@ -198,8 +198,8 @@ class StorageMachine(RuleBasedStateMachine):
                     counted=spec["counted"],
                 )
             )
-            if pixel in self.pixels and new["id"] not in [one["id"] for one in pixel["opens"]]:
-                pixel["opens"].append(new | {"place": self._next()})
+            if pixel in self.pixels and new["id"] not in [one["id"] for one in _kept(pixel)]:
+                pixel["opens"].append(new | {"place": self._next(), "purged": False})
                 added += 1
         assert self.storage.add_opens(opens) == added
 
@@ -209,8 +209,9 @@ class StorageMachine(RuleBasedStateMachine):
         """Judge some opens of a pixel again, and one that it does not have."""
         pixel = self._pixel(place)
         judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
-        for spec in specs[: len(pixel["opens"])]:
-            old = pixel["opens"][-1 - spec["open"] % len(pixel["opens"])]
+        kept = _kept(pixel)
+        for spec in specs[: len(kept)]:
+            old = kept[-1 - spec["open"] % len(kept)]
             old |= {name: spec[name] for name in ("kind", "vendor", "client", "counted")}
             judgements.append(
                 Judgement(
@@ -221,6 +222,18 @@ class StorageMachine(RuleBasedStateMachine):
                 )
             )
         assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=_place, minutes=_minutes, limit=_limit)
+    def purge_opens(self, place: int, minutes: int, limit: int) -> None:
+        """Purge some opens of a pixel that are older than a time."""
+        pixel, before = self._pixel(place), _START + timedelta(minutes=minutes)
+        old = [one for one in _kept(pixel) if one["at"] < before]
+        assert self.storage.count_opens(pixel["id"], before=before) == len(old)
+        assert self.storage.purge_opens(pixel["id"], before=before, limit=limit) == len(old[:limit])
+        for one in old[:limit]:
+            one["purged"] = True
+            pixel["purged_before"] = max(before, pixel.get("purged_before", before))
 
     @precondition(lambda self: self.pixels)
     @rule(token=_place, by=st.sampled_from([8, 36]))
@@ -267,6 +280,7 @@ class StorageMachine(RuleBasedStateMachine):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
             assert found.recipients == len(pixel["recipients"])
+            assert (found.kept, found.purged_before) == (len(_kept(pixel)), pixel.get("purged_before"))
             _assert_span(found.opens, pixel["opens"])
             _assert_span(found.counted, [one for one in pixel["opens"] if one["counted"]])
             self._compare_image(pixel)
@@ -317,7 +331,7 @@ class StorageMachine(RuleBasedStateMachine):
                 one["client"],
                 one["counted"],
             )
-            for one in reversed(pixel["opens"])
+            for one in reversed(_kept(pixel))
         ]
         self._compare_found_opens(pixel, found)
         hours = Counter((f"{one['at']:%Y-%m-%dT%H}", one["kind"]) for one in pixel["opens"])
@@ -393,7 +407,7 @@ class StorageMachine(RuleBasedStateMachine):
             rest = [one for one in owner["recipients"] if place is None or one["place"] > place]
         elif what == "opens":
             page = self.storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
-            rest = [one for one in reversed(owner["opens"]) if place is None or one["place"] < place][skip:]
+            rest = [one for one in reversed(_kept(owner)) if place is None or one["place"] < place][skip:]
         else:
             page = self.storage.list_pixels(limit=limit, cursor=cursor)
             rest = [one for one in reversed(self.pixels) if place is None or one["place"] < place]
@@ -408,6 +422,11 @@ class StorageMachine(RuleBasedStateMachine):
     def _next(self) -> int:
         self.serial += 1
         return self.serial
+
+
+def _kept(pixel: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the opens that are listed; the figures are of the purged ones, too."""
+    return [one for one in pixel["opens"] if not one["purged"]]
 
 
 def _assert_span(span: OpenSpan, opens: list[dict[str, Any]]) -> None:

@@ -36,6 +36,7 @@ class Patterns:
     def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
         if burst_recipients < 2:
             raise InvalidSetting("burst_recipients", "must be 2 or more")
+        self._measures = (burst_recipients, burst_seconds, repeat_seconds)
         self._bursts = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
         self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
         self._seconds = max(burst_seconds, repeat_seconds)
@@ -43,6 +44,11 @@ class Patterns:
 
     def __repr__(self) -> str:
         return "<Patterns>"
+
+    def fresh(self) -> "Patterns":
+        """Return one with the same measures that remembers nothing."""
+        recipients, burst, repeat = self._measures
+        return Patterns(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
 
     def signs(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         """Tell what each hit shows: `burst`, `repeat`, both, or nothing.

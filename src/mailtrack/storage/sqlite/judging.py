@@ -8,8 +8,8 @@ from typing import TypeVar
 import attrs
 
 from mailtrack.model import Judgement, Open
-from mailtrack.storage.sqlite import counts, rows
-from mailtrack.storage.sqlite.tally import Count, Delays, Tally, join_spans
+from mailtrack.storage.sqlite import counts, purging, rows
+from mailtrack.storage.sqlite.tally import NO_OPENS, Count, Delays, Span, Tally, join_spans
 from mailtrack.times import to_milliseconds
 
 _HOUR = 3_600_000
@@ -70,9 +70,10 @@ def _difference(now: Mapping[K, Count], was: Mapping[K, Count]) -> dict[K, Count
 def _recount_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: list[str]) -> int:
     """Count anew what counts of recipients' opens, and return how many more of them have opened now."""
     ids = json.dumps(recipient_ids)
-    spans = {
-        recipient_id: span
-        for recipient_id, *span in db.execute(
+    purged = dict(purging.read_spans(db, pixel, recipient_ids))
+    stored: dict[str, Span] = {
+        recipient_id: (number, first, last)
+        for recipient_id, number, first, last in db.execute(
             "SELECT o.recipient, count(*), min(o.opened_at), max(o.opened_at) FROM json_each(?) w"
             " CROSS JOIN opens o INDEXED BY opens_by_recipient ON o.pixel = ? AND o.recipient = w.value"
             " WHERE o.counted GROUP BY o.recipient",
@@ -85,8 +86,8 @@ def _recount_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: list[
         " CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
         (ids, pixel),
     ).fetchall():
-        span = spans.get(recipient_id, [0, None, None])
-        if span != before:
+        span = join_spans(purged[recipient_id], stored.get(recipient_id, NO_OPENS))
+        if span != tuple(before):
             opened += (span[0] > 0) - (before[0] > 0)
             delays.change(made_at, before[1], span[1], counted=True)
             changed.append((*span, pixel, number))
@@ -120,6 +121,7 @@ def _edge(db: sqlite3.Connection, pixel: int, which: Callable[[list[int]], int])
     """Return the time of the first or the last open that counts.
 
     Its hour is known, and how many count in that; they are looked for from the end of the log where they should be.
+    Of those that were purged, the first and the last are known.
     """
     order = "ASC" if which is min else "DESC"
     hour = db.execute(
@@ -134,4 +136,5 @@ def _edge(db: sqlite3.Connection, pixel: int, which: Callable[[list[int]], int])
         f" ORDER BY number {order} LIMIT ?",
         (pixel, hour[0], hour[0] + _HOUR, hour[1]),
     )
-    return which([at for (at,) in found])
+    _, *purged = purging.read_span(db, pixel)
+    return which([at for (at,) in found] + [at for at in purged if at is not None])

@@ -10,7 +10,7 @@ from mailtrack.storage import cursors
 from mailtrack.times import from_milliseconds
 
 PIXEL = (
-    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw,"
+    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, purged, purged_before,"
     " opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
 )
 RECIPIENT = (
@@ -31,7 +31,8 @@ _VERDICT_COLUMNS = 5
 
 def to_pixel(row: Sequence[Any]) -> Pixel:
     """Make a pixel from the columns of `PIXEL`."""
-    _, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *spans = row
+    _, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
+    purged, purged_before, *spans = rest
     return Pixel(
         id=pixel_id,
         name=name,
@@ -44,6 +45,8 @@ def to_pixel(row: Sequence[Any]) -> Pixel:
         counted_views=counted_views,
         opened=opened,
         opened_raw=opened_raw,
+        purged=purged,
+        purged_before=None if purged_before is None else from_milliseconds(purged_before),
     )
 
 

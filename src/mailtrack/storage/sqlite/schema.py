@@ -32,7 +32,8 @@ def m001_pixels_recipients_opens(db: sqlite_utils.Database) -> None:
     """Make the first tables.
 
     `pixels.opens` and `pixels.last_recipient` number the opens and recipients of a pixel from 1, without gaps for
-    opens, and are never lowered. `hours` counts opens by hour and kind of verdict as they arrive.
+    opens but those that were purged, and are never lowered. `hours` counts opens by hour and kind of verdict as they
+    arrive.
     """
     db.executescript(
         """
@@ -203,6 +204,28 @@ def m004_api_keys(db: sqlite_utils.Database) -> None:
             digest TEXT NOT NULL,
             created_at INTEGER NOT NULL
         )
+        """
+    )
+
+
+@migrations()
+def m007_purged_opens(db: sqlite_utils.Database) -> None:
+    """Keep what is needed of purged opens: which numbers are gone, and the spans of those that count."""
+    db.executescript(
+        """
+        ALTER TABLE pixels ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN purged_before INTEGER;
+        ALTER TABLE pixels ADD COLUMN first_purged_at INTEGER;
+        ALTER TABLE pixels ADD COLUMN last_purged_at INTEGER;
+        ALTER TABLE recipients ADD COLUMN purged_counted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE recipients ADD COLUMN first_purged_at INTEGER;
+        ALTER TABLE recipients ADD COLUMN last_purged_at INTEGER;
+        CREATE TABLE purged_opens (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            PRIMARY KEY (pixel, first)
+        ) WITHOUT ROWID;
         """
     )
 

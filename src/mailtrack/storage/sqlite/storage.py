@@ -29,10 +29,12 @@ from mailtrack.model import (
 )
 from mailtrack.storage import cursors
 from mailtrack.storage.protocol import SEARCHED_AT_ONCE
-from mailtrack.storage.sqlite import counts, judging, rows, schema
+from mailtrack.storage.sqlite import counts, judging, purging, rows, schema
 from mailtrack.storage.sqlite.connections import Connections
 from mailtrack.storage.sqlite.tally import Tally
 from mailtrack.times import to_milliseconds
+
+_LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
 
 # CROSS JOIN holds SQLite to the order written: what is looked for first, then its place in an index.
 
@@ -248,12 +250,13 @@ class SQLiteStorage:
             index, condition = "INDEXED BY opens_by_recipient", condition + " AND o.recipient = ?"
             bound.append(recipient_id)
         last = None if cursor is None else cursors.to_place(cursor)
-        with self._connections.reading() as db:
+        with self._connections.reading(snapshot=skip > 0) as db:
             found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
             if found is None:
                 return Page(items=())
             pixel, newest = found
-            last = max(newest - skip if last is None else min(last, newest) - skip, 0)
+            last = newest if last is None else min(last, newest)
+            last = purging.pass_over(db, pixel, last, skip) if skip else last
             page = db.execute(
                 f"SELECT {rows.OPEN} FROM opens o {index}"
                 " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient"
@@ -296,6 +299,24 @@ class SQLiteStorage:
                 return 0
             return judging.judge_again(db, found[0], pixel_id, judgements)
 
+    def count_opens(self, pixel_id: str, *, before: datetime) -> int:
+        with self._connections.reading() as db:
+            return purging.count(db, pixel_id, to_milliseconds(before))
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        time = to_milliseconds(before)
+        while True:
+            with self._connections.reading() as db:  # looking for them may take long, and keeps no writer waiting
+                pixel, numbers = purging.find(db, pixel_id, time, limit + 1)
+            if not numbers:
+                return 0
+            with self._connections.writing() as db:
+                purged = purging.purge(db, pixel, numbers[:limit], time)
+            if len(numbers) <= limit:
+                self._connections.forget_deleted()
+            if purged:  # else another process was faster
+                return purged
+
     def add_key(self, key: ApiKey) -> None:
         with self._connections.writing() as db:
             db.execute(
@@ -315,6 +336,15 @@ class SQLiteStorage:
             db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
         return rows.to_key(found)
 
+    def copy_to(self, file: Path) -> "SQLiteStorage":
+        with self._connections.reading() as db:
+            db.set_progress_handler(_go_on, _LOOK_EVERY)
+            try:
+                db.execute("VACUUM INTO ?", (str(file.absolute()),))
+            finally:
+                db.set_progress_handler(None, 0)
+        return SQLiteStorage(file)
+
     def ping(self) -> None:
         with self._connections.reading() as db:
             db.execute("SELECT 1 FROM pixels LIMIT 1").fetchone()
@@ -329,6 +359,10 @@ class SQLiteStorage:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _go_on() -> None:
+    """Do nothing but give the interpreter a turn, in which Ctrl-C interrupts what takes long."""
 
 
 class _AlreadyThere(StorageError):

@@ -1,16 +1,18 @@
 """The contract of `mailtrack.Storage` as tests, by noun."""
 
+from mailtrack.testing.contract.backups import BackupContract
 from mailtrack.testing.contract.figures import FiguresContract
 from mailtrack.testing.contract.judging import JudgingContract
 from mailtrack.testing.contract.keys import KeysContract
 from mailtrack.testing.contract.lifecycle import LifecycleContract
 from mailtrack.testing.contract.opens import OpensContract
 from mailtrack.testing.contract.pixels import PixelsContract
+from mailtrack.testing.contract.purging import PurgingContract
 from mailtrack.testing.contract.recipients import RecipientsContract
 from mailtrack.testing.contract.resolving import ResolvingContract
 from mailtrack.testing.contract.threads import ThreadsContract
 
-__all__ = ["StorageContract"]
+__all__ = ["BackupContract", "StorageContract"]
 
 
 class StorageContract(
@@ -20,6 +22,7 @@ class StorageContract(
     OpensContract,
     FiguresContract,
     JudgingContract,
+    PurgingContract,
     KeysContract,
     ThreadsContract,
     LifecycleContract,

@@ -1,0 +1,115 @@
+"""`mailtrack purge`."""
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
+
+import click
+
+from mailtrack.cli.common import database_option, echo_table, spool_option
+from mailtrack.model import Pixel
+from mailtrack.retention import Purge
+from mailtrack.settings import Settings
+from mailtrack.storage import open_storage
+from mailtrack.times import now
+from mailtrack.tracker import Tracker
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_PIXELS_SHOWN = 20
+
+
+def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+    """Return a span of time such as `90d`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
+    if found is None:
+        raise click.BadParameter("must be a number of hours, days or weeks from 1 to 99999, as in 12h, 90d or 26w")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+@click.command()
+@click.option("--older-than", required=True, callback=_to_age, metavar="AGE", help="As in 12h, 90d or 26w.")
+@click.option("--pixel", metavar="PIXEL", help="Only the opens of this pixel.  [default: those of all]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_option
+@spool_option
+def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | None) -> None:
+    r"""Delete the opens that are older than AGE; all counts and figures stay.
+
+    It says how many there are, and asks. A running server goes on meanwhile. Opens that still wait in the spool are not
+    deleted: they are stored first, and belong to the next purge.
+
+    \b
+    Examples:
+      mailtrack purge --older-than 90d
+      mailtrack purge --older-than 52w --pixel a1b2c3d4 --yes
+    """
+    settings = Settings.resolve(given)
+    with open_storage(settings.database, create=False) as storage:
+        tracker = Tracker(storage, spool=settings.make_spool())
+        before = now() - older_than
+        plan = tracker.plan_purge(before=before, pixel=pixel)
+        if plan.before < before:
+            _echo_kept(plan.before)
+        found = list(plan.count())
+        total = sum(number for _, number in found)
+        if not total:
+            click.echo("There are no such opens.", err=True)
+            return
+        _echo_plan(found, total, plan.before)
+        if not yes:
+            _ask()
+        _run(plan, total)
+
+
+def _echo_kept(until: datetime) -> None:
+    click.echo(
+        f"Opens from {until:%Y-%m-%d %H:%M} UTC on are kept: the spool still holds hits from then on."
+        " Start the server, or store them with `mailtrack spool drain`, and purge again.",
+        err=True,
+    )
+
+
+def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> None:
+    rows = [("ID", "OPENS", "NAME"), *((one.short_id, f"{number:,}", one.name) for one, number in found)]
+    echo_table(rows[: _PIXELS_SHOWN + 1], right=(1,))
+    if len(found) > _PIXELS_SHOWN:
+        click.echo(f"and {len(found) - _PIXELS_SHOWN:,} more pixels")
+    click.echo(f"{total:,} opens are from before {before:%Y-%m-%d %H:%M} UTC.")
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
+    click.confirm("Delete them for good? The figures go on counting them.", abort=True)
+
+
+def _run(plan: Purge, total: int) -> None:
+    """Delete, until Ctrl-C at most, and say how many were deleted, however it ends."""
+    deleted = 0
+    progress: Any = click.progressbar(length=total, label="Deleting opens", file=sys.stderr)
+    with _interruptible() as interrupted:
+        try:
+            with progress as bar:
+                for number in plan.run():
+                    deleted += number
+                    bar.update(number)
+                    if interrupted.is_set():
+                        raise click.Abort
+        finally:
+            click.echo(f"{deleted:,} opens were deleted.", err=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Give an event that Ctrl-C sets, instead of an exception that could come between a deletion and its count."""
+    interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

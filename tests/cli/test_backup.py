@@ -1,0 +1,86 @@
+"""`mailtrack backup`."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from mailtrack import Spool, Tracker, VerdictKind, open_storage
+from mailtrack.spool.records import to_line
+from mailtrack.testing import make_hit
+
+
+@pytest.fixture
+def waiting(pixel):
+    """A hit that waits in the spool beside the default database."""
+    spool = Spool("mailtrack.db.spool")
+    spool.open()
+    spool.append(to_line(make_hit(pixel)))
+    spool.close()
+
+
+@pytest.mark.usefixtures("waiting")
+def test_it_writes_a_copy_with_what_waits_in_the_spool(run, pixel, recipient, tmp_path):
+    result = run("backup", "copy.db")
+    size = (tmp_path / "copy.db").stat().st_size
+    assert (result.stdout, result.stderr) == ("", f"copy.db: {size:,} bytes, 1 opens from the spool.\n")
+    with open_storage("sqlite:///copy.db") as copy:
+        found = copy.get_pixel(pixel.id)
+        assert (found.name, found.recipients, found.opens.number) == (pixel.name, 1, 1)
+        assert Tracker(copy).get_recipient(recipient.id) == recipient
+
+
+@pytest.mark.usefixtures("waiting")
+def test_what_waits_is_judged_by_the_options(run, pixel):
+    run("backup", "strict.db", "--counted", "proxy")
+    run("backup", "lax.db", environment={"MAILTRACK_COUNTED": ",".join(VerdictKind)})
+    for name, counted in (("strict", 0), ("lax", 1)):
+        with open_storage(f"sqlite:///{name}.db") as copy:
+            assert copy.get_pixel(pixel.id).counted.number == counted
+
+
+@pytest.mark.usefixtures("waiting")
+def test_the_spool_can_be_named_or_left_out(run, tmp_path):
+    assert "0 opens from the spool" in run("backup", "without.db", "--spool", "off").stderr
+    (tmp_path / "mailtrack.db.spool").rename(tmp_path / "moved")
+    assert "1 opens from the spool" in run("backup", "with.db", "--spool", "moved").stderr
+
+
+@pytest.mark.usefixtures("pixel")
+def test_a_copy_can_be_used_as_the_database(run):
+    run("backup", "copy.db")
+    run("pixels", "create", "Later", "--database", "sqlite:///copy.db")
+    listed = run("pixels", "list", "--database", "sqlite:///copy.db").stdout
+    assert [line.split()[-1] for line in listed.splitlines()] == ["NAME", "Later", "launch"]
+
+
+@pytest.mark.usefixtures("pixel")
+def test_a_file_that_exists_is_not_overwritten(run, tmp_path):
+    (tmp_path / "copy.db").write_text("the last backup")
+    assert "a backup overwrites none" in run("backup", "copy.db", exits=1).stderr
+    assert (tmp_path / "copy.db").read_text() == "the last backup"
+
+
+@pytest.mark.usefixtures("pixel")
+def test_a_folder_that_does_not_exist_is_an_error(run):
+    assert "No backup was written: No such file or directory." in run("backup", "missing/copy.db", exits=1).stderr
+
+
+def test_a_database_that_does_not_exist_is_not_made(run, tmp_path):
+    result = run("backup", "copy.db", "--database", "sqlite:///other.db", exits=1)
+    assert f"No database at {tmp_path / 'other.db'}" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_in_memory_has_no_backup(run):
+    result = run("backup", "copy.db", "--database", "memory://", exits=1)
+    assert "A storage of this kind can't be backed up to a file." in result.stderr
+
+
+def test_it_is_written_while_another_program_holds_the_database_locked(run, pixel, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "mailtrack.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        run("backup", "copy.db")
+        other.execute("ROLLBACK")
+    with open_storage("sqlite:///copy.db") as copy:
+        assert copy.get_pixel(pixel.id) == pixel

@@ -1,0 +1,192 @@
+"""Purging opens: what goes and what stays, with a clock that stands still."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from mailtrack import InvalidTime, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
+from mailtrack.spool import Backlog
+from mailtrack.spool import drain as drain_spool
+from mailtrack.spool.records import to_line
+from mailtrack.storage.memory import MemoryStorage
+from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.testing import FakeClock, make_hit
+from mailtrack.testing.factories import NOON
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    with MemoryStorage() if request.param == "memory" else SQLiteStorage(tmp_path / "mail.db") as storage:
+        yield storage
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON + 100 * DAY)
+
+
+@pytest.fixture
+def tracker(storage: Storage, clock: FakeClock) -> Tracker:
+    return Tracker(storage, clock=clock)
+
+
+def _open(tracker: Tracker, *days: int, number: int = 1) -> str:
+    """Make a pixel that was opened some days after noon, and return its id."""
+    pixel = tracker.create_pixel("Spring launch")
+    tracker.store([make_hit(pixel, at=NOON + day * DAY) for day in days for _ in range(number)])
+    return pixel.id
+
+
+def _days(tracker: Tracker, pixel: str) -> list[int]:
+    return [(one.opened_at - NOON).days for one in tracker.iter_opens(pixel)]
+
+
+class TestPurge:
+    def test_it_deletes_what_is_older_in_all_pixels_and_returns_how_many_that_were(self, tracker: Tracker) -> None:
+        pixels = [_open(tracker, 1, 5, 2), _open(tracker, 3, 1), _open(tracker), _open(tracker, 9)]
+        assert tracker.purge(before=NOON + 3 * DAY) == 3
+        assert [_days(tracker, pixel) for pixel in pixels] == [[5], [3], [], [9]]
+
+    def test_it_deletes_those_of_one_pixel_by_either_id(self, tracker: Tracker) -> None:
+        pixels = [_open(tracker, 1, 5), _open(tracker, 1, 5), _open(tracker, 1, 5)]
+        assert tracker.purge(before=NOON + 3 * DAY, pixel=pixels[0]) == 1
+        assert tracker.purge(before=NOON + 3 * DAY, pixel=pixels[2][:8].upper()) == 1
+        assert [_days(tracker, pixel) for pixel in pixels] == [[5], [5, 1], [5]]
+
+    def test_a_pixel_that_does_not_exist_is_not_found(self, tracker: Tracker) -> None:
+        with pytest.raises(PixelNotFound):
+            tracker.purge(before=NOON, pixel="00000000")
+
+    def test_the_time_may_be_of_any_zone(self, tracker: Tracker) -> None:
+        pixel = _open(tracker, 1, 2)
+        noon_elsewhere = (NOON + 2 * DAY).astimezone(timezone(timedelta(hours=-7)))
+        assert tracker.purge(before=noon_elsewhere) == 1
+        assert _days(tracker, pixel) == [2]
+
+    def test_a_time_without_a_zone_is_refused(self, tracker: Tracker) -> None:
+        pixel = _open(tracker, 1)
+        with pytest.raises(InvalidTime, match="time zone"):
+            tracker.purge(before=datetime(2030, 1, 1))
+        assert _days(tracker, pixel) == [1]
+
+    def test_a_time_in_the_future_is_refused(self, tracker: Tracker, clock: FakeClock) -> None:
+        pixel = _open(tracker, 1)
+        with pytest.raises(InvalidTime, match="future"):
+            tracker.purge(before=clock() + timedelta(milliseconds=1))
+        assert _days(tracker, pixel) == [1]
+        assert tracker.purge(before=clock()) == 1
+
+    def test_the_earliest_time_of_all_deletes_nothing(self, tracker: Tracker) -> None:
+        pixel = _open(tracker, 1)
+        assert tracker.purge(before=datetime.min.replace(tzinfo=UTC)) == 0
+        assert _days(tracker, pixel) == [1]
+
+    def test_the_report_stays_as_it_was(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        recipients = tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(9)])
+        tracker.store([make_hit(pixel, token=recipients[n % 9].token, at=NOON + n * DAY) for n in range(30)])
+        before = tracker.report(pixel.id)
+        assert tracker.purge(before=NOON + 20 * DAY) == 20
+        after = tracker.report(pixel.id)
+        assert (after.fetches, after.opened, after.days, after.hours_of_day, after.clients, after.top) == (
+            before.fetches, before.opened, before.days, before.hours_of_day, before.clients, before.top,
+        )  # fmt: skip
+
+    def test_what_was_purged_is_not_judged_again(self, storage: Storage, clock: FakeClock) -> None:
+        tracker = Tracker(storage, clock=clock, judge=Judge(counted=list(VerdictKind)))
+        pixel = _open(tracker, *range(10))
+        before = tracker.get_pixel(pixel)
+        tracker.purge(before=NOON + 4 * DAY)
+        strict = Tracker(storage, clock=clock, judge=Judge(counted=[]))
+        (done,) = strict.rejudge(pixel)
+        found = tracker.get_pixel(pixel)
+        assert (done.opens, found.opens, found.counted.number) == (6, before.opens, 4)
+        assert (found.counted.first, found.counted.last) == (NOON, NOON + 3 * DAY)
+
+
+class TestPlan:
+    def test_it_counts_by_pixel_and_deletes_nothing(self, tracker: Tracker) -> None:
+        pixels = [_open(tracker, 1, 5, 2), _open(tracker, 9), _open(tracker, 1)]
+        plan = tracker.plan_purge(before=NOON + 3 * DAY)
+        assert [(pixel.id, number) for pixel, number in plan.count()] == [(pixels[2], 1), (pixels[0], 2)]
+        assert [_days(tracker, pixel) for pixel in pixels] == [[2, 5, 1], [9], [1]]
+
+    def test_it_deletes_in_steps_that_stay_done_where_it_ends_early(self, tracker: Tracker) -> None:
+        pixel = _open(tracker, 1, 2, 3, number=500)
+        steps = tracker.plan_purge(before=NOON + 9 * DAY).run()
+        assert next(steps) == 1000
+        steps.close()
+        assert _days(tracker, pixel) == [3] * 500
+        assert list(tracker.plan_purge(before=NOON + 9 * DAY).run()) == [500]
+
+
+class TestSpool:
+    @pytest.fixture
+    def spool(self, tmp_path: Path) -> Spool:
+        return Spool(tmp_path / "mail.spool")
+
+    @pytest.fixture
+    def tracker(self, storage: Storage, clock: FakeClock, spool: Spool) -> Tracker:
+        return Tracker(storage, clock=clock, spool=spool)
+
+    @pytest.fixture
+    def backlog(self, spool: Spool) -> Iterator[Backlog]:
+        backlog = Backlog(spool.folder)
+        yield backlog
+        backlog.release()
+
+    def test_an_open_that_a_killed_server_would_store_once_more_is_not_purged(
+        self, tracker: Tracker, spool: Spool, backlog: Backlog, clock: FakeClock
+    ) -> None:
+        pixel = _open(tracker, 1)
+        hits = [make_hit(tracker.get_pixel(pixel), at=NOON + day * DAY) for day in (3, 4)]
+        tracker.store(hits)
+        spool.open()  # stored, but still in the spool, as after a kill
+        for hit in hits:
+            spool.append(to_line(hit))
+        spool.close()
+        plan = tracker.plan_purge(before=clock())
+        assert NOON + 2 * DAY < plan.before < NOON + 3 * DAY
+        assert sum(plan.run()) == 1
+        assert backlog.lead()
+        drain_spool(backlog, tracker.store)
+        assert tracker.get_pixel(pixel).opens.number == 3
+        assert tracker.purge(before=clock()) == 2
+        assert _days(tracker, pixel) == []
+
+    def test_hits_that_wait_are_stored_later_and_belong_to_the_next_purge(
+        self, tracker: Tracker, spool: Spool, backlog: Backlog, clock: FakeClock
+    ) -> None:
+        pixel = _open(tracker, 1, 6)
+        spool.open()
+        spool.append(to_line(make_hit(tracker.get_pixel(pixel), at=NOON + 5 * DAY)))
+        spool.close()
+        assert tracker.purge(before=clock()) == 1
+        assert backlog.lead()
+        drain_spool(backlog, tracker.store)
+        assert _days(tracker, pixel) == [5, 6]
+        assert tracker.purge(before=clock()) == 2
+
+    @pytest.mark.parametrize("opened", [False, True], ids=["no folder", "nothing in it"])
+    def test_a_spool_that_holds_nothing_keeps_nothing_back(
+        self, tracker: Tracker, spool: Spool, clock: FakeClock, opened: bool
+    ) -> None:
+        pixel = _open(tracker, 1)
+        if opened:
+            spool.open()
+        assert tracker.purge(before=clock()) == 1
+        assert _days(tracker, pixel) == []
+        spool.close()
+
+    def test_a_spool_that_cannot_be_read_is_an_error_and_nothing_is_purged(
+        self, tracker: Tracker, spool: Spool, clock: FakeClock
+    ) -> None:
+        pixel = _open(tracker, 1)
+        spool.folder.write_bytes(b"no folder")
+        with pytest.raises(StorageUnavailable, match="spool"):
+            tracker.purge(before=clock())
+        assert _days(tracker, pixel) == [1]
