@@ -232,10 +232,13 @@ def tracker(storage):
 
 @pytest.fixture
 def make_client(storage):
-    """Makes clients of applications on the storage; `base_url` goes to the tracker, the rest to `create_app`."""
+    """Makes clients of applications on the storage; the first three go to the tracker, the rest to `create_app`."""
 
-    def make(*, base_url=None, storage=storage, **options):
-        return Client(create_app(Tracker(storage, base_url=base_url, clock=SteppingClock()), **options))
+    def make(*, base_url=None, allow_special_domains=False, storage=storage, **options):
+        tracker = Tracker(
+            storage, base_url=base_url, allow_special_domains=allow_special_domains, clock=SteppingClock()
+        )
+        return Client(create_app(tracker, **options))
 
     return make
 

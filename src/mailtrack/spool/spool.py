@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 
+from mailtrack.arguments import to_choice
 from mailtrack.errors import StorageUnavailable
 from mailtrack.spool.segment import Segment, SegmentSealed, is_left, segments
 from mailtrack.storage import forks
@@ -57,11 +59,14 @@ class Spool:
         segment_bytes: a segment that has grown to this size is followed by a new one, which happens earlier in a small
             spool.
         segment_seconds: so is one that is older than this, and holds anything.
+
+    Raises:
+        InvalidArgument: there is no such durability.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | PathLike[str],
         *,
         durability: Durability | str = Durability.EVERYSEC,
         max_bytes: int = MAX_BYTES,
@@ -69,7 +74,7 @@ class Spool:
         segment_seconds: float = SEGMENT_SECONDS,
     ) -> None:
         self.folder = Path(folder)
-        self.durability = Durability(durability)
+        self.durability = to_choice(durability, Durability, "durability")
         self.refused = 0
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST)
