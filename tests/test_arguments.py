@@ -41,9 +41,13 @@ BASE = "https://mail.example.com/track"
 KINDS = "human, proxy, prefetch, scanner, bot, unknown"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+
+
+@pytest.fixture
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    with open_storage("memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/mail.db") as storage:
+    kind = getattr(request, "param", "memory")
+    with open_storage("memory://" if kind == "memory" else f"sqlite:///{tmp_path}/mail.db") as storage:
         yield storage
 
 
@@ -67,6 +71,7 @@ def ann(tracker: Tracker, pixel: Pixel, clock: FakeClock, thunderbird: str) -> R
 
 
 class TestKinds:
+    @each_storage
     @pytest.mark.parametrize("kind", ["human", VerdictKind.HUMAN])
     def test_a_kind_and_its_text_find_the_same_opens(
         self, tracker: Tracker, pixel: Pixel, ann: Recipient, kind: str
@@ -123,6 +128,7 @@ takes_pixel = pytest.mark.parametrize("call", TAKE_PIXEL.values(), ids=TAKE_PIXE
 
 
 class TestPixels:
+    @each_storage
     @takes_pixel
     @pytest.mark.parametrize(
         "to_key",
@@ -185,6 +191,7 @@ takes_recipient = pytest.mark.parametrize("call", TAKE_RECIPIENT.values(), ids=T
 
 
 class TestRecipients:
+    @each_storage
     @takes_recipient
     @pytest.mark.parametrize("by_id", [True, False])
     def test_a_recipient_does_what_its_id_does(
@@ -267,6 +274,7 @@ class TestSeveral:
             with pytest.raises(InvalidArgument, match=r"^pixels must be several"):
                 tracker.count_by_day(pixels, since=tracker.now())  # type: ignore[arg-type]
 
+    @each_storage
     def test_pixels_that_do_not_exist_are_left_out_where_several_are_counted(
         self, tracker: Tracker, pixel: Pixel, ann: Recipient
     ) -> None:
@@ -303,6 +311,7 @@ class TestSeveral:
 
 
 class TestTimes:
+    @each_storage
     @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-11)), ZoneInfo("Asia/Kolkata")])
     def test_a_time_may_be_in_any_zone(self, tracker: Tracker, pixel: Pixel, ann: Recipient, zone: tzinfo) -> None:
         assert ann
@@ -348,6 +357,7 @@ class TestNumbersAndTexts:
             with pytest.raises(InvalidPaging):
                 call()
 
+    @each_storage
     def test_a_number_of_another_library_is_one(self, tracker: Tracker, pixel: Pixel) -> None:
         class Number:
             def __index__(self) -> int:

@@ -9,9 +9,10 @@ from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from mailtrack.arguments import check_type, to_whole
+from mailtrack.arguments import to_whole
 from mailtrack.errors import (
     ImageTooLarge,
+    InvalidArgument,
     InvalidEmails,
     InvalidInput,
     InvalidSetting,
@@ -114,7 +115,8 @@ def create_app(
             can't be used; `max_slow` is below 1, or `trusted_proxies` below 0.
         InvalidArgument: `tracker` is no tracker.
     """
-    check_type(tracker, Tracker, "tracker")
+    if not hasattr(tracker, "database_file"):
+        raise InvalidArgument("tracker", "must be a Tracker")
     if isinstance(hosts, str | bytes):
         raise InvalidSetting("hosts", "must be several names, as in [name]")
     if to_whole(max_slow, 1, 1_000_000) is None:
