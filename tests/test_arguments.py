@@ -45,9 +45,11 @@ each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect
 
 
 @pytest.fixture
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[Storage]:
     kind = getattr(request, "param", "memory")
-    with open_storage("memory://" if kind == "memory" else f"sqlite:///{tmp_path}/mail.db") as storage:
+    with open_storage(
+        "memory://" if kind == "memory" else f"sqlite:///{new_database(tmp_path / 'mail.db')}"
+    ) as storage:
         yield storage
 
 

@@ -217,10 +217,11 @@ class SteppingClock:
 
 
 @pytest.fixture
-def storage(request, tmp_path):
+def storage(request, tmp_path, new_database):
     """The storage behind the application: in memory, or what a module's `parametrize(..., indirect=True)` names."""
-    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/mailtrack.db"}
-    with open_storage(urls[getattr(request, "param", "memory")]) as opened:
+    kind = getattr(request, "param", "memory")
+    url = "memory://" if kind == "memory" else f"sqlite:///{new_database(tmp_path / 'mailtrack.db')}"
+    with open_storage(url) as opened:
         yield opened
 
 
