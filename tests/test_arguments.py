@@ -34,7 +34,7 @@ from mailtrack import (
 )
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock
-from mailtrack.verdicts import Networks, default_rules, load_networks
+from mailtrack.verdicts import Networks, Patterns, default_rules, load_networks
 from mailtrack_wsgi import create_app
 
 BASE = "https://mail.example.com/track"
@@ -473,6 +473,18 @@ class TestParts:
     def test_a_window_is_a_number_of_seconds(self, window: Any) -> None:
         with pytest.raises(InvalidSetting, match="window"):
             Judge(window=window)
+
+    @pytest.mark.parametrize("name", ["max_bytes", "segment_bytes", "segment_seconds"])
+    @pytest.mark.parametrize("value", ["1", None, -1, float("nan")])
+    def test_the_limits_of_a_spool_are_numbers(self, tmp_path: Path, name: str, value: Any) -> None:
+        with pytest.raises(InvalidArgument, match=f"^{name} must be a number of at least 0$"):
+            Spool(tmp_path, **{name: value})
+
+    @pytest.mark.parametrize("name", ["burst_recipients", "burst_seconds", "repeat_seconds"])
+    @pytest.mark.parametrize("value", ["5", None, -1, float("nan")])
+    def test_the_limits_of_patterns_are_numbers(self, name: str, value: Any) -> None:
+        with pytest.raises(InvalidSetting, match=name):
+            Patterns(**{name: value})
 
     @pytest.mark.parametrize("tracker", [None, "sqlite:///mail.db"])
     def test_an_application_is_made_of_a_tracker(self, tracker: Any) -> None:

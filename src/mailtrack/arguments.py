@@ -52,6 +52,14 @@ def to_whole(value: Any, low: int, high: int) -> int | None:
     return number if low <= number <= high else None
 
 
+def is_within(value: Any, low: float, high: float) -> bool:
+    """Tell whether a value is a number within a range."""
+    try:
+        return bool(low <= value <= high)
+    except TypeError:
+        return False
+
+
 def to_items(values: Iterable[T], name: str) -> Iterable[T]:
     """Return several values as they are. A text does not count as several, though its characters are."""
     if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):

@@ -1,11 +1,11 @@
 """`Judge`: tells what kind of fetch a hit was, from what is known of the hit alone."""
 
-import math
 import re
+import sys
 from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
 
-from mailtrack.arguments import check_type
+from mailtrack.arguments import check_type, is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
 from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
@@ -48,7 +48,8 @@ class Judge:
         window: float = DEFAULT_WINDOW,
         counted: Iterable[VerdictKind | str] = DEFAULT_COUNTED,
     ) -> None:
-        _check_window(window)
+        if not is_within(window, 0, sys.float_info.max):
+            raise InvalidSetting("window", "must be 0 seconds or more")
         if table is not None:
             check_type(table, RuleTable, "table")
         self.table = default_rules() if table is None else table
@@ -153,15 +154,6 @@ def _shown(table: RuleTable, ip: str | None, signs: tuple[str, ...]) -> frozense
     if ip is None:
         return found
     return found.union(NETWORK + name for name, networks in table.networks.items() if ip in networks)
-
-
-def _check_window(window: float) -> None:
-    try:
-        usable = math.isfinite(window) and window >= 0
-    except TypeError:
-        usable = False
-    if not usable:
-        raise InvalidSetting("window", "must be 0 seconds or more")
 
 
 def _to_kinds(counted: Iterable[VerdictKind | str]) -> frozenset[VerdictKind]:
