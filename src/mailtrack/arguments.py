@@ -53,7 +53,7 @@ def to_whole(value: Any, low: int, high: int) -> int | None:
 
 
 def is_within(value: Any, low: float, high: float) -> bool:
-    """Tell whether a value is a number within a range."""
+    """Return whether a value is a number within a range."""
     try:
         return bool(low <= value <= high)
     except TypeError:
