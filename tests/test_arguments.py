@@ -447,6 +447,10 @@ class TestParts:
         with pytest.raises(InvalidArgument, match=rf"^{next(iter(parts))} must be a \w+, not \w+$"):
             Tracker(storage, **parts)
 
+    def test_a_tracker_takes_no_text_for_a_flag(self, storage: Storage) -> None:
+        with pytest.raises(InvalidArgument, match=r"^allow_special_domains must be True, False or None$"):
+            Tracker(storage, allow_special_domains="no")  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("base_url", [b"https://mail.example.com", Path("/track"), 7])
     def test_a_base_url_is_text(self, storage: Storage, base_url: Any) -> None:
         with pytest.raises(InvalidSetting, match="base_url"):

@@ -47,7 +47,7 @@ class TestInvalidEmails:
 
     def test_without_a_total_the_message_has_none(self) -> None:
         error = InvalidEmails([EmailProblem(0, "It is bad.", "foo")])
-        assert str(error) == "Invalid email format: 1 addresses: index 0: 'foo' (It is bad.)"
+        assert str(error) == "Invalid email format: index 0: 'foo' (It is bad.)"
 
 
 def test_the_message_of_invalid_rules_names_the_first_ten_problems() -> None:

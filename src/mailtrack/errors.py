@@ -142,9 +142,9 @@ class InvalidEmails(InvalidInput):
         self.total = total
 
     def __str__(self) -> str:
-        number = f"{len(self.problems):,}" if self.total is None else f"{len(self.problems):,} of {self.total:,}"
+        number = "" if self.total is None else f"{len(self.problems):,} of {self.total:,} addresses: "
         first = _list_first(self.problems, lambda one: f"index {one.index}: {shown(one.value)} ({one.reason})")
-        return f"{self.summary}: {number} addresses: {first}"
+        return f"{self.summary}: {number}{first}"
 
 
 class InvalidImage(InvalidInput):

@@ -82,6 +82,7 @@ class Tracker:
     ) -> None:
         if not hasattr(storage, "get_pixel"):
             raise InvalidArgument("storage", "must be an open storage, as open_storage(url) returns it")
+        check_flag(allow_special_domains, "allow_special_domains")
         for value, kind, name in ((spool, Spool, "spool"), (judge, Judge, "judge"), (patterns, Patterns, "patterns")):
             if value is not None:
                 check_type(value, kind, name)
