@@ -24,7 +24,7 @@ def main() -> None:
         tracker = Tracker(storage, base_url=base_url)
         pixel = tracker.create_pixel("Spring launch")
         try:
-            recipients = tracker.generate_tokens(pixel.id, emails)
+            recipients = tracker.generate_tokens(pixel, emails)
         except InvalidEmails as error:
             sys.exit("\n".join(f"address {problem.index + 1}: {problem.reason}" for problem in error.problems))
         merge = csv.writer(sys.stdout)

@@ -117,7 +117,13 @@ def _load(settings: Settings, keys: bool) -> Application:
     storage = open_storage(settings.database)
     # Where this process outlives its parent, nothing else closes it: what ends a forked worker runs no `atexit`.
     Finalize(None, storage.close, exitpriority=0)
-    tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
+    tracker = Tracker(
+        storage,
+        base_url=settings.base_url,
+        spool=settings.make_spool(),
+        judge=settings.make_judge(),
+        allow_special_domains=settings.allow_special_domains,
+    )
     tracker.start()
     return create_app(
         tracker,
