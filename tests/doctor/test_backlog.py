@@ -11,7 +11,6 @@ from mailtrack.spool import Backlog, aside
 from mailtrack.spool.records import to_line
 from mailtrack.testing import make_hit
 
-NOW = datetime.now(UTC)
 GOOD = {"spool": "ok", "set-aside": "ok"}
 
 
@@ -47,7 +46,8 @@ def drained(folder):
 
 @pytest.fixture
 def check(folder, outcomes):
-    return lambda now=NOW: outcomes(check_spool(folder, now))
+    """Looks at the spool, as if so much time had passed."""
+    return lambda after=timedelta(): outcomes(check_spool(folder, datetime.now(UTC) + after))
 
 
 def test_a_spool_that_was_never_used_is_skipped(check, folder):
@@ -76,14 +76,14 @@ def test_what_waits_for_a_moment_is_fine(check, drained):
 @pytest.mark.usefixtures("left")
 def test_what_waits_for_minutes_fails(check, drained):
     with drained():
-        assert check(NOW + timedelta(minutes=5)) == {**GOOD, "spool": "failed"}
+        assert check(timedelta(minutes=5)) == {**GOOD, "spool": "failed"}
 
 
 def test_an_empty_file_of_a_running_server_may_be_old(check, folder, drained):
     spool = Spool(folder)
     spool.open()
     with drained():
-        assert check(NOW + timedelta(days=1)) == GOOD
+        assert check(timedelta(days=1)) == GOOD
     spool.close()
 
 
