@@ -69,6 +69,7 @@ NAMES = [
 
 TESTING_NAMES = [
     "FakeClock",
+    "SettingsContract",
     "StorageContract",
     "StorageMachine",
     "make_api_key",
@@ -93,7 +94,7 @@ def _functions() -> list[tuple[str, typing.Any]]:
             continue
         for name, member in vars(thing).items():
             function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-            if inspect.isfunction(function) and not name.startswith("_"):
+            if inspect.isfunction(function) and not name.startswith(("_", "test_")):
                 found.append((f"{thing.__name__}.{name}", function))
     return found
 

@@ -19,6 +19,7 @@ from hypothesis import settings
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import (
+    SettingsContract,
     StorageContract,
     StorageMachine,
     make_hit,
@@ -32,7 +33,7 @@ from mailtrack.testing.contract.lifecycle import in_child
 from mailtrack.testing.factories import NOON
 
 
-class TestSQLiteStorage(StorageContract):
+class TestSQLiteStorage(SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(tmp_path / "mail.db") as storage:

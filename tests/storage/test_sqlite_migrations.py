@@ -23,7 +23,8 @@ from mailtrack.times import start_of_hour, to_milliseconds
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
 KEYS = "m004_api_keys"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS]
+SETTINGS = "m006_settings"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, SETTINGS]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -186,6 +187,17 @@ class TestEarlierFiles:
             assert _figures(storage) == _figures(new)
         with SQLiteStorage(old) as storage:
             assert storage.list_keys() == [key]
+
+    def test_one_without_settings_keeps_all_that_was_in_it_and_takes_settings(self, old: Path, new: Storage) -> None:
+        with closing(_connect(old)) as connection:
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=SETTINGS)
+        with SQLiteStorage(old) as storage:
+            assert storage.get_setting("base_url") is None
+            storage.set_setting("base_url", "https://mail.example.com")
+            assert _figures(storage) == _figures(new)
+        with SQLiteStorage(old) as storage:
+            assert storage.get_setting("base_url") == "https://mail.example.com"
 
     def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
         SQLiteStorage(old).close()

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import cast
 
 from mailtrack.errors import InvalidSetting
-from mailtrack.storage.protocol import Storage
+from mailtrack.storage.protocol import Storage, SupportsSettings
 
-__all__ = ["ENTRY_POINT_GROUP", "Storage", "open_storage"]
+__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsSettings", "open_storage"]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
 

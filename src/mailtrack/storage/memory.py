@@ -80,6 +80,7 @@ class MemoryStorage:
         self._shelves: dict[str, _Shelf] = {}  # by short id, in order of creation
         self._last_place = 0
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
+        self._settings: dict[str, str] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -250,6 +251,16 @@ class MemoryStorage:
                 raise KeyNotFound
             return key
 
+    def get_setting(self, name: str) -> str | None:
+        with self._opened():
+            return self._settings.get(name)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        with self._opened():
+            self._settings.pop(name, None)
+            if value is not None:
+                self._settings[name] = value
+
     def ping(self) -> None:
         with self._opened():
             pass
@@ -259,6 +270,7 @@ class MemoryStorage:
             self._closed = True
             self._shelves.clear()
             self._keys.clear()
+            self._settings.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -275,3 +275,20 @@ class Storage(Protocol):
     ) -> None:
         """Close it."""
         ...
+
+
+@runtime_checkable
+class SupportsSettings(Protocol):
+    """An optional ability of a storage: to keep short texts by name, as `mailtrack serve` does with its base URL.
+
+    Threads, atomicity, reads and errors are as for `Storage`. A storage without it is as good otherwise: what would be
+    kept is then not known. `mailtrack.testing.SettingsContract` is this text as tests.
+    """
+
+    def get_setting(self, name: str) -> str | None:
+        """Return the text that is kept under a name, `None` where there is none."""
+        ...
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Keep a text of at most 4,096 characters under a name, in place of the former one; `None` removes it."""
+        ...

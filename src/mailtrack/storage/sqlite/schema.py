@@ -202,6 +202,12 @@ def m004_api_keys(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m006_settings(db: sqlite_utils.Database) -> None:
+    """Keep short texts by name, such as the base URL of the server."""
+    db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+
+
 def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a file of ours with today's tables.
 

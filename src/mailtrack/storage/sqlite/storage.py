@@ -314,6 +314,18 @@ class SQLiteStorage:
             db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
         return rows.to_key(found)
 
+    def get_setting(self, name: str) -> str | None:
+        with self._connections.reading() as db:
+            found = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        with self._connections.writing() as db:
+            if value is None:
+                db.execute("DELETE FROM settings WHERE name = ?", (name,))
+            else:
+                db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value))
+
     def ping(self) -> None:
         with self._connections.reading() as db:
             db.execute("SELECT 1 FROM pixels LIMIT 1").fetchone()

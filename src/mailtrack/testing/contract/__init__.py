@@ -8,9 +8,10 @@ from mailtrack.testing.contract.opens import OpensContract
 from mailtrack.testing.contract.pixels import PixelsContract
 from mailtrack.testing.contract.recipients import RecipientsContract
 from mailtrack.testing.contract.resolving import ResolvingContract
+from mailtrack.testing.contract.settings import SettingsContract
 from mailtrack.testing.contract.threads import ThreadsContract
 
-__all__ = ["StorageContract"]
+__all__ = ["SettingsContract", "StorageContract"]
 
 
 class StorageContract(
