@@ -132,7 +132,8 @@ def test_add_tells_of_the_first_20_bad_lines(add):
     ]
 
 
-@pytest.mark.parametrize("arguments", [["add"], ["export"], ["export", "--raw"]])
+@pytest.mark.usefixtures("tracker")
+@pytest.mark.parametrize("arguments", [["add"], ["list"], ["export"], ["export", "--raw"]])
 @pytest.mark.parametrize("key", ["00000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, arguments, key):
     result = run("recipients", *arguments, key, stdin="a@example.org\n", exits=1)
@@ -159,7 +160,7 @@ def test_export_ends_lines_with_crlf(run, pixel, recipient):
 def test_export_writes_the_same_to_a_file(run, pixel, tmp_path):
     printed = run("recipients", "export", pixel.id).stdout_bytes
     result = run("recipients", "export", pixel.id, "--output", "recipients.csv")
-    assert result.output == ""
+    assert result.stdout == ""
     assert (tmp_path / "recipients.csv").read_bytes() == printed
 
 
