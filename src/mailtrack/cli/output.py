@@ -28,7 +28,8 @@ def echo(text: str = "", *, err: bool = False) -> None:
     """Print lines of text, with escapes for what could control a terminal and for what can't be encoded."""
     stream = sys.stderr if err else sys.stdout
     parts = (part if part in ("\n", "\t") else visible(part) for part in re.split("([\n\t])", text))
-    click.echo(_encodable("".join(parts), stream), file=stream)
+    if stream is not None:  # a program may be started with `>&-`
+        click.echo(_encodable("".join(parts), stream), file=stream)
 
 
 def echo_json(*values: object) -> None:
@@ -42,7 +43,10 @@ def echo_json(*values: object) -> None:
 
 def confirm(question: str) -> None:
     """Ask, and abort the command unless the answer is yes."""
-    click.confirm(_encodable(visible(question), sys.stdout), abort=True)
+    try:
+        click.confirm(_encodable(visible(question), sys.stdout), abort=True)
+    except RuntimeError as error:  # standard input or output is closed
+        raise click.Abort from error
 
 
 def progress(label: str, length: int | None) -> Any:
@@ -105,7 +109,6 @@ def _encodable(text: str, stream: TextIO | None) -> str:
 
 def _terminal_width() -> int | None:
     """Return how many characters a line of the terminal has, `None` where output goes elsewhere."""
-    # A program that is about to close has no standard output, and neither has one that was started with `>&-`.
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
