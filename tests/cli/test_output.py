@@ -70,7 +70,7 @@ class TestEncodings:
 
     @pytest.mark.usefixtures("named")
     @pytest.mark.parametrize("encoding", LACKING)
-    def test_a_process_prints_in_the_encoding_of_its_environment(self, program, end, monkeypatch, encoding):
+    def test_a_process_prints_in_the_encoding_of_its_environment(self, program, monkeypatch, encoding):
         monkeypatch.setenv("PYTHONIOENCODING", encoding)
         process = program("pixels", "list")
         printed = process.communicate(timeout=60)[0].decode(encoding)

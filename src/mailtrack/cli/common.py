@@ -63,7 +63,8 @@ def _hand_down(context: click.Context, option: click.Parameter, value: str | Non
     if value is not None:
         before, group = context.default_map or {}, context.command
         names = group.list_commands(context) if isinstance(group, click.Group) else ()
-        context.default_map = {name: {**before.get(name, {}), option.name: value} for name in names}
+        theirs = {name: {**before.get(name, {}), option.name: value} for name in names}
+        context.default_map = {**before, **theirs}
 
 
 def example(*lines: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import click
 
+from mailtrack.cli.output import echo
+
 
 def input_file(name: str) -> BinaryIO:
     """Open a file, a pipe or standard input to read, until the command ends; the type of an option or argument."""
@@ -32,7 +34,10 @@ def _standard_input() -> BinaryIO:
     if sys.stdin is None:  # started with `<&-`
         raise click.BadParameter("Standard input is closed.")
     file = sys.stdin.buffer
-    return io.BufferedReader(_Terminal(file)) if sys.stdin.isatty() else file
+    if not sys.stdin.isatty():
+        return file
+    echo("Reading from the terminal; Ctrl-D ends it.", err=True)
+    return io.BufferedReader(_Terminal(file))
 
 
 class _Terminal(io.RawIOBase):

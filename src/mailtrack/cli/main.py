@@ -30,7 +30,9 @@ class _Program(click.Group):
 @click.group(
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example('mailtrack pixels create "Spring launch"', "mailtrack --database sqlite:///news.db pixels list"),
+    epilog=example(
+        'mailtrack pixels create "Spring launch"', "mailtrack --database sqlite:///news.db pixels create Autumn"
+    ),
 )
 @shared_options
 @click.version_option(package_name="mailtrack")

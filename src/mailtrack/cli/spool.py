@@ -91,4 +91,6 @@ def _folder(settings: Settings) -> Path:
     file = settings.database_file
     if settings.spool is None and file is not None and not (file.exists() or folder.exists()):
         raise DatabaseNotFound(str(file.absolute()))
+    if folder.exists() and not folder.is_dir():
+        raise InvalidSetting("spool", "is not a folder")
     return folder
