@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
 
 import pytest
+
+from mailtrack import Urls, wire
 
 
 @pytest.fixture
@@ -214,3 +217,115 @@ def test_delete_does_not_find_an_unknown_recipient(run, recipient, emails, key):
     result = run("recipients", "delete", key, exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Recipient not found\n")
     assert emails() == [recipient.email]
+
+
+class TestDeletingByAddress:
+    @pytest.fixture
+    def delete(self, run, pixel):
+        return lambda email, **options: run(
+            "recipients", "delete", "--pixel", pixel.short_id, "--email", email, **options
+        )
+
+    @pytest.mark.parametrize("email", ["ann@example.org", "ANN@Example.ORG", " ann@example.org "])
+    def test_it_deletes_the_recipient_whatever_the_case(self, delete, tracker, pixel, emails, email):
+        ann, _ = tracker.generate_tokens(pixel.id, ["Ann@example.org", "bob@example.org"])
+        assert delete(email).output == f"Deleted {ann.id}.\n"
+        assert emails() == ["bob@example.org"]
+
+    def test_an_international_domain_is_found_in_either_form(self, delete, tracker, pixel, emails):
+        tracker.generate_tokens(pixel.id, ["ann@bücher.example"])
+        delete("ann@xn--bcher-kva.example")
+        assert emails() == []
+
+    def test_other_pixels_keep_theirs(self, delete, tracker, recipient):
+        other = tracker.create_pixel("Autumn")
+        (kept,) = tracker.generate_tokens(other.id, [recipient.email])
+        delete(recipient.email)
+        assert list(tracker.iter_recipients(other.id)) == [kept]
+
+    @pytest.mark.parametrize("email", ["bob@example.org", "ann@example.com"])
+    def test_an_address_that_the_pixel_does_not_have_is_not_found(self, delete, recipient, emails, email):
+        assert delete(email, exits=1).stderr == "Error: Recipient not found\n"
+        assert emails() == [recipient.email]
+
+    def test_what_is_no_address_fails(self, delete):
+        assert delete("ann", exits=1).stderr.startswith("Error: ")
+
+    @pytest.mark.usefixtures("recipient")
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["--pixel", "PIXEL"],
+            ["--email", "ann@example.org"],
+            ["0" * 24, "--pixel", "PIXEL"],
+            ["0" * 24, "--email", "ann@example.org"],
+            ["0" * 24, "--pixel", "PIXEL", "--email", "ann@example.org"],
+        ],
+    )
+    def test_anything_but_an_id_or_both_options_is_wrong_usage(self, run, arguments):
+        result = run("recipients", "delete", *arguments, exits=2)
+        assert result.stderr.splitlines()[-1] == "Error: Give either an ID, or --pixel and --email."
+
+
+class TestListing:
+    @pytest.fixture
+    def people(self, tracker, pixel, thunderbird, robot):
+        """Ann has opened, a machine has fetched Bob's, and nothing is known of Cem."""
+        found = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem")])
+        tracker.record(pixel.id, token=found[0].token, user_agent=thunderbird)
+        tracker.record(pixel.id, token=found[1].token, user_agent=robot)
+        return found
+
+    @pytest.fixture
+    def listed(self, run, pixel):
+        return lambda *options: run("recipients", "list", pixel.short_id, "--base-url", "https://t.example", *options)
+
+    def test_it_shows_ids_counts_addresses_and_urls_in_order_of_creation(self, listed, people, pixel):
+        head, *rows = listed().stdout.splitlines()
+        assert head.split() == ["ID", "OPENS", "COUNTED", "EMAIL", "TRACKING", "URL"]
+        assert [row.split() for row in rows] == [
+            [one.id, *counts, one.email, f"https://t.example/tracker/{pixel.short_id}.png?token={one.token}"]
+            for one, counts in zip(people, (("1", "1"), ("1", "0"), ("0", "0")), strict=True)
+        ]
+
+    def test_an_id_can_be_deleted(self, listed, run, people, emails):
+        run("recipients", "delete", listed().stdout.splitlines()[1].split()[0])
+        assert emails() == [one.email for one in people[1:]]
+
+    def test_json_is_one_recipient_a_line_as_the_api_answers(self, listed, tracker, people, pixel):
+        found = [json.loads(line) for line in listed("--json").stdout.splitlines()]
+        now = tracker.get_recipients([one.id for one in people])
+        urls = Urls("https://t.example")
+        assert found == [wire.recipient(now[one.id], pixel, urls) for one in people]
+
+    @pytest.mark.parametrize(("option", "names"), [("--opened", ["ann"]), ("--not-opened", ["bob", "cem"])])
+    @pytest.mark.usefixtures("people")
+    def test_it_shows_those_that_have_opened_or_have_not(self, listed, option, names):
+        emails = [json.loads(line)["email"] for line in listed(option, "--json").stdout.splitlines()]
+        assert emails == [f"{name}@example.org" for name in names]
+
+    @pytest.mark.usefixtures("people")
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_it_is_printed_in_parts_where_that_is_asked_for(self, listed, options):
+        first = listed("--limit", 2, *options)
+        hint, cursor = first.stderr.rsplit(maxsplit=1)
+        rest = listed("--cursor", cursor, *options)
+        heads = 0 if options else 1
+        assert (hint, rest.stderr) == ("There is more: --cursor", "")
+        printed = first.stdout.splitlines() + rest.stdout.splitlines()[heads:]
+        assert [line.split() for line in printed] == [line.split() for line in listed(*options).stdout.splitlines()]
+
+    def test_all_are_printed_where_no_limit_is_given(self, listed, tracker, pixel):
+        tracker.generate_tokens(pixel.id, many(1001))  # one more than a page of a list has
+        assert len(listed("--json").stdout.splitlines()) == 1001
+        assert len(listed().stdout.splitlines()) == 1002
+
+    def test_a_pixel_without_recipients_has_only_heads(self, listed):
+        assert len(listed().stdout.splitlines()) == 1
+        assert listed("--json").stdout == ""
+
+    @pytest.mark.parametrize("cursor", ["x", "", "-1"])
+    def test_a_bad_cursor_fails(self, run, pixel, cursor):
+        result = run("recipients", "list", pixel.id, "--base-url", "https://t.example", "--cursor", cursor, exits=1)
+        assert (result.stdout, result.stderr) == ("", "Error: The cursor is not valid.\n")

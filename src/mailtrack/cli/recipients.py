@@ -107,7 +107,7 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
 
 def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
     """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
-    wanted = canonical(email).casefold()
+    wanted = canonical(email.strip()).casefold()
     found = [one.id for one in tracker.iter_recipients(pixel) if one.email.casefold() == wanted]
     if not found:
         raise RecipientNotFound
