@@ -1,5 +1,6 @@
 """How a SQLite file comes to be, and which files are refused, unharmed."""
 
+import re
 import shutil
 import sqlite3
 import stat
@@ -156,10 +157,17 @@ class TestRefusal:
         path.write_bytes(content[:100] + b"\xff" * 3996 + content[4096:])
         _assert_refused(path, "SQLite")
 
-    def test_a_file_that_was_cut(self, path: Path) -> None:
+    @pytest.mark.parametrize("pages", [1, 2, 20])
+    def test_a_file_that_was_cut(self, path: Path, pages: int) -> None:
         SQLiteStorage(path).close()
-        path.write_bytes(path.read_bytes()[:4096])
-        _assert_refused(path, "SQLite")
+        path.write_bytes(path.read_bytes()[: pages * 4096])
+        _assert_refused(path, f"^{re.escape(str(path))} is incomplete: .* -wal .* `mailtrack backup`")
+
+    def test_a_file_whose_tables_are_elsewhere(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute("PRAGMA journal_mode = WAL")
+        _assert_refused(path, f"^{re.escape(str(path))} is incomplete: it has no tables. .* -wal ")
 
     def test_a_folder(self, path: Path) -> None:
         path.mkdir()

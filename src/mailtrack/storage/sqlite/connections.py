@@ -1,15 +1,19 @@
 """SQLite connections: one for each thread, none across a fork; one writer at a time; errors in our own words."""
 
+import atexit
+import logging
 import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailtrack.errors import StorageError, StorageUnavailable
 from mailtrack.storage import forks
+from mailtrack.storage.sqlite import wal
+from mailtrack.storage.sqlite.identity import Identity, identify
 
 BUSY_TIMEOUT = 5.0
 """How long a call waits for a lock, in seconds, before it is told to come back later."""
@@ -41,6 +45,8 @@ _PASSING = frozenset(
 # What a parent process had open, where the fork was not announced. A child must neither use nor close it, so it is
 # kept from the garbage collector.
 _inherited: list[object] = []
+
+_logger = logging.getLogger(__name__)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -74,17 +80,35 @@ def translated() -> Iterator[None]:
 
 
 class _Holder:
-    """Closes a thread's connection when the thread ends."""
+    """A thread's connection, closed when the thread ends.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Attributes:
+        connection: the same.
+        file: the file that it has open.
+        beside: that file's WAL and its index.
+        uses: how many use it now: calls of its thread within one another, or one that borrows it.
+        retired: whether it must not be used again.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, file: Identity, beside: dict[Path, Identity | None]) -> None:
         self.connection = connection
-        self._pid = os.getpid()
+        self.file = file
+        self.beside = beside
+        self.uses = 0
+        self.retired = False
+        # No `__del__`, which would run, and fail, when the interpreter takes the modules apart.
+        self._close = weakref.finalize(self, _close, connection, os.getpid())
+        self._close.atexit = False  # a thread may still use it; see `_rest`
 
-    def __del__(self) -> None:
-        if self._pid == os.getpid():
-            self.connection.close()
-        else:
-            _inherited.append(self.connection)
+    def close(self) -> None:
+        self._close()
+
+
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():
+        connection.close()
+    else:
+        _inherited.append(connection)
 
 
 class Connections:
@@ -92,19 +116,32 @@ class Connections:
 
     Thread-safe. All are closed before a fork: SQLite's locks belong to one process, but the SQLite of a child takes
     those of its parent for its own, and others could then remove the WAL underneath it.
+
+    Each use looks whether the path still leads to the file that is open (1 to 2 µs): SQLite itself goes on with a file
+    that was moved, replaced or removed, and what it wrote there would be lost. While the path leads nowhere, each use
+    fails; the connections stay open, for the file may be put back. When it leads to another file, that is checked as at
+    the start, and used from then on.
+
+    Args:
+        path: the file.
+        check: makes sure that a file which appears at the path can be used, or raises `StorageError`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        self._path = path.absolute()  # the process may go to another folder
+        self._check = check
+        self._file = identify(self._path)
         self._closed = False
         self._begin()
         forks.watch(self)
+        _open.add(self)
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._local = threading.local()
         self._holders: weakref.WeakSet[_Holder] = weakref.WeakSet()
         self._writer = threading.Lock()
+        self._following = threading.Lock()
         self._uses = 0
         self._forking = False
         self._changed = threading.Condition(threading.Lock())  # guards the above
@@ -112,7 +149,8 @@ class Connections:
     @contextmanager
     def reading(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:
         """Give this thread's connection; each statement sees the newest state, or all see one state."""
-        with translated(), self._using() as connection:
+        with translated(), self._using() as holder:
+            connection = holder.connection
             if not snapshot:
                 yield connection
                 return
@@ -126,13 +164,16 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give this thread's connection within a transaction that commits at the end, or rolls back on any error."""
-        with translated(), self._using() as connection:
+        with translated(), self._using() as holder:
+            connection = holder.connection
             if not self._writer.acquire(timeout=BUSY_TIMEOUT):
                 raise StorageUnavailable("Other writes in this process take too long.")
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+                if self._find_file() != holder.file:
+                    raise StorageUnavailable(f"{self._path} was replaced while it was written.")
             except BaseException:
                 if connection.in_transaction:  # on a full disk SQLite has rolled back already
                     connection.execute("ROLLBACK")
@@ -150,18 +191,25 @@ class Connections:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def close(self) -> None:
-        """Close every connection of this process."""
-        self._closed = True
+        """Close every connection of this process: now, or when its present use ends."""
+        closed, self._closed = self._closed, True
+        if self._pid == os.getpid():
+            self.rest()
+            if not closed:
+                self._empty_wal()
+
+    def rest(self) -> None:
+        """Close every connection that is not in use. They are opened again when they are needed."""
         if self._pid == os.getpid():
             with self._changed:
-                self._close_all()
+                self._retire(list(self._holders))
 
     def before_fork(self) -> None:
         """Wait until no connection is in use, and close them all. They are opened again when they are needed."""
         self._changed.acquire()
         self._forking = True
         if self._changed.wait_for(lambda: self._uses == 0, timeout=2 * BUSY_TIMEOUT):
-            self._close_all()
+            self._retire(list(self._holders))
 
     def after_fork(self, *, child: bool) -> None:
         """Let connections be used again."""
@@ -172,40 +220,143 @@ class Connections:
         self._changed.notify_all()
         self._changed.release()
 
-    def _close_all(self) -> None:
-        for holder in list(self._holders):
-            holder.connection.close()
-        self._holders.clear()
-
     def _renew(self) -> None:
         _inherited.append((self._local, list(self._holders)))
         self._begin()
 
+    def _empty_wal(self) -> None:
+        """Leave no WAL with content behind, unless another process has the file open.
+
+        SQLite does that when the last connection is closed. But there may have been none here, and a process that had
+        some may have ended without closing them.
+        """
+        with suppress(StorageError), translated():
+            if wal.has_content(self._path) and identify(self._path) == self._file:
+                connect(self._path).close()
+
     @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
+    def _using(self) -> Iterator[_Holder]:
         if self._pid != os.getpid():
             self._renew()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._forking)
-            self._uses += 1
+        holder = self._take()
         try:
-            yield self._connection()
+            yield holder
         finally:
             with self._changed:
+                self._give_back(holder)
                 self._uses -= 1
                 self._changed.notify_all()
 
-    def _connection(self) -> sqlite3.Connection:
+    def _take(self) -> _Holder:
+        """Return this thread's connection, counted as in use."""
         self._check_open()
+        file = self._find_file()
         holder: _Holder | None = getattr(self._local, "holder", None)
-        if holder is None or holder not in self._holders:
-            holder = _Holder(connect(self._path))
+        with self._changed:
+            while self._forking:
+                self._changed.wait()
+            self._uses += 1  # from now on no fork happens
+            if holder is not None and not holder.retired and holder.file == file:
+                holder.uses += 1
+                return holder
+        try:
+            return self._connect(file)
+        except BaseException:
             with self._changed:
-                self._check_open()
-                self._holders.add(holder)
-            self._local.holder = holder
-        return holder.connection
+                self._uses -= 1
+                self._changed.notify_all()
+            raise
+
+    def _connect(self, file: Identity) -> _Holder:
+        """Give this thread a new connection, counted as in use."""
+        self._follow(file)
+        holder = _Holder(connect(self._path), file, wal.beside(self._path))
+        if self._find_file() != file:
+            raise StorageUnavailable(f"{self._path} was replaced while it was opened.")
+        with self._changed:
+            self._check_open()
+            self._holders.add(holder)
+            holder.uses += 1
+        self._local.holder = holder
+        return holder
+
+    def _follow(self, file: Identity) -> None:
+        """Leave a file behind that the path led to before, and make sure that the one it leads to now can be used.
+
+        Raises:
+            StorageUnavailable: the former can't be left yet, or the new one can't be used.
+        """
+        with self._following:
+            if file == self._file:
+                return
+            with self._borrowed() as former:
+                if former is not None:
+                    self._take_wal_away(former)
+            self._check_new()
+            _logger.warning("%s was replaced; the new file is used from now on.", self._path)
+            with self._changed:
+                self._file = file
+                self._retire([holder for holder in self._holders if holder.file != file])
+
+    def _take_wal_away(self, former: _Holder) -> None:
+        try:
+            wal.take_away(self._path, former.connection, former.beside)
+        except OSError as error:
+            raise StorageUnavailable(f"{self._path} was replaced: its former WAL stays, {error.strerror}.") from error
+
+    def _check_new(self) -> None:
+        try:
+            self._check()
+        except StorageError as error:
+            raise StorageUnavailable(f"{self._path} was replaced, and can't be used: {error}") from error
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[_Holder | None]:
+        """Give a connection of any thread that does not use it now, `None` where there is no connection at all."""
+        with self._changed:
+            holders = list(self._holders)
+            idle = next((holder for holder in holders if not holder.uses), None)
+            if idle is not None:
+                idle.uses += 1
+        if holders and idle is None:
+            raise StorageUnavailable(f"{self._path} was replaced, and the former file is still in use.")
+        try:
+            yield idle
+        finally:
+            if idle is not None:
+                with self._changed:
+                    self._give_back(idle)
+
+    def _retire(self, holders: Iterable[_Holder]) -> None:
+        """Let no one use these again, and close those that are idle. Needs the lock."""
+        for holder in holders:
+            self._holders.discard(holder)
+            holder.retired = True
+            if not holder.uses:
+                holder.close()
+
+    def _give_back(self, holder: _Holder) -> None:
+        """End a use. Needs the lock."""
+        holder.uses -= 1
+        if holder.retired and not holder.uses:
+            holder.close()
+
+    def _find_file(self) -> Identity:
+        found = identify(self._path)
+        if found is None:
+            raise StorageUnavailable(f"{self._path} is gone.")
+        return found
 
     def _check_open(self) -> None:
         if self._closed:
             raise StorageError("The storage is closed.")
+
+
+_open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+
+
+@atexit.register
+def _rest() -> None:
+    """Close what a program leaves open at its end, so that the last one leaves no WAL behind."""
+    for connections in list(_open):
+        connections.rest()

@@ -13,6 +13,7 @@ import sqlite_utils
 from mailtrack.errors import StorageError
 from mailtrack.storage.sqlite import schema
 from mailtrack.storage.sqlite.connections import connect, translated
+from mailtrack.storage.sqlite.wal import has_content
 from mailtrack.times import from_milliseconds
 
 SQLITE_VERSION = sqlite3.sqlite_version_info
@@ -36,13 +37,6 @@ def may_damage_wal(version: tuple[int, int, int]) -> bool:
     return version < (3, 51, 3) if first is None else version[2] < first
 
 
-def _has_wal(path: Path) -> bool:
-    try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > 0
-    except OSError:
-        return False
-
-
 class Inspection:
     """An open database file that is neither made, nor brought up to date, nor written. Close it.
 
@@ -56,10 +50,9 @@ class Inspection:
 
     def __init__(self, path: Path) -> None:
         with translated():
-            schema.check_ours(path)
             # Whoever may write and is the last to close the file would move into it what a killed server left in the
             # WAL. Without any, whoever may only read would leave an empty one behind.
-            self._connection = connect(path, read_only=_has_wal(path))
+            self._connection = schema.open_existing(path, read_only=has_content(path))
         self._path = path
 
     def __enter__(self) -> Self:

@@ -16,8 +16,13 @@ import sqlite_utils
 from mailtrack.delays import to_bucket
 from mailtrack.errors import DatabaseNotFound, StorageError
 from mailtrack.storage.sqlite.connections import connect, translated
+from mailtrack.storage.sqlite.ours import APPLICATION_ID, check_ours, is_cut
+from mailtrack.storage.sqlite.wal import wal_of
 
-APPLICATION_ID = 0x6D61696C  # "mail", in the header of every file of ours
+_COPY_ALL = (
+    "SQLite had the rest in the WAL, the file of the same name with -wal at its end: copy both while no program uses"
+    " them, or make the copy with `mailtrack backup`."
+)
 
 migrations = sqlite_utils.Migrations("mailtrack")
 
@@ -220,8 +225,8 @@ def prepare(path: Path, *, create: bool = True) -> None:
 
     Raises:
         DatabaseNotFound: it is missing, and `create` is false.
-        StorageError: the file is foreign, damaged, empty or of a newer mailtrack, or missing beside its WAL. It is
-            left as it was.
+        StorageError: the file is foreign, damaged, empty, incomplete or of a newer mailtrack, or missing beside its
+            WAL. It is left as it was.
         StorageUnavailable: it can't be read or written just now.
     """
     try:
@@ -233,33 +238,38 @@ def prepare(path: Path, *, create: bool = True) -> None:
     except OSError as error:
         raise StorageError(f"{path} can't be used: {error.strerror}.") from error
     with translated():
-        check_ours(path)
-        connection = connect(path)
+        connection = open_existing(path)
         try:
             _migrate(connection, path)
         finally:
             connection.close()
 
 
-def check_ours(path: Path) -> None:
-    """Make sure that a file is a database of mailtrack, without changing anything.
+def open_existing(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a file of ours that is not just a part of a database, torn from its WAL.
 
     Raises:
-        StorageError: it is not.
-        sqlite3.Error: it can't be read, or is damaged.
+        StorageError: it is not ours, or shorter than it should be, or has none of the tables that it was made with.
+        sqlite3.Error: it can't be read.
     """
-    # Looked at as immutable: SQLite then does not do to a foreign file what a journal beside it asks for. Reading the
-    # header without SQLite would drop the locks that this process may hold on the file.
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    check_ours(path)
     try:
-        if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-            raise StorageError(f"{path} is not a database of mailtrack.")
-    finally:
+        connection = connect(path, read_only=read_only)
+    except sqlite3.DatabaseError as error:
+        if is_cut(path, error):
+            raise StorageError(f"{path} is incomplete: a part of it is missing. {_COPY_ALL}") from error
+        raise
+    try:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' LIMIT 1").fetchone():
+            raise StorageError(f"{path} is incomplete: it has no tables. {_COPY_ALL}")
+    except BaseException:
         connection.close()
+        raise
+    return connection
 
 
 def _check_creatable(path: Path, *, create: bool) -> None:
-    if path.with_name(path.name + "-wal").exists():
+    if wal_of(path).exists():
         raise StorageError(f"{path} is missing, but its WAL is there. Restore the database, or remove the WAL.")
     if not create:
         raise DatabaseNotFound(str(path.absolute()))
@@ -274,6 +284,8 @@ def _create(path: Path) -> None:
             try:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 _migrate(connection, draft)
+                # Closing does that, too, but says nothing where it fails; and the WAL is not linked.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
                 connection.close()
         try:

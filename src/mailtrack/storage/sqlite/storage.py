@@ -5,6 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +58,7 @@ class SQLiteStorage:
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = Path(path)
         schema.prepare(self.path, create=create)
-        self._connections = Connections(self.path)
+        self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
 
     def __repr__(self) -> str:
         return f"<SQLiteStorage {self.path.name}>"
