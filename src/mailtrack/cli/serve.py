@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from mailtrack.cli.base_url import remember
-from mailtrack.cli.common import base_url_option, database_option, example, judge_options, spool_option
+from mailtrack.cli.common import database_option, example, judge_options, spool_option
 from mailtrack.cli.output import echo
 from mailtrack.settings import Settings
 
@@ -16,7 +16,7 @@ from mailtrack.settings import Settings
 @click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="The TCP port to listen on.  [default: 8000]")
 @database_option
-@base_url_option
+@click.option("--base-url", metavar="URL", help="The server's URL from outside.  [default: from each request]")
 @click.option("--workers", help="How many processes serve.  [default: 1]")
 @spool_option
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
