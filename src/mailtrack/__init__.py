@@ -8,6 +8,7 @@ from mailtrack.errors import (
     InvalidEmail,
     InvalidEmails,
     InvalidImage,
+    InvalidImport,
     InvalidInput,
     InvalidName,
     InvalidPaging,
@@ -25,6 +26,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.examiner import Rejudged
+from mailtrack.imports import ImportResult, RejectedRow
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     ApiKey,
@@ -72,10 +74,12 @@ __all__ = [
     "Image",
     "ImageNotFound",
     "ImageTooLarge",
+    "ImportResult",
     "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
     "InvalidImage",
+    "InvalidImport",
     "InvalidInput",
     "InvalidName",
     "InvalidPaging",
@@ -95,6 +99,7 @@ __all__ = [
     "PixelNotFound",
     "Recipient",
     "RecipientNotFound",
+    "RejectedRow",
     "Rejudged",
     "Report",
     "Rule",
