@@ -5,9 +5,11 @@ from mailtrack.errors import (
     EmailProblem,
     ImageNotFound,
     ImageTooLarge,
+    InvalidArgument,
     InvalidEmail,
     InvalidEmails,
     InvalidImage,
+    InvalidImport,
     InvalidInput,
     InvalidName,
     InvalidPaging,
@@ -25,6 +27,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.examiner import Rejudged
+from mailtrack.imports import ImportResult, RejectedRow
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     ApiKey,
@@ -73,9 +76,12 @@ __all__ = [
     "Image",
     "ImageNotFound",
     "ImageTooLarge",
+    "ImportResult",
+    "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
     "InvalidImage",
+    "InvalidImport",
     "InvalidInput",
     "InvalidName",
     "InvalidPaging",
@@ -95,6 +101,7 @@ __all__ = [
     "PixelNotFound",
     "Recipient",
     "RecipientNotFound",
+    "RejectedRow",
     "Rejudged",
     "Report",
     "Rule",

@@ -160,7 +160,7 @@ def add_recipients(site: Site, request: Request, pixel: str) -> Response:
     found = site.tracker.get_pixel(pixel)
     form = read_recipients_form(request.environ)
     texts = [form.emails] if form.file is None else [form.emails, address_lists.decode(form.file)]
-    lists = [address_lists.parse(text) for text in texts]
+    lists = [address_lists.parse(text, allow_special_domains=site.tracker.allow_special_domains) for text in texts]
     addresses = dict.fromkeys(address for one in lists for address in one.addresses)
     rejected = tuple(line for one in lists for line in one.rejected)
     if len(addresses) > MAX_EMAILS:

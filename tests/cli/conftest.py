@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -108,8 +109,9 @@ def make_terminal():
 
 
 @pytest.fixture
-def tracker():
+def tracker(new_database):
     """What the tests look at, and prepare, behind the command line's back: the default database."""
+    new_database(Path("mailtrack.db"))
     with open_storage("sqlite:///mailtrack.db") as storage:
         yield Tracker(storage, base_url="http://127.0.0.1:8000")
 

@@ -29,6 +29,9 @@ base_url_option = click.option("--base-url", **_BASE_URL)
 spool_option = click.option("--spool", **_SPOOL)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
 cursor_option = click.option("--cursor", help="Where to go on, as the command said before.")
+special_domains_option = click.option(
+    "--allow-special-domains", is_flag=True, default=None, help="Take addresses in .test, .local, localhost and so on."
+)
 _JUDGE_OPTIONS = (
     click.option("--rules", metavar="FILE", help="Rules for the judge, beside those that come with mailtrack."),
     click.option("--networks", metavar="NAME=FILE,...", help="Networks for the judge, one a line."),
@@ -72,7 +75,7 @@ def example(*lines: str) -> str:
     return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
 
 
-def opened_tracker(**given: str | None) -> AbstractContextManager[Tracker]:
+def opened_tracker(**given: Any) -> AbstractContextManager[Tracker]:
     """Open the storage that the options and the environment name, for one command.
 
     Raises:
@@ -81,16 +84,20 @@ def opened_tracker(**given: str | None) -> AbstractContextManager[Tracker]:
     return _tracker(given, create=False)
 
 
-def created_tracker(**given: str | None) -> AbstractContextManager[Tracker]:
+def created_tracker(**given: Any) -> AbstractContextManager[Tracker]:
     """Open the storage as `opened_tracker` does, and create it where it does not exist."""
     return _tracker(given, create=True)
 
 
 @contextmanager
-def _tracker(given: Mapping[str, str | None], *, create: bool) -> Iterator[Tracker]:
+def _tracker(given: Mapping[str, Any], *, create: bool) -> Iterator[Tracker]:
     settings = Settings.resolve(given)
     with open_storage(settings.database, create=create) as storage:
-        yield Tracker(storage, base_url=settings.base_url or base_url.recall(storage))
+        yield Tracker(
+            storage,
+            base_url=settings.base_url or base_url.recall(storage),
+            allow_special_domains=settings.allow_special_domains,
+        )
 
 
 def echo_list(

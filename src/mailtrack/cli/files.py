@@ -1,10 +1,9 @@
 """Files that commands read and write, with `-` for standard input and output."""
 
-import io
+import os
+import stat
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import BinaryIO, Self
 
 import click
 
@@ -23,37 +22,43 @@ def input_file(name: str) -> BinaryIO:
     return file
 
 
-def write_to(name: str, stack: ExitStack) -> Callable[[bytes], object]:
-    """Return a function that writes to a file, or to standard output, until the stack is closed."""
-    if name == "-":
-        return lambda data: click.echo(data, nl=False)
-    return stack.enter_context(open(name, "wb")).write  # noqa: PTH123  # as above
+class OutputFile:
+    """A file to write, or standard output; a context manager. What is in the file stays until something is written."""
+
+    def __init__(self, name: str) -> None:
+        self._file = None if name == "-" else open(name, "ab")  # noqa: PTH123, SIM115  # as above; closed below
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, the first time in place of what there was."""
+        if self._file is None:
+            click.echo(data, nl=False)
+            return
+        if not self._begun and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._file.truncate(0)
+        self._begun = True
+        self._file.write(data)
+
+
+def is_same(name: str, file: BinaryIO) -> bool:
+    """Return whether a name is that of an open file, which is neither a pipe nor a device."""
+    try:
+        found = os.fstat(file.fileno())
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(os.stat(name), found)  # noqa: PTH116  # as above
+    except OSError:  # there is none of this name, or the file is none
+        return False
 
 
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:  # started with `<&-`
         raise click.BadParameter("Standard input is closed.")
-    file = sys.stdin.buffer
-    if not sys.stdin.isatty():
-        return file
-    echo("Reading from the terminal; Ctrl-D ends it.", err=True)
-    return io.BufferedReader(_Terminal(file))
-
-
-class _Terminal(io.RawIOBase):
-    """Standard input from a terminal: once Ctrl-D was pressed it has ended, however often it is read."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._ended = False
-
-    def readable(self) -> bool:
-        """Return that this can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what was entered."""
-        data = b"" if self._ended else self._file.raw.read(len(buffer))
-        self._ended = not data
-        buffer[: len(data)] = data
-        return len(data)
+    if sys.stdin.isatty():
+        echo("Reading from the terminal; Ctrl-D ends it.", err=True)
+    return sys.stdin.buffer

@@ -1,11 +1,9 @@
 """`mailtrack recipients`."""
 
-from contextlib import ExitStack
-
 import click
 
 from mailtrack import wire
-from mailtrack.addresses import canonical
+from mailtrack.addresses import canonical, comparable
 from mailtrack.cli.adding import add
 from mailtrack.cli.base_url import printed_urls
 from mailtrack.cli.common import (
@@ -19,7 +17,7 @@ from mailtrack.cli.common import (
     opened_tracker,
     shared_options,
 )
-from mailtrack.cli.files import write_to
+from mailtrack.cli.files import OutputFile
 from mailtrack.cli.output import Table, echo
 from mailtrack.errors import RecipientNotFound
 from mailtrack.export import recipients_csv
@@ -76,12 +74,12 @@ def list_(
 @base_url_option
 def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str | None) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
-    with opened_tracker(**given) as tracker, ExitStack() as stack:
+    with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         some = tracker.iter_recipients(found.id, opened=opened)
-        write = write_to(output, stack)
-        for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
-            write(piece)
+        with OutputFile(output) as file:
+            for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
+                file.write(piece)
 
 
 @recipients.command(
@@ -91,8 +89,8 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str
     )
 )
 @click.argument("recipient", metavar="[ID]", required=False)
-@click.option("--pixel", metavar="PIXEL", help="Instead of an id: the pixel, and")
-@click.option("--email", metavar="EMAIL", help="the address in it, whatever its case.")
+@click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
+@click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
 @database_option
 def delete(recipient: str | None, pixel: str | None, email: str | None, **given: str | None) -> None:
     """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
@@ -107,8 +105,8 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
 
 def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
     """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
-    wanted = canonical(email.strip()).casefold()
-    found = [one.id for one in tracker.iter_recipients(pixel) if one.email.casefold() == wanted]
+    wanted = comparable(canonical(email.strip(), allow_special_domains=True))
+    found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
     if not found:
         raise RecipientNotFound
     return found

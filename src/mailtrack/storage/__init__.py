@@ -35,7 +35,7 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
         StorageUnavailable: the storage can't be reached just now.
         StorageError: what the URL names can't be used as a storage.
     """
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, _ = str(url).partition("://")  # a path is no URL
     if not separator or not scheme:
         raise InvalidSetting("database", "must be a URL such as sqlite:///mailtrack.db")
     opener = _opener(scheme.lower())
