@@ -97,14 +97,28 @@ def test_standard_input_that_is_closed_is_wrong_usage(pixel, emails):
     assert emails() == []
 
 
-def test_ctrl_c_reports_what_is_in(add, end, emails):
-    process = add()
-    process.stdin.write(b"".join(b"r%d@example.org\n" % number for number in range(30_000)))
-    process.stdin.flush()
-    while not emails():  # the first of them are stored
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    code, output, errors = end(process)
-    added = len(emails())
-    assert (code, output, "Traceback" in errors) == (1, "", False)
-    assert f"{added:,} recipients were added" in errors
+class TestCtrlC:
+    def test_what_is_in_is_reported(self, pixel, end, emails):
+        script = "import mailtrack.imports.importer as it; it.STEP = 50; from mailtrack.cli import main; main()"
+        command = [sys.executable, "-c", script, "recipients", "add", pixel.id, "--skip-invalid"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes) as process:
+            process.stdin.write(b"".join(b"r%d@example.org\n" % number for number in range(30_000)))
+            process.stdin.close()
+            while not emails():  # the first of 600 steps is stored
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            process.stdin = None
+            code, output, errors = end(process)
+        added = len(emails())
+        assert (code, output, 0 < added < 30_000, added % 50) == (1, "", True, 0)
+        assert errors.splitlines()[-1] == f"Error: Interrupted. Added: {added:,}. Run it again to add the rest."
+        assert "Traceback" not in errors
+
+    def test_while_it_reads_nothing_is_in(self, add, end, emails):
+        process = add()
+        process.stdin.write(b"r@example.org\n" * 20_000)  # more than a pipe holds: it is reading
+        process.send_signal(signal.SIGINT)
+        code, output, errors = end(process)  # this ends its input, too: it may not have begun to wait for that
+        assert (code, output, errors) == (1, "", "Error: Interrupted. Added: 0. Run it again to add the rest.\n")
+        assert emails() == []
