@@ -10,6 +10,7 @@ from mailtrack.errors import (
     InvalidEmail,
     InvalidEmails,
     InvalidImage,
+    InvalidImport,
     InvalidInput,
     InvalidName,
     InvalidPaging,
@@ -28,6 +29,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.examiner import Rejudged
+from mailtrack.imports import ImportResult, RejectedRow
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     ApiKey,
@@ -78,10 +80,12 @@ __all__ = [
     "Image",
     "ImageNotFound",
     "ImageTooLarge",
+    "ImportResult",
     "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
     "InvalidImage",
+    "InvalidImport",
     "InvalidInput",
     "InvalidName",
     "InvalidPaging",
@@ -103,6 +107,7 @@ __all__ = [
     "Purge",
     "Recipient",
     "RecipientNotFound",
+    "RejectedRow",
     "Rejudged",
     "Report",
     "Rule",

@@ -170,6 +170,10 @@ class ImageTooLarge(InvalidImage):
         self.limit = limit
 
 
+class InvalidImport(InvalidInput):
+    """A list or table of recipients can't be read at all: it is no text, or has no such column."""
+
+
 class InvalidPaging(InvalidInput):
     """A `limit` or `cursor` of a list is not one that can be used."""
 

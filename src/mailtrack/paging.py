@@ -13,9 +13,8 @@ MAX_LIMIT = 1000
 """How many items a page of a list has at most."""
 
 
-def pages(get_page: Callable[[str | None], Page[T]]) -> Iterator[Page[T]]:
-    """Iterate over the pages of a list; nothing is held open in between."""
-    cursor = None
+def pages(get_page: Callable[[str | None], Page[T]], *, cursor: str | None = None) -> Iterator[Page[T]]:
+    """Iterate over the pages of a list, from a cursor or the start; nothing is held open in between."""
     while True:
         page = get_page(cursor)
         yield page

@@ -141,6 +141,11 @@ class Settings:
         scheme, _, path = self.database.partition(":///")
         return Path(path) if scheme.lower() == "sqlite" and path else None
 
+    @property
+    def netloc(self) -> str:
+        """The host and the port that the server listens on, as in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def make_spool(self) -> Spool | None:
         """Make the spool, not open yet, or `None` where there is none.
 

@@ -1,13 +1,15 @@
 """`Tracker`: the one object that a program works with."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from mailtrack import tokens
-from mailtrack.addresses import canonical_all
+from mailtrack.addresses import canonical, canonical_all
 from mailtrack.arguments import check_flag, check_type, read_bytes, to_choice, to_id, to_items, to_whole
 from mailtrack.backup import Backup, back_up
 from mailtrack.errors import (
@@ -22,6 +24,7 @@ from mailtrack.errors import (
 )
 from mailtrack.examiner import Examiner, Rejudged, rejudge
 from mailtrack.images import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
+from mailtrack.imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     DayCount,
@@ -37,6 +40,7 @@ from mailtrack.model import (
 from mailtrack.names import clean_name, may_be_in_name
 from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, pages, walk
 from mailtrack.pictures import Pictures
+from mailtrack.recipients import add_recipients
 from mailtrack.recorder import Recorder
 from mailtrack.report import DEFAULT_TOP, Report, make_report
 from mailtrack.retention import Purge, make_purge
@@ -285,17 +289,45 @@ class Tracker:
         """
         found = self.get_pixel(pixel)
         addresses = canonical_all(to_items(emails, "emails"), allow_special_domains=self._allow_special_domains)
-        created_at = self._clock()
-        recipients = [
-            Recipient(id=recipient_id, pixel_id=found.id, email=email, token=token, created_at=created_at)
-            for email, recipient_id, token in zip(
-                addresses,
-                tokens.new_recipient_ids(found.short_id, len(addresses)),
-                tokens.new_tokens(len(addresses)),
-                strict=True,
-            )
-        ]
-        return self._storage.add_recipients(found.id, recipients)
+        return add_recipients(self._storage, found, addresses, self._clock())[0]
+
+    def import_recipients(
+        self,
+        pixel: Pixel | str,
+        rows: Rows,
+        *,
+        on_invalid: Literal["raise", "skip"] = "raise",
+        email: str | None = None,
+        progress: Progress = lambda *_: None,
+    ) -> ImportResult:
+        """Take recipients from a list, a table or a file, as spreadsheets, mail programs and databases give them.
+
+        Which forms are taken, and how the column of the addresses is found, is described in `docs/importing.md`.
+
+        Args:
+            pixel: the pixel.
+            rows: a file, its bytes or its text (a list or a CSV table, in any encoding, also from a pipe), which is
+                read whole; or several texts with one address each; or several mappings, as `csv.DictReader` makes them.
+            on_invalid: "raise" to take all rows or none; "skip" to take what is valid, in steps of 10,000 that are each
+                stored whole.
+            email: the column of the addresses, by its heading, or by its number from 1 in a table.
+            progress: called after each step with the numbers added, present and rejected so far.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+            InvalidEmails: with "raise": something can't be taken; `problems` has what and why, by row or line.
+            InvalidImport: the file is no text, or has no such column.
+            InvalidArgument: `rows` or `on_invalid` is nothing that can be used.
+        """
+        skips = to_choice(on_invalid, OnInvalid, "on_invalid") is OnInvalid.SKIP
+        found = self.get_pixel(pixel)
+        canonical_here = partial(canonical, allow_special_domains=self._allow_special_domains)
+        source = parse(rows, canonical_here, email=email)
+
+        def add(addresses: Sequence[str]) -> tuple[list[Recipient], int]:
+            return add_recipients(self._storage, found, addresses, self._clock())
+
+        return import_valid(source, add, progress) if skips else import_all(source, add)
 
     def list_recipients(
         self, pixel: Pixel | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None

@@ -1,6 +1,12 @@
 """What the tests of the command line share: a folder of their own to work in, and no settings from outside."""
 
+import fcntl
 import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -15,7 +21,7 @@ def _alone(tmp_path, monkeypatch):
     """Work in an empty folder, without the variables of whoever runs the tests."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
-        if name.startswith("MAILTRACK_"):
+        if name.startswith("MAILTRACK_") or name == "COLUMNS":
             monkeypatch.delenv(name)
 
 
@@ -23,12 +29,83 @@ def _alone(tmp_path, monkeypatch):
 def run():
     """Runs `mailtrack` with arguments, standard input and environment; by default it must succeed."""
 
-    def invoke(*arguments, exits=0, stdin=None, environment=None):
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin, env=environment)
+    def invoke(*arguments, exits=0, stdin=None, environment=None, encoding="utf-8"):
+        runner = CliRunner(charset=encoding)
+        result = runner.invoke(main, [str(argument) for argument in arguments], input=stdin, env=environment)
         assert (result.exit_code, isinstance(result.exception, SystemExit | None)) == (exits, True), result.output
         return result
 
     return invoke
+
+
+@pytest.fixture
+def program():
+    """Starts `mailtrack` as a process of its own."""
+    processes = []
+
+    def start(*arguments, **options):
+        command = [sys.executable, "-W", "error", "-m", "mailtrack", *map(str, arguments)]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        process = subprocess.Popen(command, **pipes)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def end():
+    """Waits for the end of a process; its exit code and what it printed, as text."""
+
+    def wait(process, given=None):
+        output, errors = process.communicate(given, timeout=60)
+        return process.returncode, *((part or b"").decode() for part in (output, errors))
+
+    return wait
+
+
+class Terminal:
+    """A terminal of so many columns: what a process printed on it, and what is typed."""
+
+    def __init__(self, columns):
+        self._here, self.end = pty.openpty()
+        fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self._here, text.encode())
+
+    def read(self):
+        """Return what was printed, once all processes on the terminal have ended."""
+        os.close(self.end)
+        self.end = None
+        printed = b""
+        try:
+            while piece := os.read(self._here, 65536):
+                printed += piece
+        except OSError:  # Linux reports the end so
+            pass
+        return printed.decode().replace("\r\n", "\n")
+
+    def close(self):
+        os.close(self._here)
+        if self.end is not None:
+            os.close(self.end)
+
+
+@pytest.fixture
+def make_terminal():
+    made = []
+
+    def make(columns):
+        made.append(Terminal(columns))
+        return made[-1]
+
+    yield make
+    for terminal in made:
+        terminal.close()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def test_create_refuses_a_bad_name(run, tracker, name):
     assert tracker.keys.all() == []
 
 
+@pytest.mark.usefixtures("tracker")
 def test_list_without_keys_prints_the_heads(run):
     assert run("keys", "list").stdout.split() == ["ID", "CREATED", "NAME"]
     assert run("keys", "list", "--json").stdout == ""

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from mailtrack import wire
 from mailtrack.export import OPEN_COLUMNS, opens_csv
 
 
@@ -48,11 +49,13 @@ def test_a_deleted_recipients_open_is_shown_without_the_address(run, tracker, vi
     assert recipient.email not in result.output
 
 
-def test_json_is_what_the_api_answers(run, visited, recipient):
-    (line,) = run("opens", visited.id, "--json").stdout.splitlines()
-    page = json.loads(line)
-    assert [found["recipientId"] for found in page["items"]] == [None, recipient.id]
-    assert (page["items"][1]["token"], page["next"]) == (recipient.token, None)
+def test_json_is_one_open_a_line_as_the_api_answers(run, tracker, visited):
+    found = [json.loads(line) for line in run("opens", visited.id, "--json").stdout.splitlines()]
+    assert found == [wire.open_(one) for one in tracker.list_opens(visited.id).items]
+
+
+def test_json_of_no_opens_is_nothing(run, pixel):
+    assert run("opens", pixel.id, "--json").output == ""
 
 
 def test_a_limit_cuts_the_list_and_tells_how_to_go_on(run, visited):
@@ -64,11 +67,12 @@ def test_a_limit_cuts_the_list_and_tells_how_to_go_on(run, visited):
     assert rest.stderr == ""
 
 
-def test_json_tells_how_to_go_on_by_next(run, visited):
+def test_json_that_is_cut_says_on_standard_error_how_to_go_on(run, visited):
     first = run("opens", visited.id, "--limit", 1, "--json")
-    cursor = json.loads(first.stdout)["next"]
-    rest = json.loads(run("opens", visited.id, "--cursor", cursor, "--json").stdout)
-    assert (first.stderr, len(rest["items"]), rest["next"]) == ("", 1, None)
+    hint, cursor = first.stderr.rsplit(maxsplit=1)
+    rest = run("opens", visited.id, "--cursor", cursor, "--json")
+    assert (hint, rest.stderr) == ("There is more: --cursor", "")
+    assert first.stdout + rest.stdout == run("opens", visited.id, "--json").stdout
 
 
 def test_50_opens_are_shown_where_no_limit_is_given(run, tracker, pixel):
@@ -87,6 +91,7 @@ def test_a_bad_cursor_fails(run, pixel, cursor):
     assert (result.stdout, result.stderr) == ("", "Error: The cursor is not valid.\n")
 
 
+@pytest.mark.usefixtures("tracker")
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, key):
     result = run("opens", key, exits=1)
@@ -120,6 +125,7 @@ def test_csv_does_not_go_with_what_shows_a_part(run, pixel, options):
     assert (result.stdout, "--csv writes all opens" in result.stderr) == ("", True)
 
 
+@pytest.mark.usefixtures("tracker")
 @pytest.mark.parametrize("key", ["00000000", "x"])
 def test_csv_of_an_unknown_pixel_is_not_found(run, key):
     result = run("opens", key, "--csv", exits=1)

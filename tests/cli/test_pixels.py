@@ -75,6 +75,7 @@ def test_urls_are_made_from_the_settings(run, way):
     assert json.loads(result.stdout)["logsUrl"].startswith(f"{base}/logs/")
 
 
+@pytest.mark.usefixtures("tracker")
 def test_list_without_pixels_prints_the_heads(run):
     assert run("pixels", "list").stdout.split() == ["ID", "CREATED", "RECIPIENTS", "OPENS", "NAME"]
 
@@ -101,6 +102,16 @@ def test_list_prints_all_pixels(run, tracker):
     assert len(run("pixels", "list", "--json").stdout.splitlines()) == 1001
 
 
+def test_list_can_be_printed_in_parts(run, tracker):
+    for number in range(3):
+        tracker.create_pixel(f"#{number}")
+    first = run("pixels", "list", "--json", "--limit", 2)
+    hint, cursor = first.stderr.splitlines()[-1].rsplit(maxsplit=1)
+    rest = run("pixels", "list", "--json", "--cursor", cursor)
+    assert hint == "There is more: --cursor"
+    assert first.stdout + rest.stdout == run("pixels", "list", "--json").stdout
+
+
 @pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
 @pytest.mark.parametrize("change", [str, str.upper])
 def test_show_knows_a_pixel_by_its_uuid_and_its_short_id_in_either_case(run, pixel, key, change):
@@ -120,6 +131,7 @@ def test_show_prints_json(run, pixel):
     assert (shown["id"], shown["opens"]) == (pixel.id, {"number": 0, "first": None, "last": None})
 
 
+@pytest.mark.usefixtures("tracker")
 @pytest.mark.parametrize("key", UNKNOWN)
 @pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["delete"], ["delete", "--yes"]])
 def test_an_unknown_pixel_is_not_found(run, key, arguments):

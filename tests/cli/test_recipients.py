@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
 
 import pytest
+
+from mailtrack import Urls, wire
 
 
 @pytest.fixture
@@ -12,142 +15,12 @@ def emails(tracker, pixel):
     return lambda: [recipient.email for recipient in tracker.iter_recipients(pixel.id)]
 
 
-@pytest.fixture
-def add(run, pixel, tmp_path):
-    """Adds the addresses in a file."""
-
-    def add_file(data, **options):
-        (tmp_path / "addresses.txt").write_bytes(data if isinstance(data, bytes) else data.encode())
-        return run("recipients", "add", pixel.short_id, "addresses.txt", **options)
-
-    return add_file
-
-
 def many(count):
     return [f"reader{number}@example.org" for number in range(count)]
 
 
-def test_add_takes_a_file_with_one_address_a_line(add, emails):
-    result = add("b@example.org\na@example.org\n")
-    assert emails() == ["b@example.org", "a@example.org"]
-    assert result.stderr.endswith("2 addresses taken; the pixel has 2 recipients.\n")
-
-
-def test_add_prints_nothing_on_standard_output(add):
-    assert add("a@example.org\n").stdout == ""
-
-
-@pytest.mark.parametrize("arguments", [[], ["-"]])
-def test_add_reads_standard_input(run, pixel, emails, arguments):
-    run("recipients", "add", pixel.id, *arguments, stdin="a@example.org\nb@example.org\n")
-    assert emails() == ["a@example.org", "b@example.org"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param("a@example.org\nb@example.org", id="no line break at the end"),
-        pytest.param("\ufeffa@example.org\nb@example.org\n", id="byte order mark"),
-        pytest.param("a@example.org\r\nb@example.org\r\n", id="CRLF"),
-        pytest.param("\n\na@example.org\n  \n\t\nb@example.org\n\n", id="blank lines"),
-        pytest.param("  a@example.org\t\n b@example.org \n", id="blanks around"),
-        pytest.param("\ufeff\r\na@example.org\r\n\r\nb@example.org", id="all at once"),
-        pytest.param("a@example.org\nb@example.org\na@EXAMPLE.org\n", id="twice"),
-    ],
-)
-def test_add_takes_the_forms_that_files_have(add, emails, data):
-    add(data)
-    assert emails() == ["a@example.org", "b@example.org"]
-
-
-def test_add_takes_addresses_in_utf_8(add, emails):
-    add("\ufeffänn@bücher.example\n")
-    assert emails() == ["änn@bücher.example"]
-
-
-@pytest.mark.parametrize("data", ["", "\n", "\ufeff", " \r\n\r\n"])
-def test_add_takes_nothing_from_an_empty_file(add, emails, data):
-    result = add(data)
-    assert result.stderr.endswith("0 addresses taken; the pixel has 0 recipients.\n")
-    assert emails() == []
-
-
-def test_add_takes_more_than_a_batch(add, emails):
-    result = add("\n".join(many(25_000)))
-    assert emails() == many(25_000)
-    assert result.stderr.endswith("25,000 addresses taken; the pixel has 25,000 recipients.\n")
-
-
-@pytest.mark.parametrize(
-    ("options", "environment"),
-    [(["--allow-special-domains"], {}), ([], {"MAILTRACK_ALLOW_SPECIAL_DOMAINS": "yes"})],
-)
-def test_add_takes_special_domains_where_they_are_allowed(run, pixel, emails, options, environment):
-    arguments = ("recipients", "add", *options, pixel.short_id)
-    run(*arguments, stdin="ann@localhost\nbob@shop.test\n", environment=environment)
-    assert emails() == ["ann@localhost", "bob@shop.test"]
-
-
-def test_add_takes_no_special_domains_by_default(run, pixel, emails):
-    run("recipients", "add", pixel.short_id, stdin="ann@localhost\n", exits=1)
-    assert emails() == []
-
-
-def test_add_again_changes_nothing(add, tracker, pixel):
-    add("a@example.org\n")
-    before = list(tracker.iter_recipients(pixel.id))
-    result = add("a@example.org\n")
-    assert list(tracker.iter_recipients(pixel.id)) == before
-    assert result.stderr.endswith("1 addresses taken; the pixel has 1 recipients.\n")
-
-
-@pytest.mark.parametrize(
-    ("data", "line"),
-    [
-        pytest.param("bad\n", 1, id="first"),
-        pytest.param("\ufeffbad\n", 1, id="first, after a byte order mark"),
-        pytest.param("a@example.org\n\n\nbad\nb@example.org\n", 4, id="after blank lines"),
-        pytest.param("a@example.org\r\n\r\nbad\r\n", 3, id="CRLF"),
-        pytest.param(b"a@example.org\n\xff@example.org\n", 2, id="no UTF-8"),
-        pytest.param("a@example.org\n" + "x" * 1_000_000 + "\n", 2, id="1 MB"),
-        pytest.param("a@example.org\nb@example.org, c@example.org\n", 2, id="two in one line"),
-        pytest.param("a@example.org\nb@example.org\x00\n", 2, id="NUL"),
-    ],
-)
-def test_add_tells_the_number_of_a_bad_line_and_takes_nothing_of_its_batch(add, emails, data, line):
-    result = add(data, exits=1)
-    told = result.stderr.splitlines()[-2:]
-    assert told[0].endswith("Error: 0 lines were taken.")
-    assert told[1].startswith(f"line {line}: ")
-    assert emails() == []
-
-
-def test_add_does_not_repeat_a_bad_line(add):
-    assert "SECRET" not in add("SECRET@\n", exits=1).output
-
-
-def test_add_keeps_the_batches_before_a_bad_line_and_counts_their_lines(add, emails):
-    result = add("\n".join([*many(10_000), "", "c@example.org", "bad"]), exits=1)
-    told = result.stderr.splitlines()[-2:]
-    assert told[0].endswith("Error: 10,000 lines were taken.")
-    assert told[1].startswith("line 10003: ")
-    assert emails() == many(10_000)
-
-
-def test_add_goes_on_when_the_file_is_mended(add, emails):
-    add("\n".join([*many(10_000), "bad"]), exits=1)
-    add("\n".join([*many(10_000), "b@example.org"]))
-    assert emails() == [*many(10_000), "b@example.org"]
-
-
-def test_add_tells_of_the_first_20_bad_lines(add):
-    told = add("bad\n" * 30, exits=1).stderr.splitlines()
-    assert [line.partition(":")[0] for line in told if line.startswith("line ")] == [
-        f"line {number}" for number in range(1, 21)
-    ]
-
-
-@pytest.mark.parametrize("arguments", [["add"], ["export"], ["export", "--raw"]])
+@pytest.mark.usefixtures("tracker")
+@pytest.mark.parametrize("arguments", [["add"], ["list"], ["export"], ["export", "--raw"]])
 @pytest.mark.parametrize("key", ["00000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, arguments, key):
     result = run("recipients", *arguments, key, stdin="a@example.org\n", exits=1)
@@ -174,7 +47,7 @@ def test_export_ends_lines_with_crlf(run, pixel, recipient):
 def test_export_writes_the_same_to_a_file(run, pixel, tmp_path):
     printed = run("recipients", "export", pixel.id).stdout_bytes
     result = run("recipients", "export", pixel.id, "--output", "recipients.csv")
-    assert result.output == ""
+    assert result.stdout == ""
     assert (tmp_path / "recipients.csv").read_bytes() == printed
 
 
@@ -228,3 +101,115 @@ def test_delete_does_not_find_an_unknown_recipient(run, recipient, emails, key):
     result = run("recipients", "delete", key, exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Recipient not found\n")
     assert emails() == [recipient.email]
+
+
+class TestDeletingByAddress:
+    @pytest.fixture
+    def delete(self, run, pixel):
+        return lambda email, **options: run(
+            "recipients", "delete", "--pixel", pixel.short_id, "--email", email, **options
+        )
+
+    @pytest.mark.parametrize("email", ["ann@example.org", "ANN@Example.ORG", " ann@example.org "])
+    def test_it_deletes_the_recipient_whatever_the_case(self, delete, tracker, pixel, emails, email):
+        ann, _ = tracker.generate_tokens(pixel.id, ["Ann@example.org", "bob@example.org"])
+        assert delete(email).output == f"Deleted {ann.id}.\n"
+        assert emails() == ["bob@example.org"]
+
+    def test_an_international_domain_is_found_in_either_form(self, delete, tracker, pixel, emails):
+        tracker.generate_tokens(pixel.id, ["ann@bücher.example"])
+        delete("ann@xn--bcher-kva.example")
+        assert emails() == []
+
+    def test_other_pixels_keep_theirs(self, delete, tracker, recipient):
+        other = tracker.create_pixel("Autumn")
+        (kept,) = tracker.generate_tokens(other.id, [recipient.email])
+        delete(recipient.email)
+        assert list(tracker.iter_recipients(other.id)) == [kept]
+
+    @pytest.mark.parametrize("email", ["bob@example.org", "ann@example.com"])
+    def test_an_address_that_the_pixel_does_not_have_is_not_found(self, delete, recipient, emails, email):
+        assert delete(email, exits=1).stderr == "Error: Recipient not found\n"
+        assert emails() == [recipient.email]
+
+    def test_what_is_no_address_fails(self, delete):
+        assert delete("ann", exits=1).stderr.startswith("Error: ")
+
+    @pytest.mark.usefixtures("recipient")
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["--pixel", "PIXEL"],
+            ["--email", "ann@example.org"],
+            ["0" * 24, "--pixel", "PIXEL"],
+            ["0" * 24, "--email", "ann@example.org"],
+            ["0" * 24, "--pixel", "PIXEL", "--email", "ann@example.org"],
+        ],
+    )
+    def test_anything_but_an_id_or_both_options_is_wrong_usage(self, run, arguments):
+        result = run("recipients", "delete", *arguments, exits=2)
+        assert result.stderr.splitlines()[-1] == "Error: Give either an ID, or --pixel and --email."
+
+
+class TestListing:
+    @pytest.fixture
+    def people(self, tracker, pixel, thunderbird, robot):
+        """Ann has opened, a machine has fetched Bob's, and nothing is known of Cem."""
+        found = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem")])
+        tracker.record(pixel.id, token=found[0].token, user_agent=thunderbird)
+        tracker.record(pixel.id, token=found[1].token, user_agent=robot)
+        return found
+
+    @pytest.fixture
+    def listed(self, run, pixel):
+        return lambda *options: run("recipients", "list", pixel.short_id, "--base-url", "https://t.example", *options)
+
+    def test_it_shows_ids_counts_addresses_and_urls_in_order_of_creation(self, listed, people, pixel):
+        head, *rows = listed().stdout.splitlines()
+        assert head.split() == ["ID", "OPENS", "COUNTED", "EMAIL", "TRACKING", "URL"]
+        assert [row.split() for row in rows] == [
+            [one.id, *counts, one.email, f"https://t.example/tracker/{pixel.short_id}.png?token={one.token}"]
+            for one, counts in zip(people, (("1", "1"), ("1", "0"), ("0", "0")), strict=True)
+        ]
+
+    def test_an_id_can_be_deleted(self, listed, run, people, emails):
+        run("recipients", "delete", listed().stdout.splitlines()[1].split()[0])
+        assert emails() == [one.email for one in people[1:]]
+
+    def test_json_is_one_recipient_a_line_as_the_api_answers(self, listed, tracker, people, pixel):
+        found = [json.loads(line) for line in listed("--json").stdout.splitlines()]
+        now = tracker.get_recipients([one.id for one in people])
+        urls = Urls("https://t.example")
+        assert found == [wire.recipient(now[one.id], pixel, urls) for one in people]
+
+    @pytest.mark.parametrize(("option", "names"), [("--opened", ["ann"]), ("--not-opened", ["bob", "cem"])])
+    @pytest.mark.usefixtures("people")
+    def test_it_shows_those_that_have_opened_or_have_not(self, listed, option, names):
+        emails = [json.loads(line)["email"] for line in listed(option, "--json").stdout.splitlines()]
+        assert emails == [f"{name}@example.org" for name in names]
+
+    @pytest.mark.usefixtures("people")
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_it_is_printed_in_parts_where_that_is_asked_for(self, listed, options):
+        first = listed("--limit", 2, *options)
+        hint, cursor = first.stderr.rsplit(maxsplit=1)
+        rest = listed("--cursor", cursor, *options)
+        heads = 0 if options else 1
+        assert (hint, rest.stderr) == ("There is more: --cursor", "")
+        printed = first.stdout.splitlines() + rest.stdout.splitlines()[heads:]
+        assert [line.split() for line in printed] == [line.split() for line in listed(*options).stdout.splitlines()]
+
+    def test_all_are_printed_where_no_limit_is_given(self, listed, tracker, pixel):
+        tracker.generate_tokens(pixel.id, many(1001))  # one more than a page of a list has
+        assert len(listed("--json").stdout.splitlines()) == 1001
+        assert len(listed().stdout.splitlines()) == 1002
+
+    def test_a_pixel_without_recipients_has_only_heads(self, listed):
+        assert len(listed().stdout.splitlines()) == 1
+        assert listed("--json").stdout == ""
+
+    @pytest.mark.parametrize("cursor", ["x", "", "-1"])
+    def test_a_bad_cursor_fails(self, run, pixel, cursor):
+        result = run("recipients", "list", pixel.id, "--base-url", "https://t.example", "--cursor", cursor, exits=1)
+        assert (result.stdout, result.stderr) == ("", "Error: The cursor is not valid.\n")

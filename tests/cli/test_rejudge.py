@@ -63,6 +63,7 @@ def test_progress_is_told_on_standard_error(run):
     assert (result.stdout, "Judging opens again" in result.stderr) == ("", True)
 
 
+@pytest.mark.usefixtures("tracker")
 def test_without_pixels_there_is_nothing_to_do(run):
     assert told(run("rejudge")) == "0 opens were looked at; 0 are judged in another way now."
 

@@ -187,6 +187,7 @@ def test_a_bad_top_is_wrong_usage(run, pixel, top):
     assert "--top" in run("report", pixel.id, "--top", top, exits=2).stderr
 
 
+@pytest.mark.usefixtures("tracker")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.parametrize("key", ["00000000", "00000000-0000-4000-8000-000000000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, key, options):

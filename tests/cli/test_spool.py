@@ -37,6 +37,7 @@ def test_status_is_a_table_without_json(run):
     assert [line.partition(":")[0] for line in lines] == ["Segments", "Hits", "Set aside"]
 
 
+@pytest.mark.usefixtures("tracker")
 def test_status_of_a_spool_that_was_never_used_is_all_zero(run):
     assert json.loads(run("spool", "status", "--json").stdout) == EMPTY
 

@@ -25,8 +25,10 @@ WITH_DATABASE = [
         ["pixels", "show", "00000000"],
         ["pixels", "delete", "00000000"],
         ["recipients", "add", "00000000"],
+        ["recipients", "list", "00000000"],
         ["recipients", "export", "00000000"],
         ["recipients", "delete", "0" * 24],
+        ["recipients", "delete", "--pixel", "00000000", "--email", "ann@example.org"],
         ["opens", "00000000"],
         ["opens", "00000000", "--csv"],
         ["report", "00000000"],
@@ -104,7 +106,7 @@ def test_a_foreign_database_fails_with_one_clear_line_and_is_left_as_it_was(run,
 
 
 def test_a_database_in_a_missing_folder_fails_with_one_clear_line(run):
-    result = run("pixels", "list", "--database", "sqlite:///missing/mailtrack.db", exits=1)
+    result = run("pixels", "create", "Spring", "--database", "sqlite:///missing/mailtrack.db", exits=1)
     assert result.stderr == "Error: missing/mailtrack.db can't be used: No such file or directory.\n"
 
 

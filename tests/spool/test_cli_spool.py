@@ -66,6 +66,7 @@ class TestStatus:
         done = run("status", "--json")
         assert json.loads(done.stdout) == {"segments": 1, "hits": 4, "bytes": size, "set_aside": 0}
 
+    @pytest.mark.usefixtures("pixel")
     def test_where_nothing_was_ever_spooled_it_tells_zeros(self, run, folder) -> None:
         done = run("status", "--json")
         assert json.loads(done.stdout) == {"segments": 0, "hits": 0, "bytes": 0, "set_aside": 0}
@@ -97,6 +98,7 @@ class TestDrain:
         run("drain")
         assert run("drain").stderr == "0 hits stored.\n"
 
+    @pytest.mark.usefixtures("pixel")
     def test_a_spool_that_never_was_is_drained(self, run, folder) -> None:
         assert run("drain").stderr == "0 hits stored.\n"
         assert not folder.exists()
@@ -127,7 +129,7 @@ class TestDrain:
         (folder / "set-aside.lines").mkdir()
         done = run("drain")
         assert (done.exit_code, done.stdout) == (1, "")
-        assert done.stderr == "Error: The spool can't be used: Is a directory.\n"
+        assert done.stderr == f"Error: The spool can't be used: {folder}/set-aside.lines: Is a directory.\n"
         assert len(run("inspect").stdout.splitlines()) == 1 + len(left)
 
     def test_a_storage_that_is_locked_leaves_everything_there(self, run, left, database, take, monkeypatch):
@@ -148,6 +150,7 @@ class TestInspect:
         lines = [to_line(hit) for hit in left]
         assert done.stdout_bytes == b"".join([lines[0], b"damaged\n", *lines[1:]])
 
+    @pytest.mark.usefixtures("pixel")
     def test_of_nothing_it_prints_nothing(self, run) -> None:
         done = run("inspect")
         assert (done.exit_code, done.output) == (0, "")

@@ -10,11 +10,11 @@ from hypothesis import settings
 
 from mailtrack import Open, Pixel
 from mailtrack.storage.memory import MemoryStorage
-from mailtrack.testing import StorageContract, make_open, make_pixel, storage_machine
+from mailtrack.testing import SettingsContract, StorageContract, make_open, make_pixel, storage_machine
 from mailtrack.testing.contract.lifecycle import in_child, needs_fork
 
 
-class TestMemoryStorage(StorageContract):
+class TestMemoryStorage(SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self) -> Iterator[MemoryStorage]:
         with MemoryStorage() as storage:

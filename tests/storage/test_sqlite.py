@@ -20,6 +20,7 @@ from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage.sqlite import SQLiteStorage
 from mailtrack.testing import (
     BackupContract,
+    SettingsContract,
     StorageContract,
     StorageMachine,
     make_hit,
@@ -33,7 +34,7 @@ from mailtrack.testing.contract.lifecycle import in_child
 from mailtrack.testing.factories import NOON
 
 
-class TestSQLiteStorage(BackupContract, StorageContract):
+class TestSQLiteStorage(BackupContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:

@@ -23,8 +23,10 @@ from mailtrack.times import start_of_hour, to_milliseconds
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
 KEYS = "m004_api_keys"
+CASE = "m005_addresses_without_case"
+SETTINGS = "m006_settings"
 PURGED = "m007_purged_opens"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, PURGED]
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -187,6 +189,33 @@ class TestEarlierFiles:
             assert _figures(storage) == _figures(new)
         with SQLiteStorage(old) as storage:
             assert storage.list_keys() == [key]
+
+    def test_one_without_settings_keeps_all_that_was_in_it_and_takes_settings(self, old: Path, new: Storage) -> None:
+        with closing(_connect(old)) as connection:
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=SETTINGS)
+        with SQLiteStorage(old) as storage:
+            assert storage.get_setting("base_url") is None
+            storage.set_setting("base_url", "https://mail.example.com")
+            assert _figures(storage) == _figures(new)
+        with SQLiteStorage(old) as storage:
+            assert storage.get_setting("base_url") == "https://mail.example.com"
+
+    def test_addresses_that_differ_in_case_stay_two_recipients_and_are_found_by_the_older(self, old: Path) -> None:
+        pixel = PIXELS[1]
+        twins = make_recipients(pixel, ["Ann@example.org", "ANN@example.org"])
+        with closing(_connect(old)) as connection:
+            connection.execute("DELETE FROM recipients WHERE pixel = 2")
+            _write_recipients(connection, 2, [OTHERS[0], *twins], [])
+            connection.execute("UPDATE pixels SET recipients = 3, last_recipient = 3 WHERE pixel = 2")
+        with SQLiteStorage(old) as storage:
+            assert [one.id for one in all_recipients(storage, pixel)] == [one.id for one in (OTHERS[0], *twins)]
+            (found,) = storage.add_recipients(pixel.id, make_recipients(pixel, ["aNN@example.org"]))
+            assert found.id == OTHERS[0].id
+            storage.delete_recipient(OTHERS[0].id)
+            (found,) = storage.add_recipients(pixel.id, make_recipients(pixel, ["ANN@example.org"]))
+            assert found.id == twins[0].id
+            assert storage.get_pixel(pixel.id).recipients == 2
 
     def test_in_one_from_before_there_was_purging_opens_can_be_purged(self, old: Path, new: Storage) -> None:
         with closing(_connect(old)) as connection:

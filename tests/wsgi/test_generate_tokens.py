@@ -54,7 +54,7 @@ def test_there_is_one_token_for_each_distinct_address_in_order_of_first_appearan
     ("emails", "canonical"),
     [
         pytest.param(["Ann@EXAMPLE.org", "Ann@example.ORG"], ["Ann@example.org"], id="domain in another case"),
-        pytest.param(["Ann@example.org", "ann@example.org"], ["Ann@example.org", "ann@example.org"], id="local part"),
+        pytest.param(["Ann@example.org", "ann@example.org"], ["Ann@example.org"], id="local part"),
         pytest.param(["ann@xn--bcher-kva.example", "ann@bücher.example"], ["ann@bücher.example"], id="IDN"),
         pytest.param(["ann@BÜCHER.example"], ["ann@bücher.example"], id="IDN in upper case"),
         pytest.param(["Info@example.org"], ["Info@example.org"], id="role name as written"),

@@ -4,31 +4,32 @@ from pathlib import Path
 
 import click
 
-from mailtrack.cli.common import database_option, judge_options, spool_option
+from mailtrack.cli.common import database_option, example, judge_options, spool_option
+from mailtrack.cli.output import echo
 from mailtrack.settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 
 
-@click.command()
+@click.command(
+    epilog=example(
+        "mailtrack backup mailtrack-backup.db",
+        'mailtrack backup "/backups/mailtrack-$(date +%F).db" --database sqlite:////srv/mail/mailtrack.db',
+    )
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @judge_options
 @database_option
 @spool_option
 def backup(file: Path, **given: str | None) -> None:
-    r"""Write a whole copy of the database to FILE, while the server runs.
+    """Write a whole copy of the database to FILE, while the server runs.
 
     FILE must not exist. It holds all that was answered before the command began, with the opens that wait in the spool;
     these are judged as the server would, if the command is given the same options. FILE appears when it is whole, and
     can be served as it is.
-
-    \b
-    Examples:
-      mailtrack backup mailtrack-backup.db
-      mailtrack backup "/backups/mailtrack-$(date +%F).db" --database sqlite:////srv/mail/mailtrack.db
     """
     settings = Settings.resolve(given)
     with open_storage(settings.database, create=False) as storage:
         tracker = Tracker(storage, judge=settings.make_judge(), spool=settings.make_spool())
         written = tracker.backup(file)
-        click.echo(f"{written.file}: {written.size:,} bytes, {written.from_spool:,} opens from the spool.", err=True)
+        echo(f"{written.file}: {written.size:,} bytes, {written.from_spool:,} opens from the spool.", err=True)

@@ -1,24 +1,34 @@
-"""What the commands share: options, the tracker they work with, and output."""
+"""What the commands share: options, examples, the tracker they work with, and lists."""
 
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import reduce
 from typing import Any, TypeVar
 
 import click
 
+from mailtrack.cli import base_url
+from mailtrack.cli.output import Table, echo, echo_json
+from mailtrack.model import Page, T
+from mailtrack.paging import MAX_LIMIT, pages
 from mailtrack.settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-database_option = click.option("--database", metavar="URL", help="The storage.  [default: sqlite:///mailtrack.db]")
-base_url_option = click.option("--base-url", metavar="URL", help="Where the server is reached from outside.")
-spool_option = click.option(
-    "--spool", metavar="DIR", help="The spool's folder, or off.  [default: beside the database]"
-)
+_DATABASE: dict[str, Any] = {"metavar": "URL", "help": "The storage.  [default: sqlite:///mailtrack.db]"}
+_BASE_URL: dict[str, Any] = {
+    "metavar": "URL",
+    "help": "The server's URL from outside.  [default: as it was started]",
+}
+_SPOOL: dict[str, Any] = {"metavar": "DIR", "help": "The spool's folder, or off.  [default: beside the database]"}
+
+database_option = click.option("--database", **_DATABASE)
+base_url_option = click.option("--base-url", **_BASE_URL)
+spool_option = click.option("--spool", **_SPOOL)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
+cursor_option = click.option("--cursor", help="Where to go on, as the command said before.")
 special_domains_option = click.option(
     "--allow-special-domains", is_flag=True, default=None, help="Take addresses in .test, .local, localhost and so on."
 )
@@ -35,29 +45,87 @@ def judge_options(command: F) -> F:
     return reduce(lambda decorated, option: option(decorated), reversed(_JUDGE_OPTIONS), command)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
+def limit_option(default: int | None) -> Callable[[F], F]:
+    """Return the option that cuts a list, with how many items it shows by default; `None` for all."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, MAX_LIMIT),
+        default=default,
+        help=f"How many to show.  [default: {default or 'all'}]",
+    )
+
+
+def shared_options(group: F) -> F:
+    """Add options to a group that stand for those of its commands, where these are not given."""
+    for name, attributes in (("--spool", _SPOOL), ("--base-url", _BASE_URL), ("--database", _DATABASE)):
+        group = click.option(name, expose_value=False, callback=_hand_down, **attributes)(group)
+    return group
+
+
+def _hand_down(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        before, group = context.default_map or {}, context.command
+        names = group.list_commands(context) if isinstance(group, click.Group) else ()
+        theirs = {name: {**before.get(name, {}), option.name: value} for name in names}
+        context.default_map = {**before, **theirs}
+
+
+def example(*lines: str) -> str:
+    """Return examples for the end of a command's help."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+
+
+def opened_tracker(**given: Any) -> AbstractContextManager[Tracker]:
+    """Open the storage that the options and the environment name, for one command.
+
+    Raises:
+        DatabaseNotFound: it does not exist.
+    """
+    return _tracker(given, create=False)
+
+
+def created_tracker(**given: Any) -> AbstractContextManager[Tracker]:
+    """Open the storage as `opened_tracker` does, and create it where it does not exist."""
+    return _tracker(given, create=True)
 
 
 @contextmanager
-def opened_tracker(**given: Any) -> Iterator[Tracker]:
-    """Open the storage that the options and the environment name, for one command."""
+def _tracker(given: Mapping[str, Any], *, create: bool) -> Iterator[Tracker]:
     settings = Settings.resolve(given)
-    base_url = settings.base_url or f"http://{settings.host}:{settings.port}"  # where `mailtrack serve` would listen
-    with open_storage(settings.database) as storage:
-        yield Tracker(storage, base_url=base_url, allow_special_domains=settings.allow_special_domains)
-
-
-def echo_json(value: object) -> None:
-    """Print a value as one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
-
-
-def echo_table(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> None:
-    """Print rows in columns of equal width, the first row being the heads; columns of numbers go to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+    with open_storage(settings.database, create=create) as storage:
+        yield Tracker(
+            storage,
+            base_url=settings.base_url or base_url.recall(storage),
+            allow_special_domains=settings.allow_special_domains,
         )
-        click.echo("  ".join(cells).rstrip())
+
+
+def echo_list(
+    get_page: Callable[[int, str | None], Page[T]],
+    *,
+    limit: int | None,
+    cursor: str | None,
+    table: Table,
+    to_rows: Callable[[Sequence[T]], Iterable[Sequence[str]]],
+    to_json: Callable[[T], object] | None,
+) -> None:
+    """Print a list as it comes, page by page, and how to go on where it is cut.
+
+    Args:
+        get_page: returns a page, given its limit and cursor.
+        limit: how many items to print, 1 to 1,000; `None` for all.
+        cursor: where to begin, `None` for the start.
+        table: what to print in, unless as JSON.
+        to_rows: makes the rows of a page.
+        to_json: makes the JSON of an item; `None` to print a table.
+    """
+    found = (get_page(limit, cursor),) if limit else pages(lambda start: get_page(MAX_LIMIT, start), cursor=cursor)
+    following = None
+    for page in found:
+        if to_json is not None:
+            echo_json(*map(to_json, page.items))
+        else:
+            table.echo(to_rows(page.items))
+        following = page.next
+    if following is not None:
+        echo(f"There is more: --cursor {following}", err=True)

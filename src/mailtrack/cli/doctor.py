@@ -5,12 +5,13 @@ from collections import Counter
 import attrs
 import click
 
-from mailtrack.cli.common import database_option, echo_json, json_option, judge_options, spool_option
+from mailtrack.cli.common import database_option, example, json_option, judge_options, spool_option
+from mailtrack.cli.output import echo, echo_json
 from mailtrack.doctor import Outcome, examine
 from mailtrack.settings import Settings
 
 
-@click.command()
+@click.command(epilog=example("mailtrack doctor --url https://mail.example.com/track"))
 @click.option("--url", "--base-url", "base_url", metavar="URL", help="Where the server is reached from outside.")
 @json_option
 @database_option
@@ -29,9 +30,9 @@ def doctor(context: click.Context, /, as_json: bool, **given: str | None) -> Non
         if as_json:
             echo_json(attrs.asdict(finding))
             continue
-        click.echo(f"{finding.outcome:8} {finding.check:15} {finding.found}")
+        echo(f"{finding.outcome:8} {finding.check:15} {finding.found}")
         if finding.advice is not None:
-            click.echo(f"{'':24} -> {finding.advice}")
+            echo(f"{'':24} -> {finding.advice}")
     if not as_json:
-        click.echo(", ".join(f"{outcome}: {outcomes[outcome]}" for outcome in Outcome))
+        echo(", ".join(f"{outcome}: {outcomes[outcome]}" for outcome in Outcome))
     context.exit(1 if outcomes[Outcome.FAILED] else 0)

@@ -1,12 +1,9 @@
 """A report as text for people."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-import click
-
-from mailtrack.cli.common import echo_table
+from mailtrack.cli.output import Table, can_encode, echo, visible
 from mailtrack.report import Count, DelayRange, Named, Period, Rate, Report
 from mailtrack.times import find_zone
 
@@ -20,13 +17,13 @@ _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 def echo_report(report: Report) -> None:
     """Print a report."""
     zone = report.time_zone
-    click.echo(f"{report.pixel.name}\n")
-    echo_table(_summary(report), right=_NUMBERS)
+    echo(f"{visible(report.pixel.name)}\n")
+    _echo_table(_summary(report))
     if not report.fetches.raw:
-        click.echo("\nNobody has opened it yet.")
+        echo("\nNobody has opened it yet.")
         return
     counted, machines = ("█", "░") if _has_blocks() else ("#", ".")
-    click.echo(f"\nBelow: counted, raw.  {counted} taken for people's  {machines} taken for machines'")
+    echo(f"\nBelow: counted, raw.  {counted} taken for people's  {machines} taken for machines'")
     _echo_bars(f"Opens by day ({zone})", list(_days(report.days)))
     _echo_bars(f"Opens by hour of the day ({zone})", _hours(report.hours_of_day))
     _echo_bars("Recipients by time to the first open", list(_delays(report.delays)))
@@ -39,8 +36,8 @@ def echo_report(report: Report) -> None:
     ):
         _echo_bars(title, named)
     if report.top:
-        click.echo("\nRecipients with the most opens that count")
-        echo_table([(one.email, f"{one.counted.number:,}") for one in report.top], right=(1,))
+        echo("\nRecipients with the most opens that count")
+        _echo_table([(one.email, f"{one.counted.number:,}") for one in report.top])
 
 
 def _summary(report: Report) -> list[tuple[str, str, str]]:
@@ -107,8 +104,12 @@ def _echo_bars(title: str, named: Sequence[Named]) -> None:
     """Print counts with bars: full ones for what counts, light ones for the rest."""
     most = max((max(one.opens.raw, one.opens.counted) for one in named), default=0)
     if most:
-        click.echo(f"\n{title}")
-        echo_table([(one.name, *_numbers(one.opens), _bar(one.opens, most)) for one in named], right=_NUMBERS)
+        echo(f"\n{title}")
+        _echo_table([(one.name, *_numbers(one.opens), _bar(one.opens, most)) for one in named])
+
+
+def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
+    Table(*rows[0], right=_NUMBERS, cut=(0,)).echo(rows[1:])
 
 
 def _bar(opens: Count, most: int) -> str:
@@ -121,9 +122,5 @@ def _bar(opens: Count, most: int) -> str:
 
 
 def _has_blocks() -> bool:
-    """Tell whether the terminal can show blocks."""
-    try:
-        "█░▏".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+    """Return whether the output can show blocks."""
+    return can_encode("█░▏")

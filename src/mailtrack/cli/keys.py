@@ -3,11 +3,13 @@
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import database_option, echo_json, echo_table, json_option, opened_tracker
+from mailtrack.cli.common import created_tracker, database_option, example, json_option, opened_tracker, shared_options
+from mailtrack.cli.output import Table, echo, echo_json
 from mailtrack.times import to_text
 
 
-@click.group()
+@click.group(epilog=example("mailtrack keys create --name 'Nightly export'"))
+@shared_options
 def keys() -> None:
     """Create, list and revoke the keys that the server asks for.
 
@@ -15,25 +17,25 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(epilog=example("mailtrack keys create --name 'Nightly export'"))
 @click.option("--name", default="", help="What to call it.")
 @json_option
 @database_option
 def create(name: str, as_json: bool, **given: str | None) -> None:
-    """Create a key and print it, this once."""
-    with opened_tracker(**given) as tracker:
+    """Create a key and print it, this once; create the database, too, where there is none."""
+    with created_tracker(**given) as tracker:
         key, text = tracker.keys.create(name)
         first = len(tracker.keys.all()) == 1
     if as_json:
         echo_json(wire.api_key(key) | {"key": text})
     else:
-        click.echo(text)
-        click.echo(f"This is the key {key.id}. It is not shown again.", err=True)
+        echo(text)
+        echo(f"This is the key {key.id}. It is not shown again.", err=True)
     if first:
-        click.echo("It is the first: start the server anew, and it asks for it.", err=True)
+        echo("It is the first: start the server anew, and it asks for it.", err=True)
 
 
-@keys.command(name="list")
+@keys.command(name="list", epilog=example("mailtrack keys list"))
 @json_option
 @database_option
 def list_(as_json: bool, **given: str | None) -> None:
@@ -41,13 +43,12 @@ def list_(as_json: bool, **given: str | None) -> None:
     with opened_tracker(**given) as tracker:
         found = tracker.keys.all()
     if as_json:
-        for key in found:
-            echo_json(wire.api_key(key))
+        echo_json(*map(wire.api_key, found))
         return
-    echo_table([("ID", "CREATED", "NAME"), *((key.id, to_text(key.created_at), key.name) for key in found)])
+    Table("ID", "CREATED", "NAME", cut=(2,)).echo((key.id, to_text(key.created_at), key.name) for key in found)
 
 
-@keys.command()
+@keys.command(epilog=example("mailtrack keys revoke 0123456789ab"))
 @click.argument("key_id", metavar="ID")
 @database_option
 def revoke(key_id: str, **given: str | None) -> None:
@@ -55,8 +56,6 @@ def revoke(key_id: str, **given: str | None) -> None:
     with opened_tracker(**given) as tracker:
         tracker.keys.revoke(key_id)
         last = not tracker.keys.all()
-    click.echo(f"Revoked {key_id}.", err=True)
+    echo(f"Revoked {key_id}.", err=True)
     if last:
-        click.echo(
-            "It was the last: a running server lets nobody in, and one that is started anew asks for none.", err=True
-        )
+        echo("It was the last: a running server lets nobody in, and one that is started anew asks for none.", err=True)

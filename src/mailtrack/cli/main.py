@@ -1,10 +1,14 @@
-"""The command `mailtrack` and what all its commands share in failing."""
+"""The command `mailtrack`."""
 
+import sys
+from functools import partial
 from typing import Any
 
 import click
 
+from mailtrack.cli import failures
 from mailtrack.cli.backup import backup
+from mailtrack.cli.common import example, shared_options
 from mailtrack.cli.doctor import doctor
 from mailtrack.cli.keys import keys
 from mailtrack.cli.opens import opens
@@ -14,27 +18,31 @@ from mailtrack.cli.recipients import recipients
 from mailtrack.cli.report import rejudge, report
 from mailtrack.cli.serve import serve
 from mailtrack.cli.spool import spool
-from mailtrack.errors import InvalidSetting, MailtrackError
 
 
-class _Group(click.Group):
-    """Tells of mailtrack's errors in one line, without a stack trace."""
+class _Program(click.Group):
+    """Reports what fails in one line, without a stack trace."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except InvalidSetting as error:
-            raise click.UsageError(f"--{error.name.replace('_', '-')}: {error.reason}") from error
-        except MailtrackError as error:
-            raise click.ClickException(str(error)) from error
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line and, by default, exit with its code."""
+        run = partial(super().main, *args, standalone_mode=False, **extra)
+        return sys.exit(failures.run(run)) if standalone_mode else run()
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example(
+        'mailtrack pixels create "Spring launch"', "mailtrack --database sqlite:///news.db pixels create Autumn"
+    ),
+)
+@shared_options
 @click.version_option(package_name="mailtrack")
 def main() -> None:
     """Know whether the mail you send was opened, by whom and when.
 
-    Every option can also be given as an environment variable: MAILTRACK_DATABASE for --database, and so on.
+    Every option can also be given as an environment variable: MAILTRACK_DATABASE for --database, and so on. Options
+    before the command count where the command is not given the same one.
     """
 
 

@@ -1,19 +1,33 @@
 """`mailtrack opens`."""
 
+from collections.abc import Iterator, Sequence
+
 import click
 from click.core import ParameterSource
 
 from mailtrack import wire
-from mailtrack.cli.common import database_option, echo_json, echo_table, json_option, opened_tracker
+from mailtrack.cli.common import (
+    cursor_option,
+    database_option,
+    echo_list,
+    example,
+    json_option,
+    limit_option,
+    opened_tracker,
+)
+from mailtrack.cli.output import Table
 from mailtrack.export import opens_csv
+from mailtrack.model import Open
+from mailtrack.paging import DEFAULT_LIMIT
 from mailtrack.times import to_text
+from mailtrack.tracker import Tracker
 
 
-@click.command()
+@click.command(epilog=example("mailtrack opens a1b2c3d4 --limit 10", "mailtrack opens a1b2c3d4 --csv > opens.csv"))
 @click.argument("pixel")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many opens to show.")
-@click.option("--cursor", help="Where to go on, as the command said before.")
-@click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV.")
+@limit_option(DEFAULT_LIMIT)
+@cursor_option
+@click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV, in UTF-8.")
 @click.option("--raw", is_flag=True, help="With --csv: leave cells that a spreadsheet would take for formulas.")
 @json_option
 @database_option
@@ -37,18 +51,20 @@ def opens(
             for piece in opens_csv(tracker.iter_opens_with_recipients(pixel), raw=raw):
                 click.echo(piece, nl=False)
             return
-        page = tracker.list_opens(pixel, limit=limit, cursor=cursor)
-        if as_json:
-            echo_json(wire.page(page, wire.open_))
-            return
-        known = tracker.get_recipients(found.recipient_id for found in page.items)
-        rows = [("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT")]
-        for found in page.items:
-            recipient = known.get(found.recipient_id or "")
-            who = recipient.email if recipient else "deleted recipient" if found.recipient_id else "not known"
-            client = f"{found.client.name} {found.client.version}".rstrip()
-            time, verdict = to_text(found.opened_at), found.verdict.kind.value
-            rows.append((time, verdict, who, client, found.ip or "", found.user_agent))
-        echo_table(rows)
-        if page.next:
-            click.echo(f"There is more: --cursor {page.next}", err=True)
+        echo_list(
+            lambda most, start: tracker.list_opens(pixel, limit=most, cursor=start),
+            limit=limit,
+            cursor=cursor,
+            table=Table("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT", cut=(2, 3, 4, 5)),
+            to_rows=lambda found: _rows(tracker, found),
+            to_json=wire.open_ if as_json else None,
+        )
+
+
+def _rows(tracker: Tracker, opens: Sequence[Open]) -> Iterator[Sequence[str]]:
+    known = tracker.get_recipients(one.recipient_id for one in opens)
+    for one in opens:
+        recipient = known.get(one.recipient_id or "")
+        who = recipient.email if recipient else "deleted recipient" if one.recipient_id else "not known"
+        client = f"{one.client.name} {one.client.version}".rstrip()
+        yield to_text(one.opened_at), one.verdict.kind.value, who, client, one.ip or "", one.user_agent

@@ -1,51 +1,73 @@
 """`mailtrack pixels`."""
 
-from typing import Any
+from typing import BinaryIO
 
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import base_url_option, database_option, echo_json, echo_table, json_option, opened_tracker
+from mailtrack.cli.base_url import printed_urls
+from mailtrack.cli.common import (
+    base_url_option,
+    created_tracker,
+    cursor_option,
+    database_option,
+    echo_list,
+    example,
+    json_option,
+    limit_option,
+    opened_tracker,
+    shared_options,
+)
+from mailtrack.cli.files import input_file
+from mailtrack.cli.output import Table, confirm, echo, echo_json, visible
+from mailtrack.images import MAX_BYTES
 from mailtrack.model import Pixel
 from mailtrack.times import to_text
 from mailtrack.tracker import Tracker
 
 
-@click.group()
+@click.group(epilog=example('mailtrack pixels create "Spring launch"'))
+@shared_options
 def pixels() -> None:
     """Create, list, show and delete pixels."""
 
 
-@pixels.command()
+@pixels.command(
+    epilog=example('mailtrack pixels create "Spring launch"', 'mailtrack pixels create "Autumn" --image banner.png')
+)
 @click.argument("name")
-@click.option("--image", type=click.File("rb"), help="A JPG, PNG, GIF or WebP file to show.")
+@click.option("--image", type=input_file, metavar="FILE", help="A JPG, PNG, GIF or WebP file to show.")
 @json_option
 @database_option
 @base_url_option
-def create(name: str, image: Any, as_json: bool, **given: str | None) -> None:
-    """Create a pixel called NAME."""
-    with opened_tracker(**given) as tracker:
-        _show(tracker, tracker.create_pixel(name, image=image.read() if image else None), as_json)
+def create(name: str, image: BinaryIO | None, as_json: bool, **given: str | None) -> None:
+    """Create a pixel called NAME, and the database where there is none."""
+    with created_tracker(**given) as tracker:
+        data = None if image is None else image.read(MAX_BYTES + 1)
+        _show(tracker, tracker.create_pixel(name, image=data), as_json)
 
 
-@pixels.command(name="list")
+@pixels.command(name="list", epilog=example("mailtrack pixels list", "mailtrack pixels list --json --limit 10"))
+@limit_option(None)
+@cursor_option
 @json_option
 @database_option
 @base_url_option
-def list_(as_json: bool, **given: str | None) -> None:
-    """List all pixels, the newest first."""
+def list_(limit: int | None, cursor: str | None, as_json: bool, **given: str | None) -> None:
+    """List the pixels, the newest first."""
     with opened_tracker(**given) as tracker:
-        rows = [("ID", "CREATED", "RECIPIENTS", "OPENS", "NAME")]
-        for pixel in tracker.iter_pixels():
-            if as_json:
-                echo_json(wire.pixel(pixel, tracker.require_urls()))
-            counts = (str(pixel.recipients), str(pixel.opens.number))
-            rows.append((pixel.short_id, to_text(pixel.created_at), *counts, pixel.name))
-        if not as_json:
-            echo_table(rows)
+        urls = printed_urls(tracker) if as_json else None
+        echo_list(
+            lambda most, start: tracker.list_pixels(limit=most, cursor=start),
+            limit=limit,
+            cursor=cursor,
+            table=Table("ID", "CREATED", "RECIPIENTS", "OPENS", "NAME", right=(2, 3), cut=(4,)),
+            to_rows=lambda found: map(_row, found),
+            to_json=None if urls is None else lambda pixel: wire.pixel(pixel, urls),
+        )
 
 
-@pixels.command()
+@pixels.command(epilog=example("mailtrack pixels show a1b2c3d4"))
 @click.argument("pixel")
 @json_option
 @database_option
@@ -56,7 +78,7 @@ def show(pixel: str, as_json: bool, **given: str | None) -> None:
         _show(tracker, tracker.get_pixel(pixel), as_json)
 
 
-@pixels.command()
+@pixels.command(epilog=example("mailtrack pixels delete a1b2c3d4 --yes"))
 @click.argument("pixel")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_option
@@ -66,13 +88,18 @@ def delete(pixel: str, yes: bool, **given: str | None) -> None:
         found = tracker.get_pixel(pixel)
         if not yes:
             owned = f"{found.opens.number:,} opens and {found.recipients:,} recipients"
-            click.confirm(f"Delete {found.name!r} with {owned} for good?", abort=True)
+            confirm(f"Delete {found.name!r} with {owned} for good?")
         tracker.delete_pixel(found.id)
-        click.echo(f"Deleted {found.id}.", err=True)
+        echo(f"Deleted {found.id}.", err=True)
+
+
+def _row(pixel: Pixel) -> tuple[str, ...]:
+    counts = str(pixel.recipients), str(pixel.opens.number)
+    return pixel.short_id, to_text(pixel.created_at), *counts, pixel.name
 
 
 def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
-    value = wire.pixel(pixel, tracker.require_urls())
+    value = wire.pixel(pixel, printed_urls(tracker))
     if as_json:
         echo_json(value)
         return
@@ -89,4 +116,4 @@ def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
         ("First open", to_text(opens.first) if opens.first else "none"),
         ("Last open", to_text(opens.last) if opens.last else "none"),
     ):
-        click.echo(f"{label + ':':14}{text}")
+        echo(f"{label + ':':14}{visible(text)}")

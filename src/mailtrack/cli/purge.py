@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Any
 
 import click
 
-from mailtrack.cli.common import database_option, echo_table, spool_option
+from mailtrack.cli.common import database_option, example, spool_option
+from mailtrack.cli.output import Table, confirm, echo, progress
 from mailtrack.model import Pixel
 from mailtrack.retention import Purge
 from mailtrack.settings import Settings
@@ -31,22 +31,19 @@ def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
-@click.command()
+@click.command(
+    epilog=example("mailtrack purge --older-than 90d", "mailtrack purge --older-than 52w --pixel a1b2c3d4 --yes")
+)
 @click.option("--older-than", required=True, callback=_to_age, metavar="AGE", help="As in 12h, 90d or 26w.")
 @click.option("--pixel", metavar="PIXEL", help="Only the opens of this pixel.  [default: those of all]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_option
 @spool_option
 def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | None) -> None:
-    r"""Delete the opens that are older than AGE; all counts and figures stay.
+    """Delete the opens that are older than AGE; all counts and figures stay.
 
     It says how many there are, and asks. A running server goes on meanwhile. Opens that still wait in the spool are not
     deleted: they are stored first, and belong to the next purge.
-
-    \b
-    Examples:
-      mailtrack purge --older-than 90d
-      mailtrack purge --older-than 52w --pixel a1b2c3d4 --yes
     """
     settings = Settings.resolve(given)
     with open_storage(settings.database, create=False) as storage:
@@ -58,7 +55,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | No
         found = list(plan.count())
         total = sum(number for _, number in found)
         if not total:
-            click.echo("There are no such opens.", err=True)
+            echo("There are no such opens.", err=True)
             return
         _echo_plan(found, total, plan.before)
         if not yes:
@@ -67,7 +64,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | No
 
 
 def _echo_kept(until: datetime) -> None:
-    click.echo(
+    echo(
         f"Opens from {until:%Y-%m-%d %H:%M} UTC on are kept: the spool still holds hits from then on."
         " Start the server, or store them with `mailtrack spool drain`, and purge again.",
         err=True,
@@ -75,33 +72,32 @@ def _echo_kept(until: datetime) -> None:
 
 
 def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> None:
-    rows = [("ID", "OPENS", "NAME"), *((one.short_id, f"{number:,}", one.name) for one, number in found)]
-    echo_table(rows[: _PIXELS_SHOWN + 1], right=(1,))
+    rows = ((one.short_id, f"{number:,}", one.name) for one, number in found[:_PIXELS_SHOWN])
+    Table("ID", "OPENS", "NAME", right=(1,), cut=(2,)).echo(rows)
     if len(found) > _PIXELS_SHOWN:
-        click.echo(f"and {len(found) - _PIXELS_SHOWN:,} more pixels")
-    click.echo(f"{total:,} opens are from before {before:%Y-%m-%d %H:%M} UTC.")
+        echo(f"and {len(found) - _PIXELS_SHOWN:,} more pixels")
+    echo(f"{total:,} opens are from before {before:%Y-%m-%d %H:%M} UTC.")
 
 
 def _ask() -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
-    click.confirm("Delete them for good? The figures go on counting them.", abort=True)
+    confirm("Delete them for good? The figures go on counting them.")
 
 
 def _run(plan: Purge, total: int) -> None:
     """Delete, until Ctrl-C at most, and say how many were deleted, however it ends."""
     deleted = 0
-    progress: Any = click.progressbar(length=total, label="Deleting opens", file=sys.stderr)
     with _interruptible() as interrupted:
         try:
-            with progress as bar:
+            with progress("Deleting opens", total) as bar:
                 for number in plan.run():
                     deleted += number
                     bar.update(number)
                     if interrupted.is_set():
                         raise click.Abort
         finally:
-            click.echo(f"{deleted:,} opens were deleted.", err=True)
+            echo(f"{deleted:,} opens were deleted.", err=True)
 
 
 @contextmanager

@@ -1,95 +1,117 @@
 """`mailtrack recipients`."""
 
-import sys
-from collections.abc import Iterator
-from itertools import islice
-from typing import IO, Any, BinaryIO
-
 import click
 
-from mailtrack.cli.common import base_url_option, database_option, opened_tracker, special_domains_option
-from mailtrack.errors import InvalidEmails
+from mailtrack import wire
+from mailtrack.addresses import canonical, comparable
+from mailtrack.cli.adding import add
+from mailtrack.cli.base_url import printed_urls
+from mailtrack.cli.common import (
+    base_url_option,
+    cursor_option,
+    database_option,
+    echo_list,
+    example,
+    json_option,
+    limit_option,
+    opened_tracker,
+    shared_options,
+)
+from mailtrack.cli.files import OutputFile
+from mailtrack.cli.output import Table, echo
+from mailtrack.errors import RecipientNotFound
 from mailtrack.export import recipients_csv
+from mailtrack.model import Pixel, Recipient
+from mailtrack.tracker import Tracker
+from mailtrack.urls import Urls
 
-_BATCH = 10_000
+opened_option = click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
 
 
-@click.group()
+@click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
+@shared_options
 def recipients() -> None:
-    """Add, export and delete recipients."""
+    """Add, list, export and delete recipients."""
 
 
-@recipients.command()
+recipients.add_command(add)
+
+
+@recipients.command(
+    name="list",
+    epilog=example("mailtrack recipients list a1b2c3d4", "mailtrack recipients list a1b2c3d4 --not-opened --json"),
+)
 @click.argument("pixel")
-@click.argument("file", type=click.File("rb"), default="-")
-@special_domains_option
-@database_option
-def add(pixel: str, file: BinaryIO, **given: Any) -> None:
-    """Make tokens in PIXEL for the addresses in FILE, one a line (- or nothing: standard input).
-
-    FILE may be of any size: it is taken in batches of 10,000 lines, each wholly or not at all. Where a line is not a
-    valid address, its batch and what follows is not taken; mend it and run the command again, which changes nothing
-    for addresses that are there already.
-    """
-    with opened_tracker(**given) as tracker:
-        found = tracker.get_pixel(pixel)
-        done = 0
-        lines = _lines(file)
-        progress: Any = click.progressbar(length=_size(file), label="Adding recipients", file=sys.stderr)
-        with progress as bar:
-            while batch := list(islice(lines, _BATCH)):
-                try:
-                    tracker.generate_tokens(found.id, [address for _, address, _ in batch])
-                except InvalidEmails as error:
-                    problems = [f"line {batch[problem.index][0]}: {problem.reason}" for problem in error.problems[:20]]
-                    raise click.ClickException("\n".join([f"{done:,} lines were taken.", *problems])) from error
-                done += len(batch)
-                bar.update(sum(size for *_, size in batch))
-        total = tracker.get_pixel(found.id).recipients
-        click.echo(f"{done:,} addresses taken; the pixel has {total:,} recipients.", err=True)
-
-
-@recipients.command()
-@click.argument("pixel")
-@click.option("--output", type=click.File("wb"), default="-", help="The file to write.  [default: standard output]")
-@click.option("--raw", is_flag=True, help="Leave cells as they are that a spreadsheet would take for formulas.")
-@click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
+@opened_option
+@limit_option(None)
+@cursor_option
+@json_option
 @database_option
 @base_url_option
-def export(pixel: str, output: IO[bytes], raw: bool, opened: bool | None, **given: str | None) -> None:
-    """Write the recipients of PIXEL as CSV."""
+def list_(
+    pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: str | None
+) -> None:
+    """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
-        recipients = tracker.iter_recipients(found.id, opened=opened)
-        for piece in recipients_csv(found, recipients, urls=tracker.require_urls(), raw=raw):
-            output.write(piece)
+        urls = printed_urls(tracker)
+        echo_list(
+            lambda most, start: tracker.list_recipients(found.id, limit=most, cursor=start, opened=opened),
+            limit=limit,
+            cursor=cursor,
+            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(3, 4)),
+            to_rows=lambda some: (_row(found, one, urls) for one in some),
+            to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
+        )
 
 
-@recipients.command()
-@click.argument("recipient")
+@recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
+@click.argument("pixel")
+@click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
+@click.option("--raw", is_flag=True, help="Leave cells as they are that a spreadsheet would take for formulas.")
+@opened_option
 @database_option
-def delete(recipient: str, **given: str | None) -> None:
-    """Delete the recipient whose id is RECIPIENT; the opens stay, without the address."""
+@base_url_option
+def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str | None) -> None:
+    """Write the recipients of PIXEL as CSV, in UTF-8."""
     with opened_tracker(**given) as tracker:
-        tracker.delete_recipient(recipient)
-        click.echo(f"Deleted {recipient}.", err=True)
+        found = tracker.get_pixel(pixel)
+        some = tracker.iter_recipients(found.id, opened=opened)
+        with OutputFile(output) as file:
+            for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
+                file.write(piece)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, str, int]]:
-    """Return the number, the text and the size in bytes of each line that is not empty."""
-    for number, line in enumerate(file, 1):
-        # Bytes that are no UTF-8 become halves of surrogate pairs, which no address may have.
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").strip()
-        if text:
-            yield number, text, len(line)
+@recipients.command(
+    epilog=example(
+        "mailtrack recipients delete a1b2c3d4e5f60718293a4b5c",
+        "mailtrack recipients delete --pixel a1b2c3d4 --email ann@example.org",
+    )
+)
+@click.argument("recipient", metavar="[ID]", required=False)
+@click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
+@click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
+@database_option
+def delete(recipient: str | None, pixel: str | None, email: str | None, **given: str | None) -> None:
+    """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
+    if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
+        raise click.UsageError("Give either an ID, or --pixel and --email.")
+    with opened_tracker(**given) as tracker:
+        found = [recipient] if recipient is not None else _find(tracker, str(pixel), str(email))
+        for one in found:
+            tracker.delete_recipient(one)
+            echo(f"Deleted {one}.", err=True)
 
 
-def _size(file: BinaryIO) -> int | None:
-    """Return a file's size in bytes, `None` for a pipe."""
-    try:
-        here = file.tell()
-        size = file.seek(0, 2)
-        file.seek(here)
-    except (OSError, ValueError):
-        return None
-    return size
+def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
+    """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
+    wanted = comparable(canonical(email.strip(), allow_special_domains=True))
+    found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
+    if not found:
+        raise RecipientNotFound
+    return found
+
+
+def _row(pixel: Pixel, recipient: Recipient, urls: Urls) -> tuple[str, ...]:
+    counts = str(recipient.opens.number), str(recipient.counted.number)
+    return recipient.id, *counts, recipient.email, urls.tracking(pixel, recipient)

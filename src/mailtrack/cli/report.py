@@ -1,26 +1,18 @@
 """`mailtrack report` and `mailtrack rejudge`."""
 
-import sys
-from typing import Any
-
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import (
-    base_url_option,
-    database_option,
-    echo_json,
-    json_option,
-    judge_options,
-    opened_tracker,
-)
+from mailtrack.cli.base_url import printed_urls
+from mailtrack.cli.common import base_url_option, database_option, example, json_option, judge_options, opened_tracker
 from mailtrack.cli.figures import echo_report
+from mailtrack.cli.output import echo, echo_json, progress
 from mailtrack.settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 
 
-@click.command()
+@click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
 @click.argument("pixel")
 @click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="Where days and hours begin.")
 @click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
@@ -32,26 +24,23 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
     with opened_tracker(**given) as tracker:
         found = tracker.report(pixel, time_zone=time_zone, top=top)
         if as_json:
-            echo_json(wire.report(found, tracker.require_urls()))
+            echo_json(wire.report(found, printed_urls(tracker)))
         else:
             echo_report(found)
 
 
-@click.command()
+@click.command(epilog=example("mailtrack rejudge", "mailtrack rejudge a1b2c3d4 --window 5"))
 @click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
 @judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
     settings = Settings.resolve(given)
-    with open_storage(settings.database) as storage:
+    with open_storage(settings.database, create=False) as storage:
         tracker = Tracker(storage, judge=settings.make_judge())
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0
-        progress: Any = click.progressbar(
-            length=sum(pixel.kept for pixel in found), label="Judging opens again", file=sys.stderr
-        )
-        with progress as bar:
+        with progress("Judging opens again", sum(pixel.kept for pixel in found)) as bar:
             for pixel in found:
                 before = 0
                 for state in tracker.rejudge(pixel.id):
@@ -59,4 +48,4 @@ def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
                     before = state.opens
                 opens += state.opens
                 changed += state.changed
-        click.echo(f"{opens:,} opens were looked at; {changed:,} are judged in another way now.", err=True)
+        echo(f"{opens:,} opens were looked at; {changed:,} are judged in another way now.", err=True)

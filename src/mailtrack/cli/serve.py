@@ -4,15 +4,19 @@ from typing import Any
 
 import click
 
-from mailtrack.cli.common import base_url_option, database_option, judge_options, special_domains_option, spool_option
+from mailtrack.cli.base_url import remember
+from mailtrack.cli.common import database_option, example, judge_options, special_domains_option, spool_option
+from mailtrack.cli.output import echo
 from mailtrack.settings import Settings
 
 
-@click.command()
+@click.command(
+    epilog=example("mailtrack serve", "mailtrack serve --port 8080 --base-url https://mail.example.com/track")
+)
 @click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="The TCP port to listen on.  [default: 8000]")
 @database_option
-@base_url_option
+@click.option("--base-url", metavar="URL", help="The server's URL from outside.  [default: from each request]")
 @click.option("--workers", help="How many processes serve.  [default: 1]")
 @spool_option
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
@@ -33,11 +37,10 @@ def serve(**given: Any) -> None:
     from mailtrack_wsgi.server import serve as run
 
     settings = Settings.resolve(given)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    run(
-        settings,
-        on_start=lambda keys: click.echo(
-            f"mailtrack serves http://{host}:{settings.port}/ with {settings.database}"
-            f"{' to whoever has a key' if keys else ''} (Ctrl-C ends it)"
-        ),
-    )
+
+    def start(keys: bool) -> None:
+        remember(settings)
+        who = " to whoever has a key" if keys else ""
+        echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{who} (Ctrl-C ends it)")
+
+    run(settings, on_start=start)

@@ -1,12 +1,22 @@
 """`mailtrack spool`."""
 
+import sys
 from pathlib import Path
 
 import attrs
 import click
 
-from mailtrack.cli.common import database_option, echo_json, json_option, judge_options, spool_option
-from mailtrack.errors import InvalidSetting
+from mailtrack.cli.common import (
+    database_option,
+    example,
+    json_option,
+    judge_options,
+    shared_options,
+    spool_option,
+)
+from mailtrack.cli.failures import describe
+from mailtrack.cli.output import echo, echo_json
+from mailtrack.errors import DatabaseNotFound, InvalidSetting
 from mailtrack.settings import Settings
 from mailtrack.spool import Backlog, get_status
 from mailtrack.spool import drain as drain_spool
@@ -15,27 +25,28 @@ from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 
 
-@click.group()
+@click.group(epilog=example("mailtrack spool status"))
+@shared_options
 def spool() -> None:
     """Look into the spool, which keeps opens until the storage has them."""
 
 
-@spool.command()
+@spool.command(epilog=example("mailtrack spool status --json"))
 @json_option
 @database_option
 @spool_option
 def status(as_json: bool, **given: str | None) -> None:
-    """Tell how much waits."""
+    """Show how much waits."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
         echo_json(attrs.asdict(found))
         return
-    click.echo(f"Segments:   {found.segments:,}")
-    click.echo(f"Hits:       {found.hits:,} ({found.bytes:,} bytes)")
-    click.echo(f"Set aside:  {found.set_aside:,}")
+    echo(f"Segments:   {found.segments:,}")
+    echo(f"Hits:       {found.hits:,} ({found.bytes:,} bytes)")
+    echo(f"Set aside:  {found.set_aside:,}")
 
 
-@spool.command()
+@spool.command(epilog=example("mailtrack spool drain"))
 @judge_options
 @database_option
 @spool_option
@@ -44,23 +55,20 @@ def drain(**given: str | None) -> None:
     settings = Settings.resolve(given)
     folder = _folder(settings)
     backlog = Backlog(folder)
-    database = settings.database_file
-    if database is not None and not database.exists() and any(inspect_spool(folder)):
-        raise click.ClickException("There is no such database: in a new one no hit would find its pixel.")
-    with open_storage(settings.database) as storage:
+    with open_storage(settings.database, create=False) as storage:  # in a new one, no hit would find its pixel
         try:
             if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
-            click.echo(
+            echo(
                 f"{drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store):,} hits stored.", err=True
             )
         except OSError as error:
-            raise click.ClickException(f"The spool can't be used: {error.strerror}.") from error
+            raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
         finally:
             backlog.release()
 
 
-@spool.command()
+@spool.command(epilog=example("mailtrack spool inspect"))
 @database_option
 @spool_option
 def inspect(**given: str | None) -> None:
@@ -68,12 +76,21 @@ def inspect(**given: str | None) -> None:
 
     They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
     """
+    shown = sys.stdout is not None and sys.stdout.isatty()
     for line in inspect_spool(_folder(Settings.resolve(given))):
-        click.echo(line, nl=False)
+        if shown:  # a damaged line may hold anything
+            echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+        else:
+            click.echo(line, nl=False)
 
 
 def _folder(settings: Settings) -> Path:
     folder = settings.spool_folder
     if folder is None:
         raise InvalidSetting("spool", "there is none for this storage; name its folder")
+    file = settings.database_file
+    if settings.spool is None and file is not None and not (file.exists() or folder.exists()):
+        raise DatabaseNotFound(str(file.absolute()))
+    if folder.exists() and not folder.is_dir():
+        raise InvalidSetting("spool", "is not a folder")
     return folder

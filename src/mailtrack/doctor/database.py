@@ -40,7 +40,9 @@ def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Itera
     """
     if not path.exists():
         yield failed(
-            "database", f"There is no {path}.", "Name the right file, or start the server once, which makes it."
+            "database",
+            f"There is no {path.absolute()}.",
+            "Name the right file, or start the server once, which makes it.",
         )
         return
     try:

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import cast
 
 from mailtrack.errors import InvalidSetting
-from mailtrack.storage.protocol import Storage, SupportsBackup
+from mailtrack.storage.protocol import Storage, SupportsBackup, SupportsSettings
 
-__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "open_storage"]
+__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "SupportsSettings", "open_storage"]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
 

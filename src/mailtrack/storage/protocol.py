@@ -101,11 +101,12 @@ class Storage(Protocol):
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
         """Add those recipients whose address the pixel does not have yet.
 
-        Their addresses are distinct. The order given is the order of creation.
+        Addresses are compared as `mailtrack.addresses.comparable` writes them, without regard to case, and kept as they
+        are. Those given are distinct in that form. The order given is the order of creation.
 
         Returns:
             One recipient for each given, in their order: the one given where it was added, else the one that the
-            pixel already had for this address.
+            pixel already had for this address, of several (as data may have from before that rule) the oldest.
 
         Raises:
             PixelNotFound: the pixel does not exist.
@@ -324,4 +325,21 @@ class SupportsBackup(Protocol):
             StorageUnavailable: there is no room for it, or the storage can't be reached.
             StorageError: the storage is damaged.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsSettings(Protocol):
+    """An optional ability of a storage: to keep short texts by name, as `mailtrack serve` does with its base URL.
+
+    Threads, atomicity, reads and errors are as for `Storage`. A storage without it is as good otherwise: what would be
+    kept is then not known. `mailtrack.testing.SettingsContract` is this text as tests.
+    """
+
+    def get_setting(self, name: str) -> str | None:
+        """Return the text that is kept under a name, `None` where there is none."""
+        ...
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Keep a text of at most 4,096 characters under a name, in place of the former one; `None` removes it."""
         ...

@@ -17,7 +17,7 @@ import pytest
 pytest.register_assert_rewrite("mailtrack.testing.contract", "mailtrack.testing.machine")
 
 from mailtrack.testing.clock import FakeClock  # noqa: E402
-from mailtrack.testing.contract import BackupContract, StorageContract  # noqa: E402
+from mailtrack.testing.contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
 from mailtrack.testing.factories import (  # noqa: E402
     make_api_key,
     make_hit,
@@ -32,6 +32,7 @@ from mailtrack.testing.machine import StorageMachine, storage_machine  # noqa: E
 __all__ = [
     "BackupContract",
     "FakeClock",
+    "SettingsContract",
     "StorageContract",
     "StorageMachine",
     "make_api_key",

@@ -10,9 +10,10 @@ from mailtrack.testing.contract.pixels import PixelsContract
 from mailtrack.testing.contract.purging import PurgingContract
 from mailtrack.testing.contract.recipients import RecipientsContract
 from mailtrack.testing.contract.resolving import ResolvingContract
+from mailtrack.testing.contract.settings import SettingsContract
 from mailtrack.testing.contract.threads import ThreadsContract
 
-__all__ = ["BackupContract", "StorageContract"]
+__all__ = ["BackupContract", "SettingsContract", "StorageContract"]
 
 
 class StorageContract(

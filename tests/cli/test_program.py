@@ -1,0 +1,136 @@
+"""The program as a whole: options before commands, `python -m mailtrack`, help with examples, completion."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import click
+import pytest
+
+from mailtrack import __version__, open_storage
+from mailtrack.cli import main
+from mailtrack.cli.base_url import remember
+from mailtrack.settings import Settings
+
+
+def commands(command, *path):
+    """Each command and group, with its path."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, *path, name)
+
+
+ALL = [pytest.param(*found, id=" ".join(found[0]) or "mailtrack") for found in commands(main)]
+NOT_HERE = (" serve", " doctor", "/srv/")  # what runs until it is ended, and what is about another machine
+
+
+class TestOptionsBeforeTheCommand:
+    @pytest.fixture(autouse=True)
+    def _databases(self):
+        for name in ("a", "b"):
+            with open_storage(f"sqlite:///{name}.db"):
+                pass
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--database", "sqlite:///a.db", "pixels", "create", "Spring"],
+            ["pixels", "--database", "sqlite:///a.db", "create", "Spring"],
+            ["pixels", "create", "Spring", "--database", "sqlite:///a.db"],
+            ["--database", "sqlite:///b.db", "pixels", "--database", "sqlite:///a.db", "create", "Spring"],
+            ["--database", "sqlite:///b.db", "pixels", "create", "--database", "sqlite:///a.db", "Spring"],
+            ["pixels", "--database", "sqlite:///b.db", "create", "--database", "sqlite:///a.db", "Spring"],
+        ],
+        ids=" ".join,
+    )
+    def test_the_nearest_to_the_command_wins(self, run, arguments):
+        run(*arguments)
+        found = [run("pixels", "list", "--database", f"sqlite:///{name}.db").stdout.count("Spring") for name in "ab"]
+        assert found == [1, 0]
+
+    def test_they_win_over_the_environment(self, run):
+        environment = {"MAILTRACK_DATABASE": "sqlite:///b.db"}
+        run("--database", "sqlite:///a.db", "pixels", "create", "Spring", environment=environment)
+        assert "Spring" in run("pixels", "list", "--database", "sqlite:///a.db").stdout
+
+    def test_the_base_url_may_stand_there(self, run):
+        shown = run(
+            "--base-url", "https://t.example", "--database", "sqlite:///a.db", "pixels", "create", "x", "--json"
+        )
+        assert json.loads(shown.stdout)["logsUrl"].startswith("https://t.example/logs/")
+
+    def test_the_spool_may_stand_there(self, run, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "1.spool").write_bytes(b"line\n")
+        assert json.loads(run("--spool", "elsewhere", "spool", "status", "--json").stdout)["hits"] == 1
+
+    def test_one_that_a_command_has_no_use_for_is_harmless(self, run):
+        run("--base-url", "https://t.example", "--spool", "off", "--database", "sqlite:///a.db", "keys", "list")
+
+    def test_a_bad_value_is_wrong_usage(self, run):
+        result = run("--database", "nonsense", "pixels", "list", exits=2)
+        assert result.stderr.splitlines()[-1].startswith("Error: --database: ")
+
+
+def test_it_runs_as_a_module(program, end):
+    code, output, errors = end(program("--version"))
+    assert (code, errors) == (0, "")
+    assert output.rstrip().endswith(__version__)
+
+
+class TestHelp:
+    @pytest.mark.parametrize(("path", "command"), ALL)
+    def test_each_has_an_example(self, run, path, command):
+        found = examples(run, path)
+        assert found
+        assert all(" ".join(["mailtrack", *path]) in example or command is main for example in found)
+
+    @pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path, _ in commands(main)])
+    def test_the_examples_work(self, run, path, tracker, tmp_path):
+        for example in examples(run, path):
+            if not any(part in example for part in NOT_HERE):
+                run(*prepared(example, tracker, tmp_path))
+
+
+def examples(run, path):
+    """The examples at the end of a command's help."""
+    return re.findall(r"^    (mailtrack .+)$", run(*path, "--help").stdout, re.MULTILINE)
+
+
+def prepared(example, tracker, folder):
+    """The arguments of an example, with what it names in the folder."""
+    remember(Settings(base_url="https://t.example"))
+    pixel = tracker.create_pixel("Spring launch")
+    (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+    key, _ = tracker.keys.create("Nightly export")
+    (folder / "addresses.txt").write_text("bob@example.org\n")
+    (folder / "people.csv").write_text("Name,Mail\nBob,bob@example.org\nDan,dan\n")
+    (folder / "banner.png").write_bytes(tracker.get_picture("none").data)
+    known = {"a1b2c3d4": pixel.short_id, "a1b2c3d4e5f60718293a4b5c": ann.id, "0123456789ab": key.id}
+    _, *arguments = shlex.split(example.partition(" > ")[0])
+    return [known.get(argument, argument) for argument in arguments]
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("words", "found"),
+        [("mailtrack pix", "pixels"), ("mailtrack pixels cr", "create"), ("mailtrack opens x --cu", "--cursor")],
+    )
+    def test_words_are_completed(self, monkeypatch, words, found):
+        monkeypatch.setenv("_MAILTRACK_COMPLETE", "zsh_complete")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        script = "import sys; sys.argv[0] = 'mailtrack'; from mailtrack.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert found in done.stdout.splitlines()
+
+    @pytest.mark.parametrize("shell", ["zsh", "fish"])
+    def test_there_is_a_script_for_a_shell(self, monkeypatch, shell):
+        monkeypatch.setenv("_MAILTRACK_COMPLETE", f"{shell}_source")
+        script = "import sys; sys.argv[0] = 'mailtrack'; from mailtrack.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "_MAILTRACK_COMPLETE" in done.stdout) == (0, True)
