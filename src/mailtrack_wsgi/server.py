@@ -4,6 +4,7 @@ import ipaddress
 import socket
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -79,7 +80,8 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         log_level=LogLevels.error,  # its warnings are advice on our choice of threads
     )
     server.on_startup(partial(on_start, keys))
-    with _draining(settings):
+    # The outer one is closed when the workers are gone: what they left in the WAL goes into the database file then.
+    with open_storage(settings.database), _draining(settings):
         try:
             server.serve(target_loader=partial(_load, settings, keys), wrap_loader=False)
         except SystemExit:  # a worker that died is still to be replaced
@@ -113,6 +115,8 @@ def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
     heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
+    # Where this process outlives its parent, nothing else closes it: what ends a forked worker runs no `atexit`.
+    Finalize(None, storage.close, exitpriority=0)
     tracker = Tracker(
         storage,
         base_url=settings.base_url,

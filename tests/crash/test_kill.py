@@ -2,12 +2,15 @@
 
 Rounds of load on the reference server over real sockets. At a random moment a worker, all workers, the parent alone or
 all processes are killed. In the end: acknowledged ⊆ stored ⊆ sent, no duplicates, and all that is counted equals a
-scan.
+scan. Beside the opens, recipients are added in large transactions; in half of the rounds each transaction is followed
+by a checkpoint, so that many kills fall within one.
 
 `MAILTRACK_CRASH_ROUNDS` says how many rounds there are. A round that failed is repeated by its number.
 """
 
 import http.client
+import itertools
+import json
 import os
 import random
 import signal
@@ -22,9 +25,10 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack import Tracker, open_storage
+from mailtrack import Pixel, Tracker, open_storage
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.model import OpenSpan
+from mailtrack.storage.sqlite.wal import has_content
 from mailtrack.testing.contract.helpers import all_opens, all_recipients
 
 pytest.importorskip("granian")
@@ -32,6 +36,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 
 ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "6")
 WAYS = ["a worker", "all", "the parent", "the workers"]
+EAGER = "from mailtrack.storage.sqlite import connections as c; c._PRAGMAS += ('PRAGMA wal_autocheckpoint = 1',);"
+BATCH = 500  # recipients that are added at a time
 CLIENTS = 4
 REQUESTS = 400  # by all clients together
 SECONDS = 60  # that a process may take to begin or to end
@@ -46,15 +52,17 @@ def free_port() -> int:
 class Server:
     """The reference server, in a process group of its own."""
 
-    def __init__(self, folder: Path, *, workers: int, durability: str) -> None:
+    def __init__(self, folder: Path, *, workers: int, durability: str, eager: bool) -> None:
         self.port = free_port()
         self._folder = folder
+        self._program = f"{EAGER if eager else ''} from mailtrack.cli import main; main()".strip()
         self._options = ["--workers", str(workers), "--spool-durability", durability, "--port", str(self.port)]
+        self._options += ["--trusted-proxies", "1"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", *self._options],
+            [sys.executable, "-c", self._program, "serve", *self._options],
             cwd=self._folder,
             env={name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")},
             stdout=subprocess.PIPE,
@@ -172,7 +180,49 @@ class Readers:
         return True
 
 
-def check(folder: Path, readers: Readers) -> None:
+class Sender:
+    """A client that adds recipients, many at a time, each time from another address."""
+
+    def __init__(self, port: int, pixel: Pixel) -> None:
+        self.sent: list[str] = []
+        self.acknowledged: list[str] = []
+        self._port, self._path = port, f"/api/v1/pixels/{pixel.id}/generate-tokens"
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._add)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request that is on its way."""
+        self._enough.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(SECONDS)
+        assert not self._thread.is_alive()
+
+    def _add(self) -> None:
+        for number in itertools.count():
+            if self._enough.is_set():
+                return
+            emails = [f"n{number}.{place}@example.net" for place in range(BATCH)]
+            self.sent += emails
+            with suppress(OSError, http.client.HTTPException):  # they may be stored or not
+                if self._post(emails, f"198.51.100.{number % 256}") == 201:
+                    self.acknowledged += emails
+                    continue
+            self._enough.wait(0.01)  # until the server is there again
+
+    def _post(self, emails: list[str], address: str) -> int:
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)) as connection:
+            connection.request("POST", self._path, json.dumps({"emails": emails}), headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+
+def check(folder: Path, readers: Readers, sender: Sender) -> None:
     """Check what is stored against what was sent and answered."""
     with closing(sqlite3.connect(folder / "mailtrack.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -183,7 +233,12 @@ def check(folder: Path, readers: Readers) -> None:
         assert set(readers.acknowledged) <= set(stored) <= set(readers.sent)
         assert set(stored.values()) <= {1}
         assert pixel.opens == span(one.opened_at for one in opens)
-        for recipient in all_recipients(storage, pixel):
+        recipients = all_recipients(storage, pixel)
+        emails = [one.email for one in recipients if one.email.endswith(".net")]
+        assert len(emails) % BATCH == 0
+        assert len(emails) == len(set(emails))
+        assert set(sender.acknowledged) <= set(emails) <= set(sender.sent)
+        for recipient in recipients[:3]:  # the others have no opens
             assert recipient.opens == span(one.opened_at for one in opens if one.recipient_id == recipient.id)
         hours = Counter((f"{one.opened_at:%Y-%m-%dT%H}", one.verdict.kind) for one in opens)
         counted = {(f"{one.hour:%Y-%m-%dT%H}", one.kind): one.opens for one in storage.count_by_hour(pixel.id)}
@@ -204,14 +259,18 @@ def test_what_was_answered_is_stored_once_whatever_is_killed(tmp_path: Path, rou
         recipients = tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(3)])
     base = f"/tracker/{pixel.short_id}.png"
     way = WAYS[round_ % len(WAYS)]
-    server = Server(tmp_path, workers=chance.choice([1, 2, 4]), durability=chance.choice(["everysec", "always"]))
+    workers, durability = chance.choice([1, 2, 4]), chance.choice(["everysec", "always"])
+    server = Server(tmp_path, workers=workers, durability=durability, eager=round_ // len(WAYS) % 2 == 0)
+    sender = Sender(server.port, pixel)
     readers = Readers(server.port, [base, *(f"{base}?token={one.token}" for one in recipients)])
     try:
         server.start()
+        sender.start()
         readers.start()
         readers.wait_for(chance.randrange(1, REQUESTS * 3 // 4))
         server.kill(way, chance)
         readers.join()
+        sender.stop()
         if way == "the parent":  # nobody is left who could end the workers in another way
             server.kill_all()
             server.start()
@@ -220,6 +279,9 @@ def test_what_was_answered_is_stored_once_whatever_is_killed(tmp_path: Path, rou
         readers.give_up()
         server.kill_all()
         readers.join()
+        sender.stop()
     assert len(readers.acknowledged) > REQUESTS // 2  # or nothing was tried
     assert list((tmp_path / "mailtrack.db.spool").iterdir()) == []
-    check(tmp_path, readers)
+    assert sender.acknowledged
+    assert not has_content(tmp_path / "mailtrack.db")
+    check(tmp_path, readers, sender)

@@ -69,12 +69,21 @@ def test_what_a_killed_server_left_in_the_wal_stays_there(check, path, tmp_path_
     assert files[path.with_name("mailtrack.db-wal")]
     assert check() == {}
     assert {one: one.read_bytes() for one in files if one.exists()} == files
+    (told,) = [finding.found for finding in check_database(path) if finding.check == "journal"]
+    assert told == "The journal mode is WAL. A copy needs mailtrack.db-wal, too; `mailtrack backup` sees to that."
 
 
 def test_one_that_is_missing_is_not_made(check, path):
     path.unlink()
     assert check() == {"database": "failed"}
     assert list(path.parent.iterdir()) == []
+
+
+def test_one_that_is_missing_beside_its_wal_is_not_made(path):
+    path.rename(path.with_name("mailtrack.db-wal"))
+    (found,) = check_database(path)
+    assert (found.outcome, found.found) == ("failed", f"There is no {path}, but its WAL is there.")
+    assert [one.name for one in path.parent.iterdir()] == ["mailtrack.db-wal"]
 
 
 @pytest.mark.parametrize("data", [b"", b"no database" * 100, bytes(4096)], ids=["empty", "text", "zeros"])

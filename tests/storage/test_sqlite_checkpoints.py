@@ -1,7 +1,9 @@
 """Files amid a checkpoint, whose header counts pages that only the WAL has: ours open, foreign ones are left alone."""
 
 import os
+import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
 from mailtrack import StorageError, Tracker, open_storage
 from mailtrack.cli import main
@@ -19,6 +22,7 @@ from mailtrack.doctor.database import check_database
 from mailtrack.storage.sqlite import SQLiteStorage, schema
 from mailtrack.storage.sqlite.inspection import Inspection
 from mailtrack.storage.sqlite.wal import wal_of
+from mailtrack.testing.contract.lifecycle import in_child
 
 TOKENS = 3000
 PAGE = 4096
@@ -94,13 +98,65 @@ class TestKilledWithinACheckpoint:
     def test_the_doctor_finds_nothing_wrong(self, killed: Path) -> None:
         assert {finding.outcome.value for finding in check_database(killed)} == {"ok"}
 
-    def test_its_wal_without_the_rest_is_refused_and_says_what_is_missing(self, killed: Path) -> None:
+    def test_it_may_have_been_brought_up_to_date_then(self, tmp_path: Path) -> None:
+        older, killed = tmp_path / "older.db", tmp_path / "killed.db"
+        with closing(sqlite3.connect(older)) as db:
+            schema.migrations.apply(sqlite_utils.Database(db), stop_before="m002_judged_opens")
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("SELECT * FROM pixels")  # now the WAL is open, and stays
+            SQLiteStorage(older).close()
+            shutil.copy(older, killed)
+            shutil.copy(wal_of(older), wal_of(killed))
+            db.execute("PRAGMA wal_checkpoint")
+        _overwrite(killed, older.read_bytes()[:PAGE])
+        with Inspection(killed) as inspection:
+            assert inspection.pending() == []
+        with SQLiteStorage(killed) as storage:
+            assert storage.list_keys() == []
+
+    def test_without_its_wal_it_is_refused_with_what_is_missing(self, killed: Path) -> None:
         wal_of(killed).unlink()
         before = _files(killed.parent)
         for attempt in (partial(SQLiteStorage, killed), partial(Inspection, killed)):
             with pytest.raises(StorageError, match=r"incomplete: .* -wal .* `mailtrack backup`"):
                 attempt()
         assert _files(killed.parent) == before
+
+
+class TestKills:
+    """The kernel kills a process when it writes a certain page of the file: all of the WAL's before it are there."""
+
+    @pytest.mark.parametrize("further_pages", [0, 1, 10, 40])
+    def test_all_that_was_committed_is_there_and_the_next_process_checkpoints_it(
+        self, path: Path, further_pages: int
+    ) -> None:
+        with SQLiteStorage(path) as storage:
+            tracker = Tracker(storage)
+            pixel = tracker.create_pixel("Spring launch")
+            tracker.generate_tokens(pixel.id, [f"r{n}@example.org" for n in range(TOKENS)])
+        size = path.stat().st_size
+
+        def task() -> None:
+            storage = SQLiteStorage(path)
+            Tracker(storage).generate_tokens(pixel.id, [f"s{n}@example.org" for n in range(TOKENS // 3)])
+            assert wal_of(path).stat().st_size < size + further_pages * PAGE  # so that it is the file that ends it
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + further_pages * PAGE, resource.RLIM_INFINITY))
+            storage.close()
+
+        assert in_child(task) == f"the child ended with status {signal.SIGXFSZ:d}"
+        assert path.stat().st_size == size + further_pages * PAGE
+        with (
+            closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as db,
+            pytest.raises(sqlite3.DatabaseError, match="malformed"),
+        ):
+            db.execute("SELECT * FROM pixels")
+        with Inspection(path) as inspection:
+            assert inspection.find_damage(60) == []
+        assert _recipients(path) == TOKENS + TOKENS // 3
+        assert not wal_of(path).exists()
 
 
 class TestTornFirstPages:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mailtrack.doctor.finding import Finding, failed, ok, reason, skipped, warning
 from mailtrack.errors import StorageError, StorageUnavailable
 from mailtrack.storage.sqlite.inspection import NEEDED_SQLITE, SQLITE_VERSION, Inspection, may_damage_wal
+from mailtrack.storage.sqlite.wal import has_content, wal_of
 
 QUICK_CHECK_SECONDS = 10.0
 """How long the look for damage may take."""
@@ -39,11 +40,7 @@ def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Itera
         seconds: how long the look for damage may take.
     """
     if not path.exists():
-        yield failed(
-            "database",
-            f"There is no {path.absolute()}.",
-            "Name the right file, or start the server once, which makes it.",
-        )
+        yield _missing(path)
         return
     try:
         inspection = Inspection(path)
@@ -61,11 +58,23 @@ def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Itera
         yield from _check_open(inspection, path, seconds)
 
 
+def _missing(path: Path) -> Finding:
+    if has_content(path):
+        return failed(
+            "database",
+            f"There is no {path.absolute()}, but its WAL is there.",
+            "Move the file back beside its WAL, which has the last changes. For a backup in its place, remove the WAL.",
+        )
+    return failed(
+        "database", f"There is no {path.absolute()}.", "Name the right file, or start the server once, which makes it."
+    )
+
+
 def _check_open(inspection: Inspection, path: Path, seconds: float) -> Iterator[Finding]:
     try:
         yield _check_writable(inspection, path)
         yield _check_tables(inspection)
-        yield _check_journal(inspection)
+        yield _check_journal(inspection, path)
         yield _check_pragmas(inspection)
         yield _check_integrity(inspection, seconds)
     except StorageError as error:
@@ -100,7 +109,7 @@ def _check_tables(inspection: Inspection) -> Finding:
     return ok("tables", "The tables are those of this version.")
 
 
-def _check_journal(inspection: Inspection) -> Finding:
+def _check_journal(inspection: Inspection, path: Path) -> Finding:
     mode = inspection.pragma("journal_mode")
     if mode != "wal":
         return failed(
@@ -108,6 +117,9 @@ def _check_journal(inspection: Inspection) -> Finding:
             f"The journal mode is {mode}, so that readers and writers wait for one another.",
             "Start the server, which sets WAL; the file must be on a local disk.",
         )
+    if has_content(path):
+        name = wal_of(path).name
+        return ok("journal", f"The journal mode is WAL. A copy needs {name}, too; `mailtrack backup` sees to that.")
     return ok("journal", "The journal mode is WAL.")
 
 

@@ -97,11 +97,12 @@ class _Holder:
         self.uses = 0
         self.retired = False
         # No `__del__`, which would run, and fail, when the interpreter takes the modules apart.
-        self._close = weakref.finalize(self, _close, connection, os.getpid())
-        self._close.atexit = False  # a thread may still use it; see `_rest`
+        self._finalize = weakref.finalize(self, _close, connection, os.getpid())
+        self._finalize.atexit = False  # a thread may still use it; see `_rest`
 
     def close(self) -> None:
-        self._close()
+        if self._finalize.detach():  # calling it does nothing at the interpreter's exit
+            self.connection.close()
 
 
 def _close(connection: sqlite3.Connection, pid: int) -> None:
