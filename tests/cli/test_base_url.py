@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -123,6 +126,27 @@ def test_a_running_server_leaves_its_base_url(run, program, pixel):
     assert shown["trackingUrl"] == f"{BASE}/tracker/{pixel.short_id}.png"
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def test_a_server_whose_output_is_not_read_serves_all_the_same(program):
+    reader, writer = os.pipe()
+    os.close(reader)
+    port = free_port()
+    process = program("serve", "--port", port, stdout=writer)
+    os.close(writer)
+    while not answers(f"http://127.0.0.1:{port}/healthz"):
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == b""
 
 
 @pytest.mark.usefixtures("pixel")

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _DATABASE: dict[str, Any] = {"metavar": "URL", "help": "The storage.  [default: sqlite:///mailtrack.db]"}
 _BASE_URL: dict[str, Any] = {
     "metavar": "URL",
-    "help": "The server's URL from outside.  [default: as it was started]",
+    "help": "The server's URL from outside.  [default: as last started]",
 }
 _SPOOL: dict[str, Any] = {"metavar": "DIR", "help": "The spool's folder, or off.  [default: beside the database]"}
 

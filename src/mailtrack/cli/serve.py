@@ -1,5 +1,6 @@
 """`mailtrack serve`."""
 
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -41,6 +42,7 @@ def serve(**given: Any) -> None:
     def start(keys: bool) -> None:
         remember(settings)
         who = " to whoever has a key" if keys else ""
-        echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{who} (Ctrl-C ends it)")
+        with suppress(OSError):  # a server goes on where its output is not read
+            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{who} (Ctrl-C ends it)")
 
     run(settings, on_start=start)
