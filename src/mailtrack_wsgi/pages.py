@@ -8,14 +8,14 @@ from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from mailtrack.errors import InvalidInput
+from mailtrack.errors import InvalidInput, InvalidName
 from mailtrack.images import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack.model import Pixel, VerdictKind
 from mailtrack.report import Count
 from mailtrack.times import start_of_day
 from mailtrack_wsgi import address_lists, headers, views
 from mailtrack_wsgi.address_lists import Rejected
-from mailtrack_wsgi.bodies import MAX_EMAILS, read_pixel_form, read_recipients_form
+from mailtrack_wsgi.bodies import MAX_EMAILS, PixelForm, read_pixel_form, read_recipients_form
 from mailtrack_wsgi.charts import chart_of_days, chart_of_report
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi import make_document
@@ -38,15 +38,18 @@ def dashboard(site: Site, request: Request) -> Response:
 
 def create_pixel(site: Site, request: Request) -> Response:
     """`POST /pixels`: the submission of the form on the dashboard."""
+    form = PixelForm("")
     try:
         form = read_pixel_form(request.environ)
         pixel = site.tracker.create_pixel(form.name, image=form.image)
-    except InvalidInput as error:
+    except InvalidName as error:
         return _dashboard(site, request, problem=str(error))
-    return redirect(f"{site.root(request.environ)}/logs/{pixel.short_id}", 303)
+    except InvalidInput as error:  # about the image: the name is good, and stays
+        return _dashboard(site, request, problem=str(error), name=form.name)
+    return redirect(f"{site.root(request.environ)}/pixels/{pixel.short_id}/recipients", 303)
 
 
-def _dashboard(site: Site, request: Request, problem: str | None = None) -> Response:
+def _dashboard(site: Site, request: Request, *, problem: str | None = None, name: str = "") -> Response:
     search = (one_argument(request, "search") or "").strip() or None
     cursor = one_argument(request, "cursor")
     page = site.tracker.list_pixels(limit=PIXELS_ON_PAGE, cursor=cursor, search=search)
@@ -72,6 +75,7 @@ def _dashboard(site: Site, request: Request, problem: str | None = None) -> Resp
         cursor=cursor,
         next=page.next,
         problem=problem,
+        name=name,
         max_image_bytes=MAX_IMAGE_BYTES,
     )
 
@@ -86,6 +90,7 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
     kind = choice_argument(request, "kind", tuple(VerdictKind))
     recipient_id = one_argument(request, "recipient") or None
     cursor = one_argument(request, "cursor")
+    now = site.tracker.now()
     report = site.tracker.report(pixel)
     found = report.pixel
     filtered = bool(kind or recipient_id)
@@ -103,11 +108,11 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
     return page_response(
         "logs.html",
         root=site.root(request.environ),
-        now=site.tracker.now(),
+        now=now,
         explain=site.tracker.explain,
         report=report,
         pixel=found,
-        chart=chart_of_report(report),
+        chart=chart_of_report(report, now=now),
         raw=raw,
         kind=kind,
         recipient_id=recipient_id,
@@ -208,8 +213,10 @@ def confirm_recipient(site: Site, request: Request, recipient: str) -> Response:
         "deletion.html",
         root=site.root(request.environ),
         name=found.email,
-        goes=["the address", "its token: the link in the mail that was sent stands for nobody from then on"],
-        after=f"What this recipient has opened stays, without the address: {views.plural(found.opens.number, 'open')}.",
+        goes=["the address", "its token: further opens of the mail are counted without a recipient"],
+        after=f"The {views.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
+        if found.opens.number
+        else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",
         back=back,
@@ -236,7 +243,7 @@ def confirm_pixel(site: Site, request: Request, pixel: str) -> Response:
         root=site.root(request.environ),
         name=found.name,
         goes=[*goes, "its image"] if found.image else goes,
-        after="Mails that were sent show a transparent image from then on.",
+        after="Mails that were sent will show a transparent image.",
         copies=[("the opens", f"{api}/opens/csv"), ("the recipients", f"{api}/generate-tokens/csv")],
         action=f"/pixels/{found.short_id}/delete",
         back=f"/logs/{found.short_id}",
@@ -271,22 +278,24 @@ def static(_: Site, request: Request, name: str) -> Response:
 
 
 _ERRORS = {
-    400: ("That did not work", "Go back, and check what was entered or the address of the page."),
-    401: ("Not open to everybody", "Where the browser asks, enter any user name, and the key as the password."),
+    400: ("That did not work", "Go back and check the form, or the address of this page."),
+    401: ("A key is needed", "Where the browser asks, enter any user name, and the key as the password."),
     403: ("Refused", "Open the page here, and try again from there."),
-    404: ("Not found", "It may have been deleted, or the address has a mistake in it."),
-    405: ("Not possible", "This address is for something else."),
-    411: ("Not complete", "Try it with another browser or program."),
-    413: ("Too large", "Try it with a smaller file."),
-    415: ("Not taken", "Try it with another file or program."),
+    404: ("Not found", "Check the address of the page."),
+    405: ("Not possible", "The page does not take this kind of request."),
+    411: ("Not complete", "Try another browser or program."),
+    413: ("Too large", "Try a smaller file."),
+    415: ("Not supported", "Try another file or program."),
     429: ("Too many requests", ""),
-    500: ("Something went wrong", "It is not your fault. If it happens again, tell whoever runs this server."),
-    503: ("Not available just now", "Nothing was lost: opens are still taken."),
+    500: ("Something went wrong", "The error is in the server's log."),
+    503: ("Not available right now", "Nothing was lost: opens are still recorded."),
 }
+_GONE = "It may have been deleted, or the address has a mistake in it."
+_SAID_BY_TITLE = frozenset({401, 404, 405, 500, 503})  # a message would only repeat it
 
 
 def error_page(root: str, status: int, message: str, *, retry_after: str | None = None) -> Response:
-    """Return the page that tells of an error.
+    """Return the page that reports an error.
 
     Args:
         root: the path at which the application is mounted.
@@ -295,6 +304,9 @@ def error_page(root: str, status: int, message: str, *, retry_after: str | None 
         retry_after: in how many seconds it is worth trying again.
     """
     title, advice = _ERRORS.get(status, (HTTPStatus(status).phrase, ""))
+    if status == HTTPStatus.NOT_FOUND and message.endswith(" not found"):  # a pixel, a recipient
+        title, advice = message, _GONE
     if retry_after:
         advice = f"{advice} Try again in {views.waiting_time(int(retry_after))}.".strip()
+    message = "" if status in _SAID_BY_TITLE else message
     return page_response("error.html", status, root=root, code=status, title=title, message=message, advice=advice)

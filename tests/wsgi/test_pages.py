@@ -177,7 +177,7 @@ def test_there_is_no_confirmation_for_what_is_not_there(client, key):
             "Too large",
             {"method": "POST", "path": "/pixels", "environ": {"CONTENT_LENGTH": "9" * 12}, "data": {"name": "x"}},
         ),
-        (415, "Not taken", {"method": "POST", "path": "/pixels", "data": b"x", "content_type": "text/plain"}),
+        (415, "Not supported", {"method": "POST", "path": "/pixels", "data": b"x", "content_type": "text/plain"}),
     ],
 )
 def test_an_error_page_says_what_is_wrong_and_leads_home(client, take_apart, status, title, request_):
@@ -186,6 +186,21 @@ def test_an_error_page_says_what_is_wrong_and_leads_home(client, take_apart, sta
     assert answer.status == status
     assert f"Error {status} {title} " in page.text
     assert page.links[-1] == "/track/"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/nowhere", "Error 404 Not found Check the address of the page. All pixels"),
+        (
+            "/logs/00000000",
+            "Error 404 Pixel not found It may have been deleted, or the address has a mistake in it. All pixels",
+        ),
+    ],
+)
+def test_the_404_page_says_once_what_was_not_found(client, take_apart, path, said):
+    page = take_apart(client.get(path))
+    assert page.text.partition("API ")[2] == said
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])

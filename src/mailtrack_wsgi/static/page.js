@@ -1,11 +1,31 @@
-// What a script can add: the reader's time zone, copying, a look at an image before it is sent.
+// What a script can add: the reader's time zone, copying, a look at an image before it is sent, reloading without resending.
 "use strict";
 
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-for (const element of document.querySelectorAll("time[datetime]")) {
-  const text = exact.format(new Date(element.dateTime));
-  if ("exact" in element.dataset) element.textContent = text;
-  else element.title = text;
+const to = (timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle });
+const zoned = to("long");
+const ways = { zoned, second: to("medium"), minute: to("short"), day: to() };
+const show = (at, way) => {
+  const whole = way !== "day" || at.getHours() + at.getMinutes() === 0; // a day of UTC begins at another hour elsewhere
+  return ways[whole ? way : "minute"].format(at);
+};
+for (const element of document.querySelectorAll("time")) {
+  const at = new Date(element.dateTime);
+  if (element.title) element.title = zoned.format(at);
+  else element.textContent = show(at, element.closest("[data-as]").dataset.as);
+}
+const starts = document.querySelectorAll("figure tbody time"); // in the order of the bars
+document.querySelectorAll("figure title").forEach((title, place) => {
+  title.textContent = starts[place].textContent + title.textContent.slice(title.textContent.lastIndexOf(": "));
+});
+for (const element of document.querySelectorAll("[data-zone]")) element.textContent = zoned.resolvedOptions().timeZone;
+
+// A page that answers a form: reloading it asks for the page, and does not send the form again.
+history.replaceState(history.state, "");
+
+for (const program of document.querySelectorAll(".code pre")) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "plain", textContent: "Copy" }).dataset.copy = program.id;
+  program.before(button);
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
