@@ -7,7 +7,11 @@ from mailtrack_wsgi.openapi.refusals import refusal_page
 from mailtrack_wsgi.openapi.schemas import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
-_PAGE = in_query("page", "Which page of all opens, 50 on each.", {"type": "integer", "minimum": 1, "default": 1})
+_PAGE = in_query(
+    "page",
+    "Which page of all opens, 50 on each.",
+    {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1},
+)
 _FIGURES = in_query("figures", "Which figures stand out.", {"type": "string", "enum": ["counted", "raw"]})
 _KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "enum": [*VerdictKind]})
 _OF_RECIPIENT = in_query("recipient", "Only opens of this recipient, by id.", {"type": "string", "examples": [ANN.id]})
