@@ -3,21 +3,18 @@
 from http import HTTPStatus
 from typing import Any
 
-import attrs
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.exceptions import NotFound
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mailtrack.errors import InvalidInput, InvalidName
 from mailtrack.images import MAX_BYTES as MAX_IMAGE_BYTES
-from mailtrack.model import Pixel, VerdictKind
+from mailtrack.model import VerdictKind
 from mailtrack.report import Count
 from mailtrack.times import start_of_day
-from mailtrack_wsgi import address_lists, headers, views
-from mailtrack_wsgi.address_lists import Rejected
-from mailtrack_wsgi.bodies import MAX_EMAILS, PixelForm, read_pixel_form, read_recipients_form
+from mailtrack_wsgi import headers, views
+from mailtrack_wsgi.bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi.charts import chart_of_days, chart_of_report
-from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi import make_document
 from mailtrack_wsgi.reference import make_reference
 from mailtrack_wsgi.site import Site, choice_argument, number_argument, one_argument
@@ -126,107 +123,6 @@ def logs(site: Site, request: Request, pixel: str) -> Response:
         page=number,
         last=last,
     )
-
-
-@attrs.frozen(kw_only=True)
-class _Result:
-    """What became of a list of addresses.
-
-    Attributes:
-        taken: how many addresses were taken.
-        added: how many recipients there are more.
-        rejected: the lines that were not taken.
-        problem: what is wrong with the list as a whole.
-    """
-
-    taken: int = 0
-    added: int = 0
-    rejected: tuple[Rejected, ...] = ()
-    problem: str | None = None
-
-    @property
-    def present(self) -> int:
-        """How many of the addresses were there already."""
-        return max(self.taken - self.added, 0)
-
-
-def recipients(site: Site, request: Request, pixel: str) -> Response:
-    """`GET /pixels/<pixel>/recipients`: the recipients, and what to put into mails."""
-    return _recipients(site, request, site.tracker.get_pixel(pixel))
-
-
-def add_recipients(site: Site, request: Request, pixel: str) -> Response:
-    """`POST /pixels/<pixel>/recipients`: the submission of the form there. What is valid is taken."""
-    allowance = site.ask_limiter(request.environ)
-    if not allowance.granted:
-        raise TooManyRequests(
-            f"Recipients can be added {REQUESTS} times in {MINUTES} minutes.", retry_after=allowance.reset
-        )
-    found = site.tracker.get_pixel(pixel)
-    form = read_recipients_form(request.environ)
-    texts = [form.emails] if form.file is None else [form.emails, address_lists.decode(form.file)]
-    lists = [address_lists.parse(text) for text in texts]
-    addresses = dict.fromkeys(address for one in lists for address in one.addresses)
-    rejected = tuple(line for one in lists for line in one.rejected)
-    if len(addresses) > MAX_EMAILS:
-        result = _Result(problem=f"At most {MAX_EMAILS:,} addresses can be added at once.")
-    elif not addresses:
-        result = _Result(rejected=rejected, problem=None if rejected else "Paste some addresses, or choose a file.")
-    else:
-        site.tracker.generate_tokens(found.id, addresses)
-        after = site.tracker.get_pixel(found.id)
-        result = _Result(taken=len(addresses), added=after.recipients - found.recipients, rejected=rejected)
-        found = after
-    return _recipients(site, request, found, result)
-
-
-def _recipients(site: Site, request: Request, found: Pixel, result: _Result | None = None) -> Response:
-    opened = choice_argument(request, "opened", ("true", "false"))
-    cursor = one_argument(request, "cursor")
-    page = site.tracker.list_recipients(
-        found.id, limit=RECIPIENTS_ON_PAGE, cursor=cursor, opened=None if opened is None else opened == "true"
-    )
-    url = site.urls(request.environ).tracking(found)
-    size = "" if found.image else ' width="1" height="1" border="0"'
-    return page_response(
-        "recipients.html",
-        200 if result is None or result.taken else 400,
-        root=site.root(request.environ),
-        now=site.tracker.now(),
-        pixel=found,
-        result=result,
-        url=url,
-        snippet=f'<img src="{url}?token=TOKEN"{size} alt="">',
-        max_emails=MAX_EMAILS,
-        opened=opened,
-        recipients=page.items,
-        cursor=cursor,
-        next=page.next,
-    )
-
-
-def confirm_recipient(site: Site, request: Request, recipient: str) -> Response:
-    """`GET /recipients/<recipient>/deletion`: what will go."""
-    found = site.tracker.get_recipient(recipient)
-    back = f"/pixels/{found.pixel_id[:8]}/recipients"
-    return page_response(
-        "deletion.html",
-        root=site.root(request.environ),
-        name=found.email,
-        goes=["the address", "its token: further opens of the mail are counted without a recipient"],
-        after=f"The {views.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
-        if found.opens.number
-        else "",
-        copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
-        action=f"/recipients/{found.id}/delete",
-        back=back,
-    )
-
-
-def delete_recipient(site: Site, request: Request, recipient: str) -> Response:
-    """`POST /recipients/<recipient>/delete`."""
-    deleted = site.tracker.delete_recipient(recipient)
-    return redirect(f"{site.root(request.environ)}/pixels/{deleted.pixel_id[:8]}/recipients", 303)
 
 
 def confirm_pixel(site: Site, request: Request, pixel: str) -> Response:

@@ -76,9 +76,9 @@ def percentage(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}\u00a0%"
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number of things, as `1,200 recipients`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number of things, as `1,200 recipients`; `many` where an s does not make the plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
 def client_name(client: Client) -> str:

@@ -1,5 +1,6 @@
 """What all pages have in common, the confirmation before a deletion, and the error pages."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,12 +124,12 @@ def test_a_page_stays_small_whatever_is_on_it(client, tracker, heavy, path):
     assert len(answer.data) + FILES < 100_000
 
 
-def test_the_page_after_adding_stays_small_whatever_was_not_taken(client, heavy):
+def test_the_page_after_adding_stays_small_beside_the_file_of_what_was_not_taken(client, heavy):
     answer = client.post(
         f"/pixels/{heavy.id}/recipients", data={"emails": f"ann@example.org\n{chr(39) * 100}@\n" * 200}
     )
     assert answer.status == 200
-    assert len(answer.data) + FILES < 100_000
+    assert len(re.sub(rb"data:text/csv[^\"]+", b"", answer.data)) + FILES < 100_000
 
 
 @pytest.mark.parametrize("name", ASSETS)
