@@ -175,6 +175,9 @@ def test_a_bad_image_is_told_in_the_form(site, page, tmp_path):
     page.get_by_label("Image (optional)").set_input_files(path)
     page.get_by_role("button", name="Create pixel").click()
     expect(page.get_by_role("alert")).to_contain_text("The image must be a JPG, PNG, GIF or WebP file.")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Bad image")
+    page.reload()  # without a script, the form is sent again
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pixels")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-// What a script can add: the reader's time zone, copying, a look at an image before it is sent, reloading without resending.
+// What a script can add: the reader's time zone, copying, a look at an image before it is sent, a reload that sends nothing.
 "use strict";
 
 const to = (timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle });
@@ -17,10 +17,12 @@ const starts = document.querySelectorAll("figure tbody time"); // in the order o
 document.querySelectorAll("figure title").forEach((title, place) => {
   title.textContent = starts[place].textContent + title.textContent.slice(title.textContent.lastIndexOf(": "));
 });
-for (const element of document.querySelectorAll("[data-zone]")) element.textContent = zoned.resolvedOptions().timeZone;
+const zone = document.querySelector("[data-zone]");
+if (zone) zone.textContent = zoned.resolvedOptions().timeZone;
 
-// A page that answers a form: reloading it asks for the page, and does not send the form again.
-history.replaceState(history.state, "");
+// What became of a form is shown once: reloading asks for the page that has the form, and sends nothing again.
+if (document.getElementById("result")) history.replaceState(null, "", location.pathname);
+if (document.getElementById("problem")) history.replaceState(null, "", document.querySelector(".brand").href);
 
 for (const program of document.querySelectorAll(".code pre")) {
   const button = document.createElement("button");
