@@ -1,8 +1,9 @@
-"""One command per question: `nox -s NAME`; `nox` alone asks all that a change must pass."""
+"""One command per question: `nox -s NAME`; `nox` alone runs what a change must pass, on the Python that runs nox."""
 
 import os
 import random
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ nox.options.sessions = ["lint", "typing", "imports", "tests", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+OTHER_PYTHONS = [version for version in PYTHONS if version != "{}.{}".format(*sys.version_info)]
 
 
 def install(session: nox.Session, *groups: str, project: str | None = ".[server]") -> None:
@@ -20,11 +22,17 @@ def install(session: nox.Session, *groups: str, project: str | None = ".[server]
     session.install("--quiet", *requirements, *([project] if project else []))
 
 
-@nox.session(python=PYTHONS)
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests but those that need a browser."""
     install(session, "tests")
     session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
+
+
+@nox.session(python=OTHER_PYTHONS)
+def other_pythons(session: nox.Session) -> None:
+    """Run the same tests on each other Python that is supported."""
+    tests(session)
 
 
 @nox.session(python=PYTHONS[0])

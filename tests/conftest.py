@@ -3,7 +3,8 @@
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -54,6 +55,19 @@ def needs_browser() -> None:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Puts an empty SQLite database in a place: a copy, in a tenth of the time that it takes to create one."""
+    first = tmp_path_factory.mktemp("database") / "first.db"
+    open_storage(f"sqlite:///{first}").close()
+
+    def copy(path: Path) -> Path:
+        shutil.copy(first, path)
+        return path
+
+    return copy
 
 
 @pytest.fixture

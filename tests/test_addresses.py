@@ -100,10 +100,75 @@ class TestCanonical:
         assert str(caught.value) == caught.value.reason
 
 
+SPECIAL = [
+    ("ann@shop.test", "ann@shop.test"),
+    ("ann@TEST", "ann@test"),
+    ("ann@printer.LOCAL", "ann@printer.local"),
+    ("Ann@LocalHost", "Ann@localhost"),
+    ("ann@mail1", "ann@mail1"),
+    ("ann@nowhere.invalid", "ann@nowhere.invalid"),
+    ("ann@example", "ann@example"),
+    ("ann@b\u00fccher.test", "ann@b\u00fccher.test"),
+    ("ann@xn--bcher-kva.test", "ann@b\u00fccher.test"),
+    ("ann@shop\u3002test", "ann@shop.test"),
+    ("ann@hidden.onion", "ann@hidden.onion"),
+    ("ann@1.0.0.127.in-addr.arpa", "ann@1.0.0.127.in-addr.arpa"),
+]
+
+
+class TestSpecialDomains:
+    @pytest.mark.parametrize(("given", "expected"), SPECIAL)
+    def test_they_are_taken_only_where_they_are_allowed(self, given: str, expected: str) -> None:
+        assert canonical(given, allow_special_domains=True) == expected
+        with pytest.raises(InvalidEmail):
+            canonical(given)
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            "",
+            "ann",
+            "ann@",
+            "@localhost",
+            "ann@localhost.",
+            "ann@.test",
+            "ann@shop..test",
+            "ann@-shop.test",
+            "ann@sh op.test",
+            "ann@127",
+            "ann@127.0.0.1",
+            "ann@[127.0.0.1]",
+            "ann@[::1]",
+            "ann@shop.test\n",
+            "ann@shop.123",
+            "a..b@localhost",
+            "Ann <ann@localhost>",
+            "ann@localhost, bob",
+            "ann@localhost@bob",
+            f"ann@{'a' * 64}.test",
+        ],
+    )
+    def test_what_is_no_address_is_none_there_either(self, given: str) -> None:
+        with pytest.raises(InvalidEmail):
+            canonical(given, allow_special_domains=True)
+
+    @pytest.mark.parametrize("given", ["Ann.Lee+news@EXAMPLE.Org", "ann@xn--bcher-kva.example", "=1+1@example.org"])
+    def test_other_addresses_are_what_they_are_without(self, given: str) -> None:
+        assert canonical(given, allow_special_domains=True) == canonical(given)
+
+    def test_the_reason_for_a_bad_address_is_the_same(self) -> None:
+        reasons = set()
+        for allowed in (True, False):
+            with pytest.raises(InvalidEmail) as caught:
+                canonical("ann@sh op.test", allow_special_domains=allowed)
+            reasons.add(caught.value.reason)
+        assert len(reasons) == 1
+
+
 class TestCanonicalAll:
     def test_each_address_comes_once_in_the_order_of_first_appearance(self) -> None:
         given = ["bob@example.org", "ann@example.org", "bob@EXAMPLE.org", "Bob@example.org", "ann@example.org"]
-        assert canonical_all(given) == ["bob@example.org", "ann@example.org", "Bob@example.org"]
+        assert canonical_all(given) == ["bob@example.org", "ann@example.org"]
 
     def test_none_are_none(self) -> None:
         assert canonical_all([]) == []

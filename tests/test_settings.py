@@ -91,6 +91,11 @@ class TestValidation:
         with pytest.raises(InvalidSetting, match="allow_anonymous: must be one of 1, true, yes, 0, false, no"):
             Settings(allow_anonymous=text)
 
+    @pytest.mark.parametrize(("text", "expected"), [("1", True), ("Yes", True), ("false", False), ("0", False)])
+    def test_special_domains_are_a_flag(self, text: str, expected: bool) -> None:
+        environment = {"MAILTRACK_ALLOW_SPECIAL_DOMAINS": text}
+        assert Settings.resolve({}, environment).allow_special_domains is expected
+
     @pytest.mark.parametrize("text", ["", "x", "-1", "nan", "inf", "86401", "1e9"])
     def test_a_window_is_up_to_a_day(self, text: str) -> None:
         with pytest.raises(InvalidSetting, match="window"):

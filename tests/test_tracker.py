@@ -1,13 +1,18 @@
 """The tracker, on a storage in memory and with a clock that stands still."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 
 from mailtrack import (
     ImageNotFound,
+    ImageTooLarge,
+    InvalidArgument,
     InvalidEmails,
     InvalidImage,
     InvalidName,
@@ -117,6 +122,38 @@ class TestImages:
         tracker.delete_pixel(pixel.id)
         assert tracker.get_picture(pixel.short_id) == TRANSPARENT_PNG
 
+    def test_it_is_taken_as_bytes_of_any_kind_or_as_a_path(self, tracker: Tracker, png: bytes, tmp_path: Path) -> None:
+        file = tmp_path / "logo of ours.png"
+        file.write_bytes(png)
+        images = [png, bytearray(png), memoryview(png), memoryview(b"--" + png)[2:], file, str(file)]
+        pixels = [tracker.create_pixel("Spring launch", image=image) for image in images]
+        assert len({tracker.get_picture(pixel).data for pixel in pixels}) == 1
+        assert {pixel.image for pixel in pixels} == {f"{pixel.id}.png" for pixel in pixels}
+
+    def test_a_file_that_can_not_be_read_is_named_and_leaves_nothing(self, tracker: Tracker, tmp_path: Path) -> None:
+        for image, error in ((tmp_path / "logo.png", FileNotFoundError), (tmp_path, IsADirectoryError)):
+            with pytest.raises(error, match=re.escape(str(image))):
+                tracker.create_pixel("Spring launch", image=image)
+        assert tracker.list_pixels().items == ()
+
+    def test_a_file_that_is_too_large_is_not_read_to_its_end(self, tracker: Tracker, tmp_path: Path) -> None:
+        file = tmp_path / "logo.png"
+        with file.open("wb") as endless:
+            endless.truncate(2**34)
+        with pytest.raises(ImageTooLarge):
+            tracker.create_pixel("Spring launch", image=file)
+
+    def test_an_empty_file_is_no_image(self, tracker: Tracker, tmp_path: Path) -> None:
+        file = tmp_path / "logo.png"
+        file.touch()
+        with pytest.raises(InvalidImage, match="empty"):
+            tracker.create_pixel("Spring launch", image=file)
+
+    @pytest.mark.parametrize("image", [io.BytesIO(b""), 7, ["logo.png"]], ids=lambda image: type(image).__name__)
+    def test_nothing_else_is_an_image(self, tracker: Tracker, image: Any) -> None:
+        with pytest.raises(InvalidArgument, match=r"^image must be bytes or the path of a file, not \w+$"):
+            tracker.create_pixel("Spring launch", image=image)
+
     def test_other_names_are_not_found(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
         other = tracker.create_pixel("Without")
@@ -222,6 +259,14 @@ class TestGenerateTokens:
 
     def test_no_addresses_are_no_recipients(self, tracker: Tracker) -> None:
         assert tracker.generate_tokens(tracker.create_pixel("Spring launch").id, []) == []
+
+    def test_special_domains_are_taken_where_they_are_allowed(self, memory: Storage) -> None:
+        tracker = Tracker(memory, allow_special_domains=True)
+        pixel = tracker.create_pixel("Spring launch")
+        given = ["ann@localhost", "bob@shop.test", "carl@example.org"]
+        assert [one.email for one in tracker.generate_tokens(pixel, given)] == given
+        with pytest.raises(InvalidEmails, match="1 of 2 addresses: index 1: 'dora'"):
+            tracker.generate_tokens(pixel, ["ann@localhost", "dora"])
 
 
 class TestRecipients:
@@ -448,4 +493,4 @@ class TestReprs:
         pixel = tracker.create_pixel("Spring launch")
         with pytest.raises(InvalidEmails) as caught:
             tracker.generate_tokens(pixel.id, ["<zebra>@example.org"])
-        assert "zebra" not in f"{caught.value} {caught.value!r} {caught.value.problems}"
+        assert "zebra" not in f"{caught.value!r} {caught.value.summary} {caught.value.problems}"

@@ -4,9 +4,11 @@ from mailtrack.errors import (
     EmailProblem,
     ImageNotFound,
     ImageTooLarge,
+    InvalidArgument,
     InvalidEmail,
     InvalidEmails,
     InvalidImage,
+    InvalidImport,
     InvalidInput,
     InvalidName,
     InvalidPaging,
@@ -24,6 +26,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.examiner import Rejudged
+from mailtrack.imports import ImportResult, RejectedRow
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     ApiKey,
@@ -71,9 +74,12 @@ __all__ = [
     "Image",
     "ImageNotFound",
     "ImageTooLarge",
+    "ImportResult",
+    "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
     "InvalidImage",
+    "InvalidImport",
     "InvalidInput",
     "InvalidName",
     "InvalidPaging",
@@ -93,6 +99,7 @@ __all__ = [
     "PixelNotFound",
     "Recipient",
     "RecipientNotFound",
+    "RejectedRow",
     "Rejudged",
     "Report",
     "Rule",

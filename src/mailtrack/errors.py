@@ -1,18 +1,46 @@
 """Every error that mailtrack raises on purpose.
 
 All derive from `MailtrackError` and from the builtin that people already catch (`ValueError`, `LookupError`).
-They carry their data as attributes. Messages never repeat what was given: it may be hostile or personal.
+They carry their data as attributes. Where many things are wrong at once, the message names the first few; an address is
+then shown as `shown` writes it. No other message repeats what was given, and answers over HTTP never do: it may be
+hostile or personal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import attrs
 
 _PROBLEMS_TOLD = 10  # in a message; a file may have a hundred thousand bad lines
+_SHOWN_CHARACTERS = 80  # of a bad value, in a message
+
+_P = TypeVar("_P")
+
+
+def shown(value: object) -> str:
+    """Return a bad value as a message shows it: text quoted, escaped and cut at 80 characters, else the type."""
+    if not isinstance(value, str):
+        return f"of type {type(value).__name__}"
+    return repr(value[:_SHOWN_CHARACTERS]) + ("..." if len(value) > _SHOWN_CHARACTERS else "")
+
+
+def _list_first(problems: Sequence[_P], describe: Callable[[_P], str]) -> str:
+    """Describe the first few problems, and say how many more there are."""
+    listed = [describe(problem) for problem in problems[:_PROBLEMS_TOLD]]
+    if len(problems) > len(listed):
+        listed.append(f"and {len(problems) - len(listed):,} more")
+    return "; ".join(listed)
 
 
 class MailtrackError(Exception):
-    """Base of every error that mailtrack raises on purpose."""
+    """Base of every error that mailtrack raises on purpose. Errors can be pickled, as process pools do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args), self.__dict__  # most are not made from their message
+
+
+def _rebuild(kind: type[MailtrackError], args: tuple[Any, ...]) -> MailtrackError:
+    return kind.__new__(kind, *args)
 
 
 class NotFound(MailtrackError, LookupError):
@@ -51,6 +79,20 @@ class InvalidInput(MailtrackError, ValueError):
     """Something given is not acceptable; nothing was changed."""
 
 
+class InvalidArgument(InvalidInput):
+    """A method was called with an argument that it can't use: of a wrong type, or none of the values to choose from.
+
+    Attributes:
+        name: the argument.
+        reason: what it must be.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}")
+        self.name = name
+        self.reason = reason
+
+
 class InvalidName(InvalidInput):
     """The name of a pixel or a key is missing, too long, or holds control characters."""
 
@@ -69,10 +111,17 @@ class InvalidEmail(InvalidInput):
 
 @attrs.frozen
 class EmailProblem:
-    """Which of several addresses is not valid (counted from 0), and why."""
+    """Which of several addresses is not valid, and why.
+
+    Attributes:
+        index: its place among those given, counted from 0.
+        reason: what is wrong with it, without repeating it.
+        value: what was given in that place.
+    """
 
     index: int
     reason: str
+    value: object = attrs.field(default="", repr=False, eq=False)
 
 
 class InvalidEmails(InvalidInput):
@@ -80,11 +129,22 @@ class InvalidEmails(InvalidInput):
 
     Attributes:
         problems: one for each bad address, in the order given.
+        total: how many addresses were given, `None` where that is not known.
+
+    `str()` names the first ten with their values and reasons; `repr()` and `summary` repeat nothing that was given.
     """
 
-    def __init__(self, problems: Sequence[EmailProblem]) -> None:
-        super().__init__("Invalid email format")
+    summary = "Invalid email format"
+
+    def __init__(self, problems: Sequence[EmailProblem], total: int | None = None) -> None:
+        super().__init__(self.summary)
         self.problems = tuple(problems)
+        self.total = total
+
+    def __str__(self) -> str:
+        number = f"{len(self.problems):,}" if self.total is None else f"{len(self.problems):,} of {self.total:,}"
+        first = _list_first(self.problems, lambda one: f"index {one.index}: {shown(one.value)} ({one.reason})")
+        return f"{self.summary}: {number} addresses: {first}"
 
 
 class InvalidImage(InvalidInput):
@@ -108,6 +168,10 @@ class ImageTooLarge(InvalidImage):
     def __init__(self, limit: int) -> None:
         super().__init__(f"The image must be at most {limit:,} bytes.")
         self.limit = limit
+
+
+class InvalidImport(InvalidInput):
+    """A list or table of recipients can't be read at all: it is no text, or has no such column."""
 
 
 class InvalidPaging(InvalidInput):
@@ -151,10 +215,7 @@ class InvalidRules(InvalidInput):
     """
 
     def __init__(self, problems: Sequence[RuleProblem]) -> None:
-        told = [f"{problem.place}: {problem.reason}" for problem in problems[:_PROBLEMS_TOLD]]
-        if len(problems) > len(told):
-            told.append(f"and {len(problems) - len(told):,} more")
-        super().__init__("; ".join(told))
+        super().__init__(_list_first(problems, lambda one: f"{one.place}: {one.reason}"))
         self.problems = tuple(problems)
 
 

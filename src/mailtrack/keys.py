@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from mailtrack.arguments import check_type, to_id
 from mailtrack.errors import KeyNotFound
 from mailtrack.model import ApiKey
 from mailtrack.names import clean_name
@@ -53,6 +54,7 @@ def from_text(key: str, *, at: datetime) -> ApiKey:
 
 def find_key(text: str, keys: Iterable[ApiKey]) -> ApiKey | None:
     """Return the one of some keys that a text is, `None` where it is none. All are compared, each in constant time."""
+    check_type(text, str, "text")
     from hmac import compare_digest  # only here: it is slow to load
 
     if not text.isascii():
@@ -103,15 +105,16 @@ class Keyring:
         """Return the keys, in the order of their creation."""
         return self._storage.list_keys()
 
-    def revoke(self, key_id: str) -> ApiKey:
+    def revoke(self, key_id: ApiKey | str) -> ApiKey:
         """Let a key open nothing any more, within two seconds in every process, and return it as it was.
 
         Raises:
             KeyNotFound: there is none with this id.
         """
-        if not is_key_id(key_id):
+        wanted = to_id(key_id, ApiKey, "key_id")
+        if not is_key_id(wanted):
             raise KeyNotFound
-        key = self._storage.delete_key(key_id)
+        key = self._storage.delete_key(wanted)
         self._forget()
         return key
 

@@ -18,8 +18,10 @@ def clean_name(name: str, what: str) -> str:
         what: what it names, for the message.
 
     Raises:
-        InvalidName: it is longer than 256 characters, or has control characters.
+        InvalidName: it is no text, longer than 256 characters, or has control characters.
     """
+    if not isinstance(name, str):
+        raise InvalidName(f"{what} must be text.")
     name = name.strip()
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidName(f"{what} must be at most {MAX_NAME_LENGTH} characters.")

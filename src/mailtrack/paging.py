@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from mailtrack.arguments import to_whole
 from mailtrack.errors import InvalidPaging
 from mailtrack.model import Page, T
 
@@ -33,8 +34,20 @@ def check_limit(limit: int) -> int:
     """Return a limit that a list can have.
 
     Raises:
-        InvalidPaging: it is out of range.
+        InvalidPaging: it is out of range, or no whole number.
     """
-    if not 1 <= limit <= MAX_LIMIT:
+    number = to_whole(limit, 1, MAX_LIMIT)
+    if number is None:
         raise InvalidPaging(f"limit must be between 1 and {MAX_LIMIT:,}.")
-    return limit
+    return number
+
+
+def check_cursor(cursor: str | None) -> str | None:
+    """Return a cursor, of which only the storage knows whether it can be used.
+
+    Raises:
+        InvalidPaging: it is no text.
+    """
+    if not isinstance(cursor, str | None):
+        raise InvalidPaging("The cursor is not valid.")
+    return cursor

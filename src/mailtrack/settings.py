@@ -106,6 +106,7 @@ class Settings:
         counted: which kinds of verdict count as people, with commas between.
         allow_anonymous: whether the server may listen on an address that others reach though no key is stored.
         trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
+        allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and the like.
         rate_limit_storage: where requests for tokens are counted, as `create_app` takes it.
     """
 
@@ -123,6 +124,7 @@ class Settings:
     counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
     allow_anonymous: bool = _flag()
     trusted_proxies: int = _number(0, 0, 10)
+    allow_special_domains: bool = _flag()
     rate_limit_storage: str | None = None
 
     @property

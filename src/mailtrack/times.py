@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from time import time_ns
 
-from mailtrack.errors import InvalidTimeZone
+from mailtrack.errors import InvalidArgument, InvalidTimeZone
 
 Clock = Callable[[], datetime]
 """Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
@@ -24,30 +24,41 @@ def now_in_milliseconds() -> int:
     return time_ns() // 1_000_000
 
 
-def find_zone(name: str) -> tzinfo:
-    """Return a time zone by its name, such as `Europe/Berlin`.
+def find_zone(zone: str | tzinfo) -> tzinfo:
+    """Return a time zone by its name, such as `Europe/Berlin`, or as it is.
 
     Raises:
         InvalidTimeZone: no such zone is known.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: most programs do without
 
+    if isinstance(zone, tzinfo):
+        return zone
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the name may be a path, or a folder
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:  # the name may be a path, or a folder
         raise InvalidTimeZone from error
 
 
-def to_utc(value: datetime) -> datetime:
-    """Convert an aware time to UTC and cut it to whole milliseconds, which all storages keep exactly.
+def to_utc(value: datetime, name: str = "a time") -> datetime:
+    """Convert an aware time of any zone to UTC and cut it to whole milliseconds, which all storages keep exactly.
+
+    Args:
+        value: the time.
+        name: what it is, for the message.
 
     Raises:
-        ValueError: for a naive time.
+        InvalidArgument: it is no `datetime`, is naive, or is before the year 1 or after 9999 in UTC.
     """
-    if value.tzinfo is None:
-        raise ValueError("a time needs a time zone")
+    if not isinstance(value, datetime):
+        raise InvalidArgument(name, f"must be a datetime, not {type(value).__name__}")
     if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
+        if value.utcoffset() is None:
+            raise InvalidArgument(name, "needs a time zone, as in datetime.now(UTC)")
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise InvalidArgument(name, "must be from year 1 to 9999 in UTC") from None
     excess = value.microsecond % 1000
     return value.replace(microsecond=value.microsecond - excess) if excess else value
 

@@ -1,13 +1,19 @@
 """`Tracker`: the one object that a program works with."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, tzinfo
+from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from mailtrack import tokens
-from mailtrack.addresses import canonical_all
+from mailtrack.addresses import canonical, canonical_all
+from mailtrack.arguments import check_flag, check_type, read_bytes, to_choice, to_id, to_items, to_whole
 from mailtrack.errors import (
     ImageNotFound,
+    InvalidArgument,
     InvalidName,
     InvalidPaging,
     InvalidSetting,
@@ -16,7 +22,8 @@ from mailtrack.errors import (
     ShortIdTaken,
 )
 from mailtrack.examiner import Examiner, Rejudged, rejudge
-from mailtrack.images import EXTENSIONS, TRANSPARENT_PNG, check_upload
+from mailtrack.images import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
+from mailtrack.imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
 from mailtrack.keys import Keyring
 from mailtrack.model import (
     DayCount,
@@ -30,8 +37,9 @@ from mailtrack.model import (
     VerdictKind,
 )
 from mailtrack.names import clean_name, may_be_in_name
-from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_limit, pages, walk
+from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, pages, walk
 from mailtrack.pictures import Pictures
+from mailtrack.recipients import add_recipients
 from mailtrack.recorder import Recorder
 from mailtrack.report import DEFAULT_TOP, Report, make_report
 from mailtrack.spool import Spool
@@ -47,7 +55,8 @@ class Tracker:
     """Creates pixels and tokens, records opens, and tells about them.
 
     Thread-safe as far as its storage is, which all bundled ones are. It does not own the storage: whoever opened that
-    closes it. Pixels are named by their UUID or their short id, in either case.
+    closes it. Where a method takes a pixel, it takes the `Pixel` or its UUID or short id, in either case; where it
+    takes a recipient, the `Recipient` or its id.
 
     Args:
         storage: where everything lives.
@@ -56,9 +65,12 @@ class Tracker:
         judge: tells whose opens are people's; by the rules that come with mailtrack, if not given.
         patterns: tells bursts and repeats among hits; of its own, by the usual measures, if not given.
         clock: tells the time.
+        allow_special_domains: whether recipients may have addresses that no mail reaches from outside, as in `.test`,
+            `.local`, `.invalid` and `localhost`: for test suites and intranets.
 
     Raises:
         InvalidSetting: `base_url` is not an absolute http or https URL.
+        InvalidArgument: another argument is of a wrong type, such as a URL where an open storage is needed.
     """
 
     def __init__(
@@ -70,7 +82,13 @@ class Tracker:
         judge: Judge | None = None,
         patterns: Patterns | None = None,
         clock: Clock = now,
+        allow_special_domains: bool = False,
     ) -> None:
+        if not hasattr(storage, "get_pixel"):
+            raise InvalidArgument("storage", "must be an open storage, as open_storage(url) returns it")
+        for value, kind, name in ((spool, Spool, "spool"), (judge, Judge, "judge"), (patterns, Patterns, "patterns")):
+            if value is not None:
+                check_type(value, kind, name)
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
         self._examiner = Examiner(judge, patterns)
@@ -78,6 +96,7 @@ class Tracker:
         self._pictures = Pictures(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._clock = clock
+        self._allow_special_domains = allow_special_domains
 
     def __repr__(self) -> str:
         return f"<Tracker {self._storage!r}>"
@@ -91,6 +110,11 @@ class Tracker:
     def keys(self) -> Keyring:
         """The API keys that the storage holds: to create, list, revoke and find them."""
         return self._keys
+
+    @property
+    def allow_special_domains(self) -> bool:
+        """Whether recipients may have addresses that no mail reaches from outside."""
+        return self._allow_special_domains
 
     @property
     def database_file(self) -> Path | None:
@@ -141,22 +165,26 @@ class Tracker:
         """
         return self._recorder.stop(timeout)
 
-    def create_pixel(self, name: str, *, image: bytes | None = None) -> Pixel:
+    def create_pixel(
+        self, name: str, *, image: bytes | bytearray | memoryview | str | PathLike[str] | None = None
+    ) -> Pixel:
         """Create a pixel.
 
         Args:
             name: 1 to 256 characters, not all blank; blanks around it are cut off.
-            image: a JPG, PNG, GIF or WebP file of at most 5 MB to show instead of the transparent pixel.
+            image: a JPG, PNG, GIF or WebP file of at most 5 MB to show instead of the transparent pixel: its bytes, or
+                its path.
 
         Raises:
             InvalidName: the name is blank, too long, or has control characters.
             InvalidImage: the image can't be taken; see `mailtrack.images.check_upload`.
+            OSError: the file can't be read: `FileNotFoundError`, `IsADirectoryError` and so on, with its path.
             StorageError: it can't be stored.
         """
         name = clean_name(name, "Pixel name")
         if not name:
             raise InvalidName("Pixel name is required.")
-        picture = None if image is None else check_upload(image)
+        picture = None if image is None else check_upload(read_bytes(image, "image", most=MAX_BYTES + 1))
         for _ in range(_ID_ATTEMPTS):
             pixel_id = tokens.new_pixel_id()
             file_name = None if picture is None else f"{pixel_id}.{EXTENSIONS[picture.media_type]}"
@@ -168,13 +196,13 @@ class Tracker:
             return pixel
         raise ShortIdTaken
 
-    def get_pixel(self, pixel: str) -> Pixel:
+    def get_pixel(self, pixel: Pixel | str) -> Pixel:
         """Return a pixel with its counts as of now.
 
         Raises:
             PixelNotFound: there is none.
         """
-        key = tokens.parse_pixel_key(pixel)
+        key = tokens.parse_pixel_key(to_id(pixel, Pixel, "pixel"))
         if key is None:
             raise PixelNotFound
         return self._storage.get_pixel(key)
@@ -193,16 +221,18 @@ class Tracker:
         Raises:
             InvalidPaging: the limit is out of range, or the cursor is not one.
         """
-        limit = check_limit(limit)
-        if search is not None and not may_be_in_name(search):
-            return Page(items=())
+        limit, cursor = check_limit(limit), check_cursor(cursor)
+        if search is not None:
+            check_type(search, str, "search")
+            if not may_be_in_name(search):
+                return Page(items=())
         return self._storage.list_pixels(limit=limit, cursor=cursor, search=search)
 
     def iter_pixels(self) -> Iterator[Pixel]:
         """Iterate over all pixels, the newest first, in bounded memory."""
         return walk(lambda cursor: self._storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
 
-    def delete_pixel(self, pixel: str) -> Pixel:
+    def delete_pixel(self, pixel: Pixel | str) -> Pixel:
         """Delete a pixel with its opens, recipients, tokens and image, and return it as it was.
 
         Raises:
@@ -214,12 +244,15 @@ class Tracker:
             self._pictures.forget(key)
         return found
 
-    def get_image(self, name: str) -> Image:
-        """Return a pixel's own image by its file name, as `Pixel.image` tells it.
+    def get_image(self, name: str | None) -> Image:
+        """Return a pixel's own image by its file name, as in `Pixel.image`.
 
         Raises:
             ImageNotFound: there is none.
         """
+        if name is None:
+            raise ImageNotFound
+        check_type(name, str, "name")
         pixel_id = tokens.parse_pixel_key(name.partition(".")[0])
         if pixel_id is None or len(pixel_id) == tokens.SHORT_ID_LENGTH:  # files are named after the whole id
             raise ImageNotFound
@@ -228,15 +261,15 @@ class Tracker:
             raise ImageNotFound
         return image
 
-    def get_picture(self, pixel: str) -> Image:
+    def get_picture(self, pixel: Pixel | str) -> Image:
         """Return what a pixel shows: its own image, or the transparent one, also where there is no such pixel.
 
         It is kept in memory for a second, and shown on while the storage fails.
         """
-        key = tokens.parse_pixel_key(pixel)
+        key = tokens.parse_pixel_key(to_id(pixel, Pixel, "pixel"))
         return TRANSPARENT_PNG if key is None else self._pictures.get(key)
 
-    def generate_tokens(self, pixel: str, emails: Iterable[str]) -> list[Recipient]:
+    def generate_tokens(self, pixel: Pixel | str, emails: Iterable[str]) -> list[Recipient]:
         """Return one recipient, with a token, for each distinct address, in the order of first appearance.
 
         All or nothing. An address that the pixel has already keeps its token, so doing it again is harmless.
@@ -247,24 +280,53 @@ class Tracker:
 
         Raises:
             PixelNotFound: there is no such pixel.
-            InvalidEmails: some addresses are not valid; it tells which and why.
+            InvalidEmails: some addresses are not valid; `problems` has which and why.
+            InvalidArgument: `emails` is one text instead of several.
         """
         found = self.get_pixel(pixel)
-        addresses = canonical_all(emails)
-        created_at = self._clock()
-        recipients = [
-            Recipient(id=recipient_id, pixel_id=found.id, email=email, token=token, created_at=created_at)
-            for email, recipient_id, token in zip(
-                addresses,
-                tokens.new_recipient_ids(found.short_id, len(addresses)),
-                tokens.new_tokens(len(addresses)),
-                strict=True,
-            )
-        ]
-        return self._storage.add_recipients(found.id, recipients)
+        addresses = canonical_all(to_items(emails, "emails"), allow_special_domains=self._allow_special_domains)
+        return add_recipients(self._storage, found, addresses, self._clock())[0]
+
+    def import_recipients(
+        self,
+        pixel: Pixel | str,
+        rows: Rows,
+        *,
+        on_invalid: Literal["raise", "skip"] = "raise",
+        email: str | None = None,
+        progress: Progress = lambda *_: None,
+    ) -> ImportResult:
+        """Take recipients from a list, a table or a file, as spreadsheets, mail programs and databases give them.
+
+        Which forms are taken, and how the column of the addresses is found, is described in `docs/importing.md`.
+
+        Args:
+            pixel: the pixel.
+            rows: a file, its bytes or its text (a list or a CSV table, in any encoding, also from a pipe), which is
+                read whole; or several texts with one address each; or several mappings, as `csv.DictReader` makes them.
+            on_invalid: "raise" to take all rows or none; "skip" to take what is valid, in steps of 10,000 that are each
+                stored whole.
+            email: the column of the addresses, by its heading, or by its number from 1 in a table.
+            progress: called after each step with the numbers added, present and rejected so far.
+
+        Raises:
+            PixelNotFound: there is no such pixel.
+            InvalidEmails: with "raise": something can't be taken; `problems` has what and why, by row or line.
+            InvalidImport: the file is no text, or has no such column.
+            InvalidArgument: `rows` or `on_invalid` is nothing that can be used.
+        """
+        skips = to_choice(on_invalid, OnInvalid, "on_invalid") is OnInvalid.SKIP
+        found = self.get_pixel(pixel)
+        canonical_here = partial(canonical, allow_special_domains=self._allow_special_domains)
+        source = parse(rows, canonical_here, email=email)
+
+        def add(addresses: Sequence[str]) -> tuple[list[Recipient], int]:
+            return add_recipients(self._storage, found, addresses, self._clock())
+
+        return import_valid(source, add, progress) if skips else import_all(source, add)
 
     def list_recipients(
-        self, pixel: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None
+        self, pixel: Pixel | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None
     ) -> Page[Recipient]:
         """Return up to `limit` (1 to 1,000) recipients of a pixel, in the order of their creation.
 
@@ -278,10 +340,11 @@ class Tracker:
             PixelNotFound: there is no such pixel.
             InvalidPaging: the limit is out of range, or the cursor is not one.
         """
-        limit = check_limit(limit)
+        limit, cursor = check_limit(limit), check_cursor(cursor)
+        check_flag(opened, "opened")
         return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, opened=opened)
 
-    def iter_recipients(self, pixel: str, *, opened: bool | None = None) -> Iterator[Recipient]:
+    def iter_recipients(self, pixel: Pixel | str, *, opened: bool | None = None) -> Iterator[Recipient]:
         """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
 
         With `opened`, over those only that have opened, or have not: with, or without, an open that counts.
@@ -292,55 +355,73 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
+        check_flag(opened, "opened")
         found = self.get_pixel(pixel)
         return walk(
             lambda cursor: self._storage.list_recipients(found.id, limit=MAX_LIMIT, cursor=cursor, opened=opened)
         )
 
-    def get_recipients(self, recipient_ids: Iterable[str | None]) -> dict[str, Recipient]:
-        """Return the recipients with these ids, by id; what does not exist (any more) is left out."""
-        wanted = {
-            recipient_id for recipient_id in recipient_ids if recipient_id and tokens.is_recipient_id(recipient_id)
-        }
+    def get_recipients(self, recipient_ids: Iterable[Recipient | str | None]) -> dict[str, Recipient]:
+        """Return these recipients as of now, by id; what does not exist (any more) is left out, and so is `None`.
+
+        Raises:
+            InvalidArgument: `recipient_ids` is one text instead of several.
+        """
+        given = (one for one in to_items(recipient_ids, "recipient_ids") if one is not None)
+        wanted = set(filter(tokens.is_recipient_id, (to_id(one, Recipient, "recipient") for one in given)))
         return self._storage.get_recipients(wanted) if wanted else {}
 
-    def get_recipient(self, recipient_id: str) -> Recipient:
+    def get_recipient(self, recipient_id: Recipient | str) -> Recipient:
         """Return a recipient with its opens as of now.
 
         Raises:
             RecipientNotFound: there is none.
         """
-        found = self.get_recipients([recipient_id]).get(recipient_id)
+        key = to_id(recipient_id, Recipient, "recipient")
+        found = self.get_recipients([key]).get(key)
         if found is None:
             raise RecipientNotFound
         return found
 
-    def delete_recipient(self, recipient_id: str) -> Recipient:
+    def delete_recipient(self, recipient_id: Recipient | str) -> Recipient:
         """Delete a recipient, and return it as it was. Its opens stay, without the address.
 
         Raises:
             RecipientNotFound: there is none.
         """
-        if not tokens.is_recipient_id(recipient_id):
+        key = to_id(recipient_id, Recipient, "recipient")
+        if not tokens.is_recipient_id(key):
             raise RecipientNotFound
-        return self._storage.delete_recipient(recipient_id)
+        return self._storage.delete_recipient(key)
 
-    def tracking_url(self, pixel: Pixel, recipient: Recipient | None = None) -> str:
+    def tracking_url(self, pixel: Pixel | str, recipient: Recipient | str | None = None) -> str:
         """Return the URL to put into a mail: with a recipient's token, or the bare pixel.
+
+        A `Pixel` and a `Recipient` are taken as they are; an id is looked up in the storage.
 
         Raises:
             InvalidSetting: this tracker was made without `base_url`.
+            PixelNotFound: there is no such pixel.
+            RecipientNotFound: there is no such recipient.
+            InvalidArgument: the recipient is one of another pixel.
         """
-        return self.require_urls().tracking(pixel, recipient)
+        urls = self.require_urls()
+        owner = pixel if isinstance(pixel, Pixel) else self.get_pixel(pixel)
+        if recipient is None:
+            return urls.tracking(owner)
+        found = recipient if isinstance(recipient, Recipient) else self.get_recipient(recipient)
+        if found.pixel_id != owner.id:
+            raise InvalidArgument("recipient", "must be one of this pixel; it is one of another")
+        return urls.tracking(owner, found)
 
     def record(
         self,
-        pixel: str,
+        pixel: Pixel | str,
         *,
         token: str | None = None,
         ip: str | None = None,
-        user_agent: str = "",
-        referer: str = "",
+        user_agent: str | None = "",
+        referer: str | None = "",
         signs: Collection[str] = (),
     ) -> None:
         """Record a request for a pixel's image, arrived now. One for a pixel that does not exist is passed over.
@@ -352,38 +433,38 @@ class Tracker:
         Raises:
             StorageError: it can't be stored, or the spool is full.
         """
-        self._recorder.record(pixel, token, ip, user_agent, referer, signs)
+        self._recorder.record(to_id(pixel, Pixel, "pixel"), token, ip, user_agent or "", referer or "", signs)
 
     def new_hit(
         self,
-        pixel: str,
+        pixel: Pixel | str,
         *,
         token: str | None = None,
         ip: str | None = None,
-        user_agent: str = "",
-        referer: str = "",
+        user_agent: str | None = "",
+        referer: str | None = "",
         signs: Collection[str] = (),
     ) -> Hit | None:
         """Return the hit that `record` would record, for `store`; `None` where `pixel` can't be the id of one."""
-        return self._recorder.new_hit(pixel, token, ip, user_agent, referer, signs)
+        return self._recorder.new_hit(to_id(pixel, Pixel, "pixel"), token, ip, user_agent or "", referer or "", signs)
 
-    def store(self, hits: Sequence[Hit]) -> int:
+    def store(self, hits: Iterable[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.
 
         Raises:
             StorageError: they can't be stored; none was.
         """
-        return self._recorder.store(hits)
+        return self._recorder.store(list(hits))
 
     def list_opens(
         self,
-        pixel: str,
+        pixel: Pixel | str,
         *,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
         skip: int = 0,
-        kind: VerdictKind | None = None,
-        recipient_id: str | None = None,
+        kind: VerdictKind | str | None = None,
+        recipient_id: Recipient | str | None = None,
     ) -> Page[Open]:
         """Return up to `limit` (1 to 1,000) opens of a pixel, the newest first.
 
@@ -392,24 +473,28 @@ class Tracker:
             limit: how many at most.
             cursor: `Page.next` of the page before.
             skip: how many to pass over from there, whatever they are; costs the same however many.
-            kind: only those with a verdict of this kind.
+            kind: only those with a verdict of this kind, given as such or as its text, as in `"human"`.
             recipient_id: only those of this recipient, who may be deleted.
 
         Raises:
             PixelNotFound: there is no such pixel.
             InvalidPaging: the limit or `skip` is out of range, or the cursor is not one.
+            InvalidArgument: there is no such kind of verdict.
         """
-        limit = check_limit(limit)
-        if not 0 <= skip < 2**63:
+        limit, cursor = check_limit(limit), check_cursor(cursor)
+        whole_skip = to_whole(skip, 0, 2**63 - 1)
+        if whole_skip is None:
             raise InvalidPaging("The number to skip is out of range.")
+        chosen = None if kind is None else to_choice(kind, VerdictKind, "kind")
+        key = None if recipient_id is None else to_id(recipient_id, Recipient, "recipient_id")
         found = self.get_pixel(pixel)
-        if recipient_id is not None and not tokens.is_recipient_id(recipient_id):
+        if key is not None and not tokens.is_recipient_id(key):
             return Page(items=())
         return self._storage.list_opens(
-            found.id, limit=limit, cursor=cursor, skip=skip, kind=kind, recipient_id=recipient_id
+            found.id, limit=limit, cursor=cursor, skip=whole_skip, kind=chosen, recipient_id=key
         )
 
-    def iter_opens(self, pixel: str) -> Iterator[Open]:
+    def iter_opens(self, pixel: Pixel | str) -> Iterator[Open]:
         """Iterate over all opens of a pixel, the newest first, in bounded memory; as `iter_recipients` does.
 
         Raises:
@@ -420,7 +505,7 @@ class Tracker:
     def _opens_pages(self, pixel_id: str) -> Callable[[str | None], Page[Open]]:
         return lambda cursor: self._storage.list_opens(pixel_id, limit=MAX_LIMIT, cursor=cursor)
 
-    def iter_opens_with_recipients(self, pixel: str) -> Iterator[tuple[tuple[Open, ...], dict[str, Recipient]]]:
+    def iter_opens_with_recipients(self, pixel: Pixel | str) -> Iterator[tuple[tuple[Open, ...], dict[str, Recipient]]]:
         """Iterate over all opens of a pixel as `iter_opens` does, by the thousand, with their recipients by id.
 
         Raises:
@@ -429,13 +514,13 @@ class Tracker:
         found = pages(self._opens_pages(self.get_pixel(pixel).id))
         return ((page.items, self.get_recipients(one.recipient_id for one in page.items)) for page in found)
 
-    def report(self, pixel: str, *, time_zone: str = "UTC", top: int = DEFAULT_TOP) -> Report:
+    def report(self, pixel: Pixel | str, *, time_zone: str | tzinfo = "UTC", top: int = DEFAULT_TOP) -> Report:
         """Return a pixel's figures, which cost the same however many opens it has.
 
         Args:
             pixel: the pixel.
-            time_zone: in which hours and days begin, as in `Europe/Berlin`.
-            top: how many recipients, and names in each breakdown, to tell at most, 1 to 100.
+            time_zone: in which hours and days begin: its name, as in `Europe/Berlin`, or a `tzinfo`.
+            top: the most recipients, and the most names in each breakdown, 1 to 100.
 
         Raises:
             PixelNotFound: there is no such pixel.
@@ -443,18 +528,28 @@ class Tracker:
             InvalidPaging: `top` is out of range.
         """
         zone = find_zone(time_zone)
-        if not 1 <= top <= MAX_TOP:
+        most = to_whole(top, 1, MAX_TOP)
+        if most is None:
             raise InvalidPaging(f"top must be between 1 and {MAX_TOP}.")
-        return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=top), zone=zone)
+        return make_report(self._storage.get_figures(self.get_pixel(pixel).id, top=most), zone=zone)
 
-    def count_by_day(self, pixels: Iterable[Pixel], *, since: datetime) -> dict[str, list[DayCount]]:
+    def count_by_day(self, pixels: Iterable[Pixel | str], *, since: datetime) -> dict[str, list[DayCount]]:
         """Return how many opens pixels had, by their ids, in each day of UTC that had any, in order.
 
         Args:
-            pixels: the pixels; those without any opens are left out.
-            since: an aware time; the day in which it lies is the first.
+            pixels: the pixels; those without any opens, and those that do not exist, are left out.
+            since: an aware time, in any zone; the day of UTC in which it lies is the first.
+
+        Raises:
+            InvalidArgument: `pixels` is one text or pixel instead of several, or `since` has no time zone.
         """
-        return self._storage.count_by_day([pixel.id for pixel in pixels], since=start_of_day(to_utc(since)))
+        pixel_ids = list(self._existing_ids(to_items(pixels, "pixels")))
+        return self._storage.count_by_day(pixel_ids, since=start_of_day(to_utc(since, "since")))
+
+    def _existing_ids(self, pixels: Iterable[Pixel | str]) -> Iterator[str]:
+        for pixel in pixels:
+            with suppress(PixelNotFound):
+                yield pixel.id if isinstance(pixel, Pixel) else self.get_pixel(pixel).id
 
     def explain(self, verdict: Verdict) -> str:
         """Tell in a sentence why a verdict is what it is, by the rules of this tracker's judge.
@@ -463,7 +558,7 @@ class Tracker:
         """
         return self._examiner.explain(verdict)
 
-    def rejudge(self, pixel: str) -> Iterator[Rejudged]:
+    def rejudge(self, pixel: Pixel | str) -> Iterator[Rejudged]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
 
         Yields after each 1,000 opens, with how many were looked at and how many have another verdict now. Opens that

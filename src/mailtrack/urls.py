@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from mailtrack.arguments import check_type
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import Pixel, Recipient
 
@@ -14,6 +15,8 @@ def check_base_url(value: str) -> str:
     Raises:
         InvalidSetting: it is not an absolute http or https URL, or holds a query, a fragment, a user or blanks.
     """
+    if not isinstance(value, str):
+        raise InvalidSetting("base_url", "must be text")
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
@@ -38,10 +41,17 @@ class Urls:
     base: str = attrs.field(converter=check_base_url)
 
     def tracking(self, pixel: Pixel, recipient: Recipient | None = None) -> str:
-        """Return the URL of a pixel's image, with a recipient's token or bare."""
+        """Return the URL of a pixel's image, with a recipient's token or bare.
+
+        Ids are not enough here: `Tracker.tracking_url` looks them up.
+        """
+        check_type(pixel, Pixel, "pixel")
+        if recipient is not None:
+            check_type(recipient, Recipient, "recipient")
         url = f"{self.base}/tracker/{pixel.short_id}.png"
         return url if recipient is None else f"{url}?token={recipient.token}"
 
     def logs(self, pixel: Pixel) -> str:
         """Return the URL of the page that shows a pixel's opens."""
+        check_type(pixel, Pixel, "pixel")
         return f"{self.base}/logs/{pixel.short_id}"

@@ -49,7 +49,7 @@ def decode(data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
-def parse(text: str) -> AddressList:
+def parse(text: str, *, allow_special_domains: bool = False) -> AddressList:
     """Find the addresses in a list or CSV file.
 
     Where the first line names a column of addresses, they are taken from there; else every cell with an `@` is one.
@@ -66,7 +66,7 @@ def parse(text: str) -> AddressList:
             rejected.append(Rejected(number, _shown(cells), "There is no address in it."))
         for cell in filter(None, given):
             try:
-                found[canonical(_address(cell))] = None
+                found[canonical(_address(cell), allow_special_domains=allow_special_domains)] = None
             except InvalidEmail as error:
                 rejected.append(Rejected(number, _shown([cell]), error.reason))
     return AddressList(tuple(found), tuple(rejected))

@@ -9,8 +9,10 @@ from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from mailtrack.arguments import to_whole
 from mailtrack.errors import (
     ImageTooLarge,
+    InvalidArgument,
     InvalidEmails,
     InvalidInput,
     InvalidSetting,
@@ -110,12 +112,17 @@ def create_app(
 
     Raises:
         InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
-            can't be used; `max_slow` is below 1.
+            can't be used; `max_slow` is below 1, or `trusted_proxies` below 0.
+        InvalidArgument: `tracker` is no tracker.
     """
-    if isinstance(hosts, str):
+    if not hasattr(tracker, "database_file"):
+        raise InvalidArgument("tracker", "must be a Tracker")
+    if isinstance(hosts, str | bytes):
         raise InvalidSetting("hosts", "must be several names, as in [name]")
-    if max_slow < 1:
+    if to_whole(max_slow, 1, 1_000_000) is None:
         raise InvalidSetting("max_slow", "must be at least 1")
+    if to_whole(trusted_proxies or 0, 0, 1_000_000) is None:
+        raise InvalidSetting("trusted_proxies", "must be a whole number of at least 0")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
     if stored_keys:
         verifiers.append(tracker.keys.find)
@@ -203,6 +210,8 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
             return 413, str(error), []
         case UnsupportedImage():
             return 415, str(error), []
+        case InvalidEmails():
+            return 400, error.summary, []  # nothing that was given is repeated
         case InvalidInput():
             return 400, str(error), []
         case StorageUnavailable():

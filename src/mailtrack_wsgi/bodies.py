@@ -60,7 +60,7 @@ class RecipientsForm:
 
 
 def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
-    """Return the JSON object that a request carries.
+    """Return the JSON object that a request carries, with or without a byte order mark.
 
     Raises:
         HTTPException: 400, 411, 413 or 415, as the body deserves.
@@ -70,7 +70,7 @@ def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
         raise UnsupportedMediaType("The body must be application/json in UTF-8.")
     data = _WholeBody(environ, MAX_JSON_BYTES).read()
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.") from None
     if not isinstance(value, dict):

@@ -113,7 +113,13 @@ def _load(settings: Settings, keys: bool) -> Application:
     """Make the application of one worker, in its own process."""
     heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
-    tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
+    tracker = Tracker(
+        storage,
+        base_url=settings.base_url,
+        spool=settings.make_spool(),
+        judge=settings.make_judge(),
+        allow_special_domains=settings.allow_special_domains,
+    )
     tracker.start()
     return create_app(
         tracker,

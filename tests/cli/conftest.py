@@ -1,6 +1,7 @@
 """What the tests of the command line share: a folder of their own to work in, and no settings from outside."""
 
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -31,8 +32,9 @@ def run():
 
 
 @pytest.fixture
-def tracker():
+def tracker(new_database):
     """What the tests look at, and prepare, behind the command line's back: the default database."""
+    new_database(Path("mailtrack.db"))
     with open_storage("sqlite:///mailtrack.db") as storage:
         yield Tracker(storage, base_url="http://127.0.0.1:8000")
 

@@ -78,6 +78,21 @@ def test_add_takes_more_than_a_batch(add, emails):
     assert result.stderr.endswith("25,000 addresses taken; the pixel has 25,000 recipients.\n")
 
 
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["--allow-special-domains"], {}), ([], {"MAILTRACK_ALLOW_SPECIAL_DOMAINS": "yes"})],
+)
+def test_add_takes_special_domains_where_they_are_allowed(run, pixel, emails, options, environment):
+    arguments = ("recipients", "add", *options, pixel.short_id)
+    run(*arguments, stdin="ann@localhost\nbob@shop.test\n", environment=environment)
+    assert emails() == ["ann@localhost", "bob@shop.test"]
+
+
+def test_add_takes_no_special_domains_by_default(run, pixel, emails):
+    run("recipients", "add", pixel.short_id, stdin="ann@localhost\n", exits=1)
+    assert emails() == []
+
+
 def test_add_again_changes_nothing(add, tracker, pixel):
     add("a@example.org\n")
     before = list(tracker.iter_recipients(pixel.id))

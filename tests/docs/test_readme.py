@@ -1,6 +1,7 @@
 """What the README and the docs show works as written."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import click
 import pytest
 
 from mailtrack.cli import main
+from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +28,17 @@ for attempt in $(seq 500); do
 done
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ONE_PROGRAM = {"python"}  # pages whose blocks of Python continue one another
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def programs(page: Path) -> list[str]:
+    """Return the Python programs of a page."""
+    found = blocks(page.read_text(encoding="utf-8"), "python")
+    return ["\n".join(found)] if page.stem in ONE_PROGRAM else found
 
 
 def free_port() -> int:
@@ -65,7 +74,7 @@ def server(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs bash and curl")
-def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_path):
+def test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv(server, tmp_path):
     (session,) = blocks(README, "console")
     session = session.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server}")  # that port may be taken here
     assert PAUSE in session
@@ -81,7 +90,12 @@ def test_the_session_of_curl_commands_shows_the_open_and_the_csv(server, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "200 image/png" in done.stdout
     assert ">ann@example.org</a></td>" in done.stdout
-    assert '"userAgent":"curl/' in done.stdout
+    opens, report = (
+        json.loads(line) for line in done.stdout.splitlines() if line.startswith(('{"items"', '{"timeZone"'))
+    )
+    assert [(one["verdict"]["kind"], one["counted"]) for one in opens["items"]] == [("human", True)]
+    assert (report["opened"], report["recipients"]) == ({"counted": 1, "raw": 1}, 2)
+    assert report["pixel"]["counted"]["number"] == 1
     assert "\nbob@example.com,tok_" in done.stdout
 
 
@@ -102,13 +116,10 @@ _MACHINES_OWN = re.compile(r"^\w+ +(sqlite|disk|spool-disk|rules) |-> (Keep back
 
 @pytest.mark.parametrize(
     "code",
-    [
-        pytest.param(code, id=f"{page.stem}-{number}")
-        for page in PAGES
-        for number, code in enumerate(blocks(page.read_text(encoding="utf-8"), "python"))
-    ],
+    [pytest.param(code, id=f"{page.stem}-{number}") for page in PAGES for number, code in enumerate(programs(page))],
 )
 def test_python_code_in_the_docs_runs(code, tmp_path):
+    (tmp_path / "logo.png").write_bytes(TRANSPARENT_PNG.data)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", code],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,

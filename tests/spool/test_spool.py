@@ -87,7 +87,7 @@ class TestOpening:
             make_spool()
 
     def test_an_unknown_durability_is_an_error(self, folder: Path) -> None:
-        with pytest.raises(ValueError, match="sometimes"):
+        with pytest.raises(ValueError, match="one of everysec, always"):
             Spool(folder, durability="sometimes")
 
     def test_its_repr_shows_its_name(self, make_spool) -> None:

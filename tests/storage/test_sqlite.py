@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -34,8 +34,8 @@ from mailtrack.testing.factories import NOON
 
 class TestSQLiteStorage(StorageContract):
     @pytest.fixture
-    def storage(self, tmp_path: Path) -> Iterator[SQLiteStorage]:
-        with SQLiteStorage(tmp_path / "mail.db") as storage:
+    def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
+        with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:
             yield storage
 
 

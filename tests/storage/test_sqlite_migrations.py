@@ -23,7 +23,8 @@ from mailtrack.times import start_of_hour, to_milliseconds
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
 KEYS = "m004_api_keys"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS]
+CASE = "m005_addresses_without_case"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -186,6 +187,22 @@ class TestEarlierFiles:
             assert _figures(storage) == _figures(new)
         with SQLiteStorage(old) as storage:
             assert storage.list_keys() == [key]
+
+    def test_addresses_that_differ_in_case_stay_two_recipients_and_are_found_by_the_older(self, old: Path) -> None:
+        pixel = PIXELS[1]
+        twins = make_recipients(pixel, ["Ann@example.org", "ANN@example.org"])
+        with closing(_connect(old)) as connection:
+            connection.execute("DELETE FROM recipients WHERE pixel = 2")
+            _write_recipients(connection, 2, [OTHERS[0], *twins], [])
+            connection.execute("UPDATE pixels SET recipients = 3, last_recipient = 3 WHERE pixel = 2")
+        with SQLiteStorage(old) as storage:
+            assert [one.id for one in all_recipients(storage, pixel)] == [one.id for one in (OTHERS[0], *twins)]
+            (found,) = storage.add_recipients(pixel.id, make_recipients(pixel, ["aNN@example.org"]))
+            assert found.id == OTHERS[0].id
+            storage.delete_recipient(OTHERS[0].id)
+            (found,) = storage.add_recipients(pixel.id, make_recipients(pixel, ["ANN@example.org"]))
+            assert found.id == twins[0].id
+            assert storage.get_pixel(pixel.id).recipients == 2
 
     def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
         SQLiteStorage(old).close()

@@ -217,10 +217,11 @@ class SteppingClock:
 
 
 @pytest.fixture
-def storage(request, tmp_path):
+def storage(request, tmp_path, new_database):
     """The storage behind the application: in memory, or what a module's `parametrize(..., indirect=True)` names."""
-    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/mailtrack.db"}
-    with open_storage(urls[getattr(request, "param", "memory")]) as opened:
+    kind = getattr(request, "param", "memory")
+    url = "memory://" if kind == "memory" else f"sqlite:///{new_database(tmp_path / 'mailtrack.db')}"
+    with open_storage(url) as opened:
         yield opened
 
 
@@ -232,10 +233,13 @@ def tracker(storage):
 
 @pytest.fixture
 def make_client(storage):
-    """Makes clients of applications on the storage; `base_url` goes to the tracker, the rest to `create_app`."""
+    """Makes clients of applications on the storage; the first three go to the tracker, the rest to `create_app`."""
 
-    def make(*, base_url=None, storage=storage, **options):
-        return Client(create_app(Tracker(storage, base_url=base_url, clock=SteppingClock()), **options))
+    def make(*, base_url=None, allow_special_domains=False, storage=storage, **options):
+        tracker = Tracker(
+            storage, base_url=base_url, allow_special_domains=allow_special_domains, clock=SteppingClock()
+        )
+        return Client(create_app(tracker, **options))
 
     return make
 

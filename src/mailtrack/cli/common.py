@@ -19,6 +19,9 @@ base_url_option = click.option("--base-url", metavar="URL", help="Where the serv
 spool_option = click.option(
     "--spool", metavar="DIR", help="The spool's folder, or off.  [default: beside the database]"
 )
+special_domains_option = click.option(
+    "--allow-special-domains", is_flag=True, default=None, help="Take addresses in .test, .local, localhost and so on."
+)
 _JUDGE_OPTIONS = (
     click.option("--rules", metavar="FILE", help="Rules for the judge, beside those that come with mailtrack."),
     click.option("--networks", metavar="NAME=FILE,...", help="Networks for the judge, one a line."),
@@ -36,12 +39,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 @contextmanager
-def opened_tracker(**given: str | None) -> Iterator[Tracker]:
+def opened_tracker(**given: Any) -> Iterator[Tracker]:
     """Open the storage that the options and the environment name, for one command."""
     settings = Settings.resolve(given)
     base_url = settings.base_url or f"http://{settings.host}:{settings.port}"  # where `mailtrack serve` would listen
     with open_storage(settings.database) as storage:
-        yield Tracker(storage, base_url=base_url)
+        yield Tracker(storage, base_url=base_url, allow_special_domains=settings.allow_special_domains)
 
 
 def echo_json(value: object) -> None:

@@ -7,7 +7,7 @@ from typing import IO, Any, BinaryIO
 
 import click
 
-from mailtrack.cli.common import base_url_option, database_option, opened_tracker
+from mailtrack.cli.common import base_url_option, database_option, opened_tracker, special_domains_option
 from mailtrack.errors import InvalidEmails
 from mailtrack.export import recipients_csv
 
@@ -22,8 +22,9 @@ def recipients() -> None:
 @recipients.command()
 @click.argument("pixel")
 @click.argument("file", type=click.File("rb"), default="-")
+@special_domains_option
 @database_option
-def add(pixel: str, file: BinaryIO, **given: str | None) -> None:
+def add(pixel: str, file: BinaryIO, **given: Any) -> None:
     """Make tokens in PIXEL for the addresses in FILE, one a line (- or nothing: standard input).
 
     FILE may be of any size: it is taken in batches of 10,000 lines, each wholly or not at all. Where a line is not a

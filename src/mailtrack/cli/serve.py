@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mailtrack.cli.common import base_url_option, database_option, judge_options, spool_option
+from mailtrack.cli.common import base_url_option, database_option, judge_options, special_domains_option, spool_option
 from mailtrack.settings import Settings
 
 
@@ -19,6 +19,7 @@ from mailtrack.settings import Settings
 @click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
 @judge_options
 @click.option("--allow-anonymous", is_flag=True, default=None, help="Listen to others though no key is stored.")
+@special_domains_option
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
 @click.option(
     "--rate-limit-storage",

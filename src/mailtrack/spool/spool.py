@@ -3,13 +3,16 @@
 import enum
 import errno
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 
-from mailtrack.errors import StorageUnavailable
+from mailtrack.arguments import is_within, to_choice
+from mailtrack.errors import InvalidArgument, StorageUnavailable
 from mailtrack.spool.segment import Segment, SegmentSealed, is_left, segments
 from mailtrack.storage import forks
 
@@ -57,19 +60,26 @@ class Spool:
         segment_bytes: a segment that has grown to this size is followed by a new one, which happens earlier in a small
             spool.
         segment_seconds: so is one that is older than this, and holds anything.
+
+    Raises:
+        InvalidArgument: there is no such durability, or a limit is no number of at least 0.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | PathLike[str],
         *,
         durability: Durability | str = Durability.EVERYSEC,
         max_bytes: int = MAX_BYTES,
         segment_bytes: int = SEGMENT_BYTES,
         segment_seconds: float = SEGMENT_SECONDS,
     ) -> None:
+        limits = {"max_bytes": max_bytes, "segment_bytes": segment_bytes, "segment_seconds": segment_seconds}
+        for name, value in limits.items():
+            if not is_within(value, 0, math.inf):
+                raise InvalidArgument(name, "must be a number of at least 0")
         self.folder = Path(folder)
-        self.durability = Durability(durability)
+        self.durability = to_choice(durability, Durability, "durability")
         self.refused = 0
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST)

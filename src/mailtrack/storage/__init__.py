@@ -31,7 +31,7 @@ def open_storage(url: str) -> Storage:
         StorageUnavailable: the storage can't be reached just now.
         StorageError: what the URL names can't be used as a storage.
     """
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, _ = str(url).partition("://")  # a path is no URL
     if not separator or not scheme:
         raise InvalidSetting("database", "must be a URL such as sqlite:///mailtrack.db")
     return _opener(scheme.lower())(url)

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from mailtrack.addresses import comparable
 from mailtrack.delays import to_bucket
 from mailtrack.errors import (
     ImageNotFound,
@@ -66,7 +67,7 @@ class _Shelf:
     recipients: dict[int, Recipient] = attrs.Factory(dict)  # by place, in order
     last_recipient: int = 0
     by_id: dict[str, int] = attrs.Factory(dict)
-    by_email: dict[str, int] = attrs.Factory(dict)
+    by_email: dict[str, int] = attrs.Factory(dict)  # as addresses are compared
     by_token: dict[str, int] = attrs.Factory(dict)
     opens: list[Open] = attrs.Factory(list)
     open_places: dict[str, int] = attrs.Factory(dict)
@@ -153,7 +154,7 @@ class MemoryStorage:
             if shelf is None or place is None:
                 raise RecipientNotFound
             recipient = shelf.recipients.pop(place)
-            del shelf.by_email[recipient.email], shelf.by_token[recipient.token]
+            del shelf.by_email[comparable(recipient.email)], shelf.by_token[recipient.token]
             return recipient
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
@@ -303,13 +304,14 @@ class MemoryStorage:
 
     @staticmethod
     def _add_recipient(shelf: _Shelf, recipient: Recipient) -> Recipient:
-        place = shelf.by_email.get(recipient.email)
+        key = comparable(recipient.email)
+        place = shelf.by_email.get(key)
         if place is not None:
             return shelf.recipients[place]
         shelf.last_recipient += 1
         place = shelf.last_recipient
         shelf.recipients[place] = recipient
-        shelf.by_id[recipient.id] = shelf.by_email[recipient.email] = shelf.by_token[recipient.token] = place
+        shelf.by_id[recipient.id] = shelf.by_email[key] = shelf.by_token[recipient.token] = place
         return recipient
 
     def _resolve(self, hit: Hit) -> Target | None:

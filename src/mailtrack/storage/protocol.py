@@ -100,11 +100,12 @@ class Storage(Protocol):
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
         """Add those recipients whose address the pixel does not have yet.
 
-        Their addresses are distinct. The order given is the order of creation.
+        Addresses are compared as `mailtrack.addresses.comparable` writes them, without regard to case, and kept as they
+        are. Those given are distinct in that form. The order given is the order of creation.
 
         Returns:
             One recipient for each given, in their order: the one given where it was added, else the one that the
-            pixel already had for this address.
+            pixel already had for this address, of several (as data may have from before that rule) the oldest.
 
         Raises:
             PixelNotFound: the pixel does not exist.

@@ -1,10 +1,11 @@
 """`Judge`: tells what kind of fetch a hit was, from what is known of the hit alone."""
 
-import math
 import re
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
 
+from mailtrack.arguments import check_type, is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
 from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
@@ -33,10 +34,11 @@ class Judge:
     Args:
         table: the rules; by default those that come with mailtrack.
         window: for how many seconds after the making of its mail an open is early, 0 or more.
-        counted: the kinds that are taken for a person's.
+        counted: the kinds that are taken for a person's, given as such or as their texts.
 
     Raises:
         InvalidSetting: `window` or `counted` can't be used.
+        InvalidArgument: `table` is no table.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Judge:
         table: RuleTable | None = None,
         *,
         window: float = DEFAULT_WINDOW,
-        counted: Collection[VerdictKind | str] = DEFAULT_COUNTED,
+        counted: Iterable[VerdictKind | str] = DEFAULT_COUNTED,
     ) -> None:
-        if not (math.isfinite(window) and window >= 0):
+        if not is_within(window, 0, sys.float_info.max):
             raise InvalidSetting("window", "must be 0 seconds or more")
+        if table is not None:
+            check_type(table, RuleTable, "table")
         self.table = default_rules() if table is None else table
         self.window = window
         self.counted = _to_kinds(counted)
@@ -78,7 +82,7 @@ class Judge:
             A verdict whose first reason is the code of the rule that decided; the second signs that held follow. Where
             no rule holds it is `unknown`, for the reason `no-rule`.
         """
-        shown = self._shown(ip, tuple(signs))
+        shown = self._shown(ip, (signs,) if isinstance(signs, str) else tuple(signs))
         if age is not None and 0 <= age < self.window:
             shown |= _EARLY
         return self._decide(user_agent[:MAX_TEXT_LENGTH], shown)
@@ -152,8 +156,8 @@ def _shown(table: RuleTable, ip: str | None, signs: tuple[str, ...]) -> frozense
     return found.union(NETWORK + name for name, networks in table.networks.items() if ip in networks)
 
 
-def _to_kinds(counted: Collection[VerdictKind | str]) -> frozenset[VerdictKind]:
+def _to_kinds(counted: Iterable[VerdictKind | str]) -> frozenset[VerdictKind]:
     try:
-        return frozenset(VerdictKind(kind) for kind in counted)
-    except ValueError:
+        return frozenset(VerdictKind(kind) for kind in ([counted] if isinstance(counted, str) else counted))
+    except (TypeError, ValueError):
         raise InvalidSetting("counted", f"must be some of {', '.join(VerdictKind)}") from None

@@ -5,10 +5,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from operator import itemgetter
+from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 from zlib import crc32
 
+from mailtrack.arguments import to_items
 from mailtrack.errors import InvalidRules, RuleProblem
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -29,10 +31,12 @@ class Networks:
 
     Raises:
         InvalidRules: some are no networks; each is told by its place, counted from 1.
+        InvalidArgument: `networks` is one text instead of several.
     """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        self._fill(_parse_all((f"network {number}", text) for number, text in enumerate(networks, 1)))
+        given = to_items(networks, "networks")
+        self._fill(_parse_all((f"network {number}", text) for number, text in enumerate(given, 1)))
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> "Networks":
@@ -42,7 +46,7 @@ class Networks:
             InvalidRules: some lines are neither; each is told by its number.
         """
         found = cls()
-        found._fill(_parse_all(_numbered_prefixes(lines)))
+        found._fill(_parse_all(_numbered_prefixes(to_items(lines, "lines"))))
         return found
 
     def __contains__(self, ip: object) -> bool:
@@ -110,7 +114,7 @@ def _merge(ranges: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
     yield first, last
 
 
-def load_networks(path: Path | str) -> Networks:
+def load_networks(path: str | PathLike[str]) -> Networks:
     """Read a file as `Networks.from_lines` does: a list of prefixes, or a CSV file such as Apple's list of its relays.
 
     Raises:

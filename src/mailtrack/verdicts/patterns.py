@@ -1,9 +1,11 @@
 """`Patterns`: what shows only when hits are seen beside those just before them: bursts and repeats."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from mailtrack.arguments import is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import REPEAT, Hit
 
@@ -34,7 +36,7 @@ class Patterns:
     """
 
     def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
-        if burst_recipients < 2:
+        if not is_within(burst_recipients, 2, math.inf):
             raise InvalidSetting("burst_recipients", "must be 2 or more")
         self._bursts = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
         self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
@@ -167,6 +169,6 @@ class _Repeats:
 
 
 def _checked(name: str, seconds: float) -> float:
-    if not 0 <= seconds <= _LONGEST:
+    if not is_within(seconds, 0, _LONGEST):
         raise InvalidSetting(name, f"must be from 0 to {_LONGEST:.0f} seconds")
     return seconds

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import attrs
 
+from mailtrack.arguments import check_type
 from mailtrack.errors import InvalidRules, RuleProblem
 from mailtrack.verdicts.networks import Networks
 from mailtrack.verdicts.rule import Rule, is_name
@@ -60,11 +62,19 @@ class RuleTable:
         Raises:
             InvalidRules: a code is given twice, or a rule names a network that is not there.
         """
+        for rule in rules:
+            check_type(rule, Rule, "rule")
         given = {rule.code for rule in rules}
         return self._changed(rules=(*(rule for rule in self.rules if rule.code not in given), *rules))
 
     def without_rules(self, *codes: str) -> "RuleTable":
-        """Return a table without the rules that have these codes."""
+        """Return a table without the rules that have these codes.
+
+        Raises:
+            InvalidArgument: a code is no text, but, say, a list of codes.
+        """
+        for code in codes:
+            check_type(code, str, "code")
         return self._changed(rules=tuple(rule for rule in self.rules if rule.code not in codes))
 
     def with_networks(self, **networks: Networks | Iterable[str]) -> "RuleTable":
@@ -81,7 +91,7 @@ class RuleTable:
         return attrs.evolve(changed, version=_own_version(changed))
 
 
-def load_rules(path: Path | str, *, base: RuleTable | None = None) -> RuleTable:
+def load_rules(path: str | PathLike[str], *, base: RuleTable | None = None) -> RuleTable:
     """Read a table from a TOML file, in the form of the bundled one.
 
     Args:

@@ -115,7 +115,7 @@ def _client(address: str | None, key: str | None) -> str:
 
 
 def _make_storage(url: str) -> Storage:
-    scheme, _, place = url.partition("://")
+    scheme, _, place = str(url).partition("://")  # a path is no URL
     scheme = scheme.lower()
     if scheme == "memory" and url.endswith("://"):
         return SQLiteWindows()

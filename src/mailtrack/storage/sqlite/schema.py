@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from mailtrack.addresses import comparable
 from mailtrack.delays import to_bucket
 from mailtrack.errors import StorageError
 from mailtrack.storage.sqlite.connections import connect, translated
@@ -200,6 +201,53 @@ def m004_api_keys(db: sqlite_utils.Database) -> None:
         )
         """
     )
+
+
+@migrations()
+def m005_addresses_without_case(db: sqlite_utils.Database) -> None:
+    """Compare addresses without regard to case.
+
+    Until now two that differ in case were two recipients. They stay so; the oldest is the one that its address finds,
+    the others have no `email_key`.
+    """
+    db.executescript(
+        """
+        CREATE TABLE keyed_recipients (
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            email TEXT NOT NULL,
+            email_key TEXT,
+            token TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            opens INTEGER NOT NULL DEFAULT 0,
+            first_opened_at INTEGER,
+            last_opened_at INTEGER,
+            counted INTEGER NOT NULL DEFAULT 0,
+            first_counted_at INTEGER,
+            last_counted_at INTEGER,
+            PRIMARY KEY (pixel, number),
+            UNIQUE (pixel, id),
+            UNIQUE (pixel, email_key),
+            UNIQUE (pixel, token)
+        ) WITHOUT ROWID;
+        """
+    )
+    kept = "pixel, number, id, email, token, created_at, opens, first_opened_at, last_opened_at, counted"
+    kept += ", first_counted_at, last_counted_at"
+    db.conn.create_function("comparable", 1, comparable, deterministic=True)
+    # In the order of the key, the oldest of several comes first, and the others change nothing.
+    db.execute(
+        f"INSERT INTO keyed_recipients ({kept}, email_key) SELECT {kept}, comparable(email) FROM recipients"
+        " WHERE true ORDER BY pixel, number ON CONFLICT (pixel, email_key) DO NOTHING"
+    )
+    db.execute(
+        f"INSERT INTO keyed_recipients ({kept}) SELECT {kept} FROM recipients"
+        " WHERE true ON CONFLICT (pixel, number) DO NOTHING"
+    )
+    db.conn.create_function("comparable", 1, None)
+    db.execute("DROP TABLE recipients")
+    db.execute("ALTER TABLE keyed_recipients RENAME TO recipients")
 
 
 def prepare(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mailtrack.addresses import comparable
 from mailtrack.errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken, StorageError
 from mailtrack.model import (
     ApiKey,
@@ -124,16 +125,17 @@ class SQLiteStorage:
         return Image(media_type=found[0], data=found[1])
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
+        keys = [comparable(new.email) for new in recipients]
         with self._connections.writing() as db:
             pixel, last = _require(
                 db.execute("SELECT pixel, last_recipient FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
             )
             cursor = db.executemany(
-                "INSERT INTO recipients (pixel, number, id, email, token, created_at) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (pixel, email) DO NOTHING",
+                "INSERT INTO recipients (pixel, number, id, email, email_key, token, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key) DO NOTHING",
                 (
-                    (pixel, number, new.id, new.email, new.token, to_milliseconds(new.created_at))
-                    for number, new in enumerate(recipients, last + 1)
+                    (pixel, number, new.id, new.email, key, new.token, to_milliseconds(new.created_at))
+                    for number, (new, key) in enumerate(zip(recipients, keys, strict=True), last + 1)
                 ),
             )
             added = cursor.rowcount if recipients else 0
@@ -143,16 +145,17 @@ class SQLiteStorage:
             )
             if added == len(recipients):
                 return list(recipients)
-            present = self._by_email(db, pixel, pixel_id, [new.email for new in recipients])
-        return [present[new.email] for new in recipients]
+            present = self._by_key(db, pixel, pixel_id, keys)
+        return [present[key] for key in keys]
 
     @staticmethod
-    def _by_email(db: sqlite3.Connection, pixel: int, pixel_id: str, emails: list[str]) -> dict[str, Recipient]:
+    def _by_key(db: sqlite3.Connection, pixel: int, pixel_id: str, keys: list[str]) -> dict[str, Recipient]:
         found = db.execute(
-            f"SELECT {rows.RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.email = w.value",
-            (json.dumps(emails), pixel),
+            f"SELECT w.value, {rows.RECIPIENT}"
+            " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.email_key = w.value",
+            (json.dumps(keys), pixel),
         )
-        return {recipient.email: recipient for recipient in (rows.to_recipient(row, pixel_id) for row in found)}
+        return {key: rows.to_recipient(row, pixel_id) for key, *row in found}
 
     def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
         wanted = [(recipient_id[:8], recipient_id) for recipient_id in recipient_ids]
@@ -191,6 +194,7 @@ class SQLiteStorage:
                 raise RecipientNotFound
             pixel, pixel_id, *row = found
             counts.delete_recipient(db, pixel, recipient_id)
+            _pass_key_on(db, pixel, comparable(rows.to_recipient(row, pixel_id).email))
         self._connections.forget_deleted()
         return rows.to_recipient(row, pixel_id)
 
@@ -353,6 +357,19 @@ def _add_opens(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) ->
         raise _AlreadyThere(f"SQLite: {error}") from error
     counts.add(db, pixel, Tally(new, times))
     return len(new)
+
+
+def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
+    """Let an address find the next of several recipients that have it, which only data from before m005 have."""
+    without = db.execute(
+        "SELECT number, email FROM recipients WHERE pixel = ? AND email_key IS NULL ORDER BY number", (pixel,)
+    ).fetchall()
+    for number in [number for number, email in without if comparable(email) == key][:1]:
+        db.execute(
+            "UPDATE recipients SET email_key = ?1 WHERE pixel = ?2 AND number = ?3"
+            " AND NOT EXISTS (SELECT 1 FROM recipients WHERE pixel = ?2 AND email_key = ?1)",
+            (key, pixel, number),
+        )
 
 
 def _drop_present(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> None:

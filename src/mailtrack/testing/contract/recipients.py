@@ -63,10 +63,32 @@ class RecipientsContract:
         assert all_recipients(storage, pixel) == given
         assert storage.get_pixel(pixel.id).recipients == 2
 
-    def test_addresses_are_compared_character_by_character(self, storage: Storage) -> None:
+    def test_addresses_that_differ_by_a_character_are_different(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
-        given = make_recipients(pixel, ["ann@example.org", "Ann@example.org", "ann@example.or", "ann%@example.org"])
+        names = ("ann@example.org", "an@example.org", "ann@example.or", "ann%@example.org", "ann_@example.org")
+        given = make_recipients(pixel, names)
         assert storage.add_recipients(pixel.id, given) == given
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [("Ann@example.org", "aNN@example.org"), ("J\u00dcRGEN@example.org", "j\u00fcrgen@example.org")],
+        ids=["ASCII", "another letter"],
+    )
+    def test_addresses_that_differ_in_case_are_one_kept_as_first_written(
+        self, storage: Storage, first: str, second: str
+    ) -> None:
+        pixel = add_pixel(storage)
+        (old,) = storage.add_recipients(pixel.id, [make_recipient(pixel, first)])
+        other = make_recipient(pixel, "bob@example.org")
+        assert storage.add_recipients(pixel.id, [make_recipient(pixel, second), other]) == [old, other]
+        assert [one.email for one in all_recipients(storage, pixel)] == [first, "bob@example.org"]
+
+    def test_an_address_that_was_deleted_can_be_added_in_another_case(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (old,) = storage.add_recipients(pixel.id, [make_recipient(pixel, "Ann@example.org")])
+        storage.delete_recipient(old.id)
+        new = make_recipient(pixel, "ann@example.org")
+        assert storage.add_recipients(pixel.id, [new]) == [new]
 
     def test_one_address_in_two_pixels_is_two_recipients(self, storage: Storage) -> None:
         pixels = [add_pixel(storage), add_pixel(storage)]

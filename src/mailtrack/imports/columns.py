@@ -1,0 +1,136 @@
+"""Which column of a table holds the recipients' addresses: by its heading, by its content, or as asked for."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+
+from mailtrack.errors import InvalidImport
+from mailtrack.imports.headings import Rank, normalize, rank
+
+_LIKE_AN_ADDRESS = re.compile(r"[^\s@]@[^\s@]+[^\s@]")
+_SEVERAL = re.compile(r"[<;]")
+_HEADING_WITHIN = 10  # rows: titles may stand above it
+_NAMES_SHOWN = 20
+
+Cells = Sequence[str]
+
+
+@attrs.frozen
+class Column:
+    """The column of the addresses.
+
+    Attributes:
+        place: its place, from 0.
+        heading: how many rows there are up to the heading and with it; 0 where there is none.
+        name: what the heading says, "" where there is none.
+    """
+
+    place: int
+    heading: int = 0
+    name: str = ""
+
+
+def find(sample: Sequence[Cells], wanted: str | None = None) -> Column | None:
+    """Find the column in the first rows of a table.
+
+    Args:
+        sample: the first rows.
+        wanted: the heading or the number, from 1, of the column to take.
+
+    Returns:
+        The column, or `None` where the rows are a list of addresses and no table.
+
+    Raises:
+        InvalidImport: there is no such column as is wanted.
+    """
+    heading = _find_heading(sample)
+    if wanted is not None:
+        return _find_wanted(sample, heading, wanted)
+    if heading is not None:
+        return _named(best(sample[heading], sample[heading + 1 :]), heading, sample[heading])
+    return _find_by_content(sample)
+
+
+def _named(place: int, heading: int, names: Cells) -> Column:
+    return Column(place, heading + 1, names[place])
+
+
+def best(names: Cells, rows: Sequence[Cells]) -> int:
+    """Return the place of the column that fits best; of equals the first."""
+    fits = [_fit(rank(name), _share(rows, place)) for place, name in enumerate(names)]
+    return fits.index(max(fits))
+
+
+def _fit(named: Rank, share: float) -> tuple[bool, Rank, bool]:
+    """Return how well a column fits: an exact name is enough, any other needs addresses below it."""
+    likely = share >= 0.5
+    return likely or named == Rank.EXACT, named, likely
+
+
+def _share(rows: Sequence[Cells], place: int) -> float:
+    """Return which part of a column's cells, as far as they are filled, look like addresses."""
+    cells = [row[place] for row in rows if place < len(row) and row[place]]
+    return sum(map(is_like_an_address, cells)) / len(cells) if cells else 0.0
+
+
+def is_like_an_address(text: str) -> bool:
+    """Return whether a text may hold an e-mail address."""
+    return _LIKE_AN_ADDRESS.search(text) is not None
+
+
+def _find_heading(sample: Sequence[Cells]) -> int | None:
+    """Return the place of the row that names the columns: before all addresses, with a name of theirs in it."""
+    ranks = []
+    for row in sample[:_HEADING_WITHIN]:
+        if any("@" in cell for cell in row):
+            break
+        ranks.append(max(map(rank, row), default=Rank.UNNAMED))
+    if not ranks or max(ranks) < Rank.WEAK:
+        return None
+    place = ranks.index(max(ranks))
+    names, rows = sample[place], sample[place + 1 :]
+    if max(ranks) == Rank.EXACT or _share(rows, best(names, rows)) >= 0.5:
+        return place
+    return None
+
+
+def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> Column:
+    for place, row in enumerate(sample[:_HEADING_WITHIN]):
+        names = [normalize(cell) for cell in row]
+        if normalize(wanted) in names and not any("@" in cell for cell in row):
+            return _named(names.index(normalize(wanted)), place, row)
+    widest = max(map(len, sample), default=0)
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= widest:
+        place = int(wanted) - 1
+        return (
+            Column(place) if heading is None else Column(place, heading + 1, (*sample[heading], *[""] * widest)[place])
+        )
+    there = ", ".join(sample[heading or 0][:_NAMES_SHOWN]) if sample else "none"
+    raise InvalidImport(f"There is no such column. There are: {there}")
+
+
+def _find_by_content(sample: Sequence[Cells]) -> Column | None:
+    """Return the first column of addresses in rows that have others, too."""
+    width, rows = Counter(map(len, sample)).most_common(1)[0] if sample else (0, 0)
+    if width < 2 or rows < 2 or rows < 0.8 * len(sample):
+        return None
+    shares = [_share(sample, place) for place in range(width)]
+    filled = [place for place in range(width) if any(row[place : place + 1] != ("",) for row in sample)]
+    ours = [place for place in range(width) if shares[place] >= 0.5]
+    if not ours or all(shares[place] >= 0.5 for place in filled):
+        return None
+    if len(ours) > 1 and any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
+        return None
+    return Column(ours[0], int(_is_heading(sample, ours[0])))
+
+
+def _is_heading(sample: Sequence[Cells], place: int) -> bool:
+    """Return whether the first row names the columns in words that are not known here."""
+    first, others = sample[0], sample[1:]
+    return (
+        all(cell and not any(sign.isdigit() or sign == "@" for sign in cell) for cell in first)
+        and len(set(first)) == len(first)
+        and _share(others, place) == 1.0
+    )
