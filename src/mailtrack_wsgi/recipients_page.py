@@ -10,48 +10,19 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from mailtrack.errors import StorageUnavailable
+from mailtrack.errors import InvalidInput, StorageUnavailable
+from mailtrack.imports import RejectedRow
 from mailtrack.model import Pixel
-from mailtrack_wsgi import address_lists, views
-from mailtrack_wsgi.bodies import MAX_LIST_BYTES, RecipientsForm, read_recipients_form
+from mailtrack_wsgi import views
+from mailtrack_wsgi.bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.site import Site, choice_argument, count_argument, one_argument
 from mailtrack_wsgi.templating import page_response
 
 RECIPIENTS_ON_PAGE = 50
 REJECTED_ON_PAGE = 40
-
-
-@attrs.frozen
-class Rejected:
-    """A line that was not taken, by its number in its source."""
-
-    line: int
-    value: str
-    reason: str
-
-
-@attrs.frozen
-class _Imported:
-    """What became of one source of addresses."""
-
-    added: int
-    present: int
-    rejected: tuple[Rejected, ...]
-    rejects: bytes
-
-
-def _import(site: Site, pixel: Pixel, data: bytes) -> _Imported:
-    found = address_lists.parse(address_lists.decode(data))
-    before = site.tracker.get_pixel(pixel.id).recipients
-    site.tracker.generate_tokens(pixel.id, found.addresses)
-    added = site.tracker.get_pixel(pixel.id).recipients - before
-    return _Imported(
-        added,
-        len(found.addresses) - added,
-        tuple(Rejected(one.number, one.text, one.reason) for one in found.rejected),
-        "\n".join(one.text for one in found.rejected).encode(),
-    )
+MAX_LINES = 100_000
+"""How many lines or addresses are taken at once: some seconds of work."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +30,7 @@ class _Rejects:
     """The rows of one source that were not taken."""
 
     source: str
-    rows: tuple[Rejected, ...]
+    rows: tuple[RejectedRow, ...]
     data: bytes
 
     @property
@@ -75,12 +46,14 @@ class _Outcome:
     Attributes:
         added: how many recipients are new.
         present: how many were there already.
+        column: from which column of a table they were taken, "" for none.
         rejects: what was not taken.
-        problem: what is wrong with the submission as a whole.
+        problem: what is wrong with the submission as a whole, or with its file.
     """
 
     added: int = 0
     present: int = 0
+    column: str = ""
     rejects: tuple[_Rejects, ...] = ()
     problem: str | None = None
 
@@ -93,10 +66,11 @@ class _Outcome:
 def recipients(site: Site, request: Request, pixel: str) -> Response:
     """`GET /pixels/<pixel>/recipients`: the recipients, and what to put into mails.
 
-    After a list was added, the query has the numbers (`?added=3&present=1`).
+    After a list was added, the query has the numbers, and the column of a table (`?added=3&present=1&column=Email`).
     """
-    added = count_argument(request, "added")
-    outcome = None if added is None else _Outcome(added=added, present=count_argument(request, "present") or 0)
+    added, present = count_argument(request, "added"), count_argument(request, "present")
+    column = views.short_name(one_argument(request, "column") or "")
+    outcome = None if added is None else _Outcome(added=added, present=present or 0, column=column)
     return _show(site, request, site.tracker.get_pixel(pixel), outcome)
 
 
@@ -114,7 +88,8 @@ def add_recipients(site: Site, request: Request, pixel: str) -> Response:
         _count(site, request)
     outcome = _add(site, found, form)
     if not (outcome.rejects or outcome.problem):
-        numbers = views.query({}, added=outcome.added, present=outcome.present or None)
+        column = views.short_name(outcome.column)
+        numbers = views.query({}, added=outcome.added, present=outcome.present or None, column=column)
         return redirect(f"{site.root(request.environ)}/pixels/{found.short_id}/recipients{numbers}", 303)
     with suppress(StorageUnavailable):  # it is done, and a reload would only count
         site.remember(request.environ, digest)
@@ -133,20 +108,38 @@ def _count(site: Site, request: Request) -> None:
         )
 
 
+def _check(form: RecipientsForm) -> str | None:
+    """Return what is wrong with a form before any of it is read, if anything."""
+    file = form.file or b""
+    if not form.emails.strip() and not file.strip():
+        return "Paste some addresses, or choose a file."
+    lines = max(form.emails.count(sign) + file.count(sign.encode()) for sign in "@\n\r")
+    if lines > MAX_LINES:
+        return f"At most {MAX_LINES:,} lines can be added at once; the command line takes any number."
+    return None
+
+
 def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
     """Add what was pasted and what is in the file, each by its own lines."""
-    sources = [("pasted", form.emails.encode()), ("file", form.file or b"")]
-    given = [(name, data) for name, data in sources if data.strip()]
-    if not given:
-        return _Outcome(problem="Paste some addresses, or choose a file.")
-    added = present = 0
-    rejects = []
-    for name, data in given:
-        result = _import(site, pixel, data)
-        added, present = added + result.added, present + result.present
-        if result.rejected:
-            rejects.append(_Rejects(source=name, rows=result.rejected, data=result.rejects))
-    return _Outcome(added=added, present=present, rejects=tuple(rejects))
+    sources: dict[str, str | bytes] = {"pasted": form.emails, "file": form.file or b""}
+    given = {name: rows for name, rows in sources.items() if rows.strip()}
+    outcome = _Outcome(problem=_check(form))
+    if outcome.problem:
+        return outcome
+    for name, rows in given.items():
+        try:
+            result = site.tracker.import_recipients(pixel, rows, on_invalid="skip")
+        except InvalidInput as error:  # no list at all, such as a workbook
+            return attrs.evolve(outcome, problem=str(error))
+        rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode())
+        outcome = attrs.evolve(
+            outcome,
+            added=outcome.added + result.added,
+            present=outcome.present + result.present,
+            column=result.column or outcome.column,
+            rejects=(*outcome.rejects, rejects) if result.rejected else outcome.rejects,
+        )
+    return outcome
 
 
 def _show(site: Site, request: Request, pixel: Pixel, outcome: _Outcome | None) -> Response:
@@ -167,7 +160,8 @@ def _show(site: Site, request: Request, pixel: Pixel, outcome: _Outcome | None) 
         shown=REJECTED_ON_PAGE,
         url=url,
         snippet=f'<img src="{url}?token=TOKEN"{size} alt="">',
-        most_mebibytes=MAX_LIST_BYTES // 1024**2,
+        max_lines=MAX_LINES,
+        max_mebibytes=MAX_RECIPIENTS_BYTES // 1024**2,
         opened=opened,
         recipients=page.items,
         cursor=cursor,

@@ -174,7 +174,8 @@ def test_of_many_rejected_lines_the_first_are_shown_and_all_are_there_to_downloa
 
 def test_the_rejected_rows_of_a_pasted_text_and_of_a_file_are_told_apart(add, take_apart):
     page = take_apart(add("ann@example.org\nbob@", b"Name,Email\nCem,cem@example.net\nDee,dee@"))
-    assert "2 recipients added 1 line of the pasted text was not taken Line Text Why 2 bob@ " in page.text
+    assert "2 recipients added Addresses were taken from the column “Email”." in page.text
+    assert "1 line of the pasted text was not taken Line Text Why 2 bob@ " in page.text
     assert "1 line of the file was not taken Line Text Why 3 " in page.text
     assert set(rejected(page)) == {"rejected-pasted.csv", "rejected-file.csv"}
 
@@ -189,6 +190,26 @@ def test_a_number_of_added_recipients_that_is_none_gets_a_400_page(client, path,
 def test_nothing_given_is_told(add, emails, text):
     answer = add(text)
     assert (answer.status, "Paste some addresses, or choose a file." in answer.text, emails()) == (400, True, [])
+
+
+def test_the_page_says_from_which_column_of_a_table_addresses_were_taken(added, emails):
+    page = added(file=b"Mail;Email;Name\nann@example.com;ann@example.org;Ann\n")
+    assert "Addresses were taken from the column “Email”." in page.text
+    assert emails() == ["ann@example.org"]
+
+
+def test_a_file_that_is_no_list_is_refused_with_the_reason_and_pasted_addresses_are_taken(add, emails, take_apart):
+    answer = add("ann@example.org", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    page = take_apart(answer)
+    assert (answer.status, emails()) == (200, ["ann@example.org"])
+    assert "1 recipient added" in page.text
+    assert take_apart(add(file=b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")).text.count("No recipients added") == 1
+
+
+@pytest.mark.parametrize("text", ["a@b.co," * 100_001, "\n" * 100_001 + "x", "a@b.co\r" * 100_001])
+def test_more_than_100000_lines_are_refused_before_any_is_taken(add, emails, text):
+    answer = add(file=text.encode())
+    assert (answer.status, "At most 100,000 lines can be added at once;" in answer.text, emails()) == (400, True, [])
 
 
 def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):
