@@ -51,7 +51,7 @@ class Site:
         self.limiter.remember(digest, self.proxies.address(environ), key=environ.get(KEY))
 
     def remembers(self, environ: "WSGIEnvironment", digest: str) -> bool:
-        """Tell whether the client of a request sent this some minutes ago."""
+        """Return whether the client of a request sent this some minutes ago."""
         return self.limiter.remembers(digest, self.proxies.address(environ), key=environ.get(KEY))
 
 

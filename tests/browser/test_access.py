@@ -66,6 +66,7 @@ def test_axe_finds_nothing_on_the_first_page_of_a_newcomer_or_after_adding(new_s
     page.goto(f"{new_site.url}/pixels/{pixel.short_id}/recipients")
     page.get_by_label("Addresses").fill("ann@example.org\nbob@")
     page.get_by_role("button", name="Add recipients").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(page) == []
 
 

@@ -93,7 +93,7 @@ class TokenLimiter:
             self._limiter.hit(self._once, _client(address, key), digest)
 
     def remembers(self, digest: str, address: str | None, *, key: str | None = None) -> bool:
-        """Tell whether this client sent this before.
+        """Return whether this client sent this before.
 
         Raises:
             StorageUnavailable: it can't be found out just now.
