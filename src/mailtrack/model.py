@@ -138,7 +138,7 @@ class Client:
     """The program that fetched an image, as far as its user agent tells.
 
     Attributes:
-        name: its family, such as `Thunderbird`.
+        name: its family, such as `Thunderbird`; behind a proxy the mail service, such as `Gmail`.
         version: the first number of its version, "" where it tells none.
         os: the family of its operating system.
         device: `desktop`, `mobile`, `tablet` or `other`.
@@ -151,7 +151,7 @@ class Client:
 
 
 UNKNOWN_CLIENT = Client()
-"""The client of an open that nothing has looked at, or behind a proxy."""
+"""The client of an open that nothing has looked at, or behind a proxy without a name."""
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ from mailtrack.errors import (
     UnsupportedImage,
 )
 from mailtrack.tracker import Tracker
-from mailtrack_wsgi import api, beacon, pages
+from mailtrack_wsgi import api, beacon, pages, recipients_page
 from mailtrack_wsgi.access import (
     CHALLENGES,
     SAFE_METHODS,
@@ -50,10 +50,10 @@ _routes = Map(
         Rule("/pixels", methods=["POST"], endpoint=pages.create_pixel),
         Rule("/pixels/<pixel>/delete", methods=["POST"], endpoint=pages.delete_pixel),
         Rule("/pixels/<pixel>/deletion", methods=["GET"], endpoint=pages.confirm_pixel),
-        Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=pages.recipients),
-        Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=pages.add_recipients),
-        Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=pages.confirm_recipient),
-        Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=pages.delete_recipient),
+        Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=recipients_page.recipients),
+        Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=recipients_page.add_recipients),
+        Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),
+        Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=recipients_page.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
         Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
         Rule("/docs", methods=["GET"], endpoint=pages.docs),

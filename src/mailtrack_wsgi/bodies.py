@@ -32,6 +32,7 @@ MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, wit
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
 MAX_TEXT_BYTES = 256 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
+MAX_RECIPIENTS_BYTES = 8 * 1024 * 1024  # pasted text and a file together
 MAX_PARTS = 20
 PATIENCE = 20.0
 """How long a body may take, in seconds, and a second more for each `MIN_RATE` bytes of it."""
@@ -105,7 +106,7 @@ def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
     """
     if _media_type(environ)[0] not in FORM_TYPES:
         raise UnsupportedMediaType("The body must be a form.")
-    with _read_form(environ, most=MAX_JSON_BYTES, most_text=MAX_LIST_BYTES) as (fields, files):
+    with _read_form(environ, most=MAX_RECIPIENTS_BYTES, most_text=MAX_LIST_BYTES) as (fields, files):
         uploads = _uploads(files, "file")
         if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
             raise BadRequest("The form must have the addresses once, as text, and at most one file.")

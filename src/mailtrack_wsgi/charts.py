@@ -38,7 +38,8 @@ class Bar:
         top: the upper edge of the people's part.
         people_height: the height of that part, down to the base line.
         machines_height: the height of the other part, from there down.
-        label: when it begins.
+        start: when it begins.
+        label: the same in words, in UTC.
         people: how many opens count.
         machines: how many do not.
     """
@@ -47,6 +48,7 @@ class Bar:
     top: int
     people_height: int
     machines_height: int
+    start: datetime
     label: str
     people: int
     machines: int
@@ -59,12 +61,14 @@ class Chart:
     Attributes:
         bars: in order of time, without gaps.
         unit: how long each period is, in words.
+        by_day: whether each period begins with a day of UTC.
         width: of all bars together.
         base: where the base line is, from above.
     """
 
     bars: tuple[Bar, ...]
     unit: str
+    by_day: bool
     width: int
     base: int
     bar_width: int = _WIDTH
@@ -90,21 +94,21 @@ class Chart:
         return max(bar.machines for bar in self.bars)
 
 
-def chart_of_report(report: Report) -> Chart | None:
-    """Return the chart of all opens of a pixel, `None` without any. Its unit suits the time that they span."""
+def chart_of_report(report: Report, *, now: datetime) -> Chart | None:
+    """Return the chart of all opens of a pixel, `None` without any. Its unit suits the time that they span.
+
+    Args:
+        report: its figures.
+        now: where few bars leave room, it is filled up to here, and no further: the rest goes before the first open.
+    """
     if not report.hours:
         return None
     first, last = report.hours[0].start, report.hours[-1].start
     length, unit, origin = _choose_unit(first, last)
-    number = max((last - origin) // length + 1, _FEWEST_BARS)
-    shown = range(max(number - _MOST_BARS, 0), number)
+    end = max((last - origin) // length, min(_FEWEST_BARS - 1, (now - origin) // length))
+    shown = range(min(max(end + 1 - _MOST_BARS, 0), end + 1 - _FEWEST_BARS), end + 1)
     sums = _sum_up(report.hours, origin, length)
-    pattern = "%-d %b %Y, %H:%M" if length < _DAY else "%-d %b %Y"
-    return _make_chart(
-        [sums.get(place, Count()) for place in shown],
-        [format(origin + place * length, pattern) for place in shown],
-        unit,
-    )
+    return _make_chart([(origin + place * length, sums.get(place, Count())) for place in shown], length, unit)
 
 
 def _choose_unit(first: datetime, last: datetime) -> tuple[timedelta, str, datetime]:
@@ -120,7 +124,7 @@ def _choose_unit(first: datetime, last: datetime) -> tuple[timedelta, str, datet
 def chart_of_days(days: dict[datetime, Count], *, until: datetime, number: int) -> Chart:
     """Return the chart of the last `number` days, the one that begins at `until` included."""
     shown = [until - place * _DAY for place in reversed(range(number))]
-    return _make_chart([days.get(day, Count()) for day in shown], [format(day, "%-d %b") for day in shown], "day")
+    return _make_chart([(day, days.get(day, Count())) for day in shown], _DAY, "day")
 
 
 def _sum_up(hours: Iterable[Period], origin: datetime, length: timedelta) -> dict[int, Count]:
@@ -131,16 +135,18 @@ def _sum_up(hours: Iterable[Period], origin: datetime, length: timedelta) -> dic
     return found
 
 
-def _make_chart(counts: Sequence[Count], labels: Sequence[str], unit: str) -> Chart:
-    above = max(count.counted for count in counts)
-    below = max(count.raw - count.counted for count in counts)
+def _make_chart(periods: Sequence[tuple[datetime, Count]], length: timedelta, unit: str) -> Chart:
+    above = max(count.counted for _, count in periods)
+    below = max(count.raw - count.counted for _, count in periods)
     scale = HEIGHT / max(above + below, 1)
     base = round(above * scale) if above + below else HEIGHT
-    return Chart(bars=tuple(_bars(counts, labels, scale, base)), unit=unit, width=len(counts) * _STEP, base=base)
+    by_day = length >= _DAY
+    bars = tuple(_bars(periods, scale, base, "%-d %b %Y" if by_day else "%-d %b %Y, %H:%M"))
+    return Chart(bars=bars, unit=unit, by_day=by_day, width=len(bars) * _STEP, base=base)
 
 
-def _bars(counts: Sequence[Count], labels: Sequence[str], scale: float, base: int) -> Iterator[Bar]:
-    for place, (count, label) in enumerate(zip(counts, labels, strict=True)):
+def _bars(periods: Sequence[tuple[datetime, Count]], scale: float, base: int, pattern: str) -> Iterator[Bar]:
+    for place, (start, count) in enumerate(periods):
         machines = count.raw - count.counted
         people_height = _visible(count.counted, scale)
         yield Bar(
@@ -148,7 +154,8 @@ def _bars(counts: Sequence[Count], labels: Sequence[str], scale: float, base: in
             top=max(base - people_height, 0),
             people_height=people_height,
             machines_height=_visible(machines, scale),
-            label=label,
+            start=start,
+            label=format(start, pattern),
             people=count.counted,
             machines=machines,
         )

@@ -68,7 +68,7 @@ def to_python(request: Request) -> str:
         arguments.append(f"data=json.dumps({json.dumps(request.body)}).encode()")
     if request.headers:
         arguments.append(f"headers={json.dumps(request.headers)}")
-    if request.method not in ("GET", "POST"):
+    if request.method != ("GET" if request.body is None else "POST"):
         arguments.append(f'method="{request.method}"')
     is_json = request.media_type == _JSON
     reading = {"": "answer.headers", _JSON: "json.load(answer)", "text/csv": "answer.read().decode()"}

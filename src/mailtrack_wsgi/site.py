@@ -46,6 +46,14 @@ class Site:
         """Count a request for tokens for its key, else for its address, and tell whether it may go on."""
         return self.limiter.ask(self.proxies.address(environ), key=environ.get(KEY))
 
+    def remember(self, environ: "WSGIEnvironment", digest: str) -> None:
+        """Remember for some minutes that the client of a request sent this."""
+        self.limiter.remember(digest, self.proxies.address(environ), key=environ.get(KEY))
+
+    def remembers(self, environ: "WSGIEnvironment", digest: str) -> bool:
+        """Return whether the client of a request sent this some minutes ago."""
+        return self.limiter.remembers(digest, self.proxies.address(environ), key=environ.get(KEY))
+
 
 def one_argument(request: Request, name: str) -> str | None:
     """Return an argument of the query, `None` where it is missing.
@@ -75,6 +83,18 @@ def number_argument(request: Request, name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 18 and int(value) >= 1):
         raise InvalidPaging(f"{name} must be a whole number of at least 1.")
     return int(value)
+
+
+def count_argument(request: Request, name: str) -> int | None:
+    """Return an argument of the query that is a whole number, `None` where it is missing.
+
+    Raises:
+        InvalidPaging: it is none, or given more than once.
+    """
+    value = one_argument(request, name)
+    if value is not None and not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise InvalidPaging(f"{name} must be a whole number.")
+    return None if value is None else int(value)
 
 
 def choice_argument(request: Request, name: str, choices: Collection[str]) -> str | None:

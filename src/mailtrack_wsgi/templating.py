@@ -53,6 +53,8 @@ _templates.filters.update(
     plural=views.plural,
     relative=views.relative_time,
     short_name=views.short_name,
+    verdict=views.verdict_name,
+    zoneless=views.zoneless_time,
 )
 
 

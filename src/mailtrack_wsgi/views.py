@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 
-from mailtrack.model import UNKNOWN, Client, VerdictKind
+from mailtrack.model import UNKNOWN, Client, Open, VerdictKind
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
-    VerdictKind.PROXY: "Person, by a proxy",
-    VerdictKind.PREFETCH: "Loaded ahead",
-    VerdictKind.SCANNER: "Security check",
+    VerdictKind.PROXY: "Person (via proxy)",
+    VerdictKind.PREFETCH: "Prefetched",
+    VerdictKind.SCANNER: "Security scanner",
     VerdictKind.BOT: "Robot",
     VerdictKind.UNKNOWN: "Not known",
 }
@@ -33,6 +33,14 @@ def kind_name(kind: str) -> str:
     return KINDS[VerdictKind(kind)]
 
 
+def verdict_name(one: Open) -> str:
+    """Return what the verdict on an open is called, with the name of the proxy where one is known."""
+    name = one.client.name if one.client.name != UNKNOWN else one.verdict.vendor
+    if one.verdict.kind is VerdictKind.PROXY and name:
+        return f"Person (via {short_name(name)} proxy)"
+    return KINDS[one.verdict.kind]
+
+
 def relative_time(value: datetime, now: datetime) -> str:
     """Return how long ago a time was, as `3 hours ago`."""
     seconds = (now - value).total_seconds()
@@ -44,7 +52,12 @@ def relative_time(value: datetime, now: datetime) -> str:
 
 def exact_time(value: datetime) -> str:
     """Return a UTC time to the second, as `6 Nov 2025, 12:00:05 UTC`."""
-    return f"{value:%-d %b %Y, %H:%M:%S} UTC"
+    return f"{zoneless_time(value)} UTC"
+
+
+def zoneless_time(value: datetime) -> str:
+    """Return a UTC time to the second, as `6 Nov 2025, 12:00:05`, for pages that say that times are UTC."""
+    return f"{value:%-d %b %Y, %H:%M:%S}"
 
 
 def duration(value: timedelta | None) -> str:
@@ -63,9 +76,9 @@ def percentage(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}\u00a0%"
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number of things, as `1,200 recipients`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number of things, as `1,200 recipients`; `many` where an s does not make the plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
 def client_name(client: Client) -> str:

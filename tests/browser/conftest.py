@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import attrs
 import PIL.Image
@@ -18,7 +19,9 @@ import pytest
 
 from mailtrack import Client, Open, Tracker, Verdict, VerdictKind, open_storage
 
-_COMMAND = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve"]
+# Each page comes through a proxy of its own address, so that each test has its own allowance of lists to add.
+_COMMAND = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--trusted-proxies", "1"]
+_addresses = (f"198.18.{number // 256}.{number % 256}" for number in count())
 _OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -125,7 +128,10 @@ def open_page(chromium):
 
     def open_(**options):
         context = chromium.new_context(
-            viewport={"width": options.pop("width", 1280), "height": 900}, locale="en-GB", **options
+            viewport={"width": options.pop("width", 1280), "height": 900},
+            locale="en-GB",
+            extra_http_headers={"X-Forwarded-For": next(_addresses)},
+            **options,
         )
         contexts.append(context)
         page = context.new_page()

@@ -66,6 +66,7 @@ def test_axe_finds_nothing_on_the_first_page_of_a_newcomer_or_after_adding(new_s
     page.goto(f"{new_site.url}/pixels/{pixel.short_id}/recipients")
     page.get_by_label("Addresses").fill("ann@example.org\nbob@")
     page.get_by_role("button", name="Add recipients").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(page) == []
 
 
@@ -132,7 +133,6 @@ def _work_under(url, page):
     page.goto(url)
     page.get_by_label("Name", exact=True).fill("Mounted")
     page.get_by_role("button", name="Create pixel").click()
-    page.get_by_role("link", name="recipients page").click()
     page.get_by_label("Addresses").fill("ann@example.org")
     page.get_by_role("button", name="Add recipients").click()
     assert page.get_by_label("URL of the image").first.input_value().startswith(f"{url}/tracker/")

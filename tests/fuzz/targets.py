@@ -13,6 +13,7 @@ from zlib import crc32
 
 from werkzeug.exceptions import HTTPException
 
+from mailtrack import Tracker, open_storage
 from mailtrack.addresses import canonical
 from mailtrack.errors import InvalidEmail, InvalidImage, InvalidInput, InvalidPaging, InvalidRules
 from mailtrack.images import check_upload
@@ -21,7 +22,7 @@ from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.storage import cursors
 from mailtrack.tokens import parse_pixel_key, parse_token
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
-from mailtrack_wsgi import address_lists, beacon
+from mailtrack_wsgi import beacon
 from mailtrack_wsgi.bodies import read_json, read_pixel_form, read_recipients_form
 from mailtrack_wsgi.clients import Proxies
 
@@ -63,10 +64,14 @@ def address(data: bytes) -> None:
 
 def addresses(data: bytes) -> None:
     """A file of addresses."""
-    found = address_lists.parse(address_lists.decode(data))
-    assert len(set(found.addresses)) == len(found.addresses)
-    assert all(canonical(email) == email for email in found.addresses)
-    assert all(len(line.text) <= 80 and line.number >= 1 for line in found.rejected)
+    with open_storage("memory://") as storage, suppress(InvalidInput):
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Fuzz")
+        found = tracker.import_recipients(pixel, data, on_invalid="skip")
+        emails = [one.email for one in tracker.iter_recipients(pixel)]
+        assert (len(emails), found.present) == (found.added, 0)
+        assert all(canonical(email) == email for email in emails)
+        assert all(len(row.value) <= 200 and row.line >= 1 and row.reason for row in found.rejected)
 
 
 def forwarded(data: bytes) -> None:

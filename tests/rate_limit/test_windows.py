@@ -235,3 +235,18 @@ def test_a_child_goes_on_counting_with_its_parent(path: Path) -> None:
         os._exit(0 if ask(windows, 2) == [True, False] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert ask(windows) == [False]
+
+
+@pytest.mark.parametrize("place", ["memory://", "sqlite:///{}"])
+def test_what_a_client_sent_is_remembered_for_that_client_and_uses_up_nothing(path: Path, place: str) -> None:
+    limiter = TokenLimiter(place.format(path))
+    limiter.remember("digest", "192.0.2.1")
+    assert [limiter.remembers("digest", "192.0.2.1"), limiter.remembers("digest", "192.0.2.2")] == [True, False]
+    assert [limiter.remembers("other", "192.0.2.1"), limiter.remembers("digest", "192.0.2.1", key="a")] == [False] * 2
+    assert [limiter.ask("192.0.2.1").granted for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_what_a_client_sent_is_remembered_in_every_process_and_can_not_be_read(path: Path) -> None:
+    TokenLimiter(f"sqlite:///{path}").remember("digest", "192.0.2.1")
+    assert TokenLimiter(f"sqlite:///{path}").remembers("digest", "192.0.2.1")
+    assert b"digest" not in path.read_bytes()

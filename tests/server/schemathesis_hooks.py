@@ -17,6 +17,7 @@ from schemathesis.transport.serialization import Binary
 
 # Ids and names that exist, by the path parameter that takes them, one after the other.
 _KNOWN = {name: itertools.cycle(values) for name, values in json.loads(os.environ["MAILTRACK_KNOWN"]).items()}
+_DOOMED = itertools.cycle(json.loads(os.environ["MAILTRACK_DOOMED"]))  # ids of pixels to delete by form
 _CALLS_OF_ONE_CLIENT = 12  # ten are granted, so the refusal is seen as well
 
 _calls = itertools.count()
@@ -54,7 +55,12 @@ def filter_case(context, case):  # noqa: ARG001  # the same
 
 @schemathesis.hook
 def before_call(context, case, kwargs):  # noqa: ARG001  # the same
-    """Send requests for tokens as clients that each have their own limit."""
+    """Send requests for tokens as clients that each have their own limit, and delete by form what nothing else needs.
+
+    Only after DELETE does schemathesis expect that something is gone.
+    """
+    if case.operation.path == "/pixels/{pixel}/delete" and case.meta.generation.mode is GenerationMode.POSITIVE:
+        case.path_parameters["pixel"] = next(_DOOMED)
     if case.operation.path.endswith("/generate-tokens"):
         high, low = divmod(next(_calls) // _CALLS_OF_ONE_CLIENT, 256)
         case.headers["X-Forwarded-For"] = f"198.18.{high}.{low}"

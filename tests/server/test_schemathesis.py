@@ -45,6 +45,7 @@ def test_the_server_does_what_its_document_says(asked, tmp_path):
     with server.stored() as tracker:
         pixel = tracker.create_pixel("Spring", image=TRANSPARENT_PNG.data)
         emails = [f"reader{number}@example.org" for number in range(1000)]
+        doomed = [tracker.create_pixel("Doomed").id for _ in range(100)]
         recipients = [recipient.id for recipient in tracker.generate_tokens(pixel.id, emails)]
     url = f"http://127.0.0.1:{server.port}/api/v1/openapi.json"
     ran = subprocess.run(
@@ -66,6 +67,7 @@ def test_the_server_does_what_its_document_says(asked, tmp_path):
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
             "MAILTRACK_KNOWN": json.dumps({"recipient": recipients, "image": [pixel.image]}),
+            "MAILTRACK_DOOMED": json.dumps(doomed),
         },
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

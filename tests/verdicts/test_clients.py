@@ -52,15 +52,21 @@ def test_a_persons_program_has_name_version_system_and_device(client, user_agent
 
 
 @pytest.mark.parametrize(
-    "user_agent",
+    ("user_agent", "name"),
     [
-        "Mozilla/5.0",
-        "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
-        "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+        ("Mozilla/5.0", "Apple Mail"),
+        ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", "Gmail"),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "Yahoo Mail"),
+        ("Mozilla/5.0 (compatible; SeznamEmailProxy/1.0)", "Seznam"),
     ],
 )
-def test_a_proxy_and_a_prefetcher_hide_everything(client, user_agent):
-    assert client(user_agent) == Client()
+def test_a_proxy_and_a_prefetcher_hide_all_but_the_mail_service(client, user_agent, name):
+    assert client(user_agent) == Client(name=name)
+
+
+@pytest.mark.parametrize("kind", ["proxy", "prefetch"])
+def test_behind_a_proxy_without_a_vendor_nothing_is_known(kind):
+    assert name_client(CHROME, Verdict(kind=kind)) == Client()
 
 
 @pytest.mark.parametrize(

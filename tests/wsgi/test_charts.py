@@ -14,16 +14,16 @@ NOON = datetime(2025, 11, 6, 12, 34, 56, tzinfo=UTC)
 
 @pytest.fixture
 def chart(tracker, pixel, storage):
-    """Makes the chart of opens, given as times after noon and whether each counts."""
+    """Makes the chart of opens, given as times after noon and whether each counts, as it is at a time after noon."""
 
-    def make(*opens):
+    def make(*opens, now=timedelta(days=365 * 300)):
         storage.add_opens(
             [
                 Open(id=f"{number:032x}", pixel_id=pixel.id, opened_at=NOON + after, counted=counted)
                 for number, (after, counted) in enumerate(opens)
             ]
         )
-        return chart_of_report(tracker.report(pixel.id))
+        return chart_of_report(tracker.report(pixel.id), now=NOON + now)
 
     return make
 
@@ -62,6 +62,26 @@ def test_people_stand_on_the_line_and_machines_hang_from_it(chart):
     assert (made.peak.label, made.people, made.machines, made.most_machines) == ("6 Nov 2025, 12:00", 4, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("now", "first", "last"),
+    [
+        (timedelta(0), "6 Nov 2025, 01:00", "6 Nov 2025, 12:00"),
+        (timedelta(hours=3), "6 Nov 2025, 04:00", "6 Nov 2025, 15:00"),
+        (timedelta(days=9), "6 Nov 2025, 12:00", "6 Nov 2025, 23:00"),
+        (timedelta(hours=-2), "6 Nov 2025, 01:00", "6 Nov 2025, 12:00"),  # the clock was put back
+    ],
+)
+def test_a_chart_with_few_bars_shows_no_hour_of_the_future(chart, now, first, last):
+    made = chart((timedelta(0), True), now=now)
+    assert (len(made.bars), made.bars[0].label, made.bars[-1].label) == (12, first, last)
+    assert [bar.label for bar in made.bars if bar.people] == ["6 Nov 2025, 12:00"]
+
+
+def test_the_last_bar_of_a_chart_is_that_of_the_last_open_however_long_ago_it_was(chart):
+    made = chart((timedelta(0), True), (timedelta(hours=20), False), now=timedelta(days=3))
+    assert (len(made.bars), made.bars[-1].label) == (21, "7 Nov 2025, 08:00")
+
+
 def test_one_among_many_can_be_seen():
     days = {NOON.replace(hour=0, minute=0, second=0): Count(1_000_000, 1_000_001)}
     made = chart_of_days(days, until=max(days), number=3)
@@ -70,7 +90,12 @@ def test_one_among_many_can_be_seen():
 
 def test_days_without_opens_have_their_places():
     made = chart_of_days({}, until=NOON, number=14)
-    assert (len(made.bars), made.people, made.bars[0].label, made.bars[-1].label) == (14, 0, "24 Oct", "6 Nov")
+    assert (len(made.bars), made.people, made.bars[0].label, made.bars[-1].label) == (
+        14,
+        0,
+        "24 Oct 2025",
+        "6 Nov 2025",
+    )
 
 
 @pytest.mark.parametrize(

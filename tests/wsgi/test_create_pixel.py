@@ -148,10 +148,10 @@ def test_an_image_has_no_other_name(client, make_picture, name):
 
 
 @each_storage
-def test_the_page_with_the_form_creates_a_pixel_and_leads_to_its_logs(client, tracker):
+def test_the_page_with_the_form_creates_a_pixel_and_leads_to_its_recipients(client, tracker):
     answer = client.post("/pixels", data={"name": "Spring"}, content_type="multipart/form-data")
     (stored,) = tracker.iter_pixels()
-    assert (answer.status, answer.headers["Location"]) == (303, f"/track/logs/{stored.short_id}")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/track/pixels/{stored.short_id}/recipients")
 
 
 def test_the_page_with_the_form_shows_what_is_wrong(client, contents):
@@ -159,6 +159,15 @@ def test_the_page_with_the_form_shows_what_is_wrong(client, contents):
     assert (answer.status, answer.is_page) == (400, True)
     assert "Pixel name is required." in answer.text
     assert contents() == []
+
+
+def test_a_good_name_stays_in_the_form_where_the_image_is_refused(client, take_apart, contents):
+    data = {"name": "Spring <launch>", "image": (io.BytesIO(b"no image"), "x.png")}
+    answer = client.post("/pixels", data=data, content_type="multipart/form-data")
+    assert (answer.status, contents()) == (400, [])
+    page = take_apart(answer)
+    assert "The image must be a JPG, PNG, GIF or WebP file." in page.text
+    assert [field["value"] for field in page.fields("name")] == ["Spring <launch>"]
 
 
 @each_storage

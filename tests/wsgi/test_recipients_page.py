@@ -1,6 +1,7 @@
 """`/pixels/<pixel>/recipients`: who gets the mail, adding more of them, and what to put into mails."""
 
 import io
+from base64 import b64decode
 
 import pytest
 
@@ -21,6 +22,18 @@ def add(client, path):
         if file is not None:
             data["file"] = (io.BytesIO(file), "list.csv")
         return client.post(path, data=data, content_type="multipart/form-data", **request)
+
+    return submit
+
+
+@pytest.fixture
+def added(add, show):
+    """Submits the form and shows the page that the answer leads to."""
+
+    def submit(emails="", file=None):
+        answer = add(emails, file)
+        assert answer.status == 303
+        return show(answer.headers["Location"].removeprefix("/track"))
 
     return submit
 
@@ -108,11 +121,9 @@ def test_an_unknown_pixel_gets_a_404_page(client):
 
 
 @each_storage
-def test_pasted_addresses_become_recipients(add, emails, take_apart):
-    answer = add("ann@example.org\nBob <bob@EXAMPLE.com>, cem@example.net\r\n\r\nann@example.org")
-    assert answer.status == 200
-    assert "3 recipients added" in take_apart(answer).text
-    assert "Every line was taken." in answer.text
+def test_pasted_addresses_become_recipients(added, emails):
+    page = added("ann@example.org\nBob <bob@EXAMPLE.com>, cem@example.net\r\n\r\nann@example.org")
+    assert "3 recipients added" in page.text
     assert emails() == ["ann@example.org", "bob@example.com", "cem@example.net"]
 
 
@@ -129,10 +140,9 @@ def test_a_file_and_pasted_text_are_taken_together(add, emails):
 
 
 @each_storage
-def test_who_is_there_already_keeps_the_token(add, tracker, pixel, recipient, take_apart):
-    text = take_apart(add("ann@example.org\nbob@example.com")).text
-    assert "1 recipient added" in text
-    assert "1 of the addresses was there already, and keeps its token." in text
+def test_who_is_there_already_keeps_the_token(added, tracker, pixel, recipient):
+    text = added("ann@example.org\nbob@example.com").text
+    assert "1 recipient added 1 address was here already, and keeps its token." in text
     assert next(iter(tracker.iter_recipients(pixel.id))).token == recipient.token
 
 
@@ -142,15 +152,38 @@ def test_lines_that_can_not_be_taken_are_shown_and_the_others_are_taken(add, ema
     page = take_apart(answer)
     assert answer.status == 200
     assert emails() == ["ann@example.org", "cem@example.net"]
-    assert "2 lines were not taken: Line Text Why 2 bob@ " in page.text
+    assert "2 recipients added 2 lines of the pasted text were not taken Line Text Why 2 bob@ " in page.text
     assert "4 <script>alert(1)</script> There is no address in it." in page.text
 
 
-def test_of_many_rejected_lines_the_first_are_shown(add, take_apart):
+def rejected(page):
+    """The rejected rows that a page has for download, by the names of the files."""
+    links = [attributes for tag, attributes in page.tags if tag == "a" and "download" in attributes]
+    prefix = "data:text/csv;charset=utf-8;base64,"
+    assert all(link["href"].startswith(prefix) for link in links)
+    return {link["download"]: b64decode(link["href"].removeprefix(prefix)).decode() for link in links}
+
+
+def test_of_many_rejected_lines_the_first_are_shown_and_all_are_there_to_download(add, take_apart):
     answer = add("\n".join(f"bad{number}@" for number in range(130)))
     assert answer.status == 400
-    assert "And 105 more." in take_apart(answer).text
-    assert len(answer.data) < 100_000
+    page = take_apart(answer)
+    assert "And 90 more." in page.text
+    assert rejected(page)["rejected-pasted.csv"].split() == [f"bad{number}@" for number in range(130)]
+
+
+def test_the_rejected_rows_of_a_pasted_text_and_of_a_file_are_told_apart(add, take_apart):
+    page = take_apart(add("ann@example.org\nbob@", b"Name,Email\nCem,cem@example.net\nDee,dee@"))
+    assert "2 recipients added Addresses were taken from the column “Email”." in page.text
+    assert "1 line of the pasted text was not taken Line Text Why 2 bob@ " in page.text
+    assert "1 line of the file was not taken Line Text Why 3 " in page.text
+    assert set(rejected(page)) == {"rejected-pasted.csv", "rejected-file.csv"}
+
+
+@pytest.mark.parametrize("query", ["?added=-1", "?added=x", "?added=1&present=1.5", "?added=1&added=2", "?added="])
+def test_a_number_of_added_recipients_that_is_none_gets_a_400_page(client, path, query):
+    answer = client.get(path + query)
+    assert (answer.status, answer.is_page) == (400, True)
 
 
 @pytest.mark.parametrize("text", ["", " \r\n ", "\n"])
@@ -159,19 +192,34 @@ def test_nothing_given_is_told(add, emails, text):
     assert (answer.status, "Paste some addresses, or choose a file." in answer.text, emails()) == (400, True, [])
 
 
-def test_more_than_10000_addresses_are_refused(add, emails):
-    answer = add(file="\n".join(f"r{number}@example.org" for number in range(10_001)).encode())
-    assert (answer.status, "At most 10,000 addresses" in answer.text, emails()) == (400, True, [])
+def test_the_page_says_from_which_column_of_a_table_addresses_were_taken(added, emails):
+    page = added(file=b"Mail;Email;Name\nann@example.com;ann@example.org;Ann\n")
+    assert "Addresses were taken from the column “Email”." in page.text
+    assert emails() == ["ann@example.org"]
 
 
-def test_10000_pasted_addresses_are_taken(add, emails):
-    assert add("\n".join(f"r{number}@example.org" for number in range(10_000))).status == 200
-    assert len(emails()) == 10_000
+def test_a_file_that_is_no_list_is_refused_with_the_reason_and_pasted_addresses_are_taken(add, emails, take_apart):
+    answer = add("ann@example.org", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    page = take_apart(answer)
+    assert (answer.status, emails()) == (200, ["ann@example.org"])
+    assert "1 recipient added" in page.text
+    assert take_apart(add(file=b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")).text.count("No recipients added") == 1
+
+
+@pytest.mark.parametrize("text", ["a@b.co," * 100_001, "\n" * 100_001 + "x", "a@b.co\r" * 100_001])
+def test_more_than_100000_lines_are_refused_before_any_is_taken(add, emails, text):
+    answer = add(file=text.encode())
+    assert (answer.status, "At most 100,000 lines can be added at once;" in answer.text, emails()) == (400, True, [])
+
+
+def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):
+    page = added(file="\n".join(f"r{number}@example.org" for number in range(10_001)).encode())
+    assert ("10,001 recipients added" in page.text, len(emails())) == (True, 10_001)
 
 
 def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pixel, emails):
     for number in range(9):
-        assert add(f"r{number}@example.org").status == 200
+        assert add(f"r{number}@example.org").status == 303
     client.post(f"/api/v1/pixels/{pixel.id}/generate-tokens", json={"emails": ["r9@example.org"]})
     answer = add("r10@example.org")
     assert (answer.status, answer.is_page, len(emails())) == (429, True, 10)
@@ -182,10 +230,30 @@ def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pix
 def test_the_form_counts_for_the_key_that_was_used_wherever_it_comes_from(client, add, pixel):
     key = {"environ": {"mailtrack.key": "0123456789ab"}}
     for number in range(9):
-        assert add(f"r{number}@example.org", address=f"192.0.2.{number}", **key).status == 200
+        assert add(f"r{number}@example.org", address=f"192.0.2.{number}", **key).status == 303
     emails = {"emails": ["r9@example.org"]}
     assert client.post(f"/api/v1/pixels/{pixel.id}/generate-tokens", json=emails, **key).status == 201
     assert add("r10@example.org", **key).status == 429
+
+
+@each_storage
+def test_a_reload_that_sends_rejected_lines_again_adds_nothing_and_is_not_counted(add, emails):
+    answers = [add("ann@example.org\nbob@") for _ in range(15)]
+    assert ({answer.status for answer in answers}, emails()) == ({200}, ["ann@example.org"])
+    statuses = [add(f"r{number}@example.org").status for number in range(10)]
+    assert statuses == [303] * 9 + [429]
+
+
+def test_what_another_client_sent_is_counted_and_so_is_the_same_list_for_another_pixel(client, add, tracker):
+    add("bob@")
+    assert [add("bob@", address="192.0.2.2").status for _ in range(12)] == [400] * 12
+    other = tracker.create_pixel("Other").short_id
+    client.post(f"/pixels/{other}/recipients", data={"emails": "bob@"}, content_type="multipart/form-data")
+    assert [add(f"r{number}@example.org").status for number in range(9)] == [303] * 8 + [429]
+
+
+def test_a_list_that_was_taken_whole_is_counted_each_time(add):
+    assert [add("ann@example.org").status for _ in range(11)] == [303] * 10 + [429]
 
 
 def test_the_form_is_refused_from_another_site(add, emails):

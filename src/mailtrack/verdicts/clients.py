@@ -31,6 +31,7 @@ _ENGINES = frozenset(
     | {"CFNetwork", "ExchangeWebServices", "Goanna", "Mobile Safari", "Mobile Safari UI/WKWebView", "Safari"}
 )
 _APPLE_MAIL = "Apple Mail"  # tells no version: what ua-parser takes for one is its engine's
+_SERVICES = {"Apple": _APPLE_MAIL, "Google": "Gmail", "Yahoo": "Yahoo Mail"}
 _PROGRAMS = {"Apple": _APPLE_MAIL, "IBM": "Lotus Notes", "Microsoft": "Outlook", "Mozilla": "Thunderbird"}
 
 _FIRST_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9 !_.+%-]{0,63}?)[/ ]v?(\d{1,9})\b")
@@ -51,15 +52,16 @@ _MOBILES = re.compile(r"\b(?:iPhone|iPod|Mobile|Windows Phone|BlackBerry|BB10|Sy
 def name_client(user_agent: str, verdict: Verdict) -> Client:
     """Name the program that sent a user agent, as far as the verdict lets it be known.
 
-    A proxy or prefetcher hides it: all is unknown. A robot or scanner has a name alone: its vendor's, or its own.
-    Threads may call it. A client that was named lately takes about a microsecond.
+    A proxy or prefetcher hides it: only the mail service is known, such as Gmail, where the vendor is. A robot or
+    scanner has a name alone: its vendor's, or its own. Threads may call it. A client that was named lately takes about
+    a microsecond.
 
     Args:
         user_agent: what it calls itself; the first 512 characters count.
         verdict: what the judge said of the hit.
     """
     if verdict.kind in _HIDING:
-        return UNKNOWN_CLIENT
+        return UNKNOWN_CLIENT if verdict.vendor is None else _name_service(verdict.vendor)
     user_agent = user_agent[:MAX_TEXT_LENGTH]
     if verdict.kind in _MACHINES:
         return _name_machine(user_agent, verdict.vendor)
@@ -67,6 +69,11 @@ def name_client(user_agent: str, verdict: Verdict) -> Client:
         verdict.certainty is Certainty.CERTAIN or verdict.vendor is not None
     )
     return _name_program(user_agent, is_mail_program, verdict.vendor)
+
+
+@lru_cache(maxsize=_CACHED_CLIENTS)
+def _name_service(vendor: str) -> Client:
+    return Client(name=_part(_SERVICES.get(vendor, vendor)))
 
 
 @lru_cache(maxsize=_CACHED_CLIENTS)

@@ -3,6 +3,8 @@
 import ipaddress
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -62,6 +64,7 @@ class TokenLimiter:
 
     def __init__(self, url: str = "memory://") -> None:
         self._item = RateLimitItemPerMinute(REQUESTS, MINUTES)
+        self._once = RateLimitItemPerMinute(1, MINUTES)
         self._limiter = MovingWindowRateLimiter(_make_storage(url))
 
     def ask(self, address: str | None, *, key: str | None = None) -> Allowance:
@@ -74,13 +77,41 @@ class TokenLimiter:
         Raises:
             StorageUnavailable: it can't be counted just now, so it must not go on.
         """
-        client = _network(address) if key is None else f"key {key}"
-        try:
+        client = _client(address, key)
+        with _translated():
             granted = self._limiter.hit(self._item, client)
             stats = self._limiter.get_window_stats(self._item, client)
-        except LimitsError as error:
-            raise StorageUnavailable(f"Requests for tokens can't be counted: {error}", retry_after=1) from error
         return Allowance(granted, max(0, stats.remaining), max(1, math.ceil(stats.reset_time - time.time())))
+
+    def remember(self, digest: str, address: str | None, *, key: str | None = None) -> None:
+        """Remember for the window's time that a client sent this; only a hash of it is kept.
+
+        Raises:
+            StorageUnavailable: it can't be remembered just now.
+        """
+        with _translated():
+            self._limiter.hit(self._once, _client(address, key), digest)
+
+    def remembers(self, digest: str, address: str | None, *, key: str | None = None) -> bool:
+        """Return whether this client sent this before.
+
+        Raises:
+            StorageUnavailable: it can't be found out just now.
+        """
+        with _translated():
+            return not self._limiter.test(self._once, _client(address, key), digest)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except LimitsError as error:
+        raise StorageUnavailable(f"Requests for tokens can't be counted: {error}", retry_after=1) from error
+
+
+def _client(address: str | None, key: str | None) -> str:
+    return _network(address) if key is None else f"key {key}"
 
 
 def _make_storage(url: str) -> Storage:

@@ -1,6 +1,6 @@
 """What can be asked of the API: every path with its methods, what they take and what they answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -9,17 +9,23 @@ from mailtrack.storage.protocol import MAX_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi.examples import ANN, PIXEL
-from mailtrack_wsgi.openapi.refusals import RATE_LIMIT_HEADERS, component, refusal, refusal_page
-from mailtrack_wsgi.openapi.schemas import (
-    IMAGE_PATTERN,
-    PIXEL_KEY_PATTERN,
-    RECIPIENT_ID_PATTERN,
-    Schema,
-    ref,
-    text,
+from mailtrack_wsgi.openapi.pages import make_page_paths
+from mailtrack_wsgi.openapi.parts import (
+    ANY,
+    BODY,
+    CHANGE,
+    IN_PIXEL,
+    IN_RECIPIENT,
+    Data,
+    body,
+    csv_answer,
+    in_path,
+    in_query,
+    json_answer,
+    operation,
 )
-
-_Data = dict[str, Any]
+from mailtrack_wsgi.openapi.refusals import RATE_LIMIT_HEADERS, refusal, refusal_page
+from mailtrack_wsgi.openapi.schemas import IMAGE_PATTERN, ref
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
@@ -28,114 +34,37 @@ TAGS = [
     {"name": "Pixels", "description": "A pixel is a tracked mailing and its image."},
     {"name": "Recipients", "description": "A recipient is one address in one pixel, with its token."},
     {"name": "Opens", "description": "What was opened, by whom and when, one by one and in figures."},
+    {"name": "Pages", "description": "What people look at in a browser. Errors are pages, too."},
     {"name": "Server", "description": "About the server itself."},
 ]
 
-# What any request may be answered with: a Host header that is none, a key that is missing, a failure.
-_ANY = (400, 401, 500, 503)
-_CHANGE = (*_ANY, 403)
-_BODY = (*_CHANGE, 408, 411, 413, 415)
-
-
-def _in_path(name: str, description: str, example: str, **schema: Any) -> _Data:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", **schema},
-        "example": example,
-    }
-
-
-def _in_query(name: str, description: str, schema: Schema) -> _Data:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-_PIXEL = _in_path("pixel", "The pixel's UUID or short id, in either case.", PIXEL.id, pattern=PIXEL_KEY_PATTERN)
-_RECIPIENT = _in_path("recipient", "The recipient's id.", ANN.id, pattern=RECIPIENT_ID_PATTERN)
 _PAGING = [
-    _in_query(
+    in_query(
         "limit",
         f"How many to list at most, 1 to {MAX_LIMIT:,}.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
-    _in_query(
+    in_query(
         "cursor",
         "What `next` said in the part before; without it, the first part.",
         {"type": "string", "format": "cursor"},
     ),
 ]
-_OPENED = _in_query(
+_OPENED = in_query(
     "opened",
     "Only those that have an open that counts (`true`), or only the others (`false`), whatever machines have fetched.",
     {"type": "boolean"},
 )
-_RAW = _in_query(
+_RAW = in_query(
     "raw",
     "`1` leaves cells as they are. Without it, one that a spreadsheet would take for a formula begins with `'`.",
     {"type": "string"},
 )
 
-
-def _operation(
-    tag: str,
-    name: str,
-    summary: str,
-    description: str,
-    *,
-    answers: Mapping[int, _Data],
-    refusals: Sequence[int] = (),
-    **more: Any,
-) -> _Data:
-    """Return an operation; what it refuses is told by the components, unless `answers` tells it."""
-    told = {status: {"$ref": f"#/components/responses/{component(status)}"} for status in refusals} | {**answers}
-    return {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "description": description,
-        **more,
-        "responses": {str(status): told[status] for status in sorted(told)},
-    }
-
-
-def _json(schema: str, description: str, examples: Mapping[str, Any], *, example: str = "", **more: Any) -> _Data:
-    content = {"application/json": {"schema": ref(schema), "example": examples[example or schema]}}
-    return {"description": description, **more, "content": content}
-
-
-def _csv(file: str, columns: str, example: str) -> _Data:
-    return {
-        "description": f"A file with a header row: {columns}. RFC 4180, lines end with CRLF.",
-        "headers": {
-            "Content-Disposition": {
-                "description": "The name of the file.",
-                "required": True,
-                "schema": text(
-                    "The name of the file.", pattern=rf'^attachment; filename="{file}-[0-9a-f-]{{36}}\.csv"$'
-                ),
-                "example": f'attachment; filename="{file}-{PIXEL.id}.csv"',
-            }
-        },
-        "content": {"text/csv; charset=utf-8": {"schema": {"type": "string"}, "example": example}},
-    }
-
-
-def _body(content: Mapping[str, str], examples: Mapping[str, Any], **more: Any) -> _Data:
-    return {
-        "required": True,
-        "content": {
-            media_type: {"schema": ref(schema), "example": examples[schema], **more.get(schema, {})}
-            for media_type, schema in content.items()
-        },
-    }
-
-
 _IMAGE = {media_type: {"schema": {"type": "string", "contentMediaType": media_type}} for media_type in IMAGE_TYPES}
 
 
-def _fixed(description: str, value: str) -> _Data:
+def _fixed(description: str, value: str) -> Data:
     return {"description": description, "required": True, "schema": {"type": "string", "const": value}}
 
 
@@ -151,7 +80,7 @@ _TRACKER_HEADERS = {
 }
 
 
-def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+def make_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     """Return every path with its operations.
 
     Args:
@@ -162,22 +91,23 @@ def make_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
         **_pixel_paths(examples),
         **_recipient_paths(examples),
         **_open_paths(examples),
+        **make_page_paths(),
         **_server_paths(examples),
     }
 
 
-def _tracker_paths() -> dict[str, _Data]:
+def _tracker_paths() -> dict[str, Data]:
     return {
         "/tracker/{pixel}.png": {
             "parameters": [
-                _in_path("pixel", "The pixel's short id or UUID; any other text names no pixel.", PIXEL.short_id),
-                _in_query(
+                in_path("pixel", "The pixel's short id or UUID; any other text names no pixel.", PIXEL.short_id),
+                in_query(
                     "token",
                     "The recipient's token. One that is not of this pixel counts as none.",
                     {"type": "string", "examples": [ANN.token]},
                 ),
             ],
-            "get": _operation(
+            "get": operation(
                 "Tracker",
                 "track",
                 "Track an open",
@@ -187,7 +117,7 @@ def _tracker_paths() -> dict[str, _Data]:
                 security=[],
                 answers={200: {"description": "The image.", "headers": _TRACKER_HEADERS, "content": _IMAGE}},
             ),
-            "head": _operation(
+            "head": operation(
                 "Tracker",
                 "peek",
                 "Look at an image's headers",
@@ -198,14 +128,14 @@ def _tracker_paths() -> dict[str, _Data]:
         },
         "/uploads/{image}": {
             "parameters": [
-                _in_path(
+                in_path(
                     "image",
                     "The name of the file, as `imagePath` tells it.",
                     f"{PIXEL.id}.png",
                     pattern=IMAGE_PATTERN,
                 )
             ],
-            "get": _operation(
+            "get": operation(
                 "Tracker",
                 "getUpload",
                 "Get a pixel's own image",
@@ -220,24 +150,24 @@ def _tracker_paths() -> dict[str, _Data]:
     }
 
 
-def _pixel_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+def _pixel_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     return {
         "/api/v1/pixels": {
-            "get": _operation(
+            "get": operation(
                 "Pixels",
                 "listPixels",
                 "List pixels",
                 "All pixels, the newest first.",
                 parameters=_PAGING,
-                answers={200: _json("PixelPage", "A part of the list.", examples)},
-                refusals=_ANY,
+                answers={200: json_answer("PixelPage", "A part of the list.", examples)},
+                refusals=ANY,
             ),
-            "post": _operation(
+            "post": operation(
                 "Pixels",
                 "createPixel",
                 "Create a pixel",
                 "Takes the name as JSON or as a form; an image of its own only as a form with a file.",
-                requestBody=_body(
+                requestBody=body(
                     {
                         "application/json": "NewPixel",
                         "multipart/form-data": "NewPixelWithImage",
@@ -246,46 +176,46 @@ def _pixel_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                     examples,
                     NewPixelWithImage={"encoding": {"image": {"contentType": ", ".join(IMAGE_TYPES)}}},
                 ),
-                answers={201: _json("Pixel", "The pixel.", examples, example="Created")},
-                refusals=_BODY,
+                answers={201: json_answer("Pixel", "The pixel.", examples, example="Created")},
+                refusals=BODY,
             ),
         },
         "/api/v1/pixels/{pixel}": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Pixels",
                 "getPixel",
                 "Get a pixel",
                 "The pixel with its counts.",
-                answers={200: _json("Pixel", "The pixel.", examples)},
-                refusals=(*_ANY, 404),
+                answers={200: json_answer("Pixel", "The pixel.", examples)},
+                refusals=(*ANY, 404),
             ),
-            "delete": _operation(
+            "delete": operation(
                 "Pixels",
                 "deletePixel",
                 "Delete a pixel",
                 "Deletes the pixel with its opens, recipients, tokens and image: all, or nothing.",
-                answers={200: _json("PixelDeleted", "It is deleted.", examples)},
-                refusals=(*_CHANGE, 404),
+                answers={200: json_answer("PixelDeleted", "It is deleted.", examples)},
+                refusals=(*CHANGE, 404),
             ),
         },
     }
 
 
-def _recipient_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+def _recipient_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     return {
         "/api/v1/pixels/{pixel}/generate-tokens": {
-            "parameters": [_PIXEL],
-            "post": _operation(
+            "parameters": [IN_PIXEL],
+            "post": operation(
                 "Recipients",
                 "generateTokens",
                 "Generate tokens",
                 "Makes a token for each distinct address: all, or nothing. An address that the pixel has already keeps "
                 f"its token, so a retry is harmless. A client may ask {REQUESTS} times in any {MINUTES} minutes, for "
                 f"at most {MAX_EMAILS:,} addresses each time.",
-                requestBody=_body({"application/json": "NewTokens"}, examples),
+                requestBody=body({"application/json": "NewTokens"}, examples),
                 answers={
-                    201: _json("Tokens", "The tokens.", examples, headers=RATE_LIMIT_HEADERS),
+                    201: json_answer("Tokens", "The tokens.", examples, headers=RATE_LIMIT_HEADERS),
                     400: refusal(
                         400,
                         schema="InvalidTokens",
@@ -293,128 +223,128 @@ def _recipient_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                         invalid=[{"index": 1, "reason": "An email address must have an @-sign."}],
                     ),
                 },
-                refusals=(*_BODY, 404, 429),
+                refusals=(*BODY, 404, 429),
             ),
         },
         "/api/v1/pixels/{pixel}/generate-tokens/csv": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Recipients",
                 "exportRecipients",
                 "Export recipients",
                 "All recipients with their tokens as CSV, in the order of their creation.",
                 parameters=[_OPENED, _RAW],
                 answers={
-                    200: _csv("recipients", "`Email,Token,Tracking URL,Created At`", examples["recipients.csv"]),
+                    200: csv_answer("recipients", "`Email,Token,Tracking URL,Created At`", examples["recipients.csv"]),
                 },
-                refusals=(*_ANY, 404),
+                refusals=(*ANY, 404),
             ),
         },
         "/api/v1/pixels/{pixel}/recipients": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Recipients",
                 "listRecipients",
                 "List recipients",
                 "A pixel's recipients, in the order of their creation.",
                 parameters=[*_PAGING, _OPENED],
-                answers={200: _json("RecipientPage", "A part of the list.", examples)},
-                refusals=(*_ANY, 404),
+                answers={200: json_answer("RecipientPage", "A part of the list.", examples)},
+                refusals=(*ANY, 404),
             ),
         },
         "/api/v1/recipients/{recipient}": {
-            "parameters": [_RECIPIENT],
-            "delete": _operation(
+            "parameters": [IN_RECIPIENT],
+            "delete": operation(
                 "Recipients",
                 "deleteRecipient",
                 "Delete a recipient",
                 "Deletes the address and its token. Its opens stay, for the figures, without the address.",
-                answers={200: _json("RecipientDeleted", "It is deleted.", examples)},
-                refusals=(*_CHANGE, 404),
+                answers={200: json_answer("RecipientDeleted", "It is deleted.", examples)},
+                refusals=(*CHANGE, 404),
             ),
         },
     }
 
 
-def _open_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+def _open_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     return {
         "/api/v1/pixels/{pixel}/opens": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Opens",
                 "listOpens",
                 "List opens",
                 "A pixel's opens, the last arrived first.",
                 parameters=_PAGING,
-                answers={200: _json("OpenPage", "A part of the list.", examples)},
-                refusals=(*_ANY, 404),
+                answers={200: json_answer("OpenPage", "A part of the list.", examples)},
+                refusals=(*ANY, 404),
             ),
         },
         "/api/v1/pixels/{pixel}/opens/csv": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Opens",
                 "exportOpens",
                 "Export opens",
                 "All opens as CSV, the last arrived first, with the address of those whose recipient exists.",
                 parameters=[_RAW],
                 answers={
-                    200: _csv("opens", f"`{examples['opens.csv'].partition(chr(13))[0]}`", examples["opens.csv"]),
+                    200: csv_answer("opens", f"`{examples['opens.csv'].partition(chr(13))[0]}`", examples["opens.csv"]),
                 },
-                refusals=(*_ANY, 404),
+                refusals=(*ANY, 404),
             ),
         },
         "/api/v1/pixels/{pixel}/report": {
-            "parameters": [_PIXEL],
-            "get": _operation(
+            "parameters": [IN_PIXEL],
+            "get": operation(
                 "Opens",
                 "getReport",
                 "Get a report",
                 "A pixel's figures, at the same cost however many opens it has.",
                 parameters=[
-                    _in_query(
+                    in_query(
                         "timeZone",
                         "The IANA time zone in which hours and days begin, such as `Europe/Berlin`.",
                         {"type": "string", "format": "time-zone", "default": "UTC"},
                     ),
-                    _in_query(
+                    in_query(
                         "top",
                         f"How many names and recipients to tell at most, 1 to {MAX_TOP}.",
                         {"type": "integer", "minimum": 1, "maximum": MAX_TOP, "default": DEFAULT_TOP},
                     ),
                 ],
-                answers={200: _json("Report", "The figures.", examples)},
-                refusals=(*_ANY, 404),
+                answers={200: json_answer("Report", "The figures.", examples)},
+                refusals=(*ANY, 404),
             ),
         },
     }
 
 
-def _server_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
+def _server_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     return {
         "/healthz": {
-            "get": _operation(
+            "get": operation(
                 "Server",
                 "getHealth",
                 "Ask whether the process lives",
                 "Does not look at the storage.",
                 security=[],
-                answers={200: _json("Status", "It lives.", examples)},
+                answers={200: json_answer("Status", "It lives.", examples)},
                 refusals=(400, 500),
             ),
         },
         "/readyz": {
-            "get": _operation(
+            "get": operation(
                 "Server",
                 "getReadiness",
                 "Ask whether the storage answers",
                 "For whoever sends requests to several servers.",
-                answers={200: _json("Status", "It does.", examples)},
-                refusals=_ANY,
+                answers={200: json_answer("Status", "It does.", examples)},
+                refusals=ANY,
             ),
         },
         "/api/v1/openapi.json": {
-            "get": _operation(
+            "get": operation(
                 "Server",
                 "getOpenapi",
                 "Get this document",
@@ -422,7 +352,7 @@ def _server_paths(examples: Mapping[str, Any]) -> dict[str, _Data]:
                 answers={
                     200: {"description": "The document.", "content": {"application/json": {"schema": ref("Document")}}}
                 },
-                refusals=_ANY,
+                refusals=ANY,
             ),
         },
     }

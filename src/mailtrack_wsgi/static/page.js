@@ -1,11 +1,33 @@
-// What a script can add: the reader's time zone, copying, a look at an image before it is sent.
+// What a script can add: the reader's time zone, copying, a look at an image before it is sent, a reload that sends nothing.
 "use strict";
 
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-for (const element of document.querySelectorAll("time[datetime]")) {
-  const text = exact.format(new Date(element.dateTime));
-  if ("exact" in element.dataset) element.textContent = text;
-  else element.title = text;
+const to = (timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle });
+const zoned = to("long");
+const ways = { zoned, second: to("medium"), minute: to("short"), day: to() };
+const show = (at, way) => {
+  const whole = way !== "day" || at.getHours() + at.getMinutes() === 0; // a day of UTC begins at another hour elsewhere
+  return ways[whole ? way : "minute"].format(at);
+};
+for (const element of document.querySelectorAll("time")) {
+  const at = new Date(element.dateTime);
+  if (element.title) element.title = zoned.format(at);
+  else element.textContent = show(at, element.closest("[data-as]").dataset.as);
+}
+const starts = document.querySelectorAll("figure tbody time"); // in the order of the bars
+document.querySelectorAll("figure title").forEach((title, place) => {
+  title.textContent = starts[place].textContent + title.textContent.slice(title.textContent.lastIndexOf(": "));
+});
+const zone = document.querySelector("[data-zone]");
+if (zone) zone.textContent = zoned.resolvedOptions().timeZone;
+
+// What became of a form is shown once: reloading asks for the page that has the form, and sends nothing again.
+if (document.getElementById("result")) history.replaceState(null, "", location.pathname);
+if (document.getElementById("problem")) history.replaceState(null, "", document.querySelector(".brand").href);
+
+for (const program of document.querySelectorAll(".code pre")) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "plain", textContent: "Copy" }).dataset.copy = program.id;
+  program.before(button);
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
