@@ -32,6 +32,7 @@ from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.headers import harden
 from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.mount import Mount
 from mailtrack_wsgi.share import Share
 from mailtrack_wsgi.site import Site
 
@@ -140,9 +141,12 @@ class Application:
         self._gate = gate
         self._hosts = hosts
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
+        self._mount = Mount(site.tracker.urls, _is_route)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
+        if not environ.get("PATH_INFO", "").startswith(beacon.PATH):
+            environ = self._mount.settle(environ)
         if environ.get("PATH_INFO", "").startswith(beacon.PATH):
             return self._beacon(environ, start_response)
         response = self._answer(environ)
@@ -187,6 +191,11 @@ class Application:
             return self._site.root(environ)
         except HTTPException:
             return ""
+
+
+def _is_route(path: str, method: str) -> bool:
+    """Return whether a path leads somewhere by a method."""
+    return _routes.bind("").test(path, method)
 
 
 def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
