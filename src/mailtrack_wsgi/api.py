@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
+from mailtrack.errors import StorageUnavailable
 from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
@@ -138,5 +139,10 @@ def healthz(_: Site, __: Request) -> Response:
 
 def readyz(site: Site, _: Request) -> Response:
     """`GET /readyz`: the storage answers."""
-    site.tracker.ping()
+    try:
+        site.tracker.ping()
+    except StorageUnavailable:
+        raise
+    except Exception as error:  # whatever is wrong with it, it does not answer
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
     return json_response({"status": "ok"})

@@ -76,6 +76,7 @@ _routes = Map(
     merge_slashes=False,
 )
 
+_UNAVAILABLE = "The storage is not available just now. Try again later."
 _JSON_PATHS = ("/api/", "/healthz", "/readyz")
 
 
@@ -216,8 +217,10 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
             return 400, str(error), []
         case StorageUnavailable():
             _logger.warning("The storage is not available: %s", error)
-            message = "The storage is not available just now. Try again later."
-            return 503, message, [("Retry-After", str(error.retry_after))]
+            return 503, _UNAVAILABLE, [("Retry-After", str(error.retry_after))]
+        case OSError():  # a storage of a third party; bodies that can't be read are a `BadRequest`
+            _logger.error("The storage is not available.", exc_info=error)
+            return 503, _UNAVAILABLE, [("Retry-After", "1")]
         case _:
             _logger.error("A request failed.", exc_info=error)
             return 500, "Something went wrong on the server.", []
