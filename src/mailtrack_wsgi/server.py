@@ -1,6 +1,7 @@
 """The reference server: mailtrack on granian."""
 
 import ipaddress
+import os
 import socket
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
 from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.parent import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +83,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     server.on_startup(partial(on_start, keys))
     with _draining(settings):
         try:
-            server.serve(target_loader=partial(_load, settings, keys), wrap_loader=False)
+            server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
         except SystemExit:  # a worker that died is still to be replaced
             if not server.interrupt_signal:
                 raise
@@ -109,8 +111,9 @@ def _own_hosts(settings: Settings) -> list[str] | None:
     return [*_LOCAL_HOSTS, settings.host.lower(), *base_url]
 
 
-def _load(settings: Settings, keys: bool) -> Application:
+def _load(settings: Settings, keys: bool, parent: int) -> Application:
     """Make the application of one worker, in its own process."""
+    end_with_parent(parent)
     heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
     tracker = Tracker(storage, base_url=settings.base_url, spool=settings.make_spool(), judge=settings.make_judge())
@@ -129,7 +132,7 @@ def _load(settings: Settings, keys: bool) -> Application:
 def _draining(settings: Settings) -> "Iterator[None]":
     """Drain the spool of all workers in this process, beside them; at the end, what they left in whatever way.
 
-    Should this process be killed, a worker goes on with it.
+    Should this process be killed, its workers end, and what they leave waits for the next server.
     """
     spool = settings.make_spool()
     if spool is None:

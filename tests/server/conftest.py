@@ -189,9 +189,9 @@ def _serving(folder: Path, command: list[str], port: int, environment: dict[str,
             server.kill_rest()
 
 
-def _running(folder: Path, *options: object, environment: dict[str, str] | None = None):
-    """Run a reference server."""
-    port = free_port()
+def _running(folder: Path, *options: object, environment: dict[str, str] | None = None, port: int | None = None):
+    """Run a reference server, on a port of its own if none is given."""
+    port = port or free_port()
     variables = {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
     if environment is not None:
         variables["MAILTRACK_PORT"] = str(port)
