@@ -88,7 +88,8 @@ def create_app(
     hosts: Iterable[str] | None = None,
     trusted_proxies: int = 0,
     rate_limit_storage: str | None = None,
-    max_slow: int = 2,  # half of the threads that servers commonly have
+    max_slow: int = 2,  # with the next, three of the four threads that servers commonly have
+    max_downloads: int = 1,
 ) -> "Application":
     """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
 
@@ -106,18 +107,21 @@ def create_app(
         rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
             `sqlite:///file` or `redis://host:port`. If not given, a file beside that of the tracker's storage, and
             memory where the storage has none.
-        max_slow: how many requests at once, in one process, may last as long as their client or the storage takes:
-            those that change something and those that stream a file. Others are answered with 503, so that the rest
-            of the server's threads is there for the tracker. At most half of the threads of a process, say.
+        max_slow: how many requests that change something may be answered at once in one process, as they last as long
+            as their client or the storage takes. Others are answered with 503, so that the rest of the server's threads
+            is there for the tracker.
+        max_downloads: the same of requests that stream a file. On Linux, one whose client reads nothing for 30 seconds
+            is cut. `max_slow` and `max_downloads` together should be less than the threads of a process.
 
     Raises:
         InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
-            can't be used; `max_slow` is below 1.
+            can't be used; `max_slow` or `max_downloads` is below 1.
     """
     if isinstance(hosts, str):
         raise InvalidSetting("hosts", "must be several names, as in [name]")
-    if max_slow < 1:
-        raise InvalidSetting("max_slow", "must be at least 1")
+    for name, most in (("max_slow", max_slow), ("max_downloads", max_downloads)):
+        if most < 1:
+            raise InvalidSetting(name, "must be at least 1")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
     if stored_keys:
         verifiers.append(tracker.keys.find)
@@ -129,6 +133,7 @@ def create_app(
         proxies=Proxies(trusted_proxies),
         limiter=TokenLimiter(rate_limit_storage),
         share=Share(max_slow),
+        downloads=Share(max_downloads),
         keyed=bool(verifiers),
     )
     return Application(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))

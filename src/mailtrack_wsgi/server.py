@@ -21,8 +21,9 @@ from mailtrack_wsgi.parent import end_with_parent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
-_MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
+_THREADS = 6  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
+_MAX_SLOW = 2  # of them for changes
+_MAX_DOWNLOADS = 2  # of them; the rest is there for the tracker, whatever slow clients do
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
@@ -125,6 +126,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
         trusted_proxies=settings.trusted_proxies,
         rate_limit_storage=settings.rate_limit_storage,
         max_slow=_MAX_SLOW,
+        max_downloads=_MAX_DOWNLOADS,
     )
 
 
