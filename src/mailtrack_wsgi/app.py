@@ -93,6 +93,9 @@ def create_app(
 ) -> "Application":
     """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
 
+    What judging opens needs is loaded here, once in a process, which takes some tenths of a second: the first mail that
+    is opened should not wait for it.
+
     Args:
         tracker: does the work. It may be shared by several applications.
         api_keys: keys, as they are sent, of which one is needed for everything but the tracker, uploads and
@@ -128,6 +131,7 @@ def create_app(
     if rate_limit_storage is None:
         file = tracker.database_file
         rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
+    tracker.prepare()
     site = Site(
         tracker=tracker,
         proxies=Proxies(trusted_proxies),

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,15 +198,19 @@ def _running(
     environment: dict[str, str] | None = None,
     port: int | None = None,
     first: str = "",
+    within: Sequence[str] = (),
 ):
-    """Run a reference server, on a port of its own if none is given; it does first what `first` says, in Python."""
+    """Run a reference server, on a port of its own if none is given.
+
+    `first` says in Python what it does first; `within` is a command that runs another one, which comes behind it.
+    """
     port = port or free_port()
     variables = {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
     if environment is not None:
         variables["MAILTRACK_PORT"] = str(port)
     else:
         options = ("--port", port, *options)
-    return _serving(folder, [*PYTHON, f"{first}\n{MAIN}", "serve", *map(str, options)], port, variables)
+    return _serving(folder, [*within, *PYTHON, f"{first}\n{MAIN}", "serve", *map(str, options)], port, variables)
 
 
 @pytest.fixture(scope="session")
