@@ -112,6 +112,7 @@ TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "get_pixel": Tracker.get_pixel,
     "get_picture": Tracker.get_picture,
     "generate_tokens": lambda tracker, pixel: tracker.generate_tokens(pixel, ["ann@example.org"]),
+    "import_recipients": lambda tracker, pixel: tracker.import_recipients(pixel, ["ann@example.org"]),
     "list_recipients": Tracker.list_recipients,
     "iter_recipients": lambda tracker, pixel: list(tracker.iter_recipients(pixel)),
     "tracking_url": Tracker.tracking_url,

@@ -21,6 +21,7 @@ _SHORT_ID = r"[0-9a-f]{8}"
 _PIXEL_KEY = re.compile(rf"{_SHORT_ID}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_SHORT_ID}", re.ASCII)
 _RECIPIENT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 _TOKEN = re.compile(r"tok_[0-9a-f]{32}", re.ASCII)
+_TOKEN_WITHIN = re.compile(rf"{_TOKEN.pattern}(?![0-9a-f])")
 
 
 def new_pixel_id() -> str:
@@ -80,6 +81,12 @@ def parse_token(text: str | None) -> str | None:
     if text is None or len(text) != 36:
         return None
     return text if _TOKEN.fullmatch(text) else None
+
+
+def find_token(text: str) -> str | None:
+    """Return the first token that stands in a text in lower case, whatever is around it, or `None`."""
+    found = _TOKEN_WITHIN.search(text)
+    return found[0] if found else None
 
 
 def _random_hex(size: int, count: int) -> Iterator[str]:

@@ -155,7 +155,10 @@ class Tracker:
         self._recorder.start()
 
     def prepare(self) -> None:
-        """Load what judging opens needs, so that the first one does not wait for it; `start` does so, too."""
+        """Load what judging opens needs, so that the first one does not wait for it.
+
+        `start` and `mailtrack_wsgi.create_app` do so, too. Only the first call in a process takes long.
+        """
         self._examiner.prepare()
 
     def stop(self, *, timeout: float = 5.0) -> bool:

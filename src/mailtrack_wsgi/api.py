@@ -9,8 +9,10 @@ from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
 
 from mailtrack import export, wire
+from mailtrack.errors import StorageUnavailable
 from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
+from mailtrack_wsgi.downloads import cut_when_stalled
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi import make_document
 from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
@@ -77,7 +79,7 @@ def export_recipients(site: Site, request: Request, pixel: str) -> Response:
         urls=site.urls(request.environ),
         raw=one_argument(request, "raw") == "1",
     )
-    return _csv_response(site, pieces, f"recipients-{found.id}.csv")
+    return _csv_response(site, request, pieces, f"recipients-{found.id}.csv")
 
 
 def export_opens(site: Site, request: Request, pixel: str) -> Response:
@@ -85,13 +87,14 @@ def export_opens(site: Site, request: Request, pixel: str) -> Response:
     found = site.tracker.get_pixel(pixel)
     pages = site.tracker.iter_opens_with_recipients(found.id)
     pieces = export.opens_csv(pages, raw=one_argument(request, "raw") == "1")
-    return _csv_response(site, pieces, f"opens-{found.id}.csv")
+    return _csv_response(site, request, pieces, f"opens-{found.id}.csv")
 
 
-def _csv_response(site: Site, pieces: Iterator[bytes], name: str) -> Response:
+def _csv_response(site: Site, request: Request, pieces: Iterator[bytes], name: str) -> Response:
     headers = [("Content-Disposition", f'attachment; filename="{name}"'), ("Cache-Control", "no-store")]
     turn = ExitStack()  # closed once, however often the server closes the answer
-    turn.enter_context(site.share)  # it lasts as long as the client reads
+    turn.enter_context(site.downloads)  # it lasts as long as the client reads
+    cut_when_stalled(request.environ)
     response = Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
     response.call_on_close(turn.close)
     return response
@@ -138,5 +141,10 @@ def healthz(_: Site, __: Request) -> Response:
 
 def readyz(site: Site, _: Request) -> Response:
     """`GET /readyz`: the storage answers."""
-    site.tracker.ping()
+    try:
+        site.tracker.ping()
+    except StorageUnavailable:
+        raise
+    except Exception as error:  # whatever is wrong with it, it does not answer
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
     return json_response({"status": "ok"})

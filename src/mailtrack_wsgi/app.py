@@ -34,6 +34,7 @@ from mailtrack_wsgi.bodies import MAX_PROBLEMS
 from mailtrack_wsgi.clients import Proxies
 from mailtrack_wsgi.headers import harden
 from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.mount import Mount
 from mailtrack_wsgi.share import Share
 from mailtrack_wsgi.site import Site
 
@@ -77,6 +78,7 @@ _routes = Map(
     merge_slashes=False,
 )
 
+_UNAVAILABLE = "The storage is not available just now. Try again later."
 _JSON_PATHS = ("/api/", "/healthz", "/readyz")
 
 
@@ -88,9 +90,13 @@ def create_app(
     hosts: Iterable[str] | None = None,
     trusted_proxies: int = 0,
     rate_limit_storage: str | None = None,
-    max_slow: int = 2,  # half of the threads that servers commonly have
+    max_slow: int = 2,  # with the next, three of the four threads that servers commonly have
+    max_downloads: int = 1,
 ) -> "Application":
     """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
+
+    What judging opens needs is loaded here, once in a process, which takes some tenths of a second: the first mail that
+    is opened should not wait for it.
 
     Args:
         tracker: does the work. It may be shared by several applications.
@@ -106,21 +112,24 @@ def create_app(
         rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
             `sqlite:///file` or `redis://host:port`. If not given, a file beside that of the tracker's storage, and
             memory where the storage has none.
-        max_slow: how many requests at once, in one process, may last as long as their client or the storage takes:
-            those that change something and those that stream a file. Others are answered with 503, so that the rest
-            of the server's threads is there for the tracker. At most half of the threads of a process, say.
+        max_slow: how many requests that change something may be answered at once in one process, as they last as long
+            as their client or the storage takes. Others are answered with 503, so that the rest of the server's threads
+            is there for the tracker.
+        max_downloads: the same of requests that stream a file. On Linux, one whose client reads nothing for 30 seconds
+            is cut. `max_slow` and `max_downloads` together should be less than the threads of a process.
 
     Raises:
         InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
-            can't be used; `max_slow` is below 1, or `trusted_proxies` below 0.
+            can't be used; `max_slow` or `max_downloads` is below 1, or `trusted_proxies` below 0.
         InvalidArgument: `tracker` is no tracker.
     """
     if not hasattr(tracker, "database_file"):
         raise InvalidArgument("tracker", "must be a Tracker")
     if isinstance(hosts, str | bytes):
         raise InvalidSetting("hosts", "must be several names, as in [name]")
-    if to_whole(max_slow, 1, 1_000_000) is None:
-        raise InvalidSetting("max_slow", "must be at least 1")
+    for name, most in (("max_slow", max_slow), ("max_downloads", max_downloads)):
+        if to_whole(most, 1, 1_000_000) is None:
+            raise InvalidSetting(name, "must be at least 1")
     if to_whole(trusted_proxies or 0, 0, 1_000_000) is None:
         raise InvalidSetting("trusted_proxies", "must be a whole number of at least 0")
     verifiers = [] if api_keys is None else [known_keys(api_keys)]
@@ -129,11 +138,13 @@ def create_app(
     if rate_limit_storage is None:
         file = tracker.database_file
         rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
+    tracker.prepare()
     site = Site(
         tracker=tracker,
         proxies=Proxies(trusted_proxies),
         limiter=TokenLimiter(rate_limit_storage),
         share=Share(max_slow),
+        downloads=Share(max_downloads),
         keyed=bool(verifiers),
     )
     return Application(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
@@ -147,9 +158,12 @@ class Application:
         self._gate = gate
         self._hosts = hosts
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
+        self._mount = Mount(site.tracker.urls, _is_route)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
+        if not environ.get("PATH_INFO", "").startswith(beacon.PATH):
+            environ = self._mount.settle(environ)
         if environ.get("PATH_INFO", "").startswith(beacon.PATH):
             return self._beacon(environ, start_response)
         response = self._answer(environ)
@@ -196,6 +210,11 @@ class Application:
             return ""
 
 
+def _is_route(path: str, method: str) -> bool:
+    """Return whether a path leads somewhere by a method."""
+    return _routes.bind("").test(path, method)
+
+
 def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
     """Return the status, the message and the headers that an error is answered with: the only such mapping."""
     match error:
@@ -216,8 +235,10 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
             return 400, str(error), []
         case StorageUnavailable():
             _logger.warning("The storage is not available: %s", error)
-            message = "The storage is not available just now. Try again later."
-            return 503, message, [("Retry-After", str(error.retry_after))]
+            return 503, _UNAVAILABLE, [("Retry-After", str(error.retry_after))]
+        case OSError():  # a storage of a third party; bodies that can't be read are a `BadRequest`
+            _logger.error("The storage is not available.", exc_info=error)
+            return 503, _UNAVAILABLE, [("Retry-After", "1")]
         case _:
             _logger.error("A request failed.", exc_info=error)
             return 500, "Something went wrong on the server.", []

@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from mailtrack.errors import StorageError
 from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.model import MAX_TEXT_LENGTH, Image
 from mailtrack.tracker import Tracker
+from mailtrack_wsgi.tracker_urls import find_pixel, find_token
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,8 +41,6 @@ _TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
 # Where clients say that nobody has asked to see the image yet.
 _PURPOSES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 
-_MAX_QUERY_LENGTH = 2048  # a token takes 42; what senders add is short, and more is not worth reading
-
 
 class Beacon:
     """The tracker's endpoint as a WSGI application for the paths below `/tracker/`.
@@ -69,10 +67,10 @@ class Beacon:
             )
             return [body]
         name = environ["PATH_INFO"][len(PATH) :]
-        pixel = name[:-4] if name.endswith(".png") else ""
+        pixel = find_pixel(name)
         image = self._picture(pixel)
         if method == "GET":
-            self._record(pixel, environ)
+            self._record(pixel, name, environ)
         start_response("200 OK", _TRANSPARENT_HEADERS.copy() if image is TRANSPARENT_PNG else _headers(image))
         return [image.data] if method == "GET" else []
 
@@ -83,11 +81,11 @@ class Beacon:
             self._complain("A pixel's image can't be looked up; the transparent one is sent", error)
             return TRANSPARENT_PNG
 
-    def _record(self, pixel: str, environ: "WSGIEnvironment") -> None:
+    def _record(self, pixel: str, name: str, environ: "WSGIEnvironment") -> None:
         try:
             self._tracker.record(
                 pixel,
-                token=_token(environ.get("QUERY_STRING", "")),
+                token=find_token(environ.get("QUERY_STRING", ""), name),
                 ip=self._client_address(environ),
                 user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
                 referer=_text(environ.get("HTTP_REFERER", "")),
@@ -104,14 +102,6 @@ class Beacon:
             self._silent_until = now + 1.0
             unexpected = not isinstance(error, StorageError)
             _logger.error("%s (failures so far: %d): %s", what, self._failures, error, exc_info=unexpected)
-
-
-def _token(query: str) -> str | None:
-    """Return the first `token` of a query string, unquoted: some mail programs quote the underscore."""
-    for part in query[:_MAX_QUERY_LENGTH].split("&"):
-        if part.startswith("token="):
-            return unquote(part[6:])
-    return None
 
 
 def _signs(environ: "WSGIEnvironment") -> list[str]:

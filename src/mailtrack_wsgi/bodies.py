@@ -2,11 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from tempfile import SpooledTemporaryFile
 from time import monotonic
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 import attrs
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -39,7 +36,6 @@ PATIENCE = 20.0
 
 MIN_RATE = 4096
 _FIRST_PIECE = 16  # bytes; each is twice the one before, as servers return only when all of it is there
-_MAX_BYTES_IN_MEMORY = 512 * 1024  # of an uploaded file, until it is read whole
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -89,13 +85,13 @@ def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
     if _media_type(environ)[0] not in FORM_TYPES:
         name = read_json(environ).get("name")
         return PixelForm(name if isinstance(name, str) else "")
-    with _read_form(environ, most=MAX_FORM_BYTES, most_text=MAX_TEXT_BYTES) as (fields, files):
-        if "name" in files or len(fields.getlist("name")) > 1:
-            raise BadRequest("The form must have one name, as text.")
-        uploads = _uploads(files, "image")
-        if "image" in fields or len(uploads) > 1:
-            raise InvalidImage("The form must have at most one image, as a file.")
-        return PixelForm(fields.get("name", ""), uploads[0] if uploads else None)
+    fields, files = _read_form(environ, most=MAX_FORM_BYTES, most_text=MAX_TEXT_BYTES)
+    if "name" in files or len(fields.getlist("name")) > 1:
+        raise BadRequest("The form must have one name, as text.")
+    uploads = _uploads(files, "image")
+    if "image" in fields or len(uploads) > 1:
+        raise InvalidImage("The form must have at most one image, as a file.")
+    return PixelForm(fields.get("name", ""), uploads[0] if uploads else None)
 
 
 def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
@@ -106,38 +102,37 @@ def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
     """
     if _media_type(environ)[0] not in FORM_TYPES:
         raise UnsupportedMediaType("The body must be a form.")
-    with _read_form(environ, most=MAX_RECIPIENTS_BYTES, most_text=MAX_LIST_BYTES) as (fields, files):
-        uploads = _uploads(files, "file")
-        if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
-            raise BadRequest("The form must have the addresses once, as text, and at most one file.")
-        return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
+    fields, files = _read_form(environ, most=MAX_RECIPIENTS_BYTES, most_text=MAX_LIST_BYTES)
+    uploads = _uploads(files, "file")
+    if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
+        raise BadRequest("The form must have the addresses once, as text, and at most one file.")
+    return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
 
 
-@contextmanager
 def _read_form(
     environ: "WSGIEnvironment", *, most: int, most_text: int
-) -> Iterator[tuple[MultiDict[str, str], MultiDict[str, FileStorage]]]:
-    """Read a form of at most so many bytes, of which so many may be text; its files are gone afterwards."""
+) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """Return the fields and files of a form of at most so many bytes, of which so many may be text."""
     media_type, options = _media_type(environ)
     body = _WholeBody(environ, most if media_type == FORM_TYPES[0] else most_text)
-    with ExitStack() as uploaded:  # a form may be refused when some of its files are read already
-        parser = FormDataParser(
-            stream_factory=lambda *_, **__: uploaded.enter_context(SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY)),
-            silent=False,
-            max_form_memory_size=most_text,
-            max_form_parts=MAX_PARTS,
-        )
-        try:
-            _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
-        except ValueError:
-            raise BadRequest("The form is malformed.") from None
-        body.read()  # what follows the form must be whole, too
-        yield fields, files
+    parser = FormDataParser(
+        stream_factory=lambda *_, **__: io.BytesIO(),  # there may be no folder for temporary files
+        silent=False,
+        max_form_memory_size=most_text,
+        max_form_parts=MAX_PARTS,
+    )
+    try:
+        _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
+    except ValueError:
+        raise BadRequest("The form is malformed.") from None
+    body.read()  # what follows the form must be whole, too
+    return fields, files
 
 
 def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:
     """Return the files of a field; a browser sends an empty one without a name where none was chosen."""
-    return [data for file in files.getlist(name) if (data := file.stream.read()) or file.filename]
+    found = [(cast(io.BytesIO, file.stream).getvalue(), file.filename) for file in files.getlist(name)]  # no copy
+    return [data for data, file_name in found if data or file_name]
 
 
 class _WholeBody(io.RawIOBase):
@@ -165,7 +160,10 @@ class _WholeBody(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         wanted = min(len(buffer), self._left, self._piece)
-        data = self._stream.read(wanted) if wanted else b""
+        try:
+            data = self._stream.read(wanted) if wanted else b""
+        except OSError as error:
+            raise BadRequest("The body could not be read.") from error
         if len(data) == 0 and wanted:
             raise BadRequest("The body is shorter than its Content-Length.")
         buffer[: len(data)] = data

@@ -23,8 +23,9 @@ _IPV6_IN_BRACKETS = re.compile(r"\[([^\]]{2,64})\](?::[0-9]{1,5})?", re.ASCII)
 class Proxies:
     """Reads what trusted proxies say about a request.
 
-    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, so with `trusted` proxies the
-    value that counts is that many from the end; what stands before it may be invented by anybody.
+    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or sets the header anew. Headers
+    are counted one by one: with `trusted` proxies, the value that counts is that many from the end, or the first where
+    there are fewer. Clients can invent whatever stands before it.
 
     Attributes:
         trusted: how many proxies stand before the application.
@@ -49,7 +50,7 @@ class Proxies:
         scheme = environ["wsgi.url_scheme"]
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         if self.trusted:
-            scheme = self._forwarded(environ, "PROTO") or scheme
+            scheme = (self._forwarded(environ, "PROTO") or scheme).lower()  # RFC 9110, 4.2.3: schemes have no case
             host = self._forwarded(environ, "HOST") or host
         if scheme not in ("http", "https") or not _HOST.fullmatch(host):
             raise BadRequest("The Host header is not valid.")
@@ -61,7 +62,7 @@ class Proxies:
 
     def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:
         values = environ.get(f"HTTP_X_FORWARDED_{what}", "").rsplit(",", self.trusted)
-        return values[-self.trusted].strip() or None if len(values) >= self.trusted else None
+        return values[-min(self.trusted, len(values))].strip() or None
 
 
 def _parse_forwarded_address(text: str) -> str | None:

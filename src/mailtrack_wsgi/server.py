@@ -1,6 +1,7 @@
 """The reference server: mailtrack on granian."""
 
 import ipaddress
+import os
 import socket
 from contextlib import contextmanager
 from functools import partial
@@ -16,12 +17,14 @@ from mailtrack.storage import open_storage
 from mailtrack.tracker import Tracker
 from mailtrack_wsgi.app import Application, create_app
 from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi.parent import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_THREADS = 4  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
-_MAX_SLOW = _THREADS // 2  # of them: the rest is there for the tracker, whatever slow clients do
+_THREADS = 6  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
+_MAX_SLOW = 2  # of them for changes
+_MAX_DOWNLOADS = 2  # of them; the rest is there for the tracker, whatever slow clients do
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
 _STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
@@ -83,7 +86,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     # The outer one is closed when the workers are gone: what they left in the WAL goes into the database file then.
     with open_storage(settings.database), _draining(settings):
         try:
-            server.serve(target_loader=partial(_load, settings, keys), wrap_loader=False)
+            server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
         except SystemExit:  # a worker that died is still to be replaced
             if not server.interrupt_signal:
                 raise
@@ -111,8 +114,9 @@ def _own_hosts(settings: Settings) -> list[str] | None:
     return [*_LOCAL_HOSTS, settings.host.lower(), *base_url]
 
 
-def _load(settings: Settings, keys: bool) -> Application:
+def _load(settings: Settings, keys: bool, parent: int) -> Application:
     """Make the application of one worker, in its own process."""
+    end_with_parent(parent)
     heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
     # Where this process outlives its parent, nothing else closes it: what ends a forked worker runs no `atexit`.
@@ -132,6 +136,7 @@ def _load(settings: Settings, keys: bool) -> Application:
         trusted_proxies=settings.trusted_proxies,
         rate_limit_storage=settings.rate_limit_storage,
         max_slow=_MAX_SLOW,
+        max_downloads=_MAX_DOWNLOADS,
     )
 
 
@@ -139,7 +144,7 @@ def _load(settings: Settings, keys: bool) -> Application:
 def _draining(settings: Settings) -> "Iterator[None]":
     """Drain the spool of all workers in this process, beside them; at the end, what they left in whatever way.
 
-    Should this process be killed, a worker goes on with it.
+    Should this process be killed, its workers end, and what they leave waits for the next server.
     """
     spool = settings.make_spool()
     if spool is None:

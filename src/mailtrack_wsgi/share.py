@@ -1,4 +1,4 @@
-"""How much of a server may be held by what is slow."""
+"""How many slow requests may hold a server's threads at once."""
 
 import threading
 import time

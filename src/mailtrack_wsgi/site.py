@@ -26,12 +26,16 @@ KEY = "mailtrack.key"
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """The parts that an application is made of, and whether it asks for keys."""
+    """The parts that an application is made of, and whether it asks for keys.
+
+    Requests that change something take their turns with `share`, those that stream a file with `downloads`.
+    """
 
     tracker: Tracker
     proxies: Proxies
     limiter: TokenLimiter
     share: Share
+    downloads: Share
     keyed: bool
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:

@@ -22,7 +22,7 @@ from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.storage import cursors
 from mailtrack.tokens import parse_pixel_key, parse_token
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
-from mailtrack_wsgi import beacon
+from mailtrack_wsgi import beacon, tracker_urls
 from mailtrack_wsgi.bodies import read_json, read_pixel_form, read_recipients_form
 from mailtrack_wsgi.clients import Proxies
 
@@ -44,14 +44,17 @@ def record(data: bytes) -> None:
 
 def query(data: bytes) -> None:
     """The query of a tracking URL."""
-    token = beacon._token(data.decode("latin-1"))
+    query, _, name = data.decode("latin-1").partition("\n")
+    token = tracker_urls.find_token(query, name)
     assert parse_token(token) in (None, token)
 
 
 def pixel(data: bytes) -> None:
     """The name of a pixel in a URL."""
-    key = parse_pixel_key(data.decode("latin-1"))
-    assert key is None or parse_pixel_key(key) == key
+    name = data.decode("latin-1")
+    for text in (name, tracker_urls.find_pixel(name)):
+        key = parse_pixel_key(text)
+        assert key is None or parse_pixel_key(key) == key
 
 
 def address(data: bytes) -> None:

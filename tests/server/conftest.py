@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import pytest
 
 from mailtrack import Tracker, open_storage
 
-COMMAND = [sys.executable, "-W", "error", "-c", "from mailtrack.cli import main; main()", "serve"]
+PYTHON = [sys.executable, "-W", "error", "-c"]
+MAIN = "from mailtrack.cli import main; main()"
+COMMAND = [*PYTHON, MAIN, "serve"]
 STOP_SECONDS = 10  # what the server promises
 
 _addresses = (f"203.0.{high}.{low}" for high, low in itertools.product(range(256), repeat=2))
@@ -189,15 +192,25 @@ def _serving(folder: Path, command: list[str], port: int, environment: dict[str,
             server.kill_rest()
 
 
-def _running(folder: Path, *options: object, environment: dict[str, str] | None = None):
-    """Run a reference server."""
-    port = free_port()
+def _running(
+    folder: Path,
+    *options: object,
+    environment: dict[str, str] | None = None,
+    port: int | None = None,
+    first: str = "",
+    within: Sequence[str] = (),
+):
+    """Run a reference server, on a port of its own if none is given.
+
+    `first` says in Python what it does first; `within` is a command that runs another one, which comes behind it.
+    """
+    port = port or free_port()
     variables = {"MAILTRACK_TRUSTED_PROXIES": "1"} | (environment or {})
     if environment is not None:
         variables["MAILTRACK_PORT"] = str(port)
     else:
         options = ("--port", port, *options)
-    return _serving(folder, [*COMMAND, *map(str, options)], port, variables)
+    return _serving(folder, [*within, *PYTHON, f"{first}\n{MAIN}", "serve", *map(str, options)], port, variables)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import itertools
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -202,31 +204,47 @@ def test_when_every_worker_is_killed_the_parent_stores_what_was_answered_and_goe
     readers.check()
 
 
+def is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @needs_proc
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_when_the_parent_alone_is_killed_a_worker_stores_for_all_and_then_another(start, workers):
-    running = start("--workers", workers)
-    readers = Readers(running, running.create_pixel())
-    readers.open(20)
-    left = running.workers()
-    running.kill_alone()
-    while left:
-        readers.open(20)
-        readers.wait_until_stored()
-        os.kill(left.pop(), signal.SIGKILL)
+def test_when_the_parent_alone_is_killed_its_workers_end_and_the_next_server_stores_what_they_answered(start, workers):
+    first = start("--workers", workers)
+    readers = Readers(first, first.create_pixel())
+    readers.open(40)
+    left = first.workers()
+    first.kill_alone()
+    wait_until(lambda: not any(map(is_alive, left)))
+    second = start(port=first.port)
+    assert (len(left), second.stop()) == (workers, 0)
     readers.check()
+    assert list((first.folder / "mailtrack.db.spool").iterdir()) == []
 
 
 @needs_proc
-def test_what_the_workers_of_a_killed_parent_could_not_store_is_stored_by_the_next_server(start):
-    first = start("--workers", 2)
-    readers = Readers(first, first.create_pixel())
-    first.kill_alone()
-    readers.open(40)
-    first.kill_rest()
-    assert start().stop() == 0
-    readers.check()
-    assert list((first.folder / "mailtrack.db.spool").iterdir()) == []
+def test_the_workers_of_a_killed_parent_end_though_clients_keep_them_busy(start):
+    running = start()
+    head = b"POST /api/v1/pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
+            connection.sendall(head)
+        left = running.workers()
+        running.kill_alone()
+        wait_until(lambda: not any(map(is_alive, left)))
+
+
+@needs_proc
+def test_a_worker_whose_parent_is_gone_before_it_looks_ends_too(tmp_path):
+    program = "import os, threading; from mailtrack_wsgi.parent import end_with_parent; "
+    program += "end_with_parent(os.getppid() + 1); threading.Event().wait()"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=SECONDS, check=False)
+    assert ended.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("workers", [1, 2])

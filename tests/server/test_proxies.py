@@ -1,4 +1,4 @@
-"""The configurations of proxies in docs/security.md do what is written there."""
+"""The configurations of proxies in docs/security.md and docs/deploying.md do what is written there."""
 
 import os
 import re
@@ -15,9 +15,12 @@ import trustme
 
 from mailtrack.doctor import examine
 from mailtrack.doctor.web import Unreachable, Web
+from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.settings import Settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "security.md").read_text(encoding="utf-8")
+PATHS_PAGE = (DOCS / "deploying.md").read_text(encoding="utf-8")
 
 NGINX = """
     daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -53,8 +56,12 @@ class Proxy:
         return Web(context=self.trusted).get(f"{self.url}{path}", headers)
 
 
+def _blocks(language, page):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
 def _block(language):
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (found,) = _blocks(language, PAGE)
     return found
 
 
@@ -81,11 +88,16 @@ def _caddy(folder, port, _, upstream):
 PROXIES = {"nginx": _nginx, "caddy": _caddy}
 
 
-@contextmanager
-def _running(name, folder, find_port, upstream):
+def _find(name):
     program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if program is None:
         pytest.skip(f"there is no {name} on this machine")
+    return program
+
+
+@contextmanager
+def _running(name, folder, find_port, upstream):
+    program = _find(name)
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(folder / "privkey.pem")
@@ -182,3 +194,56 @@ def test_nginx_leads_http_to_https_and_logs_no_token(alone):
     assert (answer.status, answer.headers["Location"]) == (301, "https://mail.example.com/logs/a1b2c3d4")
     alone.get("/tracker/a1b2c3d4.png?token=tok_1")
     assert "tok_1" not in (alone.folder / "access.log").read_text()
+
+
+def _nginx_with_path(folder, port, block):
+    config = f"server {{\nlisten 127.0.0.1:{port};\n{block}}}"
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, config=config))
+    return ["-e", str(folder / "error.log"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+def _caddy_with_path(folder, port, block):
+    (folder / "Caddyfile").write_text(CADDY.format(folder=folder, config=f"http://127.0.0.1:{port} {{\n{block}}}"))
+    return ["run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+
+
+WITH_PATH = {"nginx": _nginx_with_path, "caddy": _caddy_with_path}
+
+
+@pytest.fixture(scope="module")
+def below(run_server, tmp_path_factory):
+    """A server whose base URL has a path."""
+    with run_server(tmp_path_factory.mktemp("below"), "--base-url", "https://mail.example.com/track") as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["stripped", "passed on"])
+@pytest.mark.parametrize("name", list(WITH_PATH))
+def test_a_proxy_under_a_path_lets_the_printed_images_out_and_nothing_else(below, find_port, tmp_path, name, number):
+    program, port = _find(name), find_port()
+    block = _blocks(name, PATHS_PAGE)[number].replace("127.0.0.1:8000", f"127.0.0.1:{below.port}")
+    pixel = below.create_pixel()
+    path = pixel["trackingUrl"].removeprefix("https://mail.example.com")
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [program, *WITH_PATH[name](tmp_path, port, block)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    with process:
+        try:
+            proxy = Proxy(f"http://127.0.0.1:{port}", port, below.port, ssl.create_default_context(), tmp_path)
+            _wait_until_ready(process, proxy)
+            answer = proxy.get(path, **{"User-Agent": "through"})
+            others = [proxy.get(other).body for other in ("/track/", "/track/logs/a1b2c3d4", "/track/api/v1/pixels")]
+        finally:
+            process.kill()
+    assert (path.startswith("/track/tracker/"), answer.status, answer.body) == (True, 200, TRANSPARENT_PNG.data)
+    assert not any(b"mailtrack" in body or b"Pixel" in body for body in others)
+    assert _wait_for_opens(below, pixel) == ["through"]
+
+
+def _wait_for_opens(running, pixel):
+    for _ in range(1000):
+        if found := running.opens(pixel):
+            return found
+        threading.Event().wait(0.01)
+    raise AssertionError("it is not stored")

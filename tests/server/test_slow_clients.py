@@ -85,24 +85,57 @@ def test_a_body_that_nobody_reads_holds_nothing(server):
         assert server("POST", "/api/v1/pixels", json_body={"name": "Next"}).status == 201
 
 
-@pytest.fixture
-def long_list(server):
-    """The path of a CSV that is longer than the buffers on its way."""
-    pixel = server.create_pixel()
-    with server.stored() as tracker:
+def make_long_list(running):
+    """Return the path of a CSV that is longer than the buffers on its way."""
+    pixel = running.create_pixel()
+    with running.stored() as tracker:
         tracker.generate_tokens(pixel["id"], [f"reader{number}@example.org" for number in range(60_000)])
     return f"/api/v1/pixels/{pixel['id']}/generate-tokens/csv"
 
 
-def test_readers_that_stop_reading_do_not_stop_the_tracker(server, long_list):
-    request = f"GET {long_list} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    with clients(server, *[request] * 10) as slow:
-        found = []
-        for connection in slow:
-            answer = http.client.HTTPResponse(connection)  # it reads the head, and what comes with it
+@contextlib.contextmanager
+def sleepers(running, path):
+    """Have ten clients that ask for a download and read its head, and no more; those that got one."""
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with clients(running, *[request] * 10) as slow, contextlib.ExitStack() as stack:
+        answers = [stack.enter_context(http.client.HTTPResponse(connection)) for connection in slow]
+        for answer in answers:
             answer.begin()
-            found.append(answer.status)
-            answer.close()
-        assert sorted(found) == [200] * 2 + [503] * 8
-        assert is_tracking(server)
-    wait_until_taken(server)
+        assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 8
+        yield [answer for answer in answers if answer.status == 200]
+
+
+def test_readers_that_stop_reading_stop_neither_the_tracker_nor_who_writes(server):
+    path = make_long_list(server)
+    with sleepers(server, path):
+        for _ in range(3):
+            assert is_tracking(server)
+            assert server("POST", "/api/v1/pixels", json_body={"name": "Next"}).status == 201
+            assert server("GET", "/").status == 200
+        answer = server("GET", path)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    wait_until_downloaded(server, path)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs an option of Linux")
+def test_a_download_that_does_not_move_is_cut_and_can_not_be_taken_for_whole(start):
+    running = start(first="from mailtrack_wsgi import downloads; downloads.STALL_SECONDS = 0.3")
+    path = make_long_list(running)
+    with sleepers(running, path) as cut:
+        wait_until_downloaded(running, path)
+        for answer in cut:
+            with pytest.raises((OSError, http.client.IncompleteRead)):
+                answer.read()
+
+
+def wait_until_downloaded(running, path):
+    """Wait until a download is there for another client, as a whole."""
+    pause = threading.Event()
+    for _ in range(600):
+        answer = running("GET", path)
+        if answer.status == 200:
+            assert answer.data.count(b"\r\n") == 60_001
+            return
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        pause.wait(0.05)
+    raise AssertionError("it did not happen")

@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import struct
+import tempfile
 import zlib
 
 import PIL.Image
@@ -164,7 +166,6 @@ JSON_ROWS = [
     pytest.param(b'{"name": "Spring", "emails": ["ann@example.org"], "x": -Infinity}', id="-Infinity"),
     pytest.param(b'{"name": "Spring", "emails": ["ann@example.org"], "x": ' + b"1" * 5000 + b"}", id="5,000 digits"),
     pytest.param('{"name": "Spring", "emails": ["ann@example.org"]}'.encode("utf-16"), id="UTF-16"),
-    pytest.param(b'\xef\xbb\xbf{"name": "Spring", "emails": ["ann@example.org"]}', id="byte order mark"),
     pytest.param(b'{"name": "Spr\xffng", "emails": ["\xff@example.org"]}', id="invalid UTF-8"),
     pytest.param(b'{"name": "Spr\xed\xa0\x80ng", "emails": ["\xed\xa0\x80@example.org"]}', id="surrogate in UTF-8"),
     pytest.param(b'{"name": "Spr\\ud800ng", "emails": ["\\ud800@example.org"]}', id="lone surrogate"),
@@ -174,6 +175,12 @@ JSON_ROWS = [
     pytest.param(b'{"name": "Spring", "emails": ["ann@example.org"]} x', id="something after it"),
     pytest.param(b"{'name': 'Spring', 'emails': ['ann@example.org']}", id="Python"),
 ]
+
+
+@BOTH
+def test_json_may_begin_with_a_byte_order_mark(client, pixel, path, good):
+    answer = client.post(path.format(pixel), data=b"\xef\xbb\xbf" + good, content_type=JSON)
+    assert answer.status == 201
 
 
 @pytest.mark.parametrize("body", JSON_ROWS)
@@ -475,3 +482,44 @@ def test_a_body_over_a_slow_line_is_taken(send_slowly, rate):
 def test_a_small_body_may_take_its_time(send_slowly):
     answer, seconds = send_slowly("/api/v1/pixels", b'{"name": "Spring"}', 1)
     assert (answer.status, seconds) == (201, 18)
+
+
+class BrokenBody(io.RawIOBase):
+    """A body whose client goes away."""
+
+    def readable(self):
+        return True
+
+    def readinto(self, _):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_body_whose_client_goes_away_is_no_fault_of_the_storage(client, contents):
+    environ = {"wsgi.input": BrokenBody(), "CONTENT_LENGTH": "20"}
+    answer = client.post("/api/v1/pixels", content_type="application/json", environ=environ)
+    assert (answer.status, list(answer.json)) == (400, ["error"])
+    assert contents() == []
+
+
+@pytest.fixture
+def no_temporary_folder(monkeypatch):
+    """Takes away every folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+
+
+@pytest.mark.usefixtures("no_temporary_folder")
+def test_a_large_image_is_taken_where_no_temporary_file_can_be_made(client):
+    file = io.BytesIO()
+    PIL.Image.frombytes("RGB", (640, 480), os.urandom(640 * 480 * 3)).save(file, "PNG", compress_level=0)
+    body = multipart(NAME, file_part(file.getvalue()))
+    assert len(body) > 512 * 1024
+    assert client.post("/api/v1/pixels", data=body, content_type=MULTIPART).status == 201
+
+
+@pytest.mark.usefixtures("no_temporary_folder")
+def test_a_long_list_is_taken_where_no_temporary_file_can_be_made(client, pixel, tracker):
+    emails = "\n".join(f"{'r' * 20}{number}@{'e' * 40}.example.org" for number in range(9000))
+    body = multipart(file_part(emails.encode(), field=b"file"))
+    assert len(body) > 512 * 1024
+    client.post(f"/pixels/{pixel.id}/recipients", data=body, content_type=MULTIPART)
+    assert tracker.get_pixel(pixel.id).recipients == 9000

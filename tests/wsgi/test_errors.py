@@ -20,8 +20,8 @@ JSON_REQUESTS = [
     pytest.param("GET", f"/api/v1/pixels/{ID}/recipients", None, id="list recipients"),
     pytest.param("GET", f"/api/v1/pixels/{ID}/opens", None, id="list opens"),
     pytest.param("DELETE", f"/api/v1/recipients/{'a' * 24}", None, id="delete a recipient"),
-    pytest.param("GET", "/readyz", None, id="readyz"),
 ]
+READY = pytest.param("GET", "/readyz", None, id="readyz")
 PAGE_REQUESTS = [
     pytest.param("GET", "/", None, id="dashboard"),
     pytest.param("GET", f"/logs/{ID}", None, id="logs"),
@@ -30,7 +30,7 @@ PAGE_REQUESTS = [
 ]
 every_json_request = pytest.mark.parametrize(("method", "path", "body"), JSON_REQUESTS)
 every_page_request = pytest.mark.parametrize(("method", "path", "body"), PAGE_REQUESTS)
-every_request = pytest.mark.parametrize(("method", "path", "body"), JSON_REQUESTS + PAGE_REQUESTS)
+every_request = pytest.mark.parametrize(("method", "path", "body"), [*JSON_REQUESTS, *PAGE_REQUESTS, READY])
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/pixels", "/static/style.css"])
@@ -44,7 +44,7 @@ def ask(make_client, broken):
     return lambda error, method, path, body: make_client(storage=broken(error))(method, path, json=body)
 
 
-@every_json_request
+@pytest.mark.parametrize(("method", "path", "body"), [*JSON_REQUESTS, READY])
 def test_an_unavailable_storage_makes_503_in_json_with_the_time_to_wait(ask, method, path, body):
     answer = ask(StorageUnavailable(SECRET, retry_after=7), method, path, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
@@ -55,6 +55,25 @@ def test_an_unavailable_storage_makes_503_in_json_with_the_time_to_wait(ask, met
 def test_an_unavailable_storage_makes_a_503_page_with_the_time_to_wait(ask, method, path, body):
     answer = ask(StorageUnavailable(SECRET, retry_after=7), method, path, body)
     assert (answer.status, answer.headers["Retry-After"], answer.is_page) == (503, "7", True)
+
+
+@every_request
+@pytest.mark.parametrize("error", [OSError(5, SECRET), ConnectionRefusedError(SECRET), TimeoutError(SECRET)], ids=repr)
+def test_a_storage_that_the_system_can_not_reach_is_unavailable_and_is_told_to_the_operator(
+    ask, caplog, method, path, body, error
+):
+    answer = ask(error, method, path, body)
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert SECRET in caplog.text
+
+
+@pytest.mark.parametrize("error", [StorageError(SECRET), RuntimeError(SECRET), sqlite3.OperationalError(SECRET)])
+def test_the_application_is_not_ready_whatever_is_wrong_with_its_storage(ask, caplog, error):
+    answer = ask(error, "GET", "/readyz", None)
+    assert (answer.status, list(answer.json)) == (503, ["error"])
+    assert int(answer.headers["Retry-After"]) > 0
+    assert SECRET in caplog.text
 
 
 @every_json_request

@@ -131,7 +131,16 @@ def test_with_a_base_url_a_redirect_does_not_follow_the_host(make_client, pixel,
             "https://a.example.org/track",
             id="2 trusted: the last but one",
         ),
-        pytest.param(2, {"Host": "a.example.org"}, "http://mail.example.com/track", id="2 trusted: too few"),
+        pytest.param(2, {"Host": "a.example.org"}, "http://a.example.org/track", id="2 trusted: set anew by one"),
+        pytest.param(
+            2,
+            {"Host": "evil.example.com, a.example.org, inner", "Proto": "https"},
+            "https://a.example.org/track",
+            id="2 trusted: each header is counted by itself",
+        ),
+        pytest.param(2, {"Proto": "https, http"}, "https://mail.example.com/track", id="2 trusted: scheme"),
+        pytest.param(1, {"Proto": "HTTPS"}, "https://mail.example.com/track", id="1 trusted: scheme in capitals"),
+        pytest.param(1, {"Proto": "http,Https"}, "https://mail.example.com/track", id="1 trusted: without a blank"),
     ],
 )
 def test_forwarded_hosts_and_schemes_count_for_as_many_proxies_as_are_trusted(make_client, trusted, headers, base):

@@ -82,6 +82,7 @@ def test_an_open_with_a_token_is_its_recipients(client, pixel, recipient, opens)
         pytest.param("utm_source=mail&token=tok_{0}", id="after another argument"),
         pytest.param("token=tok_{0}&utm_source=mail", id="before another argument"),
         pytest.param("token=tok_{0}&token=tok_" + "0" * 32, id="given twice, the first counts"),
+        pytest.param("token=tok%5F{0}&token=tok_" + "0" * 32, id="given twice, the first quoted"),
     ],
 )
 def test_a_token_is_read_from_any_spelling_of_the_query(client, pixel, recipient, opens, query):
@@ -97,16 +98,15 @@ def test_a_token_is_read_from_any_spelling_of_the_query(client, pixel, recipient
         pytest.param("token", id="without a value"),
         pytest.param("token=abc", id="too short"),
         pytest.param(f"token={NO_TOKEN}", id="unknown"),
-        pytest.param("token=TOK_{0}", id="upper case"),
-        pytest.param("Token={0}", id="argument in another case"),
         pytest.param("token={0}0", id="one digit more"),
-        pytest.param("token=%00{0}", id="NUL"),
         pytest.param("token=%ff%fe", id="no UTF-8"),
         pytest.param("token=t\xc3\xb6k_" + "0" * 31, id="not ASCII"),
         pytest.param("token=' OR 1=1 --", id="SQL"),
         pytest.param("token=<script>", id="HTML"),
         pytest.param("token=" + "a" * 1_000_000, id="1 MB"),
         pytest.param("&" * 1_000_000, id="1 MB of separators"),
+        pytest.param("token=" + "%25" * 300_000, id="1 MB of quoted signs"),
+        pytest.param("a" * 2048 + "&token={0}", id="behind 2 kB"),
         pytest.param(f"token={NO_TOKEN}&token=" + "{0}", id="given twice, the first bad"),
     ],
 )
@@ -172,10 +172,115 @@ def test_a_uuid_that_only_begins_like_a_pixels_is_another(client, pixel, opens):
     assert opens() == ()
 
 
-@pytest.mark.parametrize("extension", ["", ".gif", ".PNG", ".png.png"])
-def test_a_pixel_under_another_extension_gets_the_transparent_image_and_is_not_logged(client, pixel, opens, extension):
-    assert is_transparent(client.get(f"/tracker/{pixel.short_id}{extension}"))
+ENDINGS = [
+    "",
+    ".PNG",
+    ".gif",
+    ".jpg",
+    ".png.png",
+    ".png/",
+    "/",
+    "/a/b.png",
+    ".png ",
+    '.png"',
+    "'",
+    ".png>",
+    ".png.",
+    ".png)",
+]
+ENDINGS += [
+    "png",
+    ".png;jsessionid=A1",
+    ".png%3F",
+    "%2Epng",
+    "-",
+    "_x",
+    ".png?x=1",
+    ".png\x00",
+    ".png\xff",
+    "." * 10_240,
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
+def test_whatever_follows_a_pixels_id_it_gets_its_image_and_is_logged(client, tracker, make_picture, key, ending):
+    pixel = tracker.create_pixel("Spring", image=make_picture("GIF"))
+    answer = client.get("/", environ={"PATH_INFO": f"/tracker/{key.format(pixel)}{ending}"})
+    assert (answer.status, answer.data) == (200, tracker.get_image(pixel.image).data)
+    assert len(tracker.list_opens(pixel.id).items) == 1
+
+
+@pytest.mark.parametrize("digit", ["0", "f", "F"])
+def test_an_id_with_a_digit_more_is_no_pixels(client, pixel, opens, digit):
+    assert is_transparent(client.get(f"/tracker/{pixel.short_id}{digit}.png"))
     assert opens() == ()
+
+
+MANGLED = [
+    pytest.param("?utm_source=x&amp;token={0}", id="ampersand escaped for HTML"),
+    pytest.param("?utm_source=x&amp%3Btoken={0}", id="ampersand escaped for HTML, and quoted"),
+    pytest.param("?utm_source=x&amp;amp;token={0}", id="ampersand escaped for HTML twice"),
+    pytest.param("?utm_source=x;token={0}", id="semicolon"),
+    pytest.param("?utm_source=x%26token%3D{0}", id="ampersand and equals sign quoted"),
+    pytest.param("?token=3D{0}", id="quoted-printable"),
+    pytest.param("?token=3D3D{0}", id="quoted-printable twice"),
+    pytest.param("?token%3D{0}", id="equals sign quoted"),
+    pytest.param("?token%253D{0}", id="equals sign quoted twice"),
+    pytest.param("?token%3D3D{0}", id="quoted-printable, and quoted"),
+    pytest.param("?token=%00{0}", id="NUL"),
+    pytest.param("?TOKEN={0}", id="argument in upper case"),
+    pytest.param("?t={0}", id="argument of another name"),
+    pytest.param("?{0}", id="without an argument"),
+    pytest.param("?token={0}%3E", id="angle bracket"),
+    pytest.param("?token=%3C{0}>", id="angle brackets"),
+    pytest.param("?token={0}%22", id="quotation mark"),
+    pytest.param("?token={0}'", id="apostrophe"),
+    pytest.param("?token={0}.", id="full stop"),
+    pytest.param("?token={0})", id="bracket"),
+    pytest.param("?token={0},", id="comma"),
+    pytest.param("?token={0}%20", id="blank"),
+    pytest.param("?token={0}+and", id="plus"),
+    pytest.param("?token={0}/", id="slash"),
+    pytest.param("?token={0}?utm_source=x", id="question mark"),
+    pytest.param("?token={0}%0D%0A", id="line break"),
+    pytest.param("?token={0}=", id="equals sign"),
+    pytest.param("?utm_source=x&utm_medium=mail&token={0}%E2%80%A6&y=1", id="among others"),
+    pytest.param("?token=&token={0}", id="behind an empty one"),
+    pytest.param("?token=abc&token={0}", id="behind one that can be none"),
+    pytest.param("%3Ftoken={0}", id="question mark quoted"),
+    pytest.param("%3Ftoken%3D{0}", id="question and equals signs quoted"),
+    pytest.param("%253Ftoken%253D{0}", id="question and equals signs quoted twice"),
+    pytest.param("%3Fa=1?token={0}", id="question mark quoted, and another"),
+    pytest.param("&token={0}", id="ampersand for question mark"),
+    pytest.param("/token={0}", id="slash for question mark"),
+]
+
+
+@pytest.mark.parametrize("mangled", MANGLED)
+def test_a_token_is_found_in_a_mangled_url(client, pixel, recipient, opens, mangled):
+    spellings = recipient.token, recipient.token.upper(), recipient.token.replace("_", "%5F")
+    for token in spellings:
+        assert is_transparent(client.get(f"/tracker/{pixel.short_id}.png{mangled.format(token)}"))
+    assert [found.recipient_id for found in opens()] == [recipient.id] * len(spellings)
+
+
+@pytest.mark.parametrize("broken", ["=\r\n", "=\n", "\r\n", "=", " ", "%3D%0D%0A", "=%0A", "%20"])
+def test_a_token_is_found_where_a_line_was_broken(client, pixel, recipient, opens, broken):
+    query = f"token=3D{recipient.token[:20]}{broken}{recipient.token[20:]}"
+    client.get(f"/tracker/{pixel.short_id}.png", environ={"QUERY_STRING": query})
+    assert [found.recipient_id for found in opens()] == [recipient.id]
+
+
+def test_a_whole_token_argument_comes_before_whatever_else_looks_like_a_token(client, pixel, recipient, opens):
+    client.get(f"/tracker/{pixel.short_id}.png?utm_content={NO_TOKEN}&token={recipient.token}")
+    assert [found.recipient_id for found in opens()] == [recipient.id]
+
+
+def test_a_url_in_upper_case_is_the_same(client, pixel, recipient, opens):
+    answer = client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}".upper())
+    assert is_transparent(answer)
+    assert [found.recipient_id for found in opens()] == [recipient.id]
 
 
 @each_storage
@@ -315,7 +420,11 @@ HOPS = ", ".join(f"10.0.{high}.{low}" for high, low in itertools.product(range(4
         pytest.param(1, "203.0.113.1,203.0.113.2", "203.0.113.2", id="1 trusted: without a blank"),
         pytest.param(2, "203.0.113.1, 203.0.113.2", "203.0.113.1", id="2 trusted: the last but one"),
         pytest.param(2, "203.0.113.0, 203.0.113.1, 203.0.113.2", "203.0.113.1", id="2 trusted: the third is ignored"),
-        pytest.param(2, "203.0.113.1", REMOTE, id="2 trusted: too few"),
+        pytest.param(2, "203.0.113.1", "203.0.113.1", id="2 trusted: set anew by the inner one"),
+        pytest.param(3, "203.0.113.1,203.0.113.2", "203.0.113.1", id="3 trusted: set anew by the second"),
+        pytest.param(1, "203.0.113.9, [::1]:80", "::1", id="1 trusted: IPv6 loopback with a port"),
+        pytest.param(1, "203.0.113.9, ", REMOTE, id="1 trusted: the last empty, which moves no other up"),
+        pytest.param(2, "203.0.113.9, , 203.0.113.2", REMOTE, id="2 trusted: the last but one empty"),
         pytest.param(1, "<script>", REMOTE, id="1 trusted: HTML"),
         pytest.param(1, "unknown", REMOTE, id="1 trusted: unknown"),
         pytest.param(1, HOPS, "10.0.3.49", id="1 trusted: 200 hops"),

@@ -12,12 +12,14 @@ import attrs
 
 from mailtrack.model import Hit
 from mailtrack.spool import aside
+from mailtrack.spool.merging import Front, Piece, Queue, come_before, make_queues, merge
 from mailtrack.spool.records import UnreadableRecord, from_line
 from mailtrack.spool.segment import is_at, segments, try_lock
 from mailtrack.storage import forks
 
 _BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
 _LINE_BYTES = 512  # an ordinary line is shorter
+_MOST_BATCHES = 8  # in memory at once, where many processes have left something
 
 _logger = logging.getLogger(__name__)
 
@@ -94,14 +96,14 @@ class Backlog:
             os.close(descriptor)
 
     def batches(self) -> Iterator[Batch]:
-        """Return what waits, the oldest segments first. Acknowledge each batch before the next.
+        """Return what waits, in the order of arrival. Acknowledge each batch before the next.
 
-        A small batch is the last one: what is written meanwhile makes a larger batch later, instead of many of a line
-        or two.
+        A batch that holds all that waits is the last one: what is written meanwhile makes a larger batch later, instead
+        of many of a line or two.
         """
-        size = self._batch_bytes
-        while size * 2 >= self._batch_bytes:
-            batch, size = self._read()
+        more = True
+        while more:
+            batch, more = self._read()
             if batch.ends:
                 yield batch
         for path in batch.ends:  # these were read to their ends
@@ -131,23 +133,52 @@ class Backlog:
             self._release()
         self._files.release()
 
-    def _read(self) -> tuple[Batch, int]:
-        """Return the next batch and its size."""
-        batch = Batch()
-        room = self._batch_bytes
+    def _read(self) -> tuple[Batch, bool]:
+        """Return the next batch, and whether more waits."""
         with self._files:
-            paths = segments(self._folder)
-        for path in paths:
-            if room <= 0:
-                break
+            queues = make_queues(segments(self._folder))
+        fronts, until = self._read_fronts(queues)
+        more = until is not None or any(front.more for front in fronts)
+        return self._make_batch(merge(fronts, until)), more
+
+    def _read_fronts(self, queues: list[Queue]) -> tuple[list[Front], bytes | None]:
+        """Return what comes next of each queue, and what comes before those that are not needed now."""
+        fronts: list[Front] = []
+        left, share = self._batch_bytes, max(1, self._batch_bytes // _count_rivals(queues))
+        for queue in queues:
+            if left <= -_MOST_BATCHES * self._batch_bytes or come_before(fronts, queue, enough=left <= 0):
+                return fronts, queue.order
+            front, size = self._read_front(queue, share)
+            fronts.append(front)
+            left -= size
+        return fronts, None
+
+    def _read_front(self, queue: Queue, room: int) -> tuple[Front, int]:
+        """Return what comes next of a queue, and its size."""
+        pieces: list[Piece] = []
+        size = 0
+        for path in queue.paths:
+            data, more = b"", False
             with self._passing_over_errors(path):
-                data = self._read_segment(path, room)
-                if data:
-                    room -= len(data)
-                    batch.ends[path] = self._done.get(path, 0) + len(data)
-                    _parse(data, batch)
-        batch.hits.sort(key=attrgetter("id"))  # ids begin with the time: in order of arrival, whoever took them
-        return batch, self._batch_bytes - room
+                data, more = self._read_segment(path, room - size)
+            size += len(data)
+            if data:
+                pieces.append((path, data[:-1].split(b"\n")))
+            if more or size >= room:
+                return Front(pieces, more=True), size
+        return Front(pieces, more=False), size
+
+    def _make_batch(self, pieces: list[Piece]) -> Batch:
+        batch = Batch()
+        for path, lines in pieces:
+            batch.ends[path] = self._done.get(path, 0) + sum(map(len, lines)) + len(lines)
+            for line in lines:
+                try:
+                    batch.hits.append(from_line(line))
+                except UnreadableRecord as error:
+                    batch.aside.append((line, str(error)))
+        batch.hits.sort(key=attrgetter("id"))  # ids begin with the time
+        return batch
 
     @contextmanager
     def _passing_over_errors(self, path: Path) -> Iterator[None]:
@@ -162,40 +193,44 @@ class Backlog:
                 self._unusable.add(path)
                 _logger.error("%s in the spool can't be used: %s.", path.name, error.strerror)
 
-    def _read_segment(self, path: Path, limit: int) -> bytes:
-        """Return up to about `limit` bytes of whole records that are not done, and remove a segment without any."""
+    def _read_segment(self, path: Path, limit: int) -> tuple[bytes, bool]:
+        """Return about `limit` bytes of whole records that are not done, and whether there are more.
+
+        A segment without any is removed.
+        """
         with self._files:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 if os.fstat(descriptor).st_size < self._done.get(path, 0):
                     del self._done[path]  # somebody has cut it: what is in it now comes again, which is harmless
                 done = self._done.get(path, 0)
-                data = _read_lines(descriptor, done, limit)
+                data, more = _read_lines(descriptor, done, limit)
                 if not data and try_lock(descriptor) and is_at(descriptor, path):
                     # Nobody writes it any more; what came between the look and the lock is read now. A last line
                     # without its end was being written when its owner died: it was not answered, and is not part of
                     # the segment.
-                    data = _read_lines(descriptor, done, limit)
+                    data, more = _read_lines(descriptor, done, limit)
                     if not data:
                         path.unlink()
                         self._done.pop(path, None)
-                return data
+                return data, more
             finally:
                 os.close(descriptor)
 
 
-def _read_lines(descriptor: int, start: int, limit: int) -> bytes:
+def _read_lines(descriptor: int, start: int, limit: int) -> tuple[bytes, bool]:
     while True:
         data = os.pread(descriptor, limit, start)
         end = data.rfind(b"\n") + 1
         if end or len(data) < limit:
-            return data[:end]
+            return data[:end], len(data) == limit
         limit *= 2  # one line is longer than that: a foreign one, as ours are short
 
 
-def _parse(data: bytes, batch: Batch) -> None:
-    for line in data[:-1].split(b"\n"):
-        try:
-            batch.hits.append(from_line(line))
-        except UnreadableRecord as error:
-            batch.aside.append((line, str(error)))
+def _count_rivals(queues: list[Queue]) -> int:
+    """Return among about how many queues a batch is shared: those begun while the oldest segment was written."""
+    try:
+        written = queues[0].paths[0].stat().st_mtime_ns
+    except (IndexError, OSError):
+        return max(1, len(queues))
+    return max(1, sum(queue.begun <= written for queue in queues))

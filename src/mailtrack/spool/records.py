@@ -15,6 +15,7 @@ from mailtrack.times import milliseconds_to_text, to_milliseconds
 
 _VERSION = "1"
 _NONE = "-"
+_ID_LENGTH = 32
 
 
 class UnreadableRecord(MailtrackError, ValueError):
@@ -73,3 +74,9 @@ def from_line(line: bytes) -> Hit:
         )
     except ValueError as error:
         raise UnreadableRecord("not a record of this version") from error
+
+
+def order_of(line: bytes) -> bytes:
+    """Return what lines sort by in their order of arrival, the id of the hit; nothing where a line is none of ours."""
+    hit_id = line[:64].partition(b"\t")[2].partition(b"\t")[0]
+    return hit_id if len(hit_id) == _ID_LENGTH else b""

@@ -1,0 +1,63 @@
+"""Which pixel and which token a tracker URL names, as mail programs, templates and gateways have left it."""
+
+import re
+from urllib.parse import unquote
+
+from mailtrack import tokens
+
+_MAX_LENGTH = 2048  # of a query or a path: a token takes 42; what senders add is short, and more is not worth reading
+_MAX_QUOTED = 3  # a link rewriter quotes what is quoted already
+
+_PIXEL_LENGTHS = (8 + len(".png"), 36 + len(".png"))
+_TOKEN_LENGTH = 36
+
+# A pixel's UUID or short id at the start, whatever follows; before it, what a doubled slash or a base URL whose path
+# ends in `/tracker` leaves.
+_PIXEL = re.compile(
+    r"/*(?:tracker/+)*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})(?![0-9a-f])", re.ASCII | re.IGNORECASE
+)
+_BREAK = re.compile(r"[=\s]+")  # of a line in quoted-printable
+
+
+def find_pixel(name: str) -> str:
+    """Return the id of the pixel that the part of a path behind `/tracker/` names, "" where there is none.
+
+    What follows the id means nothing: other endings, slashes, and what mail programs take along from the text around.
+    """
+    if len(name) in _PIXEL_LENGTHS and name.endswith(".png"):
+        return name[:-4]
+    found = _PIXEL.match(name)
+    return found[1] if found else ""
+
+
+def find_token(query: str, name: str = "") -> str | None:
+    """Return the token of a tracker URL, or `None`.
+
+    That is the first `token` argument where it is whole. Else a token is known by its form, since mail programs escape
+    what is before it, take along what follows it, or escape the question mark, so that it is a part of the path.
+
+    Args:
+        query: the query string, still quoted.
+        name: the part of the path behind `/tracker/`.
+    """
+    if len(query) == _TOKEN_LENGTH + 6 and query.startswith("token=tok_"):
+        return query[6:].lower()  # some gateways change the case of URLs
+    if not query and len(name) < _TOKEN_LENGTH:
+        return None
+    for part in query[:_MAX_LENGTH].split("&"):
+        if part.startswith("token="):
+            if token := tokens.parse_token(unquote(part[6:])):
+                return token
+            break
+    return _search(query) or _search(name)
+
+
+def _search(text: str) -> str | None:
+    text = text[:_MAX_LENGTH].lower()
+    for _ in range(_MAX_QUOTED):
+        if token := tokens.find_token(text):
+            return token
+        if "%" not in text:
+            break
+        text = unquote(text).lower()
+    return tokens.find_token(_BREAK.sub("", text))

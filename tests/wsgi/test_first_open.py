@@ -1,0 +1,24 @@
+"""The first mail that is opened waits for nothing that could have been loaded before."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi import create_app
+
+tracker = Tracker(open_storage("memory://"))
+pixel = tracker.create_pixel("Spring launch")
+application = create_app(tracker)
+before = set(sys.modules)
+environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/tracker/{pixel.short_id}.png", "HTTP_USER_AGENT": sys.argv[1]}
+application(environ, lambda status, headers: None)
+assert tracker.get_pixel(pixel.id).opens.number == 1
+print(*set(sys.modules) - before)
+"""
+
+
+def test_the_first_open_of_a_process_loads_no_module(thunderbird):
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, thunderbird], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == []
