@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, Unauthorized
@@ -138,7 +139,10 @@ def create_app(
     if rate_limit_storage is None:
         file = tracker.database_file
         rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
-    tracker.prepare()
+    try:
+        tracker.prepare()
+    except Exception:  # it will be tried again, and mails get their images all the same
+        _logger.exception("What judging opens needs can't be loaded.")
     site = Site(
         tracker=tracker,
         proxies=Proxies(trusted_proxies),
@@ -158,17 +162,26 @@ class Application:
         self._gate = gate
         self._hosts = hosts
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
-        self._mount = Mount(site.tracker.urls, _is_route)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
         if not environ.get("PATH_INFO", "").startswith(beacon.PATH):
-            environ = self._mount.settle(environ)
+            environ = self._settle(environ)
         if environ.get("PATH_INFO", "").startswith(beacon.PATH):
             return self._beacon(environ, start_response)
         response = self._answer(environ)
         harden(response)
         return response(environ, start_response)
+
+    @cached_property
+    def _mount(self) -> Mount:
+        return Mount(self._site.tracker.urls, _is_route)
+
+    def _settle(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
+        try:
+            return self._mount.settle(environ)
+        except Exception:  # noqa: BLE001  # what is wrong with the tracker shows where the request is answered
+            return environ
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:
         try:

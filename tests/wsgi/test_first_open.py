@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+from werkzeug.test import Client
+
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi import create_app
+
 PROGRAM = """
 import sys
 from mailtrack import Tracker, open_storage
@@ -22,3 +27,14 @@ print(*set(sys.modules) - before)
 def test_the_first_open_of_a_process_loads_no_module(thunderbird):
     ran = subprocess.run([sys.executable, "-c", PROGRAM, thunderbird], check=True, capture_output=True, text=True)
     assert ran.stdout.split() == []
+
+
+def test_an_application_is_made_though_judging_can_not_be_prepared(caplog):
+    class Unprepared(Tracker):
+        def prepare(self):
+            raise MemoryError
+
+    with open_storage("memory://") as storage:
+        application = create_app(Unprepared(storage))
+        assert Client(application).get("/tracker/a1b2c3d4.png").status_code == 200
+    assert "What judging opens needs can't be loaded." in caplog.messages

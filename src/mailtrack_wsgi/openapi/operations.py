@@ -114,7 +114,7 @@ def _tracker_paths() -> dict[str, Data]:
                 "Answers with an image, always: the pixel's own, or a transparent one of 1×1, also where there is no "
                 "such pixel, so that no mail ever shows a broken image. A known pixel's GET is an open, of the "
                 "recipient whose token it has. Whatever follows the id in the path means nothing, and the token is "
-                "found in queries that mail programs have mangled, too. Other methods are answered with 405 and "
+                "found in a query that a mail program has mangled, too. Other methods are answered with 405 and "
                 "`Allow`.",
                 security=[],
                 answers={200: {"description": "The image.", "headers": _TRACKER_HEADERS, "content": _IMAGE}},
