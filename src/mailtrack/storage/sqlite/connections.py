@@ -336,7 +336,7 @@ class Connections:
                 self._give_back(idle)
 
     def _retire(self, holders: Iterable[_Holder]) -> None:
-        """Let no one use these again, and close those that are idle. Needs the lock."""
+        """Keep these from further use, and close those that are idle. Needs the lock."""
         for holder in holders:
             self._holders.discard(holder)
             holder.retired = True
