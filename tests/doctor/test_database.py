@@ -69,8 +69,8 @@ def test_what_a_killed_server_left_in_the_wal_stays_there(check, path, tmp_path_
     assert files[path.with_name("mailtrack.db-wal")]
     assert check() == {}
     assert {one: one.read_bytes() for one in files if one.exists()} == files
-    (told,) = [finding.found for finding in check_database(path) if finding.check == "journal"]
-    assert told == "The journal mode is WAL. A copy needs mailtrack.db-wal, too; `mailtrack backup` sees to that."
+    (found,) = [finding.found for finding in check_database(path) if finding.check == "journal"]
+    assert found == "The journal mode is WAL. A copy needs mailtrack.db-wal, too; `mailtrack backup` sees to that."
 
 
 def test_one_that_is_missing_is_not_made(check, path):

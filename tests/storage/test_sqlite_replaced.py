@@ -234,6 +234,51 @@ class TestReplaced:
             let_go()
             assert _names(storage) == ["new"]
 
+    def test_the_former_may_come_back_while_another_process_has_not_seen_that_it_was_away(
+        self, storage: SQLiteStorage, path: Path
+    ) -> None:
+        """The other one has the WAL open that was taken away, and must write to the one that all use now."""
+        storage.add_pixel(make_pixel(name="former"))
+        former = path.with_name("former.db")
+        with _answering(path) as ask:
+            assert ask("first") == "stored"
+            path.rename(former)
+            _make(path.with_name("new.db"), "new").replace(path)
+            assert _names(storage) == ["new"]
+            former.replace(path)
+            storage.add_pixel(make_pixel(name="again"))
+            assert [ask("second"), ask("third")] == ["stored", "stored"]
+            assert _names(storage) == ["third", "second", "again", "first", "former"]
+        storage.close()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def test_the_former_does_not_come_back_while_a_thread_still_reads_from_what_it_was(
+        self, storage: SQLiteStorage, threads, path: Path
+    ) -> None:
+        storage.add_pixel(make_pixel(name="former"))
+        former = path.with_name("former.db")
+        threads[0].submit(storage.ping).result()
+        with storage._connections.reading(snapshot=False) as db:
+            path.rename(former)
+            _make(path.with_name("new.db"), "new").replace(path)
+            assert threads[0].submit(_names, storage).result() == ["new"]
+            former.replace(path)
+            with pytest.raises(StorageUnavailable, match="still in use from before"):
+                threads[0].submit(_names, storage).result()
+            assert db.execute("SELECT count(*) FROM pixels").fetchone() == (1,)
+        assert threads[0].submit(_names, storage).result() == ["former"]
+
+    def test_a_wal_that_was_removed_is_noticed_and_what_was_in_it_is_kept(
+        self, storage: SQLiteStorage, path: Path
+    ) -> None:
+        storage.add_pixel(make_pixel(name="before"))
+        wal_of(path).unlink()
+        storage.add_pixel(make_pixel(name="after"))
+        assert wal_of(path).exists()
+        storage.close()
+        assert _names_in(path) == ["after", "before"]
+
     def test_a_link_that_leads_elsewhere_now_is_followed(self, tmp_path: Path) -> None:
         link, first, second = tmp_path / "link.db", tmp_path / "first.db", tmp_path / "second.db"
         _make(second, "second")
@@ -269,7 +314,7 @@ def _reading(path: Path):
 
 # Adds pixels from two threads, each until so many are stored, and prints a line for each that is stored.
 WRITER = """
-import sys, threading
+import os, sys, threading
 from mailtrack import StorageUnavailable, open_storage
 from mailtrack.testing import make_pixel
 
@@ -282,7 +327,7 @@ def write(thread):
         except StorageUnavailable:
             threading.Event().wait(0.001)
         else:
-            print(name, flush=True)
+            os.write(1, f"{name}\\n".encode())  # whole, whatever the other thread writes
             number += 1
 
 with open_storage(sys.argv[1]) as storage:
@@ -323,3 +368,37 @@ def test_processes_that_write_while_it_is_replaced_again_and_again_lose_nothing(
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             stored += [name for (name,) in db.execute("SELECT name FROM pixels")]
     assert set(acknowledged) <= set(stored)
+
+
+# Adds a pixel for each line that it reads, and answers with what came of it.
+ANSWERER = """
+import sys
+from mailtrack import StorageUnavailable, open_storage
+from mailtrack.testing import make_pixel
+
+with open_storage(sys.argv[1]) as storage:
+    for line in sys.stdin:
+        try:
+            storage.add_pixel(make_pixel(name=line.strip()))
+            print("stored", flush=True)
+        except StorageUnavailable:
+            print("unavailable", flush=True)
+"""
+
+
+@contextmanager
+def _answering(path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", ANSWERER, f"sqlite:///{path}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as child:
+
+        def ask(name: str) -> str:
+            child.stdin.write(f"{name}\n")
+            return child.stdout.readline().strip()
+
+        yield ask
+        child.stdin.close()

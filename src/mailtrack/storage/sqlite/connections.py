@@ -8,12 +8,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from mailtrack.errors import StorageError, StorageUnavailable
 from mailtrack.storage import forks
 from mailtrack.storage.sqlite import wal
 from mailtrack.storage.sqlite.identity import Identity, identify
+from mailtrack.storage.sqlite.ours import check_ours
 
 BUSY_TIMEOUT = 5.0
 """How long a call waits for a lock, in seconds, before it is told to come back later."""
@@ -85,20 +87,25 @@ class _Holder:
     Attributes:
         connection: the same.
         file: the file that it has open.
-        beside: that file's WAL and its index.
+        beside: that file's WAL and the WAL's index, by their places.
         uses: how many use it now: calls of its thread within one another, or one that borrows it.
         retired: whether it must not be used again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, file: Identity, beside: dict[Path, Identity | None]) -> None:
-        self.connection = connection
+    def __init__(self, path: Path, file: Identity) -> None:
+        self.connection = connection = connect(path)
         self.file = file
-        self.beside = beside
+        self.beside = wal.beside(path)
+        self._wal = wal.wal_of(path)
         self.uses = 0
         self.retired = False
         # No `__del__`, which would run, and fail, when the interpreter takes the modules apart.
         self._finalize = weakref.finalize(self, _close, connection, os.getpid())
         self._finalize.atexit = False  # a thread may still use it; see `_rest`
+
+    def is_current(self, file: Identity) -> bool:
+        """Return whether this file is the one that it has open, with the WAL that it has open."""
+        return self.file == file and identify(self._wal) == self.beside[self._wal]
 
     def close(self) -> None:
         if self._finalize.detach():  # calling it does nothing at the interpreter's exit
@@ -118,10 +125,10 @@ class Connections:
     Thread-safe. All are closed before a fork: SQLite's locks belong to one process, but the SQLite of a child takes
     those of its parent for its own, and others could then remove the WAL underneath it.
 
-    Each use looks whether the path still leads to the file that is open (1 to 2 µs): SQLite itself goes on with a file
-    that was moved, replaced or removed, and what it wrote there would be lost. While the path leads nowhere, each use
-    fails; the connections stay open, for the file may be put back. When it leads to another file, that is checked as at
-    the start, and used from then on.
+    Each use looks whether the file and the WAL that are open are still in their places (5 µs): SQLite itself goes on
+    with files that were moved, replaced or removed, and what it wrote there would be lost. While the path leads nowhere
+    or to a foreign file, each use fails; the connections stay open, for the file may be put back. When it leads to
+    another file of ours, that is checked as at the start, and used from then on.
 
     Args:
         path: the file.
@@ -141,6 +148,7 @@ class Connections:
         self._pid = os.getpid()
         self._local = threading.local()
         self._holders: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._ending: weakref.WeakSet[_Holder] = weakref.WeakSet()  # retired, and still in use
         self._writer = threading.Lock()
         self._following = threading.Lock()
         self._uses = 0
@@ -171,10 +179,10 @@ class Connections:
                 raise StorageUnavailable("Other writes in this process take too long.")
             try:
                 connection.execute("BEGIN IMMEDIATE")
+                self._check_current(holder)  # from now on no other process can take the WAL away
                 yield connection
                 connection.execute("COMMIT")
-                if self._find_file() != holder.file:
-                    raise StorageUnavailable(f"{self._path} was replaced while it was written.")
+                self._check_current(holder)
             except BaseException:
                 if connection.in_transaction:  # on a full disk SQLite has rolled back already
                     connection.execute("ROLLBACK")
@@ -257,7 +265,7 @@ class Connections:
             while self._forking:
                 self._changed.wait()
             self._uses += 1  # from now on no fork happens
-            if holder is not None and not holder.retired and holder.file == file:
+            if holder is not None and not holder.retired and holder.is_current(file):
                 holder.uses += 1
                 return holder
         try:
@@ -271,9 +279,8 @@ class Connections:
     def _connect(self, file: Identity) -> _Holder:
         """Give this thread a new connection, counted as in use."""
         self._follow(file)
-        holder = _Holder(connect(self._path), file, wal.beside(self._path))
-        if self._find_file() != file:
-            raise StorageUnavailable(f"{self._path} was replaced while it was opened.")
+        holder = _Holder(self._path, file)
+        self._check_current(holder)
         with self._changed:
             self._check_open()
             self._holders.add(holder)
@@ -282,64 +289,68 @@ class Connections:
         return holder
 
     def _follow(self, file: Identity) -> None:
-        """Leave a file behind that the path led to before, and make sure that the one it leads to now can be used.
+        """Leave files behind that are not in their places any more, and make sure that the present one can be used.
 
         Raises:
             StorageUnavailable: the former can't be left yet, or the new one can't be used.
         """
         with self._following:
-            if file == self._file:
-                return
-            with self._borrowed() as former:
-                if former is not None:
-                    self._take_wal_away(former)
-            self._check_new()
-            _logger.warning("%s was replaced; the new file is used from now on.", self._path)
             with self._changed:
+                stale = [holder for holder in self._holders if not holder.is_current(file)]
+            if stale:
+                self._leave(stale)
+            if any(holder.file == file for holder in self._ending):  # SQLite would share what belongs to its former WAL
+                raise StorageUnavailable(f"{self._path} was replaced for a time, and is still in use from before.")
+            if file != self._file:
+                self._translate(self._check)
                 self._file = file
-                self._retire([holder for holder in self._holders if holder.file != file])
+                _logger.warning("%s was replaced; the new file is used from now on.", self._path)
 
-    def _take_wal_away(self, former: _Holder) -> None:
-        try:
-            wal.take_away(self._path, former.connection, former.beside)
-        except OSError as error:
-            raise StorageUnavailable(f"{self._path} was replaced: its former WAL stays, {error.strerror}.") from error
+    def _leave(self, stale: list[_Holder]) -> None:
+        self._translate(partial(check_ours, self._path))  # while a foreign file is there, the former one may come back
+        with self._borrowed(stale) as former:
+            self._translate(partial(wal.take_away, self._path, former.connection, former.beside))
+        with self._changed:
+            self._retire(stale)
 
-    def _check_new(self) -> None:
+    def _translate(self, step: Callable[[], None]) -> None:
         try:
-            self._check()
-        except StorageError as error:
+            step()
+        except StorageUnavailable:
+            raise
+        except (StorageError, OSError, sqlite3.Error) as error:
             raise StorageUnavailable(f"{self._path} was replaced, and can't be used: {error}") from error
 
     @contextmanager
-    def _borrowed(self) -> Iterator[_Holder | None]:
-        """Give a connection of any thread that does not use it now, `None` where there is no connection at all."""
+    def _borrowed(self, holders: list[_Holder]) -> Iterator[_Holder]:
+        """Give one of these that is not in use now."""
         with self._changed:
-            holders = list(self._holders)
             idle = next((holder for holder in holders if not holder.uses), None)
-            if idle is not None:
-                idle.uses += 1
-        if holders and idle is None:
-            raise StorageUnavailable(f"{self._path} was replaced, and the former file is still in use.")
+            if idle is None:
+                raise StorageUnavailable(f"{self._path} was replaced, and the former file is still in use.")
+            idle.uses += 1
         try:
             yield idle
         finally:
-            if idle is not None:
-                with self._changed:
-                    self._give_back(idle)
+            with self._changed:
+                self._give_back(idle)
 
     def _retire(self, holders: Iterable[_Holder]) -> None:
-        """Let no one use these again, and close those that are idle. Needs the lock."""
+        """Keep these from further use, and close those that are idle. Needs the lock."""
         for holder in holders:
             self._holders.discard(holder)
             holder.retired = True
-            if not holder.uses:
-                holder.close()
+            self._ending.add(holder)
+            self._end(holder)
 
     def _give_back(self, holder: _Holder) -> None:
         """End a use. Needs the lock."""
         holder.uses -= 1
+        self._end(holder)
+
+    def _end(self, holder: _Holder) -> None:
         if holder.retired and not holder.uses:
+            self._ending.discard(holder)
             holder.close()
 
     def _find_file(self) -> Identity:
@@ -347,6 +358,10 @@ class Connections:
         if found is None:
             raise StorageUnavailable(f"{self._path} is gone.")
         return found
+
+    def _check_current(self, holder: _Holder) -> None:
+        if not holder.is_current(self._find_file()):
+            raise StorageUnavailable(f"{self._path} was replaced while it was used.")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 Identity = tuple[int, int]
-"""A file's device and number. It is this file's alone for as long as somebody has it open."""
+"""A file's device and number. No other file gets it while a process has this one open."""
 
 
 def identify(path: Path) -> Identity | None:

@@ -69,7 +69,7 @@ def take_away(path: Path, former: sqlite3.Connection, files: dict[Path, Identity
         path: the place of both files.
         former: an open connection to the file that was there before. While there is one, nothing else can be taken for
             its WAL.
-        files: the WAL and its index, as `beside` returned them when it was opened.
+        files: the WAL and its index, as `beside` returned them when that was opened.
 
     Raises:
         StorageUnavailable: other processes still use the WAL.
@@ -79,14 +79,13 @@ def take_away(path: Path, former: sqlite3.Connection, files: dict[Path, Identity
     folder = os.open(wal_of(path).parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # other processes do the same, and the next one finds it done
-        left = [place for place, file in files.items() if file is not None and identify(place) == file]
-        if wal_of(path) in left:
-            former.execute("PRAGMA busy_timeout = 0")
-            busy, _, _ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise StorageUnavailable(f"{path} was replaced, and other processes still use the former file's WAL.")
-        for place in left:
-            place.unlink()
+        former.execute("PRAGMA busy_timeout = 0")
+        busy, _, _ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StorageUnavailable(f"{path} was replaced, and other processes still use the former file's WAL.")
+        for place, file in beside(path).items():  # a link may lead to another folder now
+            if file is not None and file == files.get(place):
+                place.unlink()
     finally:
         os.close(folder)
 
