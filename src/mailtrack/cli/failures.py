@@ -53,7 +53,7 @@ def describe(error: OSError) -> str:
 
 
 def _fail(message: str, code: int = FAILED) -> int:
-    with suppress(OSError):  # nobody reads it
+    with suppress(OSError):  # its reader may be gone
         echo(message, err=True)
     return code
 
