@@ -14,7 +14,8 @@ import PIL.PngImagePlugin
 import pytest
 
 from mailtrack import Image, ImageTooLarge, InvalidImage, UnsupportedImage
-from mailtrack.images import EXTENSIONS, MAX_BYTES, MAX_FRAMES, MAX_PIXELS, TRANSPARENT_PNG, check_upload
+from mailtrack.images import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
+from mailtrack.picture_files.parts import MAX_FRAMES, MAX_PIXELS
 from mailtrack.testing.contract.lifecycle import in_child
 
 RED, GREEN, BLUE, WHITE = (250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 250)
