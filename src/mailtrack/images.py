@@ -62,6 +62,7 @@ def check_upload(data: bytes) -> Image:
         raise ImageTooLarge(MAX_BYTES)
     media_type = _sniff(data)
     with _decoding:
+        heap.give_back()
         try:
             return Image(media_type=media_type, data=_rebuild(data, media_type))
         except InvalidImage:
@@ -124,16 +125,19 @@ def _find_libwebp() -> Any:
 
 
 def _decode_webp(still: bytes, libwebp: Any) -> None:
-    """Decode a picture to 1.5 bytes a pixel, its brightness and a quarter of its colours."""
+    """Decode a picture to its brightness and a quarter of its colours, twice into the same place: 1.25 bytes a pixel."""
     width, height, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
-    found = libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height))
-    across = (width.value + 1) // 2
-    planes: list[Any] = []
-    for row, rows in ((width.value, height.value), *((across, (height.value + 1) // 2),) * 2):
-        length = row * rows
-        planes += [ctypes.create_string_buffer(length), ctypes.c_size_t(length), ctypes.c_int(row)]
-    if not found or not libwebp.WebPDecodeYUVInto(still, size, *planes):
+    if not libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height)):
         raise InvalidImage("The image is damaged.")
+    brightness, colours = _plane(width.value, height.value), _plane((width.value + 1) // 2, (height.value + 1) // 2)
+    if not libwebp.WebPDecodeYUVInto(still, size, *brightness, *colours, *colours):
+        raise InvalidImage("The image is damaged.")
+
+
+def _plane(width: int, height: int) -> tuple[Any, ...]:
+    """Return room for a byte for each pixel, as libwebp takes it."""
+    room = bytearray(width * height)
+    return ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room)), ctypes.c_int(width)
 
 
 def _encode_anew(data: bytes, format_: str, options: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from mailtrack.picture_files.parts import MAX_HELD_PIXELS, MAX_PIXELS, Parts, Pi
 _PROFILE, _ALPHA, _EXIF, _ANIMATED = 0x20, 0x10, 0x08, 0x02  # flags of VP8X
 _FRAME_HEADER = 16  # bytes
 _LOSSY = tuple({"quality": quality, "method": 2} for quality in (90, 80, 70, 60))
-_LOSSLESS = ({"lossless": True, "exact": True, "quality": 0, "method": 2},)
+_LOSSLESS = tuple({"lossless": True, "exact": True, "quality": effort, "method": 2} for effort in (0, 75))
 
 MAX_TURNED_PIXELS = 2_100_000
 """Width × height of a picture that is turned and encoded anew; each pixel takes up to 36 bytes."""
