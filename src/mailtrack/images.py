@@ -125,7 +125,7 @@ def _find_libwebp() -> Any:
 
 
 def _decode_webp(still: bytes, libwebp: Any) -> None:
-    """Decode a picture to its brightness and a quarter of its colours, twice into the same place: 1.25 bytes a pixel."""
+    """Decode a picture to its brightness and a quarter of both colours in the same place: 1.25 bytes a pixel."""
     width, height, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
     if not libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height)):
         raise InvalidImage("The image is damaged.")
@@ -142,10 +142,16 @@ def _plane(width: int, height: int) -> tuple[Any, ...]:
 
 def _encode_anew(data: bytes, format_: str, options: dict[str, Any]) -> bytes:
     """Return the picture turned upright."""
+    out = io.BytesIO()
+    image, profile = _turn(data, format_)
+    image.save(out, format_, icc_profile=profile, **options)
+    return out.getvalue()
+
+
+def _turn(data: bytes, format_: str) -> tuple[Any, bytes | None]:
+    """Decode a picture upright, and return it and its colour profile; what the decoder took is free then."""
     import PIL.Image
     import PIL.ImageOps
 
-    out = io.BytesIO()
     with PIL.Image.open(io.BytesIO(data), formats=(format_,)) as image:
-        PIL.ImageOps.exif_transpose(image).save(out, format_, icc_profile=image.info.get("icc_profile"), **options)
-    return out.getvalue()
+        return PIL.ImageOps.exif_transpose(image), image.info.get("icc_profile")
