@@ -5,9 +5,16 @@ from typing import Any
 
 import attrs
 
-from mailtrack.errors import InvalidImage
 from mailtrack.picture_files.metadata import clean_profile, read_orientation, write_exif
-from mailtrack.picture_files.parts import MAX_HELD_PIXELS, MAX_PIXELS, Parts, PictureFile, check, check_pixels
+from mailtrack.picture_files.parts import (
+    MAX_HELD_PIXELS,
+    MAX_PIXELS,
+    Parts,
+    PictureFile,
+    check,
+    check_pixels,
+    raise_damaged,
+)
 
 _PROFILE, _ALPHA, _EXIF, _ANIMATED = 0x20, 0x10, 0x08, 0x02  # flags of VP8X
 _FRAME_HEADER = 16  # bytes
@@ -42,7 +49,10 @@ def rebuild(data: bytes) -> PictureFile:
     chunks = list(_read_chunks(data[12:end], parts))
     if chunks and chunks[0][0] == b"VP8X":
         return _rebuild_extended(chunks, parts)
-    file = _file(_read_still(chunks[:1], parts).chunks)
+    still = _read_still([chunk for chunk in chunks if chunk[0] != b"ALPH"], parts)
+    if still is None:
+        raise_damaged()
+    file = _file(still.chunks)
     return PictureFile(file, (file,))
 
 
@@ -52,23 +62,25 @@ def _rebuild_extended(chunks: list[Chunk], parts: Parts) -> PictureFile:
     check(len(head) >= 10)
     canvas = _read_24(head, 4) + 1, _read_24(head, 7) + 1
     check_pixels(canvas[0] * canvas[1], MAX_PIXELS)
-    frames: list[tuple[_Still, bytes]] = []
+    still: _Still | None = None
     if head[0] & _ANIMATED:
         check(len(first.get(b"ANIM", b"")) >= 6)
-        frames = [_read_frame(content, canvas, parts) for kind, content in chunks if kind == b"ANMF"]
+        found = (_read_frame(content, canvas, parts) for kind, content in chunks if kind == b"ANMF")
+        frames = [frame for frame in found if frame]
         check(bool(frames))
         pixels = _chunk(b"ANIM", first[b"ANIM"][:6]) + b"".join(frame for _, frame in frames)
     else:
         still = _read_still(chunks, parts)
-        check(still.size == canvas)
+        if still is None or still.size != canvas:
+            raise_damaged()
         pixels = still.chunks
     profile = clean_profile(first.get(b"ICCP", b""), b"RGB ")
     exif = write_exif(read_orientation(first.get(b"EXIF", b"").removeprefix(b"Exif\0\0")))
     flags = head[0] & (_ALPHA | _ANIMATED) | _PROFILE * bool(profile) | _EXIF * bool(exif)
     body = [_chunk(b"VP8X", _write_head(flags, *canvas)), _chunk(b"ICCP", profile), pixels, _chunk(b"EXIF", exif)]
     file = _file(b"".join(body))
-    if frames:
-        return PictureFile(file, tuple(still.to_file() for still, _ in frames))
+    if still is None:
+        return PictureFile(file, tuple(frame.to_file() for frame, _ in frames))
     return PictureFile(file, (file,), anew=_turn(still) if exif else ())
 
 
@@ -79,7 +91,8 @@ def _turn(still: _Still) -> tuple[dict[str, Any], ...]:
     return _LOSSLESS if still.chunks.startswith(b"VP8L") else _LOSSY
 
 
-def _read_still(chunks: Iterable[Chunk], parts: Parts) -> _Still:
+def _read_still(chunks: Iterable[Chunk], parts: Parts) -> _Still | None:
+    """Return the first image among chunks."""
     alpha = b""
     for kind, content in chunks:
         if kind == b"ALPH":
@@ -88,7 +101,7 @@ def _read_still(chunks: Iterable[Chunk], parts: Parts) -> _Still:
             return _make_still(_read_lossy_size(content), alpha, _chunk(kind, content), parts, held=bool(alpha))
         elif kind == b"VP8L":
             return _make_still(_read_lossless_size(content), b"", _chunk(kind, content), parts, held=True)
-    raise InvalidImage("The image is damaged.")
+    return None
 
 
 def _make_still(size: tuple[int, int], alpha: bytes, pixels: bytes, parts: Parts, *, held: bool) -> _Still:
@@ -97,13 +110,16 @@ def _make_still(size: tuple[int, int], alpha: bytes, pixels: bytes, parts: Parts
     return _Still(size, _chunk(b"ALPH", alpha) + pixels, bool(alpha))
 
 
-def _read_frame(content: bytes, canvas: tuple[int, int], parts: Parts) -> tuple[_Still, bytes]:
-    """Return a frame's image, and its chunk."""
+def _read_frame(content: bytes, canvas: tuple[int, int], parts: Parts) -> tuple[_Still, bytes] | None:
+    """Return a frame's image, and its chunk; nothing where it has no image, as browsers do."""
     check(len(content) >= _FRAME_HEADER)
-    x, y, *size = _read_24(content, 0) * 2, _read_24(content, 3) * 2, _read_24(content, 6) + 1, _read_24(content, 9) + 1
     still = _read_still(_read_chunks(content[_FRAME_HEADER:], parts), parts)
-    check(list(still.size) == size and x + size[0] <= canvas[0] and y + size[1] <= canvas[1])
-    return still, _chunk(b"ANMF", content[: _FRAME_HEADER - 1] + bytes([content[_FRAME_HEADER - 1] & 3]) + still.chunks)
+    if still is None:
+        return None
+    x, y = _read_24(content, 0) * 2, _read_24(content, 3) * 2
+    check(x + still.size[0] <= canvas[0] and y + still.size[1] <= canvas[1])
+    head = content[:6] + _write_size(*still.size) + content[12:15] + bytes([content[15] & 3])
+    return still, _chunk(b"ANMF", head + still.chunks)
 
 
 def _read_chunks(data: bytes, parts: Parts) -> Iterator[Chunk]:
@@ -131,7 +147,11 @@ def _read_lossless_size(content: bytes) -> tuple[int, int]:
 
 
 def _write_head(flags: int, width: int, height: int) -> bytes:
-    return b"%c\0\0\0%b%b" % (flags, (width - 1).to_bytes(3, "little"), (height - 1).to_bytes(3, "little"))
+    return b"%c\0\0\0%b" % (flags, _write_size(width, height))
+
+
+def _write_size(width: int, height: int) -> bytes:
+    return (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
 
 
 def _read_24(data: bytes, at: int) -> int:
