@@ -5,7 +5,6 @@ upload (no place, no comment, no bytes after its end) reaches a mail. That its d
 """
 
 import base64
-import ctypes
 import functools
 import io
 import threading
@@ -117,27 +116,29 @@ def _find_libwebp() -> Any:
     import PIL._webp
 
     try:
+        import ctypes  # not every Python has it
+
         library = ctypes.CDLL(PIL._webp.__file__)  # and what it depends on
         library.WebPDecodeYUVInto.restype = ctypes.c_void_p
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):
         return None
     return library
 
 
 def _decode_webp(still: bytes, libwebp: Any) -> None:
     """Decode a picture to its brightness and a quarter of both colours in the same place: 1.25 bytes a pixel."""
+    import ctypes
+
+    def plane(width: int, height: int) -> tuple[Any, ...]:
+        room = bytearray(width * height)
+        return ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room)), ctypes.c_int(width)
+
     width, height, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
     if not libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height)):
         raise InvalidImage("The image is damaged.")
-    brightness, colours = _plane(width.value, height.value), _plane((width.value + 1) // 2, (height.value + 1) // 2)
+    brightness, colours = plane(width.value, height.value), plane((width.value + 1) // 2, (height.value + 1) // 2)
     if not libwebp.WebPDecodeYUVInto(still, size, *brightness, *colours, *colours):
         raise InvalidImage("The image is damaged.")
-
-
-def _plane(width: int, height: int) -> tuple[Any, ...]:
-    """Return room for a byte for each pixel, as libwebp takes it."""
-    room = bytearray(width * height)
-    return ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room)), ctypes.c_int(width)
 
 
 def _encode_anew(data: bytes, format_: str, options: dict[str, Any]) -> bytes:

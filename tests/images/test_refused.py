@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from mailtrack import ImageTooLarge, InvalidImage, UnsupportedImage
+from mailtrack import ImageTooLarge, InvalidImage, UnsupportedImage, images
 from mailtrack.images import MAX_BYTES, check_upload
 from mailtrack.testing.contract.lifecycle import in_child
 
@@ -186,6 +186,15 @@ class TestWhatIsRefused:
     def test_a_picture_whose_data_is_damaged(self, format_: str) -> None:
         data = encode(photo(60, 60), format_, **({"lossless": True} if format_ == "WEBP" else {}))
         middle = len(data) // 2
+        assert not is_taken(data[:middle] + b"\xff" * 40 + data[middle + 40 :])
+
+    def test_a_webp_is_decoded_by_pillow_where_its_library_can_not_be_reached(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(images, "_find_libwebp", lambda: None)
+        data = encode(photo(60, 60), "WEBP", lossless=True)
+        middle = len(data) // 2
+        assert is_taken(data)
         assert not is_taken(data[:middle] + b"\xff" * 40 + data[middle + 40 :])
 
     @pytest.mark.parametrize("extra", [1_000_000, 100_000_000])
