@@ -44,14 +44,18 @@ def encode(image: PIL.Image.Image, format_: str, **options: object) -> bytes:
 
 def pictures() -> list[bytes]:
     """Return the pictures of each format that cost most of those that are taken."""
-    # Transparency that can't be compressed costs most of all.
-    noisy, frame = gradients("RGBA", 1600, 1250), gradients("RGB", 1500, 2000)
-    noisy.putalpha(PIL.Image.frombytes("L", noisy.size, random.Random(1).randbytes(1600 * 1250)))
+    held, large = (4_080, 3_060), (10_000, 5_000)  # up to the limits, 12.5 and 50 megapixels
+    noisy, grey = gradients("RGBA", *held), PIL.Image.new("L", large)
+    noise = random.Random(1).randbytes(held[0] * held[1] // 4)  # transparency that can't be compressed
+    noisy.putalpha(PIL.Image.frombytes("L", held, noise.ljust(held[0] * held[1], b"\7")))
     return [
+        encode(gradients("RGB", *held), "JPEG", progressive=True, subsampling=0),
+        encode(gradients("RGB", *held), "WEBP", lossless=True, quality=0, method=0),
         encode(noisy, "WEBP", quality=5, method=0),
-        encode(gradients("CMYK", 3000, 2000), "JPEG", progressive=True),
-        encode(gradients("RGBA", 3000, 2000), "PNG", compress_level=1),
-        encode(frame, "GIF", save_all=True, append_images=[frame.rotate(9)]),
+        encode(gradients("RGB", *large), "WEBP", quality=5, method=0),
+        encode(grey, "GIF"),
+        encode(gradients("RGBA", *large), "PNG", compress_level=1),
+        encode(gradients("RGB", 8_064, 6_048), "JPEG"),
     ]
 
 

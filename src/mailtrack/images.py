@@ -1,34 +1,22 @@
-"""Pictures for pixels: the transparent one, and uploads, which are checked, decoded within limits and written anew.
+"""Pictures for pixels: the transparent one, and uploads, which are checked, rid of all else, and kept as they are.
 
-What is served was encoded here: nothing of an upload but its picture (no metadata, no comment, no bytes after its
-end) reaches a mail.
+What is served is the picture as it was compressed by its author, in a container written here: nothing else of an
+upload (no place, no comment, no bytes after its end) reaches a mail. That its data can be decoded is tried first.
 """
 
 import base64
+import functools
 import io
 import threading
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailtrack import heap
 from mailtrack.errors import ImageTooLarge, InvalidImage, UnsupportedImage
 from mailtrack.model import Image
-from mailtrack.picture_files import CheckSize, PictureFile, strip
-
-if TYPE_CHECKING:
-    import PIL.Image
+from mailtrack.picture_files import rebuild
 
 MAX_BYTES = 5_242_880
 """Bytes in an uploaded file."""
-
-MAX_PIXELS = 6_000_000
-"""Width × height, added up over all frames. Each costs up to 12 bytes of memory."""
-
-MAX_WEBP_PIXELS = 2_100_000
-"""The same for WebP, where each costs up to 36 bytes; enough for 1920 × 1080."""
-
-MAX_FRAMES = 200
-"""Frames of an animation."""
 
 TRANSPARENT_PNG = Image(
     media_type="image/png",
@@ -43,30 +31,24 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "imag
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
 
-# How to turn a picture, for each orientation of EXIF that needs it.
-_TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
+_MAX_GROWTH = 1.05
 
 # One upload at a time is decoded in a process: what a picture costs in memory is then paid once.
 _decoding = threading.Semaphore(1)
 
 
 def check_upload(data: bytes) -> Image:
-    """Check an uploaded picture and return it written anew.
+    """Check an uploaded picture and return it without anything that does not belong to it.
 
-    Its content decides what it is; names and declared types mean nothing. A rotation in its EXIF data is applied
-    before that data is dropped. Thread-safe.
+    Its content decides what it is; names and declared types mean nothing. The compressed picture stays as it is, with
+    its colour profile and its orientation. An upload takes up to 80 MiB of memory, however many come at once, and
+    about a second. Thread-safe.
 
     Args:
-        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 6 megapixels (WebP: 2.1) and
-            200 frames.
+        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 1,000 frames and 50 megapixels, added
+            up over all frames. Where a picture can only be decoded as a whole, that is less: 12.5 megapixels for a
+            WebP that is lossless or transparent, and for a progressive JPEG (25 with its colours at a quarter of the
+            resolution, as usual); 25 for a PNG of 64 bits a pixel.
 
     Raises:
         ImageTooLarge: it has too many bytes.
@@ -79,8 +61,9 @@ def check_upload(data: bytes) -> Image:
         raise ImageTooLarge(MAX_BYTES)
     media_type = _sniff(data)
     with _decoding:
+        heap.give_back()
         try:
-            return Image(media_type=media_type, data=_rewrite(data, media_type))
+            return Image(media_type=media_type, data=_rebuild(data, media_type))
         except InvalidImage:
             raise
         except Exception as error:  # Pillow's decoders raise nearly anything on hostile files
@@ -101,55 +84,75 @@ def _sniff(data: bytes) -> str:
     raise UnsupportedImage
 
 
-def _rewrite(data: bytes, media_type: str) -> bytes:
-    format_ = _FORMATS[media_type]
-    check_size = partial(_check_size, most=MAX_WEBP_PIXELS if format_ == "WEBP" else MAX_PIXELS)
-    frames, durations, loop = _decode(strip(data, media_type, check_size=check_size), format_, check_size)
-    options: dict[str, Any] = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 0}}.get(format_, {})
-    if len(frames) > 1:
-        options |= {"save_all": True, "append_images": frames[1:], "duration": durations}
-        if loop is not None:
-            options["loop"] = loop
-        if format_ == "GIF":
-            options["disposal"] = 2  # the frames are whole pictures
+def _rebuild(data: bytes, media_type: str) -> bytes:
+    file, format_ = rebuild(data, media_type), _FORMATS[media_type]
+    for still in file.stills:
+        if format_ == "WEBP" and (libwebp := _find_libwebp()):
+            _decode_webp(still, libwebp)
+        else:
+            _decode(still, format_)
+    for options in file.anew:
+        turned = _encode_anew(file.data, format_, options)
+        if len(turned) <= _MAX_GROWTH * len(data) or not file.shown:
+            return turned
+    return file.data
+
+
+def _decode(still: bytes, format_: str) -> None:
+    """Decode a picture, a JPEG to an eighth of its width and height: all its data is read, little memory needed."""
+    import PIL.Image  # takes a while to load, and many programs never upload
+
+    with PIL.Image.open(io.BytesIO(still), formats=(format_,)) as image:
+        image.draft(None, (max(image.width // 8, 1), max(image.height // 8, 1)))
+        image.load()
+
+
+@functools.cache
+def _find_libwebp() -> Any:
+    """Return the library that Pillow decodes WebP with; `None` where it can't be reached.
+
+    Pillow makes four copies of a picture, of 4 bytes a pixel each: 190 MiB for a photo of 12 megapixels.
+    """
+    import PIL._webp
+
+    try:
+        import ctypes  # not every Python has it
+
+        library = ctypes.CDLL(PIL._webp.__file__)  # and what it depends on
+        library.WebPDecodeYUVInto.restype = ctypes.c_void_p
+    except (ImportError, OSError, AttributeError):
+        return None
+    return library
+
+
+def _decode_webp(still: bytes, libwebp: Any) -> None:
+    """Decode a picture to its brightness and a quarter of both colours in the same place: 1.25 bytes a pixel."""
+    import ctypes
+
+    def plane(width: int, height: int) -> tuple[Any, ...]:
+        room = bytearray(width * height)
+        return ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room)), ctypes.c_int(width)
+
+    width, height, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
+    if not libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height)):
+        raise InvalidImage("The image is damaged.")
+    brightness, colours = plane(width.value, height.value), plane((width.value + 1) // 2, (height.value + 1) // 2)
+    if not libwebp.WebPDecodeYUVInto(still, size, *brightness, *colours, *colours):
+        raise InvalidImage("The image is damaged.")
+
+
+def _encode_anew(data: bytes, format_: str, options: dict[str, Any]) -> bytes:
+    """Return the picture turned upright."""
     out = io.BytesIO()
-    frames[0].save(out, format_, **options)
+    image, profile = _turn(data, format_)
+    image.save(out, format_, icc_profile=profile, **options)
     return out.getvalue()
 
 
-def _check_size(width: int, height: int, frames: int, *, most: int) -> None:
-    if frames > MAX_FRAMES:
-        raise InvalidImage(f"The image must have at most {MAX_FRAMES} frames.")
-    if width * height * frames > most:
-        raise InvalidImage(f"The image must have at most {most:,} pixels, all frames together.")
-
-
-def _decode(
-    file: PictureFile, format_: str, check_size: CheckSize
-) -> tuple[list["PIL.Image.Image"], list[float], int | None]:
-    """Return the frames of a picture, how long each is shown, in milliseconds, and how often."""
-    import PIL.Image  # takes a while to load, and many programs never upload
-
-    frames: list[PIL.Image.Image] = []
-    durations: list[float] = []
-    with PIL.Image.open(io.BytesIO(file.data), formats=(format_,)) as image:
-        while True:
-            check_size(*image.size, len(frames) + 1)
-            frames.append(_decode_frame(image, file.orientation))
-            durations.append(image.info.get("duration", 0))
-            try:
-                image.seek(len(frames))
-            except EOFError:
-                return frames, durations, image.info.get("loop")
-
-
-def _decode_frame(image: "PIL.Image.Image", orientation: int) -> "PIL.Image.Image":
+def _turn(data: bytes, format_: str) -> tuple[Any, bytes | None]:
+    """Decode a picture upright, and return it and its colour profile; what the decoder took is free then."""
     import PIL.Image
+    import PIL.ImageOps
 
-    image.load()
-    turn = _TURNS.get(orientation)
-    frame = image.transpose(PIL.Image.Transpose[turn]) if turn else image.copy()
-    if frame.mode in ("CMYK", "YCbCr", "LAB"):
-        frame = frame.convert("RGB")
-    frame.info = {"transparency": frame.info["transparency"]} if "transparency" in frame.info else {}
-    return frame
+    with PIL.Image.open(io.BytesIO(data), formats=(format_,)) as image:
+        return PIL.ImageOps.exif_transpose(image), image.info.get("icc_profile")

@@ -179,8 +179,8 @@ class Tracker:
 
         Args:
             name: 1 to 256 characters, not all blank; blanks around it are cut off.
-            image: a JPG, PNG, GIF or WebP file of at most 5 MB to show instead of the transparent pixel: its bytes, or
-                its path.
+            image: a JPG, PNG, GIF or WebP file of at most 5 MB and 50 megapixels, shown instead of the transparent
+                pixel: its bytes, or its path.
 
         Raises:
             InvalidName: the name is blank, too long, or has control characters.

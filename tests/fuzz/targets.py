@@ -11,12 +11,13 @@ from datetime import UTC
 from pathlib import Path
 from zlib import crc32
 
+import PIL.Image
 from werkzeug.exceptions import HTTPException
 
 from mailtrack import Tracker, open_storage
 from mailtrack.addresses import canonical
 from mailtrack.errors import InvalidEmail, InvalidImage, InvalidInput, InvalidPaging, InvalidRules
-from mailtrack.images import check_upload
+from mailtrack.images import TRANSPARENT_PNG, check_upload
 from mailtrack.model import clean_text, parse_ip
 from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.storage import cursors
@@ -110,10 +111,21 @@ def user_agent(data: bytes) -> None:
 
 
 def image(data: bytes) -> None:
-    """An upload."""
+    """An upload. What is taken can be decoded as a whole, and is not changed when it is sent again."""
     with suppress(InvalidImage):
-        once = check_upload(data)
-        assert check_upload(once.data).media_type == once.media_type
+        taken = check_upload(data)
+        assert check_upload(taken.data) == taken
+        with PIL.Image.open(io.BytesIO(taken.data)) as picture:
+            for frame in range(getattr(picture, "n_frames", 1)):
+                picture.seek(frame)
+                picture.load()
+
+
+def png(data: bytes) -> None:
+    """The chunks of a PNG, each made of a line with its kind first, with checksums that are right."""
+    chunks = [(line[:4].ljust(4, b"t"), line[4:]) for line in data.split(b"\n")]
+    whole = [b"%b%b%b%b" % (len(more).to_bytes(4), kind, more, crc32(kind + more).to_bytes(4)) for kind, more in chunks]
+    image(b"\x89PNG\r\n\x1a\n" + b"".join(whole) + bytes.fromhex("0000000049454e44ae426082"))
 
 
 def form(data: bytes) -> None:
@@ -161,11 +173,20 @@ def _request(media_type: str, body: bytes) -> dict[str, object]:
     return {"CONTENT_TYPE": media_type, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
 
 
-_PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000b4944415478da63600002000005"
-    "0001e9fad8d80000000049454e44ae426082"
+_WEBP = bytes.fromhex(
+    "524946468400000057454250565038580a00000002000000010000010000414e494d06000000000000000000414e4d4628000000"
+    "000000000000010000010000320000025650384c0f0000002f014000000710d58ffe0722a2ff0100414e4d462800000000000000"
+    "0000010000010000320000005650384c0f0000002f014000000750fd88fe0722a2ff0100"
+)
+_JPEG = bytes.fromhex(
+    f"ffd8ffe000104a46494600010100000100010000ffdb004300{64 * 'ff'}ffc0000b080002000201011100ffc400140001000000"
+    "00000000000000000000000003ffc40014100100000000000000000000000000000000ffda0008010100003f0037ffd9"
 )
 _GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0\x3b"
+_CHUNKS = (
+    b"IHDR\0\0\0\1\0\0\0\1\x08\0\0\0\0\nacTL\0\0\0\1\0\0\0\0\n"
+    b"fcTL\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\1\0\1\0\0\nIDAT\x78\x01\1\2\0\xfd\xff\0\0\0\2\0\1"
+)
 
 TARGETS: dict[Target, list[bytes]] = {
     record: [
@@ -182,7 +203,8 @@ TARGETS: dict[Target, list[bytes]] = {
     ],
     ip: [b"192.0.2.1", b"::ffff:192.0.2.1", b"fe80::1%eth0", b"2001:db8::1"],
     user_agent: [b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1", b"\xff\x1b[31m"],
-    image: [_PNG, _GIF, b"\xff\xd8\xff\xe0\0\x10JFIF", b"RIFF\x1a\0\0\0WEBPVP8L"],
+    image: [TRANSPARENT_PNG.data, _GIF, _JPEG, _WEBP, b"\xff\xd8\xff\xe0\0\x10JFIF", b"RIFF\x1a\0\0\0WEBPVP8L"],
+    png: [_CHUNKS],
     form: [b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nSpring\r\n--b--\r\n'],
     request_of_any_type: [
         b"application/x-www-form-urlencoded\nname=Spring",

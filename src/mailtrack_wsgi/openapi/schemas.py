@@ -111,8 +111,10 @@ SCHEMAS: dict[str, Schema] = {
             "name": _NAME,
             "image": text(
                 "A file to show instead of the transparent pixel: JPG, PNG, GIF or WebP, at most 5,242,880 bytes, "
-                "6,000,000 pixels (WebP: 2,100,000) in all frames together, and 200 frames. It is taken for what it "
-                "is, whatever it is called, and written anew without its metadata.",
+                "50 megapixels in all frames together, and 1,000 frames. Limits are lower for some kinds: 12.5 "
+                "megapixels for a WebP that is lossless or transparent, 25 for a progressive JPEG (12.5 with colours "
+                "at full resolution) and for a PNG of 64 bits a pixel. The content decides the type, not the name. "
+                "The picture is kept as it is, without its metadata.",
                 format="binary",
             ),
         },

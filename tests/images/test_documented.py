@@ -1,0 +1,38 @@
+"""The limits are where people look for them."""
+
+from pathlib import Path
+
+import pytest
+
+import mailtrack_wsgi
+from mailtrack.images import check_upload
+from mailtrack.picture_files import jpeg, parts, webp
+from mailtrack_wsgi.openapi.schemas import SCHEMAS
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_MOST, _HELD = f"{parts.MAX_PIXELS / 1e6:g} megapixels", f"{parts.MAX_HELD_PIXELS / 1e6:g}"
+
+
+def _texts() -> dict[str, str]:
+    template = Path(mailtrack_wsgi.__file__).with_name("templates") / "dashboard.html"
+    return {
+        "page": template.read_text(encoding="utf-8"),
+        "API document": str(SCHEMAS["NewPixelWithImage"]),
+        "docs": (_DOCS / "api.md").read_text(encoding="utf-8"),
+        "docstring": str(check_upload.__doc__),
+    }
+
+
+@pytest.mark.parametrize("place", _texts())
+def test_the_largest_sizes_are_documented(place: str) -> None:
+    text = _texts()[place]
+    assert _MOST in text
+    assert _HELD in text
+
+
+def test_all_limits_are_in_the_docs() -> None:
+    text = _texts()["docs"]
+    sizes = (webp.MAX_TURNED_PIXELS, jpeg.MAX_ODD_PIXELS, parts.MAX_HELD_PIXELS * 2)
+    assert all(f"{size / 1e6:g}" in text for size in sizes)
+    assert f"{parts.MAX_FRAMES:,} frames" in text
+    assert f"{jpeg.MAX_SCANS} scans" in text
