@@ -10,8 +10,8 @@ from mailtrack_wsgi.openapi.refusals import REFUSALS
 from mailtrack_wsgi.openapi.schemas import SCHEMAS
 
 _ABOUT = (
-    "mailtrack records whether mail was opened, by whom and when. Times are UTC. HEAD is answered wherever GET is, with "
-    "the same headers; a method that is not listed here is answered with 405 and `Allow`."
+    "mailtrack records whether mail was opened, by whom and when. Times are UTC. HEAD is answered wherever GET is, "
+    "with the same headers; a method that is not listed here is answered with 405 and `Allow`."
 )
 
 _SECURITY_SCHEMES = {
