@@ -211,7 +211,7 @@ def test_a_script_copies_a_program_of_the_reference(site, scripted):
 
 def test_a_script_shows_all_times_in_the_zone_of_the_reader(site, scripted):
     scripted.goto(f"{site.url}/logs/{site.fill('Times')}")
-    expect(scripted.get_by_text("times are in Asia/Tokyo")).to_be_visible()
+    expect(scripted.get_by_text("Times are in Asia/Tokyo")).to_be_visible()
     times = scripted.locator("time")
     assert all("GMT+9" in title for title in times.evaluate_all("all => all.map(one => one.title).filter(Boolean)"))
     assert all("GMT+9" in text for text in scripted.locator("time.exact").all_inner_texts())
@@ -225,7 +225,7 @@ def test_a_script_shows_all_times_in_the_zone_of_the_reader(site, scripted):
 def test_without_a_script_all_times_are_utc_and_the_page_says_so(site, open_page):
     page = open_page(java_script_enabled=False, timezone_id="Asia/Tokyo")
     page.goto(f"{site.url}/logs/{site.fill('Times')}")
-    expect(page.get_by_text("times are in UTC")).to_be_visible()
+    expect(page.get_by_text("Times are in UTC")).to_be_visible()
     first = page.locator("table[role] time").first
     at = datetime.fromisoformat(first.get_attribute("datetime"))
     expect(first).to_have_text(f"{at:%-d %b %Y, %H:%M:%S}")

@@ -76,7 +76,7 @@ def test_an_open_is_shown_with_its_time_recipient_verdict_client_and_address(cli
     assert agent == "Gmail Mozilla/5.0 (via ggpht.com GoogleImageProxy)"
     times = [attributes for tag, attributes in page.tags if tag == "time"]
     assert re.fullmatch(r"2025-11-06T12:00:\d\d\.000Z", times[-1]["datetime"])
-    assert "times are in UTC" in page.text
+    assert "Times are in UTC" in page.text
 
 
 @each_storage
