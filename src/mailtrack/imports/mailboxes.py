@@ -7,27 +7,42 @@ from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-_PART = re.compile(r'"[^"]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[;,|\t\r\n])|[^"<(;,|\t\r\n:]+|.', re.DOTALL)
+# A name in quotation marks has no brackets, or a mark that is never closed would hide the addresses behind it.
+_SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
+_PART = re.compile(
+    rf'"[^"<>]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
+)
+_ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
 _WRAPPING = "\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
-_SPACES = re.compile(r"[\s\u200b]+")
+_SPACES = re.compile(r"[\s\u200b\0]+")
 _GUARDED = re.compile(r"\A'(?=[=+@-])")  # as our own CSV guards a cell from being taken for a formula
 
 Canonical = Callable[[str], str]
 """Returns an address in canonical form, or raises `InvalidEmail`."""
 
 
-def find(text: str, canonical: Canonical) -> Iterator[str | tuple[str, str]]:
+def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[str | tuple[str, str]]:
     """Find the addresses in a text.
+
+    Args:
+        text: the text.
+        canonical: returns an address in canonical form.
+        several: whether a `|` separates addresses, though it may be part of one.
 
     Yields:
         An address in canonical form, or the text that should be one and the reason why it is not.
     """
-    alone = _GUARDED.sub("", text.strip(), count=1)
-    if "@" in alone:
+    text = text.strip().replace("\uff20", "@")
+    if "@" not in text:
+        return
+    alone = _GUARDED.sub("", text, count=1)
+    if _ALONE.fullmatch(alone) and not (several and "|" in alone):
         try:
             yield canonical(alone)
+            return
         except InvalidEmail:
-            yield from _find_among(text.replace("\uff20", "@"), canonical)
+            pass
+    yield from _find_among(text, canonical)
 
 
 def _find_among(text: str, canonical: Canonical) -> Iterator[str | tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import attrs
 
+from mailtrack.arguments import check_type
 from mailtrack.errors import InvalidArgument, InvalidImport
 from mailtrack.imports import columns, mailboxes
 from mailtrack.imports.tables import Row, Table
@@ -18,6 +19,7 @@ Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
 
 _LOOKED_AT = 100  # rows that decide which column it is
 _SHOWN = 200  # characters of a rejected value
+_WANTED = "must be a text, a file, or several texts or mappings"
 
 _NO_ADDRESS = "There is no address in it."
 _SEVERAL = "There are several addresses in it; give one a row."
@@ -69,19 +71,23 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
         email: the column of the addresses, by its heading or its number from 1.
 
     Raises:
-        InvalidArgument: it is nothing of that.
+        InvalidArgument: it is nothing of that, or its rows are tuples, lists or bytes.
         InvalidImport: it is no text, or there is no such column.
     """
+    if email is not None:
+        check_type(email, str, "email")
     if hasattr(rows, "read"):
-        rows = rows.read()
+        rows = _read(rows)
     if isinstance(rows, bytes | bytearray | memoryview):
         rows = decode(bytes(rows))
     if isinstance(rows, str):
         return _parse_text(rows, canonical, email)
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise InvalidArgument("rows", "must be a text, a file, or several texts or mappings")
+        raise InvalidArgument("rows", _WANTED)
     remaining = iter(rows)
     sample = list(islice(remaining, _LOOKED_AT))
+    if sample and all(isinstance(row, Iterable) and not _is_a_row(row) for row in sample):
+        raise InvalidArgument("rows", f"{_WANTED}; the first is a {type(sample[0]).__name__}")
     mappings = [_cells(row) for row in sample if _is_mapping(row)]
     if not mappings:
         if email is not None:
@@ -105,13 +111,32 @@ def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) ->
 
 def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
     """Read a list: every address counts, wherever it stands."""
-    for row in table:
+    for row in _unfolded(table):
         raw = row.raw
-        found = list(mailboxes.find(raw, canonical)) if len(row.cells) else []
+        found = list(mailboxes.find(raw, canonical, several=True))
         if not found:
             yield _rejected(row.line, raw, raw, _NO_ADDRESS if row.cells else _UNCLOSED)
         for one in found:
             yield Entry(row.line, raw, one) if isinstance(one, str) else _rejected(row.line, one[0], *one)
+
+
+def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, with an address on a line of its own joined to the name on the line before it."""
+    name: Row | None = None
+    for row in rows:
+        if name is not None and _is_folded(name.raw, row.raw):
+            row = Row(name.line, f"{name.raw}\n{row.raw}", row.cells)  # noqa: PLW2901  # it stands for both
+        elif name is not None:
+            yield name
+        name = None if "@" in row.raw else row
+        if name is None:
+            yield row
+    if name is not None:
+        yield name
+
+
+def _is_folded(name: str, rest: str) -> bool:
+    return rest[:1] in " \t" and (rest.lstrip().startswith("<") or name.count('"') % 2 == 1)
 
 
 def _read_table(
@@ -153,12 +178,24 @@ def _numbered(rows: Iterable[Any], column: str, canonical: mailboxes.Canonical) 
             yield _rejected(number, raw, value, reason)
 
 
+def _read(file: Any) -> Any:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidImport("The file is not in the encoding that it was opened with. Open it in binary.") from error
+
+
+def _is_a_row(row: Any) -> bool:
+    return isinstance(row, str) or _is_mapping(row)
+
+
 def _is_mapping(row: Any) -> bool:
     return isinstance(row, Mapping) or hasattr(row, "keys")  # as rows of sqlite3 have
 
 
 def _cells(row: Any) -> dict[str, str]:
-    return {str(key): "" if row[key] is None else str(row[key]) for key in row.keys()}  # noqa: SIM118  # sqlite3.Row
+    keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader has cells too many
+    return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
 
 
 def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: str | None) -> str:
