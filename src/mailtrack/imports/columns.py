@@ -105,7 +105,9 @@ def _fit_as_heading(names: Cells, rows: Sequence[Cells]) -> tuple[int, Rank, boo
         return None
     place = best(names, rows)
     fit = _fit(rank(names[place]), _share(rows, place))
-    return fit if fit[0] == 3 or fit[2] else None
+    is_title = len(names) == 1 and not fit[2] and any(len(row) > 1 for row in rows)
+    has_others = any(rank(name) == Rank.OTHERS for name in names[:_MOST_COLUMNS])
+    return fit if not is_title and (fit[0] == 3 or fit[2] or (fit[0] == 2 and has_others)) else None
 
 
 def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> Column:
@@ -125,10 +127,10 @@ def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> C
 
 def _at(sample: Sequence[Cells], heading: int | None, place: int) -> Column:
     """Return the column at a place, with its heading where there is one."""
-    if heading is None and not _is_heading(sample, place):
+    if heading is None:
         return Column(place)
-    names = sample[heading or 0]
-    return Column(place, (heading or 0) + 1, names[place] if place < len(names) else "")
+    names = sample[heading]
+    return Column(place, heading + 1, names[place] if place < len(names) else "")
 
 
 def _find_by_content(sample: Sequence[Cells]) -> Column | None:
@@ -144,16 +146,4 @@ def _find_by_content(sample: Sequence[Cells]) -> Column | None:
         return None
     if len(ours) > 1 and any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
         return None
-    return _at(sample, None, ours[0])
-
-
-def _is_heading(sample: Sequence[Cells], place: int) -> bool:
-    """Return whether the first row names the columns in words that are not known here."""
-    first, others = sample[0], sample[1:]
-    return (
-        place < len(first)
-        and all(cell and not any(sign.isdigit() or sign == "@" for sign in cell) for cell in first)
-        and len(set(first)) == len(first)
-        and not any(one in row for row in others for one in first)
-        and _share(others, place) == 1.0
-    )
+    return Column(ours[0])

@@ -125,7 +125,7 @@ def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
     name: Row | None = None
     for row in rows:
         if name is not None and _is_folded(name.raw, row.raw):
-            row = Row(name.line, f"{name.raw}\n{row.raw}", row.cells)  # noqa: PLW2901  # it stands for both
+            row = Row(name.line, f"{name.raw}\n{row.raw}", row.cells)
         elif name is not None:
             yield name
         name = None if "@" in row.raw else row

@@ -15,7 +15,7 @@ _MARKS = (
 )
 _LOOKED_AT = 4096  # bytes that decide whether a file without a mark is UTF-16
 _NO_TEXT = bytes(sign for sign in range(32) if sign not in b"\t\n\v\f\r\x1b")
-_MOST_NO_TEXT = 20  # a text has fewer of these than one in so many bytes
+_MOST_NO_TEXT = 12  # a text has fewer of these than one in so many bytes
 _TWO_HIGH = re.compile(rb"[\x81-\xfe]{2}|[\x81-\x9f][\x40-\x7e]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _EAST_ASIAN_SIGN = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]")
