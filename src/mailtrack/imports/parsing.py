@@ -92,10 +92,10 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
     if not mappings:
         if email is not None:
             raise InvalidImport("Rows that are texts have no columns.")
-        return Source(_numbered(chain(sample, remaining), "", canonical))
+        return Source(_numbered(chain(sample, remaining), [], "", canonical))
     names = list(dict.fromkeys(chain.from_iterable(mappings)))
     column = _find_key(names, mappings, email)
-    return Source(_numbered(chain(sample, remaining), column, canonical), _to_line(names), column)
+    return Source(_numbered(chain(sample, remaining), names, column, canonical), _to_line(names), column)
 
 
 def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) -> Source:
@@ -148,7 +148,10 @@ def _read_table(
         if not row.cells:
             yield _rejected(row.line, row.raw, row.raw, _UNCLOSED)
             continue
-        cell = row.cells[column.place] if column.place < len(row.cells) else ""
+        if heading is not None and len(heading.cells) == 1:
+            cell = row.raw if len(row.cells) > 1 else row.cells[0]  # a list with a heading; what separates is no column
+        else:
+            cell = row.cells[column.place] if column.place < len(row.cells) else ""
         yield from _read_cell(row.line, row.raw, cell, canonical)
 
 
@@ -161,12 +164,14 @@ def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -
         yield attrs.evolve(entry, leads=place == 0)
 
 
-def _numbered(rows: Iterable[Any], column: str, canonical: mailboxes.Canonical) -> Iterator[Entry]:
+def _numbered(
+    rows: Iterable[Any], names: Sequence[str], column: str, canonical: mailboxes.Canonical
+) -> Iterator[Entry]:
     """Read rows that are given one by one: each stands for one address."""
     for number, row in enumerate(rows, 1):
         cells = _cells(row) if _is_mapping(row) else None
         value = row if cells is None else cells.get(column, "")
-        raw = _to_line(list(cells.values())) if cells is not None else str(row)
+        raw = _to_line(cells.get(name, "") for name in names) if cells is not None else str(row)
         if not isinstance(value, str):
             yield _rejected(number, raw, raw, "The address is not a string.")
             continue
@@ -205,7 +210,7 @@ def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: st
     if email is not None:
         column = columns.find([names, *rows], email)
         return names[column.place] if column is not None else names[0]
-    return names[columns.best(names, rows)]
+    return names[columns.best(names, rows)] if names else ""
 
 
 def _rejected(line: int, raw: str, value: str, reason: str) -> Entry:
