@@ -10,6 +10,7 @@ from mailtrack import Tracker, Urls, open_storage
 from mailtrack.addresses import canonical, comparable
 from mailtrack.export import recipients_csv
 from mailtrack.imports import parse
+from mailtrack.imports.tables import Table
 from mailtrack.testing import make_pixel, make_recipients
 
 SIGNS = "abcdefghij0123456789"
@@ -66,15 +67,15 @@ class TestAccounts:
     @given(lines)
     def test_each_line_is_one_or_more_entries(self, given_lines):
         text = "\n".join(given_lines)
-        numbers = {entry.line for entry in parse(text, canonical).entries}
-        covered = {
-            entry.line + more for entry in parse(text, canonical).entries for more in range(entry.raw.count("\n") + 1)
-        }
-        filled = {number for number, line in enumerate(given_lines, 1) if any(sign.isalnum() for sign in line)}
         source = parse(text, canonical)
-        heading = {given_lines.index(source.heading) + 1} if source.heading else set()
-        assert filled <= covered | heading
-        assert all(1 <= number <= len(given_lines) for number in numbers)
+        heading = [given_lines.index(source.heading) + 1] if source.heading else []
+        entries = [*((entry.line, entry.raw) for entry in source.entries)]
+        rows = {row.line: row.raw for row in Table(text)}  # of which an entry of a list may have a part only
+        raws = [*entries, *((line, rows[line]) for line in {line for line, _ in entries})]
+        covered = {line + more for line, raw in raws for more in range(raw.count("\n") + 1)}
+        filled = {number for number, line in enumerate(given_lines, 1) if any(sign.isalnum() for sign in line)}
+        assert filled <= covered | {*heading}
+        assert all(1 <= line <= len(given_lines) for line, _ in entries)
 
     @given(st.lists(st.one_of(emails, st.sampled_from(["", "bad", "x@", "a@b@c.org"])), max_size=20))
     def test_rows_that_are_given_alone_have_one_entry_each(self, rows):
