@@ -15,7 +15,7 @@ from time import time
 from common import BASE_URL, Client, arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 OURS = "POST generate-tokens"
-INSERT = "INSERT INTO {} (pixel, number, id, email, token, created_at) VALUES (1, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO {} (pixel, number, id, email, email_key, token, created_at) VALUES (1, ?, ?, ?, ?, ?, ?)"
 
 
 def request_body(number: int) -> bytes:
@@ -37,7 +37,7 @@ def bare_script(connection: sqlite3.Connection, table: str, pixel_id: str, body:
     """Do the same without any library: no check of addresses, no order of errors, no idempotence."""
     created_at = int(time() * 1000)
     rows = [
-        (number, pixel_id[:8] + secrets.token_hex(8), email, "tok_" + secrets.token_hex(16), created_at)
+        (number, pixel_id[:8] + secrets.token_hex(8), email, email.lower(), "tok_" + secrets.token_hex(16), created_at)
         for number, email in enumerate(json.loads(body)["emails"], 1)
     ]
     with connection:
@@ -45,7 +45,7 @@ def bare_script(connection: sqlite3.Connection, table: str, pixel_id: str, body:
     prefix = f"{BASE_URL}/tracker/{pixel_id[:8]}.png?token="
     tokens = [
         {"email": email, "token": token, "trackingUrl": prefix + token, "recipientId": recipient_id}
-        for _, recipient_id, email, token, _ in rows
+        for _, recipient_id, email, _, token, _ in rows
     ]
     answer = {"success": True, "pixelId": pixel_id, "generated": len(rows), "tokens": tokens}
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
@@ -57,7 +57,7 @@ def time_bare(folder: Path, body: bytes, *, indexes: bool) -> float:
     pixel = open_tracker(path).create_pixel("Newsletter")
     with closing(sqlite3.connect(path)) as connection:  # the file keeps its WAL mode
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE bare (pixel, number, id, email, token, created_at)")
+        connection.execute("CREATE TABLE bare (pixel, number, id, email, email_key, token, created_at)")
         return seconds(lambda: bare_script(connection, "recipients" if indexes else "bare", pixel.id, body))
 
 

@@ -30,7 +30,7 @@ _STAND_IN = ".example"  # a domain below it is as valid as any other
 
 # What is copied along with an address without being seen: spaces without width or break, soft hyphens, marks of
 # direction, byte order marks.
-_INVISIBLE = (
+INVISIBLE = (
     "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
 
@@ -48,7 +48,7 @@ def canonical(email: str, *, allow_special_domains: bool = False) -> str:
     Raises:
         InvalidEmail: it is not a valid address.
     """
-    email = email.strip(_INVISIBLE)
+    email = email.strip(INVISIBLE)
     if len(email) > MAX_LENGTH:
         raise InvalidEmail("The address is too long.")
     if _PLAIN.fullmatch(email) and not _LONG_LABEL.search(email):

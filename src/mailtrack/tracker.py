@@ -330,7 +330,7 @@ class Tracker:
         def add(addresses: Sequence[str]) -> tuple[list[Recipient], int]:
             return add_recipients(self._storage, found, addresses, self._clock())
 
-        return import_valid(source, add, progress) if skips else import_all(source, add)
+        return import_valid(source, add, progress) if skips else import_all(source, add, progress)
 
     def list_recipients(
         self, pixel: Pixel | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None

@@ -16,8 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from mailtrack import Tracker, open_storage
 from mailtrack.addresses import canonical
-from mailtrack.errors import InvalidEmail, InvalidImage, InvalidInput, InvalidPaging, InvalidRules
+from mailtrack.errors import InvalidEmail, InvalidImage, InvalidImport, InvalidInput, InvalidPaging, InvalidRules
 from mailtrack.images import TRANSPARENT_PNG, check_upload
+from mailtrack.imports import parse
 from mailtrack.model import clean_text, parse_ip
 from mailtrack.spool.records import UnreadableRecord, from_line, to_line
 from mailtrack.storage import cursors
@@ -76,6 +77,13 @@ def addresses(data: bytes) -> None:
         assert (len(emails), found.present) == (found.added, 0)
         assert all(canonical(email) == email for email in emails)
         assert all(len(row.value) <= 200 and row.line >= 1 and row.reason for row in found.rejected)
+    with suppress(InvalidImport):
+        source = parse(data, canonical)
+        entries = list(source.entries)
+        assert all(entry.line >= 1 and len(entry.value) <= 200 for entry in entries)
+        assert all(entry.reason if entry.address is None else canonical(entry.address) for entry in entries)
+    with suppress(InvalidImport):
+        parse(data, canonical, email=data[:8].decode("latin-1"))
 
 
 def forwarded(data: bytes) -> None:
@@ -196,7 +204,12 @@ TARGETS: dict[Target, list[bytes]] = {
     query: [b"token=tok_0123456789abcdef0123456789abcdef", b"a=b&token=tok%5F%ff&token=", b"token=%00%"],
     pixel: [b"a1b2c3d4-e5f6-7890-1234-567890abcdef", b"A1B2C3D4"],
     address: [b"ann@example.org", b'"a b"@example.org', "jörg@müller.example".encode(), b"a@[192.0.2.1]"],
-    addresses: [b"Email;Name\r\nann@example.org;Ann\r\n", b"Ann <ann@example.org>, bob@example.com", b'"a@b.com\n"'],
+    addresses: [
+        b"Email;Name\r\nann@example.org;Ann\r\n",
+        b"Ann <ann@example.org>, bob@example.com",
+        b'"a@b.com\n"',
+        b"1|a\n2|a@b.com\n",
+    ],
     forwarded: [
         b"1\n192.0.2.1\nhttps\nexample.org:80\nexample.com\n/track",
         b"2\n[2001:db8::1]:80, 192.0.2.1:1\n\n[::1]",

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import attrs
 
 from mailtrack.errors import InvalidImport
-from mailtrack.imports.headings import Rank, normalize, rank
+from mailtrack.imports.headings import Rank, normalize, rank, speaks_of_email
 
-_LIKE_AN_ADDRESS = re.compile(r"[^\s@]@[^\s@]+[^\s@]")
+_LIKE_AN_ADDRESS = re.compile(r"[^\s@/]@[^\s@]+[^\s@]")  # and no https://example.org/@ann
 _SEVERAL = re.compile(r"[<;]")
 _HEADING_WITHIN = 10  # rows: titles may stand above it
 _NAMES_SHOWN = 20
+_MOST_COLUMNS = 500  # that are looked at
 
 Cells = Sequence[str]
 
@@ -59,14 +60,21 @@ def _named(place: int, heading: int, names: Cells) -> Column:
 
 def best(names: Cells, rows: Sequence[Cells]) -> int:
     """Return the place of the column that fits best; of equals the first."""
-    fits = [_fit(rank(name), _share(rows, place)) for place, name in enumerate(names)]
+    fits = [_fit(rank(name), _share(rows, place)) for place, name in enumerate(names[:_MOST_COLUMNS])]
     return fits.index(max(fits))
 
 
-def _fit(named: Rank, share: float) -> tuple[bool, Rank, bool]:
-    """Return how well a column fits: an exact name is enough, any other needs addresses below it."""
+def _fit(named: Rank, share: float) -> tuple[int, Rank, bool]:
+    """Return how well a column fits, to be compared.
+
+    An exact name is enough, any other needs addresses below it. Somebody else's addresses are the last that are taken.
+    """
     likely = share >= 0.5
-    return likely or named == Rank.EXACT, named, likely
+    if named == Rank.OTHERS:
+        return int(likely), named, likely
+    if likely or named == Rank.EXACT:
+        return 3, named, likely
+    return 2 if named == Rank.LIKELY else 0, named, likely
 
 
 def _share(rows: Sequence[Cells], place: int) -> float:
@@ -82,33 +90,47 @@ def is_like_an_address(text: str) -> bool:
 
 def _find_heading(sample: Sequence[Cells]) -> int | None:
     """Return the place of the row that names the columns: before all addresses, with a name of theirs in it."""
-    ranks = []
-    for row in sample[:_HEADING_WITHIN]:
+    fits = {}
+    for place, row in enumerate(sample[:_HEADING_WITHIN]):
         if any("@" in cell for cell in row):
             break
-        ranks.append(max(map(rank, row), default=Rank.UNNAMED))
-    if not ranks or max(ranks) < Rank.WEAK:
+        if fit := _fit_as_heading(row, sample[place + 1 :]):
+            fits[place] = fit
+    return max(fits, key=lambda place: fits[place], default=None)
+
+
+def _fit_as_heading(names: Cells, rows: Sequence[Cells]) -> tuple[int, Rank, bool] | None:
+    """Return how well a row names the columns of those below it, `None` where it does not."""
+    if not any(rank(name) >= Rank.WEAK or speaks_of_email(name) for name in names[:_MOST_COLUMNS]):
         return None
-    place = ranks.index(max(ranks))
-    names, rows = sample[place], sample[place + 1 :]
-    if max(ranks) == Rank.EXACT or _share(rows, best(names, rows)) >= 0.5:
-        return place
-    return None
+    place = best(names, rows)
+    fit = _fit(rank(names[place]), _share(rows, place))
+    is_title = len(names) == 1 and not fit[2] and any(len(row) > 1 for row in rows)
+    has_others = any(rank(name) == Rank.OTHERS for name in names[:_MOST_COLUMNS])
+    return fit if not is_title and (fit[0] == 3 or fit[2] or (fit[0] == 2 and has_others)) else None
 
 
 def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> Column:
-    for place, row in enumerate(sample[:_HEADING_WITHIN]):
-        names = [normalize(cell) for cell in row]
-        if normalize(wanted) in names and not any("@" in cell for cell in row):
-            return _named(names.index(normalize(wanted)), place, row)
+    for row, cells in enumerate(sample[:_HEADING_WITHIN]):
+        names = [normalize(cell) for cell in cells]
+        if normalize(wanted) in filter(None, names) and not any("@" in cell for cell in cells):
+            place = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
+            return _named(place, row, cells)
     widest = max(map(len, sample), default=0)
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= widest:
-        place = int(wanted) - 1
-        return (
-            Column(place) if heading is None else Column(place, heading + 1, (*sample[heading], *[""] * widest)[place])
-        )
-    there = ", ".join(sample[heading or 0][:_NAMES_SHOWN]) if sample else "none"
+        return _at(sample, heading, int(wanted[:9]) - 1)
+    if heading is None:
+        raise InvalidImport(f"There is no such column. They have no names; there are {widest:,}.")
+    there = ", ".join(sample[heading][:_NAMES_SHOWN])
     raise InvalidImport(f"There is no such column. There are: {there}")
+
+
+def _at(sample: Sequence[Cells], heading: int | None, place: int) -> Column:
+    """Return the column at a place, with its heading where there is one."""
+    if heading is None:
+        return Column(place)
+    names = sample[heading]
+    return Column(place, heading + 1, names[place] if place < len(names) else "")
 
 
 def _find_by_content(sample: Sequence[Cells]) -> Column | None:
@@ -116,21 +138,12 @@ def _find_by_content(sample: Sequence[Cells]) -> Column | None:
     width, rows = Counter(map(len, sample)).most_common(1)[0] if sample else (0, 0)
     if width < 2 or rows < 2 or rows < 0.8 * len(sample):
         return None
-    shares = [_share(sample, place) for place in range(width)]
-    filled = [place for place in range(width) if any(row[place : place + 1] != ("",) for row in sample)]
-    ours = [place for place in range(width) if shares[place] >= 0.5]
+    places = range(min(width, _MOST_COLUMNS))
+    shares = [_share(sample, place) for place in places]
+    filled = [place for place in places if any(place < len(row) and row[place] for row in sample)]
+    ours = [place for place in places if shares[place] >= 0.5]
     if not ours or all(shares[place] >= 0.5 for place in filled):
         return None
     if len(ours) > 1 and any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
         return None
-    return Column(ours[0], int(_is_heading(sample, ours[0])))
-
-
-def _is_heading(sample: Sequence[Cells], place: int) -> bool:
-    """Return whether the first row names the columns in words that are not known here."""
-    first, others = sample[0], sample[1:]
-    return (
-        all(cell and not any(sign.isdigit() or sign == "@" for sign in cell) for cell in first)
-        and len(set(first)) == len(first)
-        and _share(others, place) == 1.0
-    )
+    return Column(ours[0])

@@ -29,6 +29,12 @@ def normalize(heading: str) -> str:
     return _OTHER_SIGNS.sub(" ", plain).strip()
 
 
+def speaks_of_email(heading: str) -> bool:
+    """Return whether a heading is about e-mail, somebody's or something's."""
+    name = normalize(heading)
+    return any(term in name for term in _known().terms)
+
+
 def rank(heading: str) -> Rank:
     """Return how well a heading fits."""
     name, known = normalize(heading), _known()

@@ -28,7 +28,7 @@ Progress = Callable[[int, int, int], object]
 """Called after each step with the numbers added, present and rejected so far."""
 
 
-def import_all(source: Source, add: Add) -> ImportResult:
+def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
     """Store all addresses at once, or none.
 
     Raises:
@@ -38,7 +38,7 @@ def import_all(source: Source, add: Add) -> ImportResult:
     problems = [EmailProblem(entry.line - 1, entry.reason, entry.value) for entry in entries if entry.address is None]
     if problems:
         raise InvalidEmails(problems, len(entries))
-    return _store(source, iter([entries]), add, lambda *_: None)
+    return _store(source, [entries], add, progress)
 
 
 def import_valid(source: Source, add: Add, progress: Progress) -> ImportResult:

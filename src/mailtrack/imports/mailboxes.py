@@ -3,36 +3,57 @@
 import re
 from collections.abc import Callable, Iterator
 
+from mailtrack.addresses import INVISIBLE
 from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-_PART = re.compile(r'"[^"]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[;,|\t\r\n])|[^"<(;,|\t\r\n:]+|.', re.DOTALL)
-_WRAPPING = "\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
-_SPACES = re.compile(r"[\s\u200b]+")
+# A name in quotation marks has no brackets, or a mark that is never closed would hide the addresses behind it.
+_SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
+_PART = re.compile(
+    rf'"[^"<>]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
+)
+_ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
+_WRAPPING = INVISIBLE + "\0\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+_NAME = re.compile(r"[^\W\d_][^:]*\Z")  # a word that is neither a number nor a label as in `work: ann@example.org`
+_BULLET = re.compile(
+    "\\A[\u00b7\u2013\u2014\u2022\u2023\u2192\u25a0\u25aa\u25b6\u25ba\u25cf\u25e6\u2709\u2713\u2714\u27a4]\\s*"
+)
 _GUARDED = re.compile(r"\A'(?=[=+@-])")  # as our own CSV guards a cell from being taken for a formula
 
 Canonical = Callable[[str], str]
 """Returns an address in canonical form, or raises `InvalidEmail`."""
 
 
-def find(text: str, canonical: Canonical) -> Iterator[str | tuple[str, str]]:
+def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[str | tuple[str, str]]:
     """Find the addresses in a text.
+
+    Args:
+        text: the text.
+        canonical: returns an address in canonical form.
+        several: whether it is a line of a list. There `|` separates addresses, though it may be part of one, and words
+            may stand before an address; elsewhere, `ann lee@example.org` is more likely a slip than a name.
 
     Yields:
         An address in canonical form, or the text that should be one and the reason why it is not.
     """
-    alone = _GUARDED.sub("", text.strip(), count=1)
-    if "@" in alone:
+    text = text.strip().replace("\uff20", "@")
+    if "@" not in text:
+        return
+    text = _BULLET.sub("", text)
+    alone = _GUARDED.sub("", text, count=1)
+    if _ALONE.fullmatch(alone) and not (several and "|" in alone):
         try:
             yield canonical(alone)
+            return
         except InvalidEmail:
-            yield from _find_among(text.replace("\uff20", "@"), canonical)
+            pass
+    yield from _find_among(text, canonical, several)
 
 
-def _find_among(text: str, canonical: Canonical) -> Iterator[str | tuple[str, str]]:
+def _find_among(text: str, canonical: Canonical, words: bool) -> Iterator[str | tuple[str, str]]:
     for mailbox in _split(text):
-        for word in _candidates(mailbox):
+        for word in _candidates(mailbox, words):
             try:
                 yield canonical(_unwrap(word))
             except InvalidEmail as error:
@@ -51,15 +72,21 @@ def _split(text: str) -> Iterator[list[str]]:
     yield parts
 
 
-def _candidates(mailbox: list[str]) -> Iterator[str]:
-    """Yield what should be the addresses of a mailbox: what stands in angle brackets, else each word with an @."""
+def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
+    """Yield what should be the addresses of a mailbox: what stands in angle brackets, else each word with an @.
+
+    Other words between them make it one that can't be taken, unless `words` allows them.
+    """
     in_brackets = [part[1:-1] for part in mailbox if part[0] == "<" and part[-1] == ">" and "@" in part]
     if in_brackets:
         yield from in_brackets
         return
-    for word in _SPACES.split("".join(mailbox)):
-        if "@" in word:
-            yield word
+    found = [word for word in "".join(mailbox).split() if "@" in word]
+    free = "".join(part for part in mailbox if "@" in part or part[0] not in '"(' or len(part) == 1).split()
+    if found and not words and any("@" not in word and _NAME.search(word) for word in free):
+        yield "".join(mailbox).strip()
+    else:
+        yield from found
 
 
 def _unwrap(word: str) -> str:

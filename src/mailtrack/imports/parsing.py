@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import attrs
 
+from mailtrack.arguments import check_type
 from mailtrack.errors import InvalidArgument, InvalidImport
 from mailtrack.imports import columns, mailboxes
 from mailtrack.imports.tables import Row, Table
@@ -18,6 +19,7 @@ Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
 
 _LOOKED_AT = 100  # rows that decide which column it is
 _SHOWN = 200  # characters of a rejected value
+_WANTED = "must be a text, a file, or several texts or mappings"
 
 _NO_ADDRESS = "There is no address in it."
 _SEVERAL = "There are several addresses in it; give one a row."
@@ -69,27 +71,31 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
         email: the column of the addresses, by its heading or its number from 1.
 
     Raises:
-        InvalidArgument: it is nothing of that.
+        InvalidArgument: it is nothing of that, or its rows are tuples, lists or bytes.
         InvalidImport: it is no text, or there is no such column.
     """
+    if email is not None:
+        check_type(email, str, "email")
     if hasattr(rows, "read"):
-        rows = rows.read()
+        rows = _read(rows)
     if isinstance(rows, bytes | bytearray | memoryview):
         rows = decode(bytes(rows))
     if isinstance(rows, str):
         return _parse_text(rows, canonical, email)
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise InvalidArgument("rows", "must be a text, a file, or several texts or mappings")
+        raise InvalidArgument("rows", _WANTED)
     remaining = iter(rows)
     sample = list(islice(remaining, _LOOKED_AT))
+    if sample and all(isinstance(row, Iterable) and not _is_a_row(row) for row in sample):
+        raise InvalidArgument("rows", f"{_WANTED}; the first is a {type(sample[0]).__name__}")
     mappings = [_cells(row) for row in sample if _is_mapping(row)]
     if not mappings:
         if email is not None:
             raise InvalidImport("Rows that are texts have no columns.")
-        return Source(_numbered(chain(sample, remaining), "", canonical))
+        return Source(_numbered(chain(sample, remaining), [], "", canonical))
     names = list(dict.fromkeys(chain.from_iterable(mappings)))
     column = _find_key(names, mappings, email)
-    return Source(_numbered(chain(sample, remaining), column, canonical), _to_line(names), column)
+    return Source(_numbered(chain(sample, remaining), names, column, canonical), _to_line(names), column)
 
 
 def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) -> Source:
@@ -105,13 +111,32 @@ def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) ->
 
 def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
     """Read a list: every address counts, wherever it stands."""
-    for row in table:
+    for row in _unfolded(table):
         raw = row.raw
-        found = list(mailboxes.find(raw, canonical)) if len(row.cells) else []
+        found = list(mailboxes.find(raw, canonical, several=True))
         if not found:
             yield _rejected(row.line, raw, raw, _NO_ADDRESS if row.cells else _UNCLOSED)
         for one in found:
             yield Entry(row.line, raw, one) if isinstance(one, str) else _rejected(row.line, one[0], *one)
+
+
+def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, with an address on a line of its own joined to the name on the line before it."""
+    name: Row | None = None
+    for row in rows:
+        if name is not None and _is_folded(name.raw, row.raw):
+            row = Row(name.line, f"{name.raw}\n{row.raw}", row.cells)
+        elif name is not None:
+            yield name
+        name = None if "@" in row.raw else row
+        if name is None:
+            yield row
+    if name is not None:
+        yield name
+
+
+def _is_folded(name: str, rest: str) -> bool:
+    return rest[:1] in " \t" and (rest.lstrip().startswith("<") or name.count('"') % 2 == 1)
 
 
 def _read_table(
@@ -123,7 +148,10 @@ def _read_table(
         if not row.cells:
             yield _rejected(row.line, row.raw, row.raw, _UNCLOSED)
             continue
-        cell = row.cells[column.place] if column.place < len(row.cells) else ""
+        if heading is not None and len(heading.cells) == 1:
+            cell = row.raw if len(row.cells) > 1 else row.cells[0]  # a list with a heading; what separates is no column
+        else:
+            cell = row.cells[column.place] if column.place < len(row.cells) else ""
         yield from _read_cell(row.line, row.raw, cell, canonical)
 
 
@@ -136,12 +164,14 @@ def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -
         yield attrs.evolve(entry, leads=place == 0)
 
 
-def _numbered(rows: Iterable[Any], column: str, canonical: mailboxes.Canonical) -> Iterator[Entry]:
+def _numbered(
+    rows: Iterable[Any], names: Sequence[str], column: str, canonical: mailboxes.Canonical
+) -> Iterator[Entry]:
     """Read rows that are given one by one: each stands for one address."""
     for number, row in enumerate(rows, 1):
         cells = _cells(row) if _is_mapping(row) else None
         value = row if cells is None else cells.get(column, "")
-        raw = _to_line(list(cells.values())) if cells is not None else str(row)
+        raw = _to_line(cells.get(name, "") for name in names) if cells is not None else str(row)
         if not isinstance(value, str):
             yield _rejected(number, raw, raw, "The address is not a string.")
             continue
@@ -153,12 +183,24 @@ def _numbered(rows: Iterable[Any], column: str, canonical: mailboxes.Canonical) 
             yield _rejected(number, raw, value, reason)
 
 
+def _read(file: Any) -> Any:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidImport("The file is not in the encoding that it was opened with. Open it in binary.") from error
+
+
+def _is_a_row(row: Any) -> bool:
+    return isinstance(row, str) or _is_mapping(row)
+
+
 def _is_mapping(row: Any) -> bool:
     return isinstance(row, Mapping) or hasattr(row, "keys")  # as rows of sqlite3 have
 
 
 def _cells(row: Any) -> dict[str, str]:
-    return {str(key): "" if row[key] is None else str(row[key]) for key in row.keys()}  # noqa: SIM118  # sqlite3.Row
+    keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader has cells too many
+    return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
 
 
 def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: str | None) -> str:
@@ -168,7 +210,7 @@ def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: st
     if email is not None:
         column = columns.find([names, *rows], email)
         return names[column.place] if column is not None else names[0]
-    return names[columns.best(names, rows)]
+    return names[columns.best(names, rows)] if names else ""
 
 
 def _rejected(line: int, raw: str, value: str, reason: str) -> Entry:

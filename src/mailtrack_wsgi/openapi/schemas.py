@@ -82,7 +82,7 @@ def _time(description: str) -> Schema:
 
 _PIXEL_ID = text("The pixel's UUID. Its first eight digits are the short id.", format="uuid", pattern=f"^{_UUID}$")
 _RECIPIENT_ID = text("The recipient's id, 24 hex digits.", pattern=RECIPIENT_ID_PATTERN)
-_EMAIL = text("The address: its domain in lower case and Unicode, the local part as it was given.")
+_EMAIL = text("The address: its domain in lower case and Unicode, the local part as it was first given.")
 _TOKEN = text("The secret that stands for the recipient.", pattern="^tok_[0-9a-f]{32}$")
 _DONE = {"type": "boolean", "const": True, "description": "Always `true`."}
 _NAME = text(
@@ -126,8 +126,8 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "emails": _list(
                 {"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH},
-                f"1 to {MAX_EMAILS:,} addresses. All must be valid, or nothing is done. An address that is given twice "
-                "counts once.",
+                f"1 to {MAX_EMAILS:,} addresses. All must be valid, or nothing is done. An address that is given "
+                "twice, in whatever case, counts once.",
                 minItems=1,
                 maxItems=MAX_EMAILS,
             )
