@@ -7,7 +7,10 @@ upload (no place, no comment, no bytes after its end) reaches a mail. That its d
 import base64
 import functools
 import io
+import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mailtrack import heap
@@ -32,6 +35,9 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "imag
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
 
 _MAX_GROWTH = 1.05
+_MAX_HELD = 62 * 1024 * 1024  # bytes; a progressive JPEG that needs more is decoded in a process of its own
+_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from mailtrack.images import decode_input; decode_input()"
+_CHILD_BYTES, _CHILD_SECONDS = 512 * 1024 * 1024, 5
 
 # One upload at a time is decoded in a process: what a picture costs in memory is then paid once.
 _decoding = threading.Semaphore(1)
@@ -41,8 +47,9 @@ def check_upload(data: bytes) -> Image:
     """Check an uploaded picture and return it without anything that does not belong to it.
 
     Its content decides what it is; names and declared types mean nothing. The compressed picture stays as it is, with
-    its colour profile and its orientation. An upload takes up to 80 MiB of memory, however many come at once, and
-    about a second. Thread-safe.
+    its colour profile and its orientation. Uploads take up to 70 MiB of memory, however many come at once, and about
+    a second each. A progressive JPEG that takes more is decoded in a process of its own, where one can be started.
+    Thread-safe.
 
     Args:
         data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 1,000 frames and 50 megapixels, added
@@ -89,7 +96,7 @@ def _rebuild(data: bytes, media_type: str) -> bytes:
     for still in file.stills:
         if format_ == "WEBP" and (libwebp := _find_libwebp()):
             _decode_webp(still, libwebp)
-        else:
+        elif file.held <= _MAX_HELD or not _decode_apart(still):
             _decode(still, format_)
     for options in file.anew:
         turned = _encode_anew(file.data, format_, options)
@@ -105,6 +112,42 @@ def _decode(still: bytes, format_: str) -> None:
     with PIL.Image.open(io.BytesIO(still), formats=(format_,)) as image:
         image.draft(None, (max(image.width // 8, 1), max(image.height // 8, 1)))
         image.load()
+
+
+def _decode_apart(still: bytes) -> bool:
+    """Decode a JPEG in a process of its own, and return whether that could be done.
+
+    Where the program that runs is not called Python, as within uWSGI, it can't be asked to run this.
+    """
+    import subprocess  # it takes a while to load, and is rarely needed
+
+    if not Path(sys.executable or "").name.startswith("python"):
+        return False
+    command = [sys.executable, "-I", "-c", _CHILD, *sys.path]
+    try:
+        child = subprocess.run(  # noqa: S603  # nothing in the command comes from others
+            command, input=still, capture_output=True, timeout=6 * _CHILD_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    if child.stdout == b"damaged":
+        raise InvalidImage("The image is damaged.")
+    return child.stdout == b"whole"
+
+
+def decode_input() -> None:
+    """Decode the JPEG on standard input within limits of memory and time, and print whether it is whole or damaged."""
+    with suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_CHILD_BYTES, _CHILD_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (_CHILD_SECONDS, _CHILD_SECONDS))
+    found = "whole"
+    try:
+        _decode(sys.stdin.buffer.read(), "JPEG")
+    except Exception:  # noqa: BLE001  # nearly anything, as said above
+        found = "damaged"
+    sys.stdout.write(found)
 
 
 @functools.cache

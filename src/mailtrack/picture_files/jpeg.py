@@ -43,6 +43,7 @@ class _Rebuilt:
         self._parts = Parts()
         self._tables_and_scans: list[bytes] = []
         self._scans = 0
+        self._held = 0  # bytes
         self._frame_kind = 0
         self._frame = b""
         self._jfif = self._adobe = b""
@@ -103,6 +104,7 @@ class _Rebuilt:
             most = MAX_ODD_PIXELS
         elif self._frame_kind == _PROGRESSIVE or components < self._frame[5]:
             most = min(MAX_PIXELS, int(3 * MAX_HELD_PIXELS / self._samples()))
+            self._held = int(2 * width * height * self._samples())
         check_pixels(width * height, most)
 
     def _samples(self) -> float:
@@ -121,7 +123,7 @@ class _Rebuilt:
                 parts.append(_segment(kind, content))
         data = b"".join([*parts, *self._write_profile(), *self._tables_and_scans, b"\xff\xd9"])
         if self._frame_kind in _SHOWN:
-            return PictureFile(data, (data,))
+            return PictureFile(data, (data,), held=self._held)
         return PictureFile(data, shown=False, anew=({"quality": 90},))
 
     def _write_profile(self) -> list[bytes]:

@@ -32,12 +32,14 @@ class PictureFile:
         data: its bytes.
         stills: files of the same format that hold one frame each. Whether they can be decoded is not known yet.
         shown: whether browsers and mail programs show such a file; if not, it must be encoded anew.
+        held: how many bytes decoding holds for the whole picture, where that is known from the file.
         anew: options for the encoder, best first, where the picture should be turned and encoded anew.
     """
 
     data: bytes
     stills: tuple[bytes, ...] = ()
     shown: bool = True
+    held: int = 0
     anew: tuple[dict[str, Any], ...] = ()
 
 
