@@ -61,8 +61,18 @@ def comparable(email: str) -> str:
     """Return the form in which addresses are compared, of one in canonical form: two that differ in case only are one.
 
     By the letter of RFC 5321 (2.4) the local part has a case, but hardly any mail system distinguishes mailboxes by it.
+    Letters are folded one by one (Unicode's simple case folding), so that addresses that are spelt differently, as
+    `straße@example.org` and `strasse@example.org` are, stay two. The domain is in lower case already, and
+    `faß.example` and `fass.example` are two domains (IDNA 2008).
     """
-    return email.lower() if email.isascii() else unicodedata.normalize("NFC", email.casefold())
+    if email.isascii():
+        return email.lower()
+    local, at, domain = email.rpartition("@")
+    return unicodedata.normalize("NFC", "".join(map(_fold, local))) + at + domain
+
+
+def _fold(letter: str) -> str:
+    return next((folded for folded in (letter.casefold(), letter.lower()) if len(folded) == 1), letter)
 
 
 def canonical_all(emails: Iterable[object], *, allow_special_domains: bool = False) -> list[str]:

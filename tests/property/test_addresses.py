@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailtrack import InvalidEmail, InvalidEmails
-from mailtrack.addresses import MAX_LENGTH, canonical, canonical_all
+from mailtrack.addresses import MAX_LENGTH, canonical, canonical_all, comparable
 
 atoms = st.text(string.ascii_letters + string.digits + "+-_.", min_size=1, max_size=70)
 labels = st.one_of(
@@ -131,3 +131,25 @@ class TestReasons:
             canonical(email)
         except InvalidEmail as error:
             assert "qzxj" not in error.reason  # noqa: PT017  # valid ones are as good
+
+
+class TestComparing:
+    """The form in which addresses are compared has no case, and is compared as itself."""
+
+    @given(st.one_of(mostly_valid, mostly_valid, emails))
+    def test_it_is_stable(self, email: str) -> None:
+        once = _canonical(email)
+        assert once is None or comparable(comparable(once)) == comparable(once)
+
+    @given(st.one_of(mostly_valid, plain).filter(str.isascii))
+    def test_the_case_of_a_local_part_makes_no_difference(self, email: str) -> None:
+        once = _canonical(email)
+        if once is not None:
+            local, at, domain = once.rpartition("@")
+            assert comparable(local.upper() + at + domain) == comparable(local.lower() + at + domain)
+
+    @given(mostly_valid, mostly_valid)
+    def test_addresses_of_different_domains_are_different(self, one: str, other: str) -> None:
+        first, second = _canonical(one), _canonical(other)
+        if first and second and first.rpartition("@")[2] != second.rpartition("@")[2]:
+            assert comparable(first) != comparable(second)

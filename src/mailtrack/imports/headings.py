@@ -9,6 +9,7 @@ from importlib import resources
 
 import attrs
 
+_CASE_CHANGE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER_SIGNS = re.compile(r"[\W_]+")
 
 
@@ -24,7 +25,8 @@ class Rank(IntEnum):
 
 
 def normalize(heading: str) -> str:
-    """Return a heading without case, accents, punctuation and underscores."""
+    """Return a heading without case, accents, punctuation and underscores; `managerEmail` is two words."""
+    heading = _CASE_CHANGE.sub(" ", heading)
     plain = "".join(one for one in unicodedata.normalize("NFKD", heading.casefold()) if not unicodedata.combining(one))
     return _OTHER_SIGNS.sub(" ", plain).strip()
 

@@ -8,10 +8,11 @@ from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-# A name in quotation marks has no brackets, or a mark that is never closed would hide the addresses behind it.
+# A name in quotation marks has no brackets, and stands apart from words, or a mark that is never closed (`5" pipe`)
+# would hide the addresses behind it.
 _SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
 _PART = re.compile(
-    rf'"[^"<>]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
+    rf'(?<!\w)"[^"<>]*"(?!\w)|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
 )
 _ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
 _WRAPPING = INVISIBLE + "\0\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
@@ -19,7 +20,12 @@ _NAME = re.compile(r"[^\W\d_][^:]*\Z")  # a word that is neither a number nor a 
 _BULLET = re.compile(
     "\\A[\u00b7\u2013\u2014\u2022\u2023\u2192\u25a0\u25aa\u25b6\u25ba\u25cf\u25e6\u2709\u2713\u2714\u27a4]\\s*"
 )
-_GUARDED = re.compile(r"\A'(?=[=+@-])")  # as our own CSV guards a cell from being taken for a formula
+_WORD = re.compile(r"[^\W\d_][^\s()\"<>:]*")
+_GUARDED = re.compile(
+    r"\A'(?=[=+@\-\uff1d\uff0b\uff0d\uff20])"
+)  # as our own CSV guards a cell from being taken for a formula
+
+NO_ADDRESS = "There is no address in it."
 
 Canonical = Callable[[str], str]
 """Returns an address in canonical form, or raises `InvalidEmail`."""
@@ -52,12 +58,26 @@ def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[
 
 
 def _find_among(text: str, canonical: Canonical, words: bool) -> Iterator[str | tuple[str, str]]:
+    found = 0
+    loose: list[str] = []  # words where addresses should be; each may still be the beginning of a name
     for mailbox in _split(text):
-        for word in _candidates(mailbox, words):
+        candidates = list(_candidates(mailbox, words))
+        if found and candidates:
+            yield from ((word, NO_ADDRESS) for word in loose if words and mailbox[-1][0] != "<")
+        for word in candidates:
             try:
                 yield canonical(_unwrap(word))
             except InvalidEmail as error:
                 yield word, error.reason
+        found += len(candidates)
+        loose = [] if candidates else [*loose, *_single_word(mailbox)]
+    yield from ((word, NO_ADDRESS) for word in loose if words and found > 1)
+
+
+def _single_word(mailbox: list[str]) -> list[str]:
+    """Return what should be an address in a list of them, as in `ann@...; bob.example.org; carl@...`."""
+    text = "".join(mailbox).strip()
+    return [text] if _WORD.fullmatch(text) else []
 
 
 def _split(text: str) -> Iterator[list[str]]:

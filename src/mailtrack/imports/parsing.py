@@ -2,6 +2,8 @@
 
 import csv
 import io
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import IO, Any
@@ -11,6 +13,7 @@ import attrs
 from mailtrack.arguments import check_type
 from mailtrack.errors import InvalidArgument, InvalidImport
 from mailtrack.imports import columns, mailboxes
+from mailtrack.imports.mailboxes import NO_ADDRESS
 from mailtrack.imports.tables import Row, Table
 from mailtrack.imports.text import decode
 
@@ -21,8 +24,8 @@ _LOOKED_AT = 100  # rows that decide which column it is
 _SHOWN = 200  # characters of a rejected value
 _WANTED = "must be a text, a file, or several texts or mappings"
 
-_NO_ADDRESS = "There is no address in it."
 _SEVERAL = "There are several addresses in it; give one a row."
+_MOVED = "There are more cells than in the heading, so it is not clear which address is the one."
 _UNCLOSED = "A quotation mark in it is never closed, or a cell is too long."
 
 
@@ -105,7 +108,8 @@ def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) ->
     if column is None:
         return Source(_read_list(table, canonical))
     heading = sample[column.heading - 1] if column.heading else None
-    entries = _read_table(table, column, heading, canonical)
+    most = _most_cells(sample, column, heading)
+    entries = _read_table(table, column, heading, most, canonical)
     return Source(entries, heading.raw if heading else "", column.name)
 
 
@@ -115,7 +119,7 @@ def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
         raw = row.raw
         found = list(mailboxes.find(raw, canonical, several=True))
         if not found:
-            yield _rejected(row.line, raw, raw, _NO_ADDRESS if row.cells else _UNCLOSED)
+            yield _rejected(row.line, raw, raw, NO_ADDRESS if row.cells else _UNCLOSED)
         for one in found:
             yield Entry(row.line, raw, one) if isinstance(one, str) else _rejected(row.line, one[0], *one)
 
@@ -140,13 +144,16 @@ def _is_folded(name: str, rest: str) -> bool:
 
 
 def _read_table(
-    table: Table, column: columns.Column, heading: Row | None, canonical: mailboxes.Canonical
+    table: Table, column: columns.Column, heading: Row | None, most: int, canonical: mailboxes.Canonical
 ) -> Iterator[Entry]:
     for number, row in enumerate(table, 1):
         if heading is not None and (number == column.heading or row.cells == heading.cells):
             continue  # files that were joined repeat it
         if not row.cells:
             yield _rejected(row.line, row.raw, row.raw, _UNCLOSED)
+            continue
+        if len(row.cells) > most:
+            yield _rejected(row.line, row.raw, row.raw, _MOVED)
             continue
         if heading is not None and len(heading.cells) == 1:
             cell = row.raw if len(row.cells) > 1 else row.cells[0]  # a list with a heading; what separates is no column
@@ -155,10 +162,24 @@ def _read_table(
         yield from _read_cell(row.line, row.raw, cell, canonical)
 
 
+def _most_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
+    """Return how many cells a row may have.
+
+    A separator within a cell that is not in quotes moves those behind it. Where other columns have addresses, too, the
+    one in the place of the recipient's may then be somebody else's.
+    """
+    rows = [row.cells for row in sample[column.heading :] if row.cells]
+    others = any("@" in cell for cells in rows for cell in (*cells[: column.place], *cells[column.place + 1 :]))
+    if heading is None or len(heading.cells) == 1 or column.place == 0 or not others:
+        return sys.maxsize
+    usual, number = Counter(map(len, rows)).most_common(1)[0]
+    return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
+
+
 def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -> Iterator[Entry]:
     found = list(mailboxes.find(cell, canonical))
     if not found:
-        yield _rejected(line, raw, cell or raw, _NO_ADDRESS)
+        yield _rejected(line, raw, cell or raw, NO_ADDRESS)
     for place, one in enumerate(found):
         entry = Entry(line, raw, one) if isinstance(one, str) else _rejected(line, raw, *one)
         yield attrs.evolve(entry, leads=place == 0)
@@ -179,7 +200,7 @@ def _numbered(
         if len(found) == 1 and isinstance(found[0], str):
             yield Entry(number, raw, found[0])
         else:
-            reason = _NO_ADDRESS if not found else _SEVERAL if len(found) > 1 else found[0][1]
+            reason = NO_ADDRESS if not found else _SEVERAL if len(found) > 1 else found[0][1]
             yield _rejected(number, raw, value, reason)
 
 
