@@ -124,8 +124,8 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "emails": _list(
                 {"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH},
-                f"1 to {MAX_EMAILS:,} addresses. All must be valid, or nothing is done. An address that is given twice, "
-                "in whatever case, counts once.",
+                f"1 to {MAX_EMAILS:,} addresses. All must be valid, or nothing is done. An address that is given "
+                "twice, in whatever case, counts once.",
                 minItems=1,
                 maxItems=MAX_EMAILS,
             )
