@@ -344,3 +344,13 @@ def test_a_table_of_very_many_columns_is_read():
 
 def test_below_a_heading_of_one_cell_each_address_of_a_line_counts():
     assert read("Email\nann@example.org, bob@example.org\nLee, Carl <carl@example.org>\n") == ([ANN, BOB, CARL], [])
+
+
+def test_a_line_of_one_address_counts_in_a_table_without_a_heading():
+    text = "1,ann@example.org\n" * 9 + "bob@example.org\n"
+    assert read(text) == ([ANN, BOB], [])
+    assert read("Lee, Ann <ann@example.org>\n" * 9 + "bob@example.org\n") == ([ANN, BOB], [])
+
+
+def test_a_title_that_says_what_a_heading_says_is_not_the_heading_that_is_asked_for():
+    assert read("Mail\nName;Mail;Email\nx;ann@example.org;y@example.org\n", email="Mail") == ([ANN], [1])

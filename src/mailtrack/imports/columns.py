@@ -111,7 +111,9 @@ def _fit_as_heading(names: Cells, rows: Sequence[Cells]) -> tuple[int, Rank, boo
 
 
 def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> Column:
-    for row, cells in enumerate(sample[:_HEADING_WITHIN]):
+    rows = sorted(range(min(len(sample), _HEADING_WITHIN)), key=lambda row: row != heading)  # a title may say the same
+    for row in rows:
+        cells = sample[row]
         names = [normalize(cell) for cell in cells]
         if normalize(wanted) in filter(None, names) and not any("@" in cell for cell in cells):
             place = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
@@ -144,6 +146,6 @@ def _find_by_content(sample: Sequence[Cells]) -> Column | None:
     ours = [place for place in places if shares[place] >= 0.5]
     if not ours or all(shares[place] >= 0.5 for place in filled):
         return None
-    if len(ours) > 1 and any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
+    if any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
         return None
     return Column(ours[0])

@@ -155,11 +155,15 @@ def _read_table(
         if len(row.cells) > most:
             yield _rejected(row.line, row.raw, row.raw, _MOVED)
             continue
-        if heading is not None and len(heading.cells) == 1:
-            cell = row.raw if len(row.cells) > 1 else row.cells[0]  # a list with a heading; what separates is no column
-        else:
-            cell = row.cells[column.place] if column.place < len(row.cells) else ""
-        yield from _read_cell(row.line, row.raw, cell, canonical)
+        yield from _read_cell(row.line, row.raw, _cell(row, column, heading), canonical)
+
+
+def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
+    if heading is not None and len(heading.cells) == 1 and len(row.cells) > 1:
+        return row.raw  # a list with a heading: what separates its addresses separates no columns
+    if heading is None and len(row.cells) == 1:
+        return row.cells[0]
+    return row.cells[column.place] if column.place < len(row.cells) else ""
 
 
 def _most_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
