@@ -191,9 +191,11 @@ def test_a_hostile_line_of_100_kilobytes_is_read_at_once(part):
         '"Lee, Ann <ann@example.org>",5,"bob@example.org"',
         '"","Ann <ann@example.org>","bob@example.org"',
         "Ann <ann@example.org> bob@example.org",
+        '"",ann@example.org,"Bob",bob@example.org',
+        '"-";ann@example.org;"(";bob@example.org',
         "Ann <ann@example.org> (at work: carl@example.org), bob@example.org",
         "<ann@example.org> <bob@example.org>",
     ],
 )
-def test_an_address_behind_another_in_brackets_is_taken_too(text):
+def test_an_address_behind_another_or_an_empty_cell_is_taken_too(text):
     assert read(text) == ([ANN, BOB], [])

@@ -8,10 +8,12 @@ from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-# A name in quotation marks has no brackets, or a mark that is never closed would hide the addresses behind it.
+# A name in quotation marks has no brackets and does not begin with a separator, or a mark that is never closed would
+# hide the addresses behind it.
 _SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
 _PART = re.compile(
-    rf'"(?=[^"<>]*\w)[^"<>]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
+    rf'"(?![{_SEPARATING}])[^"<>]*"|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.',
+    re.DOTALL,
 )
 _ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
 _WRAPPING = INVISIBLE + "\0\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
