@@ -181,3 +181,21 @@ def test_ten_thousand_mailboxes_on_one_line_are_all_taken():
 @pytest.mark.parametrize("part", ["@<", "@(", '@"', "@:", "a@", '"<', "<@", "(@", "::@", "'@", "\u2022@"])
 def test_a_hostile_line_of_100_kilobytes_is_read_at_once(part):
     assert read(part * (100_000 // len(part)))[0] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Ann Lee <ann@example.org>","bob@example.org"',
+        '"Ann Lee <ann@example.org>";"Lee, Bob <bob@example.org>"',
+        '"Lee, Ann <ann@example.org>",5,"bob@example.org"',
+        '"","Ann <ann@example.org>","bob@example.org"',
+        "Ann <ann@example.org> bob@example.org",
+        '"",ann@example.org,"Bob",bob@example.org',
+        '"-";ann@example.org;"(";bob@example.org',
+        "Ann <ann@example.org> (at work: carl@example.org), bob@example.org",
+        "<ann@example.org> <bob@example.org>",
+    ],
+)
+def test_an_address_behind_another_or_an_empty_cell_is_taken_too(text):
+    assert read(text) == ([ANN, BOB], [])

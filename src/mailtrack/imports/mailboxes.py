@@ -8,14 +8,17 @@ from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-# A name in quotation marks has no brackets, and stands apart from words, or a mark that is never closed (`5" pipe`)
-# would hide the addresses behind it.
+# A name in quotation marks has no brackets, stands apart from words, and does not begin with a separator, or a mark that
+# is never closed (`5" pipe`) would hide the addresses behind it.
 _SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
 _PART = re.compile(
-    rf'(?<!\w)"[^"<>]*"(?!\w)|<[^<>]*>|\([^()]*\)|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.', re.DOTALL
+    rf'(?<!\w)"(?![{_SEPARATING}])[^"<>]*"(?!\w)|<[^<>]*>|\([^()]*\)'
+    rf'|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.',
+    re.DOTALL,
 )
 _ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
 _WRAPPING = INVISIBLE + "\0\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+_BEHIND = re.compile(r'[\s",;|]+')
 _NAME = re.compile(r"[^\W\d_][^:]*\Z")  # a word that is neither a number nor a label as in `work: ann@example.org`
 _BULLET = re.compile(
     "\\A[\u00b7\u2013\u2014\u2022\u2023\u2192\u25a0\u25aa\u25b6\u25ba\u25cf\u25e6\u2709\u2713\u2714\u27a4]\\s*"
@@ -100,6 +103,10 @@ def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
     in_brackets = [part[1:-1] for part in mailbox if part[0] == "<" and part[-1] == ">" and "@" in part]
     if in_brackets:
         yield from in_brackets
+        # What stands before is the name; an address behind it is another one, as in `"Ann <a@b.org>",5,"c@d.org"`.
+        last = max(place for place, part in enumerate(mailbox) if part[0] == "<" and part[-1] == ">" and "@" in part)
+        rest = "".join(part for part in mailbox[last + 1 :] if part[0] != "(")
+        yield from (word for word in _BEHIND.split(rest) if "@" in word)
         return
     found = [word for word in "".join(mailbox).split() if "@" in word]
     free = "".join(part for part in mailbox if "@" in part or part[0] not in '"(' or len(part) == 1).split()
