@@ -8,8 +8,8 @@ from mailtrack.errors import InvalidEmail
 
 # A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
 # without its counterpart is, too.
-# A name in quotation marks has no brackets, stands apart from words, and does not begin with a separator, or a mark that
-# is never closed (`5" pipe`) would hide the addresses behind it.
+# A name in quotation marks has no brackets, stands apart from words, and does not begin with a separator, or a mark
+# that is never closed (`5" pipe`) would hide the addresses behind it.
 _SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
 _PART = re.compile(
     rf'(?<!\w)"(?![{_SEPARATING}])[^"<>]*"(?!\w)|<[^<>]*>|\([^()]*\)'
