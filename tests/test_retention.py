@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack import InvalidTime, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
+from mailtrack import InvalidArgument, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
 from mailtrack.spool import Backlog
 from mailtrack.spool import drain as drain_spool
 from mailtrack.spool.records import to_line
@@ -69,16 +69,19 @@ class TestPurge:
 
     def test_a_time_without_a_zone_is_refused(self, tracker: Tracker) -> None:
         pixel = _open(tracker, 1)
-        with pytest.raises(InvalidTime, match="time zone"):
+        with pytest.raises(InvalidArgument, match="time zone"):
             tracker.purge(before=datetime(2030, 1, 1))
         assert _days(tracker, pixel) == [1]
 
     def test_a_time_in_the_future_is_refused(self, tracker: Tracker, clock: FakeClock) -> None:
         pixel = _open(tracker, 1)
-        with pytest.raises(InvalidTime, match="future"):
+        with pytest.raises(InvalidArgument, match="future"):
             tracker.purge(before=clock() + timedelta(milliseconds=1))
         assert _days(tracker, pixel) == [1]
         assert tracker.purge(before=clock()) == 1
+
+    def test_the_time_now_is_not_in_the_future(self, storage: Storage) -> None:
+        assert Tracker(storage).purge(before=datetime.now(UTC)) == 0
 
     def test_the_earliest_time_of_all_deletes_nothing(self, tracker: Tracker) -> None:
         pixel = _open(tracker, 1)

@@ -587,7 +587,7 @@ class Tracker:
             pixel: the pixel; all, if not given.
 
         Raises:
-            InvalidTime: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` has no time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageError: the storage can't be written; what was deleted until then stays deleted.
         """
@@ -599,7 +599,7 @@ class Tracker:
         Where this tracker has a spool, opens are kept whose hits may still lie in it; `Purge.before` is earlier then.
 
         Raises:
-            InvalidTime: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` has no time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageUnavailable: the spool can't be read.
         """
