@@ -186,7 +186,7 @@ class InvalidTimeZone(InvalidInput):
 
 
 class InvalidTime(InvalidInput):
-    """A point in time has no time zone, or is one that can't be used here."""
+    """A point in time is one that can't be used here."""
 
 
 class InvalidSetting(InvalidInput):

@@ -70,16 +70,16 @@ def make_purge(
         now: the time now.
 
     Raises:
-        InvalidTime: `before` has no time zone, or is in the future.
+        InvalidArgument: `before` is no time, or has no time zone.
+        InvalidTime: it is in the future.
         StorageUnavailable: the spool can't be read.
     """
-    if before.utcoffset() is None:
-        raise InvalidTime("before needs a time zone, as in datetime.now(UTC).")
+    before = to_utc(before, "before")
     if before > now:
         raise InvalidTime("before is in the future; opens can be purged up to now.")
     try:
         oldest = None if spool is None else oldest_hit(spool)
     except OSError as error:
         raise StorageUnavailable(f"The spool can't be read: {error.strerror}.") from error
-    until = to_utc(before) if oldest is None else min(to_utc(before), oldest - _MARGIN)
+    until = before if oldest is None else min(before, oldest - _MARGIN)
     return Purge(before=until, storage=storage, pixels=pixels)
