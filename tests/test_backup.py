@@ -10,12 +10,14 @@ from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from mailtrack import (
     Hit,
+    InvalidArgument,
     InvalidInput,
     Judge,
     Pixel,
@@ -250,6 +252,11 @@ class TestRefusals:
         with pytest.raises(InvalidInput, match="overwrites none"):
             tracker.backup(folder / "copy.db")
         assert (_files(folder), taken.read_bytes()) == ([taken.name], b"the last backup")
+
+    @pytest.mark.parametrize("file", ["", "a\0b.db", b"copy.db", 1, None], ids=repr)
+    def test_what_can_not_be_a_path_is_refused(self, tracker: Tracker, file: Any) -> None:
+        with pytest.raises(InvalidArgument, match="file must be the path of a file"):
+            tracker.backup(file)
 
     def test_the_database_itself_is_refused(self, storage, tracker, pixel, tmp_path) -> None:
         (tmp_path / "link.db").symlink_to(storage.path)

@@ -1,8 +1,9 @@
 """Purging opens: what goes and what stays, with a clock that stands still."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,10 +68,11 @@ class TestPurge:
         assert tracker.purge(before=noon_elsewhere) == 1
         assert _days(tracker, pixel) == [2]
 
-    def test_a_time_without_a_zone_is_refused(self, tracker: Tracker) -> None:
+    @pytest.mark.parametrize("before", [datetime(2030, 1, 1), date(2000, 1, 1), "2000-01-01", 0, None], ids=str)
+    def test_what_is_no_time_with_a_zone_is_refused(self, tracker: Tracker, before: Any) -> None:
         pixel = _open(tracker, 1)
-        with pytest.raises(InvalidArgument, match="time zone"):
-            tracker.purge(before=datetime(2030, 1, 1))
+        with pytest.raises(InvalidArgument, match=r"^before "):
+            tracker.purge(before=before)
         assert _days(tracker, pixel) == [1]
 
     def test_a_time_in_the_future_is_refused(self, tracker: Tracker, clock: FakeClock) -> None:

@@ -81,5 +81,12 @@ def read_bytes(value: Any, name: str, *, most: int) -> bytes:
         return file.read(most)
 
 
+def to_path(value: Any, name: str) -> Path:
+    """Return the path of a file that is to be made."""
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise InvalidArgument(name, "must be the path of a file")
+    return Path(value)
+
+
 def _type_of(value: object) -> str:
     return "None" if value is None else type(value).__name__

@@ -70,7 +70,7 @@ def make_purge(
         now: the time now.
 
     Raises:
-        InvalidArgument: `before` has no time zone, or is in the future.
+        InvalidArgument: `before` is no time with a time zone, or is in the future.
         StorageUnavailable: the spool can't be read.
     """
     until = to_utc(before, "before")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical, canonical_all
-from mailtrack.arguments import check_flag, check_type, read_bytes, to_choice, to_id, to_items, to_whole
+from mailtrack.arguments import check_flag, check_type, read_bytes, to_choice, to_id, to_items, to_path, to_whole
 from mailtrack.backup import Backup, back_up
 from mailtrack.errors import (
     ImageNotFound,
@@ -587,7 +587,7 @@ class Tracker:
             pixel: the pixel; all, if not given.
 
         Raises:
-            InvalidArgument: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` is no time with a time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageError: the storage can't be written; what was deleted until then stays deleted.
         """
@@ -599,7 +599,7 @@ class Tracker:
         Where this tracker has a spool, opens are kept whose hits may still lie in it; `Purge.before` is earlier then.
 
         Raises:
-            InvalidArgument: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` is no time with a time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageUnavailable: the spool can't be read.
         """
@@ -607,7 +607,7 @@ class Tracker:
         pixels = self.iter_pixels if found is None else lambda: iter((found,))
         return make_purge(self._storage, pixels, before=before, spool=self._spool_folder, now=self._clock())
 
-    def backup(self, file: str | Path) -> Backup:
+    def backup(self, file: str | PathLike[str]) -> Backup:
         """Write a whole copy of the storage into a new file, with the hits that wait in this tracker's spool.
 
         It holds all that was stored or taken before this was called, and perhaps some of what came meanwhile. Others
@@ -618,11 +618,12 @@ class Tracker:
             file: a name that is not taken, on a local disk with room for it.
 
         Raises:
+            InvalidArgument: it can't be the path of a file.
             InvalidInput: there is a file of this name.
             StorageUnavailable: the file can't be written, or the storage or the spool not be read.
             StorageError: the storage is damaged, or does not support backups, as `memory://` does not.
         """
-        return back_up(self._storage, Path(file), spool=self._spool_folder, examiner=self._examiner.fresh())
+        return back_up(self._storage, to_path(file, "file"), spool=self._spool_folder, examiner=self._examiner.fresh())
 
     def ping(self) -> None:
         """Return if the storage answers.

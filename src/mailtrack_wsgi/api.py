@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain, islice
 
 from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
@@ -12,7 +13,7 @@ from mailtrack import export, wire
 from mailtrack.errors import StorageUnavailable
 from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi.bodies import MAX_EMAILS, read_json, read_pixel_form
-from mailtrack_wsgi.downloads import cut_when_stalled
+from mailtrack_wsgi.downloads import cut_on_error, cut_when_stalled
 from mailtrack_wsgi.limits import MINUTES, REQUESTS
 from mailtrack_wsgi.openapi import make_document
 from mailtrack_wsgi.site import Site, flag_argument, number_argument, one_argument, paging_arguments
@@ -92,10 +93,13 @@ def export_opens(site: Site, request: Request, pixel: str) -> Response:
 
 def _csv_response(site: Site, request: Request, pieces: Iterator[bytes], name: str) -> Response:
     headers = [("Content-Disposition", f'attachment; filename="{name}"'), ("Cache-Control", "no-store")]
-    turn = ExitStack()  # closed once, however often the server closes the answer
-    turn.enter_context(site.downloads)  # it lasts as long as the client reads
-    cut_when_stalled(request.environ)
-    response = Response(pieces, 200, headers, content_type="text/csv; charset=utf-8")
+    with ExitStack() as stack:
+        stack.enter_context(site.downloads)  # it lasts as long as the client reads
+        begun = list(islice(pieces, 2))  # the header and the first rows: an error is still answered as such
+        cut_when_stalled(request.environ)
+        body = cut_on_error(request.environ, chain(begun, pieces))
+        turn = stack.pop_all()  # closed once, however often the server closes the answer
+    response = Response(body, 200, headers, content_type="text/csv; charset=utf-8")
     response.call_on_close(turn.close)
     return response
 

@@ -11,12 +11,15 @@ _MAX_QUOTED = 3  # a link rewriter quotes what is quoted already
 _PIXEL_LENGTHS = (8 + len(".png"), 36 + len(".png"))
 _TOKEN_LENGTH = 36
 
-# A pixel's UUID or short id at the start, whatever follows; before it, what a doubled slash or a base URL whose path
-# ends in `/tracker` leaves.
+# A pixel's UUID or short id at the start, whatever follows; before it, what a doubled slash, a base URL whose path ends
+# in `/tracker`, or an opening bracket leaves.
 _PIXEL = re.compile(
-    r"/*(?:tracker/+)*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})(?![0-9a-f])", re.ASCII | re.IGNORECASE
+    r"[^0-9a-z]*(?:tracker[^0-9a-z]+)*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})(?![0-9a-f])",
+    re.ASCII | re.IGNORECASE,
 )
 _BREAK = re.compile(r"[=\s]+")  # of a line in quoted-printable
+_UNDERSCORE = re.compile(r"tok(?:=5f|&#95;|&#x5f;)")  # in quoted-printable and HTML
+_WITHIN = re.compile(r"[^0-9a-z_]+")  # such breaks, and what lets a word be broken or says that a sign is meant as such
 
 
 def find_pixel(name: str) -> str:
@@ -26,7 +29,8 @@ def find_pixel(name: str) -> str:
     """
     if len(name) in _PIXEL_LENGTHS and name.endswith(".png"):
         return name[:-4]
-    found = _PIXEL.match(name)
+    name = name[:_MAX_LENGTH]
+    found = _PIXEL.match(name) or _PIXEL.match(_BREAK.sub("", name))
     return found[1] if found else ""
 
 
@@ -60,4 +64,4 @@ def _search(text: str) -> str | None:
         if "%" not in text:
             break
         text = unquote(text).lower()
-    return tokens.find_token(_BREAK.sub("", text))
+    return tokens.find_token(_WITHIN.sub("", _UNDERSCORE.sub("tok_", text)))

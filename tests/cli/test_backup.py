@@ -1,6 +1,9 @@
 """`mailtrack backup`."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -84,3 +87,31 @@ def test_it_is_written_while_another_program_holds_the_database_locked(run, pixe
         other.execute("ROLLBACK")
     with open_storage("sqlite:///copy.db") as copy:
         assert copy.get_pixel(pixel.id) == pixel
+
+
+# Stays within the copying of the database.
+STOPPED = """
+import threading
+from mailtrack.cli import main
+from mailtrack.storage.sqlite import SQLiteStorage
+
+def copy_to(self, file):
+    print(file, flush=True)
+    threading.Event().wait()
+
+SQLiteStorage.copy_to = copy_to
+main()
+"""
+
+
+@pytest.mark.usefixtures("pixel")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_without_a_trace(tmp_path, number):
+    before = sorted(one.name for one in tmp_path.iterdir())
+    command = [sys.executable, "-c", STOPPED, "backup", "copy.db"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert ".partial" in process.stdout.readline()
+        process.send_signal(number)
+        assert "Aborted!" in process.communicate()[1]
+    assert process.returncode == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == before

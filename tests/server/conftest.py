@@ -261,6 +261,20 @@ def mounted(tmp_path_factory):
 
 
 @pytest.fixture
+def run_program(tmp_path):
+    """Runs `PROGRAM` on a server of others: a command for Python, and what the program does first."""
+    with contextlib.ExitStack() as stack:
+
+        def run(command, *, first=""):
+            port = free_port()
+            (tmp_path / "program.py").write_text(f"{first}\n{PROGRAM}", encoding="utf-8")
+            command = [sys.executable, *(part.replace("{}", str(port)) for part in command)]
+            return stack.enter_context(_serving(tmp_path, command, port, {}))
+
+        yield run
+
+
+@pytest.fixture
 def start(tmp_path):
     """Starts servers that a test may stop: options, or `environment` for variables instead."""
     with contextlib.ExitStack() as stack:

@@ -15,7 +15,8 @@ import pytest
 import sqlite_utils
 
 from mailtrack import Spool, StorageUnavailable, Tracker
-from mailtrack.storage.sqlite import SQLiteStorage, schema
+from mailtrack.storage.sqlite import SQLiteStorage, connections, schema
+from mailtrack.storage.sqlite.inspection import Inspection
 from mailtrack.storage.sqlite.wal import wal_of
 from mailtrack.testing import make_pixel
 from mailtrack.testing.contract.helpers import at_once
@@ -330,7 +331,14 @@ def write(thread):
             os.write(1, f"{name}\\n".encode())  # whole, whatever the other thread writes
             number += 1
 
-with open_storage(sys.argv[1]) as storage:
+def open_now():
+    while True:
+        try:
+            return open_storage(sys.argv[1])
+        except StorageUnavailable:  # the other process has not noticed yet that the file was replaced
+            threading.Event().wait(0.001)
+
+with open_now() as storage:
     threads = [threading.Thread(target=write, args=[number]) for number in range(2)]
     for thread in threads:
         thread.start()
@@ -402,3 +410,57 @@ def _answering(path: Path):
 
         yield ask
         child.stdin.close()
+
+
+def test_a_wal_of_a_file_in_between_is_not_taken_for_the_newest_ones(path: Path) -> None:
+    """One process is still at the first file, another at the second, which is replaced by the third."""
+    first, second, third = (_make(path.with_name(f"{number}.db"), f"in {number}") for number in range(3))
+    first.rename(path)
+    with _answering(path) as late, SQLiteStorage(path) as storage:
+        storage.ping()
+        assert late("late in 0") == "stored"
+        os.link(second, path.with_name("next.db"))
+        path.with_name("next.db").replace(path)
+        storage.add_pixel(make_pixel(name="more in 1"))
+        os.link(third, path.with_name("next.db"))
+        path.with_name("next.db").replace(path)
+        assert late("too early") == "unavailable"
+        storage.add_pixel(make_pixel(name="more in 2"))
+        assert late("late in 2") == "stored"
+        assert _names(storage) == ["late in 2", "more in 2", "in 2"]
+    assert _names_in(second) == ["more in 1", "in 1"]
+    with closing(sqlite3.connect(third)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_program_that_starts_does_not_take_the_wal_that_a_server_uses_for_the_new_files(path: Path) -> None:
+    """The server has not noticed yet that the file was replaced."""
+    new = _make(path.with_name("new.db"), "new")
+    with SQLiteStorage(path) as storage:
+        storage.add_pixel(make_pixel(name="former"))
+        os.link(path, path.with_name("former.db"))
+        os.link(new, path.with_name("next.db"))
+        path.with_name("next.db").replace(path)
+        for use in (SQLiteStorage, Inspection):
+            with pytest.raises(StorageUnavailable, match="another process still uses the former file's WAL"):
+                use(path)
+        assert _names(storage) == ["new"]
+        with SQLiteStorage(path) as other:
+            assert _names(other) == ["new"]
+    assert _names_in(path.with_name("former.db")) == ["former"]
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would open the one, and then the WAL of the other."""
+    new = _make(path.with_name("new.db"), "new")
+    _make(path, "former")
+    open_file = sqlite3.connect
+
+    def connect(*args, **named):
+        connection = open_file(*args, **named)
+        new.replace(path)
+        return connection
+
+    monkeypatch.setattr(connections.sqlite3, "connect", connect)
+    with pytest.raises(StorageUnavailable, match="replaced while it was opened"):
+        connections.connect(path)

@@ -6,6 +6,7 @@ import io
 import attrs
 import pytest
 
+from mailtrack.errors import StorageUnavailable
 from mailtrack.export import OPEN_COLUMNS, RECIPIENT_COLUMNS
 
 pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
@@ -335,3 +336,39 @@ def test_a_reader_that_stops_lets_go_of_the_opens(client, pixel, tracker, monkey
     body.close()
     del body
     assert closed == [True]
+
+
+@pytest.fixture
+def fail_after(storage, monkeypatch, file):
+    """Has the storage fail after so many pages of the list."""
+
+    def arrange(pages):
+        listed, left = getattr(storage, file.listed), iter(range(pages))
+
+        def failing(*args, **named):
+            if next(left, None) is None:
+                raise StorageUnavailable("The disk does not answer.")
+            return listed(*args, **named)
+
+        monkeypatch.setattr(storage, file.listed, failing)
+
+    return arrange
+
+
+@both
+@pytest.mark.usefixtures("many")
+def test_an_error_before_the_first_row_is_answered_as_one(export, fail_after, monkeypatch):
+    for _ in range(3):  # it keeps no turn, else Retry-After were 1
+        fail_after(0)
+        answer = export()
+        assert (answer.status, list(answer.json), answer.headers["Retry-After"]) == (503, ["error"], "5")
+    monkeypatch.undo()
+    assert export().status == 200
+
+
+@both
+@pytest.mark.usefixtures("many")
+def test_an_error_in_the_middle_is_raised_to_the_server(reading, fail_after):
+    fail_after(1)
+    with pytest.raises(StorageUnavailable):
+        list(reading)

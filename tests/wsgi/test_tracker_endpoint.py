@@ -265,11 +265,36 @@ def test_a_token_is_found_in_a_mangled_url(client, pixel, recipient, opens, mang
     assert [found.recipient_id for found in opens()] == [recipient.id] * len(spellings)
 
 
-@pytest.mark.parametrize("broken", ["=\r\n", "=\n", "\r\n", "=", " ", "%3D%0D%0A", "=%0A", "%20"])
+BREAKS = ["=\r\n", "=\n", "\r\n", "=", " ", "%3D%0D%0A", "=%0A", "%20"]
+
+
+@pytest.mark.parametrize("broken", [*BREAKS, "+", "%C2%AD", "%E2%80%8B", "%25C2%25AD"])
 def test_a_token_is_found_where_a_line_was_broken(client, pixel, recipient, opens, broken):
     query = f"token=3D{recipient.token[:20]}{broken}{recipient.token[20:]}"
     client.get(f"/tracker/{pixel.short_id}.png", environ={"QUERY_STRING": query})
     assert [found.recipient_id for found in opens()] == [recipient.id]
+
+
+@pytest.mark.parametrize("underscore", ["=5F", "%3D5F", "\\_", "%5C_", "&#95;", "%26%2395%3B", "&#x5F;"])
+def test_a_token_is_found_though_its_underscore_is_escaped(client, pixel, recipient, opens, underscore):
+    query = f"token={recipient.token.replace('_', underscore)}"
+    client.get(f"/tracker/{pixel.short_id}.png", environ={"QUERY_STRING": query})
+    assert [found.recipient_id for found in opens()] == [recipient.id]
+
+
+@pytest.mark.parametrize("key", ["{0.id}", "{0.short_id}"])
+@pytest.mark.parametrize("broken", ["=\r\n", "=", " ", "\n"])
+def test_a_pixel_is_found_where_a_line_was_broken_within_its_id(client, pixel, opens, key, broken):
+    name = key.format(pixel)
+    answer = client.get("/", environ={"PATH_INFO": f"/tracker/{name[:5]}{broken}{name[5:]}.png"})
+    assert is_transparent(answer)
+    assert len(opens()) == 1
+
+
+@pytest.mark.parametrize("before", ["<", '"', "=\r\n", "./", "(", "\u201c".encode().decode("latin-1")])
+def test_a_pixel_is_found_behind_what_stands_before_its_id(client, pixel, opens, before):
+    assert is_transparent(client.get("/", environ={"PATH_INFO": f"/tracker/{before}{pixel.short_id}.png"}))
+    assert len(opens()) == 1
 
 
 def test_a_whole_token_argument_comes_before_whatever_else_looks_like_a_token(client, pixel, recipient, opens):

@@ -1,5 +1,8 @@
 """`mailtrack backup`."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -29,7 +32,17 @@ def backup(file: Path, **given: str | None) -> None:
     can be served as it is.
     """
     settings = Settings.resolve(given)
-    with open_storage(settings.database, create=False) as storage:
+    with _aborting_on_sigterm(), open_storage(settings.database, create=False) as storage:
         tracker = Tracker(storage, judge=settings.make_judge(), spool=settings.make_spool())
         written = tracker.backup(file)
         echo(f"{written.file}: {written.size:,} bytes, {written.from_spool:,} opens from the spool.", err=True)
+
+
+@contextmanager
+def _aborting_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM, as of a scheduler that waits no longer, end the command as Ctrl-C does: nothing half done stays."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

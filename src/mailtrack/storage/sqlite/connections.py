@@ -52,7 +52,15 @@ _logger = logging.getLogger(__name__)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open an existing file with our settings, in autocommit mode. Never makes a file."""
+    """Open an existing file with our settings, in autocommit mode. Never makes a file.
+
+    Raises:
+        StorageUnavailable: it is just being replaced, or the WAL beside it is used as that of a former file.
+        sqlite3.Error: it can't be opened.
+    """
+    file = identify(path)
+    if file is not None:
+        wal.check_claims(path, file)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
         uri=True,
@@ -61,6 +69,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         check_same_thread=False,  # each is used by one thread, but `close` closes them all
     )
     try:
+        if identify(path) != file:  # SQLite opens the WAL, by its name, with the first statement
+            raise StorageUnavailable(f"{path} was replaced while it was opened.")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
     except BaseException:
@@ -97,10 +107,11 @@ class _Holder:
         self.file = file
         self.beside = wal.beside(path)
         self._wal = wal.wal_of(path)
+        claim = wal.claim(path, file)
         self.uses = 0
         self.retired = False
         # No `__del__`, which would run, and fail, when the interpreter takes the modules apart.
-        self._finalize = weakref.finalize(self, _close, connection, os.getpid())
+        self._finalize = weakref.finalize(self, _close, connection, claim, os.getpid())
         self._finalize.atexit = False  # a thread may still use it; see `_rest`
 
     def is_current(self, file: Identity) -> bool:
@@ -108,15 +119,18 @@ class _Holder:
         return self.file == file and identify(self._wal) == self.beside[self._wal]
 
     def close(self) -> None:
-        if self._finalize.detach():  # calling it does nothing at the interpreter's exit
-            self.connection.close()
+        if found := self._finalize.detach():  # calling it does nothing at the interpreter's exit
+            _, close, arguments, _ = found
+            close(*arguments)
 
 
-def _close(connection: sqlite3.Connection, pid: int) -> None:
+def _close(connection: sqlite3.Connection, claim: int | None, pid: int) -> None:
     if pid == os.getpid():
         connection.close()
     else:
         _inherited.append(connection)
+    if claim is not None:
+        os.close(claim)
 
 
 class Connections:

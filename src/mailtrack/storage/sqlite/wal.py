@@ -8,6 +8,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from mailtrack.storage.sqlite.identity import Identity, identify
 
 _HEADER = struct.Struct(">8I")  # magic, format, page size, checkpoint, salt (2), checksum (2)
 _FRAME = struct.Struct(">6I")  # page, pages in the database after a commit (else 0), salt (2), checksum (2)
+_LOCK = struct.Struct("hhqqi4x")  # `struct flock`: type, whence, start, length, process
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}  # and the byte order of what is summed
 _ID = slice(68, 72)  # the application id within the first page
 
@@ -57,6 +59,41 @@ def read_application_id(path: Path) -> int | None:
 def beside(path: Path) -> dict[Path, Identity | None]:
     """Return which files are the WAL of a database file and that WAL's index."""
     return {place: identify(place) for place in (Path(f"{os.path.realpath(path)}-shm"), wal_of(path))}
+
+
+def claim(path: Path, file: Identity) -> int | None:
+    """Mark the WAL of a database file as that file's, for as long as the descriptor that is returned is open.
+
+    SQLite finds a WAL by its name alone. So a process that comes late, when the file was replaced twice, would take the
+    WAL of the file in between for that of the newest. The mark is a lock on the byte that has the number of the file:
+    SQLite has no locks on the WAL. It is that of an open file description, which ends with the process, and which other
+    descriptors do not disturb; where the system has none (fcntl(2): only Linux has), nothing is marked.
+    """
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        return None
+    try:
+        descriptor = os.open(wal_of(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with suppress(OSError):  # a file system without locks
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, file[1], 1, 0))
+    return descriptor
+
+
+def check_claims(path: Path, file: Identity) -> None:
+    """Make sure that no process uses the WAL in the place of a file's as that of another file.
+
+    Raises:
+        StorageUnavailable: one does. It can't be taken away from it, as only it can move the content where it belongs.
+    """
+    if not hasattr(fcntl, "F_OFD_GETLK"):
+        return
+    with suppress(OSError), wal_of(path).open("rb") as wal:  # there is none
+        for start, length in ((0, file[1]), (file[1] + 1, 0)):  # 0: to the end
+            asked = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+            kind, *_ = _LOCK.unpack(fcntl.fcntl(wal, fcntl.F_OFD_GETLK, asked))
+            if kind != fcntl.F_UNLCK:
+                raise StorageUnavailable(f"{path} was replaced, and another process still uses the former file's WAL.")
 
 
 def take_away(path: Path, former: sqlite3.Connection, files: dict[Path, Identity | None]) -> None:
