@@ -10,7 +10,7 @@ import click
 
 from mailtrack.cli.common import database_option, example, json_option, opened_tracker, special_domains_option
 from mailtrack.cli.files import OutputFile, input_file, is_same
-from mailtrack.cli.output import echo, echo_json, visible
+from mailtrack.cli.output import echo, echo_json, is_terminal, visible
 from mailtrack.errors import InvalidEmails, shown
 from mailtrack.imports import ImportResult
 from mailtrack.model import Pixel
@@ -50,7 +50,7 @@ def add(
     already keeps its token, so that adding a file again is harmless.
     """
     if rejects is not None and is_same(rejects, file):
-        raise click.UsageError("--rejects: is the file that is read.")
+        raise click.UsageError("--rejects names the file that is read.")
     skips = skip_invalid or rejects is not None
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -104,6 +104,6 @@ def _counted(tracker: Tracker, pixel: str) -> Iterator[None]:
 
 
 def _show_progress(added: int, present: int, rejected: int) -> None:
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         # Each is written over the one before, and the report over the last.
         click.echo(f"{added + present:,} taken, {rejected:,} rejected\r", nl=False, err=True)

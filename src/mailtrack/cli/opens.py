@@ -55,7 +55,7 @@ def opens(
             lambda most, start: tracker.list_opens(pixel, limit=most, cursor=start),
             limit=limit,
             cursor=cursor,
-            table=Table("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT", cut=(2, 3, 4, 5)),
+            table=Table("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT", cut=(5, 4, 3, 2)),
             to_rows=lambda found: _rows(tracker, found),
             to_json=wire.open_ if as_json else None,
         )

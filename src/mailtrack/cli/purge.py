@@ -11,7 +11,7 @@ from threading import Event
 import click
 
 from mailtrack.cli.common import database_option, example, spool_option
-from mailtrack.cli.output import Table, confirm, echo, progress
+from mailtrack.cli.output import Table, confirm, echo, is_terminal, progress
 from mailtrack.model import Pixel
 from mailtrack.retention import Purge
 from mailtrack.settings import Settings
@@ -80,7 +80,7 @@ def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> 
 
 
 def _ask() -> None:
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
     confirm("Delete them for good? The figures go on counting them.")
 

@@ -59,7 +59,7 @@ def list_(
             lambda most, start: tracker.list_recipients(found.id, limit=most, cursor=start, opened=opened),
             limit=limit,
             cursor=cursor,
-            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(3, 4)),
+            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(4, 3)),
             to_rows=lambda some: (_row(found, one, urls) for one in some),
             to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
         )

@@ -15,7 +15,7 @@ from mailtrack.cli.common import (
     spool_option,
 )
 from mailtrack.cli.failures import describe
-from mailtrack.cli.output import echo, echo_json
+from mailtrack.cli.output import echo, echo_json, is_terminal
 from mailtrack.errors import DatabaseNotFound, InvalidSetting
 from mailtrack.settings import Settings
 from mailtrack.spool import Backlog, get_status
@@ -76,7 +76,7 @@ def inspect(**given: str | None) -> None:
 
     They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
     """
-    shown = sys.stdout is not None and sys.stdout.isatty()
+    shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):
         if shown:  # a damaged line may hold anything
             echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))
