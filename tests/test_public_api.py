@@ -38,7 +38,6 @@ NAMES = [
     "InvalidPaging",
     "InvalidRules",
     "InvalidSetting",
-    "InvalidTime",
     "InvalidTimeZone",
     "Judge",
     "Judgement",
@@ -181,7 +180,6 @@ def test_every_error_is_a_mailtrack_error(error) -> None:
         (mailtrack.InvalidImage, ValueError),
         (mailtrack.InvalidPaging, ValueError),
         (mailtrack.InvalidSetting, ValueError),
-        (mailtrack.InvalidTime, ValueError),
     ],
 )
 def test_errors_are_the_builtins_that_people_catch(error, builtin) -> None:

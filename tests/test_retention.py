@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mailtrack import InvalidTime, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
+from mailtrack import InvalidArgument, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
 from mailtrack.spool import Backlog
 from mailtrack.spool import drain as drain_spool
 from mailtrack.spool.records import to_line
@@ -69,13 +70,18 @@ class TestPurge:
 
     def test_a_time_without_a_zone_is_refused(self, tracker: Tracker) -> None:
         pixel = _open(tracker, 1)
-        with pytest.raises(InvalidTime, match="time zone"):
+        with pytest.raises(InvalidArgument, match="time zone"):
             tracker.purge(before=datetime(2030, 1, 1))
         assert _days(tracker, pixel) == [1]
 
+    @pytest.mark.parametrize("before", ["90d", timedelta(days=90), NOON.date(), None])
+    def test_what_is_no_time_is_refused_by_name(self, tracker: Tracker, before: Any) -> None:
+        with pytest.raises(InvalidArgument, match=r"^before must be a datetime"):
+            tracker.purge(before=before)
+
     def test_a_time_in_the_future_is_refused(self, tracker: Tracker, clock: FakeClock) -> None:
         pixel = _open(tracker, 1)
-        with pytest.raises(InvalidTime, match="future"):
+        with pytest.raises(InvalidArgument, match="future"):
             tracker.purge(before=clock() + timedelta(milliseconds=1))
         assert _days(tracker, pixel) == [1]
         assert tracker.purge(before=clock()) == 1

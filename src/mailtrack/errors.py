@@ -185,10 +185,6 @@ class InvalidTimeZone(InvalidInput):
         super().__init__("The time zone is not known; give one such as UTC or Europe/Berlin.")
 
 
-class InvalidTime(InvalidInput):
-    """A point in time has no time zone, or is one that can't be used here."""
-
-
 class InvalidSetting(InvalidInput):
     """A setting has a value that it can't have.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from mailtrack.errors import InvalidTime, StorageUnavailable
+from mailtrack.errors import InvalidArgument, StorageUnavailable
 from mailtrack.model import Pixel
 from mailtrack.spool import oldest_hit
 from mailtrack.storage.protocol import Storage
@@ -64,22 +64,21 @@ def make_purge(
 
     Args:
         storage: where the opens are.
-        pixels: returns the pixels, each time anew.
+        pixels: returns the pixels as of now, on each call.
         before: opens whose time is before this one are purged.
         spool: the spool's folder, `None` for none.
         now: the time now.
 
     Raises:
-        InvalidTime: `before` has no time zone, or is in the future.
+        InvalidArgument: `before` is no `datetime`, has no time zone, or is in the future.
         StorageUnavailable: the spool can't be read.
     """
-    if before.utcoffset() is None:
-        raise InvalidTime("before needs a time zone, as in datetime.now(UTC).")
-    if before > now:
-        raise InvalidTime("before is in the future; opens can be purged up to now.")
+    asked = to_utc(before, "before")
+    if asked > now:
+        raise InvalidArgument("before", "must not be in the future")
     try:
         oldest = None if spool is None else oldest_hit(spool)
     except OSError as error:
         raise StorageUnavailable(f"The spool can't be read: {error.strerror}.") from error
-    until = to_utc(before) if oldest is None else min(to_utc(before), oldest - _MARGIN)
+    until = asked if oldest is None else min(asked, oldest - _MARGIN)
     return Purge(before=until, storage=storage, pixels=pixels)

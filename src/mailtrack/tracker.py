@@ -288,7 +288,7 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel.
             InvalidEmails: some addresses are not valid; `problems` has which and why.
-            InvalidArgument: `emails` is one text instead of several.
+            InvalidArgument: `emails` is one text instead of a list.
         """
         found = self.get_pixel(pixel)
         addresses = canonical_all(to_items(emails, "emails"), allow_special_domains=self._allow_special_domains)
@@ -372,7 +372,7 @@ class Tracker:
         """Return these recipients as of now, by id; what does not exist (any more) is left out, and so is `None`.
 
         Raises:
-            InvalidArgument: `recipient_ids` is one text instead of several.
+            InvalidArgument: `recipient_ids` is one text instead of a list.
         """
         given = (one for one in to_items(recipient_ids, "recipient_ids") if one is not None)
         wanted = set(filter(tokens.is_recipient_id, (to_id(one, Recipient, "recipient") for one in given)))
@@ -587,7 +587,7 @@ class Tracker:
             pixel: the pixel; all, if not given.
 
         Raises:
-            InvalidTime: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` is no `datetime`, has no time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageError: the storage can't be written; what was deleted until then stays deleted.
         """
@@ -599,7 +599,7 @@ class Tracker:
         Where this tracker has a spool, opens are kept whose hits may still lie in it; `Purge.before` is earlier then.
 
         Raises:
-            InvalidTime: `before` has no time zone, or is in the future.
+            InvalidArgument: `before` is no `datetime`, has no time zone, or is in the future.
             PixelNotFound: there is no such pixel.
             StorageUnavailable: the spool can't be read.
         """

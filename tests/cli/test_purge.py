@@ -78,7 +78,7 @@ def test_an_unknown_pixel_is_an_error(run):
 def test_it_says_so_where_there_is_nothing_to_delete(run, add):
     add("Spring", 1)
     result = run("purge", "--older-than", "90d")
-    assert (result.stdout, result.stderr) == ("", "There are no such opens.\n")
+    assert (result.stdout, result.stderr) == ("", "No opens are that old.\n")
 
 
 def test_of_many_pixels_the_first_are_listed(run, add):

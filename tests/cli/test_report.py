@@ -163,7 +163,7 @@ def test_a_pixel_that_nobody_opened_says_so(run, pixel):
     lines = run("report", pixel.id).stdout.splitlines()
     assert lines[0] == "Spring launch"
     assert cells(lines[4]) == ["Open rate", "none", "none"]
-    assert lines[-1] == "Nobody has opened it yet."
+    assert lines[-1] == "No opens yet."
 
 
 def test_recipients_without_opens_have_a_rate_of_none_of_them(run, recipient):

@@ -28,14 +28,14 @@ database_option = click.option("--database", **_DATABASE)
 base_url_option = click.option("--base-url", **_BASE_URL)
 spool_option = click.option("--spool", **_SPOOL)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
-cursor_option = click.option("--cursor", help="Where to go on, as the command said before.")
+cursor_option = click.option("--cursor", help="Where to continue, as printed by the command before.")
 special_domains_option = click.option(
     "--allow-special-domains", is_flag=True, default=None, help="Take addresses in .test, .local, localhost and so on."
 )
 _JUDGE_OPTIONS = (
-    click.option("--rules", metavar="FILE", help="Rules for the judge, beside those that come with mailtrack."),
-    click.option("--networks", metavar="NAME=FILE,...", help="Networks for the judge, one a line."),
-    click.option("--window", metavar="SECONDS", help="How soon after its token an open is early.  [default: 10]"),
+    click.option("--rules", metavar="FILE", help="A file of rules for the judge, besides the built-in ones."),
+    click.option("--networks", metavar="NAME=FILE,...", help="Files of networks for the judge, one network a line."),
+    click.option("--window", metavar="SECONDS", help="An open within this time of its token is early.  [default: 10]"),
     click.option("--counted", metavar="KINDS", help="What counts as people.  [default: human,proxy,unknown]"),
 )
 

@@ -20,7 +20,7 @@ def echo_report(report: Report) -> None:
     echo(f"{visible(report.pixel.name)}\n")
     _echo_table(_summary(report))
     if not report.fetches.raw:
-        echo("\nNobody has opened it yet.")
+        echo("\nNo opens yet.")
         return
     counted, machines = ("█", "░") if _has_blocks() else ("#", ".")
     echo(f"\nBelow: counted, raw.  {counted} taken for people's  {machines} taken for machines'")

@@ -11,9 +11,9 @@ from mailtrack.times import to_text
 @click.group(epilog=example("mailtrack keys create --name 'Nightly export'"))
 @shared_options
 def keys() -> None:
-    """Create, list and revoke the keys that the server asks for.
+    """Create, list and revoke API keys.
 
-    It asks for one where at least one was stored when it started.
+    The server requires one if there was at least one when it started.
     """
 
 
@@ -30,16 +30,16 @@ def create(name: str, as_json: bool, **given: str | None) -> None:
         echo_json(wire.api_key(key) | {"key": text})
     else:
         echo(text)
-        echo(f"This is the key {key.id}. It is not shown again.", err=True)
+        echo(f"The id of this key is {key.id}. The key is not shown again.", err=True)
     if first:
-        echo("It is the first: start the server anew, and it asks for it.", err=True)
+        echo("This is the first key: restart the server, so that it requires one.", err=True)
 
 
 @keys.command(name="list", epilog=example("mailtrack keys list"))
 @json_option
 @database_option
 def list_(as_json: bool, **given: str | None) -> None:
-    """List all keys, the oldest first; what they are is known only to their owners."""
+    """List the ids, names and times of all keys, the oldest first. The keys themselves are not stored."""
     with opened_tracker(**given) as tracker:
         found = tracker.keys.all()
     if as_json:
@@ -52,10 +52,13 @@ def list_(as_json: bool, **given: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @database_option
 def revoke(key_id: str, **given: str | None) -> None:
-    """Let the key with this ID open nothing any more, within two seconds."""
+    """Revoke the key with this ID. Every process stops accepting it within two seconds."""
     with opened_tracker(**given) as tracker:
         tracker.keys.revoke(key_id)
         last = not tracker.keys.all()
     echo(f"Revoked {key_id}.", err=True)
     if last:
-        echo("It was the last: a running server lets nobody in, and one that is started anew asks for none.", err=True)
+        echo(
+            "This was the last key: a running server refuses all requests, but needs no key after a restart.",
+            err=True,
+        )

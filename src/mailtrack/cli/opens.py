@@ -28,7 +28,7 @@ from mailtrack.tracker import Tracker
 @limit_option(DEFAULT_LIMIT)
 @cursor_option
 @click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV, in UTF-8.")
-@click.option("--raw", is_flag=True, help="With --csv: leave cells that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="With --csv: do not guard cells that a spreadsheet would take for formulas.")
 @json_option
 @database_option
 @click.pass_context

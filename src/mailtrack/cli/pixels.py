@@ -80,7 +80,7 @@ def show(pixel: str, as_json: bool, **given: str | None) -> None:
 
 @pixels.command(epilog=example("mailtrack pixels delete a1b2c3d4 --yes"))
 @click.argument("pixel")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @database_option
 def delete(pixel: str, yes: bool, **given: str | None) -> None:
     """Delete PIXEL with its opens, recipients, tokens and image."""

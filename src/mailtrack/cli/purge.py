@@ -36,14 +36,14 @@ def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
 )
 @click.option("--older-than", required=True, callback=_to_age, metavar="AGE", help="As in 12h, 90d or 26w.")
 @click.option("--pixel", metavar="PIXEL", help="Only the opens of this pixel.  [default: those of all]")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @database_option
 @spool_option
 def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | None) -> None:
     """Delete the opens that are older than AGE; all counts and figures stay.
 
-    It says how many there are, and asks. A running server goes on meanwhile. Opens that still wait in the spool are not
-    deleted: they are stored first, and belong to the next purge.
+    It shows how many there are, and asks. Servers can run meanwhile. Opens that still wait in the spool are not deleted:
+    they are stored first, and belong to the next purge.
     """
     settings = Settings.resolve(given)
     with open_storage(settings.database, create=False) as storage:
@@ -55,7 +55,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | No
         found = list(plan.count())
         total = sum(number for _, number in found)
         if not total:
-            echo("There are no such opens.", err=True)
+            echo("No opens are that old.", err=True)
             return
         _echo_plan(found, total, plan.before)
         if not yes:
@@ -86,7 +86,7 @@ def _ask() -> None:
 
 
 def _run(plan: Purge, total: int) -> None:
-    """Delete, until Ctrl-C at most, and say how many were deleted, however it ends."""
+    """Delete until done or Ctrl-C, and report how many were deleted, however it ends."""
     deleted = 0
     with _interruptible() as interrupted:
         try:

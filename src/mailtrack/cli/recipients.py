@@ -68,7 +68,7 @@ def list_(
 @recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
-@click.option("--raw", is_flag=True, help="Leave cells as they are that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="Do not guard cells that a spreadsheet would take for formulas.")
 @opened_option
 @database_option
 @base_url_option

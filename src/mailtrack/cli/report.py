@@ -48,4 +48,4 @@ def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
                     before = state.opens
                 opens += state.opens
                 changed += state.changed
-        echo(f"{opens:,} opens were looked at; {changed:,} are judged in another way now.", err=True)
+        echo(f"{opens:,} opens were judged; {changed:,} have another verdict now.", err=True)
