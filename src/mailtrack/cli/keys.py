@@ -1,9 +1,11 @@
 """`mailtrack keys`."""
 
+from typing import Any
+
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import created_tracker, database_option, example, json_option, opened_tracker, shared_options
+from mailtrack.cli.common import database_option, example, json_option, opened_tracker, shared_options
 from mailtrack.cli.output import Table, echo, echo_json
 from mailtrack.times import to_text
 
@@ -21,9 +23,9 @@ def keys() -> None:
 @click.option("--name", default="", help="What to call it.")
 @json_option
 @database_option
-def create(name: str, as_json: bool, **given: str | None) -> None:
+def create(name: str, as_json: bool, **given: Any) -> None:
     """Create a key and print it, this once; create the database, too, where there is none."""
-    with created_tracker(**given) as tracker:
+    with opened_tracker(create=True, **given) as tracker:
         key, text = tracker.keys.create(name)
         first = len(tracker.keys.all()) == 1
     if as_json:
@@ -38,7 +40,7 @@ def create(name: str, as_json: bool, **given: str | None) -> None:
 @keys.command(name="list", epilog=example("mailtrack keys list"))
 @json_option
 @database_option
-def list_(as_json: bool, **given: str | None) -> None:
+def list_(as_json: bool, **given: Any) -> None:
     """List the ids, names and times of all keys, the oldest first. The keys themselves are not stored."""
     with opened_tracker(**given) as tracker:
         found = tracker.keys.all()
@@ -51,7 +53,7 @@ def list_(as_json: bool, **given: str | None) -> None:
 @keys.command(epilog=example("mailtrack keys revoke 0123456789ab"))
 @click.argument("key_id", metavar="ID")
 @database_option
-def revoke(key_id: str, **given: str | None) -> None:
+def revoke(key_id: str, **given: Any) -> None:
     """Revoke the key with this ID. Every process stops accepting it within two seconds."""
     with opened_tracker(**given) as tracker:
         tracker.keys.revoke(key_id)

@@ -1,6 +1,7 @@
 """`mailtrack opens`."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -41,7 +42,7 @@ def opens(
     as_csv: bool,
     raw: bool,
     as_json: bool,
-    **given: str | None,
+    **given: Any,
 ) -> None:
     """Show the opens of PIXEL, the newest first."""
     if as_csv and (as_json or cursor is not None or context.get_parameter_source("limit") != ParameterSource.DEFAULT):

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
+from typing import Any
 
 import click
 
-from mailtrack.cli.common import database_option, example, spool_option
+from mailtrack.cli.common import database_option, example, opened_tracker, spool_option
 from mailtrack.cli.output import Table, confirm, echo, is_terminal, progress
 from mailtrack.model import Pixel
 from mailtrack.retention import Purge
-from mailtrack.settings import Settings
-from mailtrack.storage import open_storage
 from mailtrack.times import now
-from mailtrack.tracker import Tracker
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PIXELS_SHOWN = 20
@@ -39,15 +37,13 @@ def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @database_option
 @spool_option
-def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | None) -> None:
+def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> None:
     """Delete the opens that are older than AGE; all counts and figures stay.
 
-    It shows how many there are, and asks. Servers can run meanwhile. Opens that still wait in the spool are not deleted:
+    It shows how many there are, and asks. Servers can run meanwhile. Opens that wait in the spool are not deleted:
     they are stored first, and belong to the next purge.
     """
-    settings = Settings.resolve(given)
-    with open_storage(settings.database, create=False) as storage:
-        tracker = Tracker(storage, spool=settings.make_spool())
+    with opened_tracker(with_spool=True, **given) as tracker:
         before = now() - older_than
         plan = tracker.plan_purge(before=before, pixel=pixel)
         if plan.before < before:

@@ -1,5 +1,7 @@
 """`mailtrack recipients`."""
 
+from typing import Any
+
 import click
 
 from mailtrack import wire
@@ -48,9 +50,7 @@ recipients.add_command(add)
 @json_option
 @database_option
 @base_url_option
-def list_(
-    pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: str | None
-) -> None:
+def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -72,7 +72,7 @@ def list_(
 @opened_option
 @database_option
 @base_url_option
-def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str | None) -> None:
+def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -92,7 +92,7 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str
 @click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
 @click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
 @database_option
-def delete(recipient: str | None, pixel: str | None, email: str | None, **given: str | None) -> None:
+def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
     """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
     if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
         raise click.UsageError("Give either an ID, or --pixel and --email.")

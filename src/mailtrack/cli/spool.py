@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -35,7 +36,7 @@ def spool() -> None:
 @json_option
 @database_option
 @spool_option
-def status(as_json: bool, **given: str | None) -> None:
+def status(as_json: bool, **given: Any) -> None:
     """Show how much waits."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
@@ -50,7 +51,7 @@ def status(as_json: bool, **given: str | None) -> None:
 @judge_options
 @database_option
 @spool_option
-def drain(**given: str | None) -> None:
+def drain(**given: Any) -> None:
     """Store what waits, where no running process does so."""
     settings = Settings.resolve(given)
     folder = _folder(settings)
@@ -71,7 +72,7 @@ def drain(**given: str | None) -> None:
 @spool.command(epilog=example("mailtrack spool inspect"))
 @database_option
 @spool_option
-def inspect(**given: str | None) -> None:
+def inspect(**given: Any) -> None:
     """Print the lines that wait, the oldest segment first.
 
     They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
