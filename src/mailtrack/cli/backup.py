@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mailtrack.cli.common import database_option, example, judge_options, opened_tracker, spool_option
-from mailtrack.cli.output import echo
+from mailtrack.cli.output import counted, echo
 
 
 @click.command(
@@ -28,4 +28,4 @@ def backup(file: Path, **given: Any) -> None:
     """
     with opened_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
-        echo(f"{written.file}: {written.size:,} bytes, {written.from_spool:,} opens from the spool.", err=True)
+        echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)

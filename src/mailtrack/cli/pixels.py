@@ -18,7 +18,7 @@ from mailtrack.cli.common import (
     shared_options,
 )
 from mailtrack.cli.files import input_file
-from mailtrack.cli.output import Table, confirm, echo, echo_json, visible
+from mailtrack.cli.output import Table, confirm, counted, echo, echo_json, visible
 from mailtrack.images import MAX_BYTES
 from mailtrack.model import Pixel
 from mailtrack.times import to_text
@@ -86,7 +86,7 @@ def delete(pixel: str, yes: bool, **given: Any) -> None:
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         if not yes:
-            owned = f"{found.opens.number:,} opens and {found.recipients:,} recipients"
+            owned = f"{counted(found.opens.number, 'open')} and {counted(found.recipients, 'recipient')}"
             confirm(f"Delete {found.name!r} with {owned} for good?")
         tracker.delete_pixel(found.id)
         echo(f"Deleted {found.id}.", err=True)

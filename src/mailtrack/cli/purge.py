@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from mailtrack.cli.common import database_option, example, opened_tracker, spool_option
-from mailtrack.cli.output import Table, confirm, echo, is_terminal, progress
+from mailtrack.cli.output import Table, confirm, counted, echo, is_terminal, progress
 from mailtrack.model import Pixel
 from mailtrack.retention import Purge
 from mailtrack.times import now
@@ -71,8 +71,8 @@ def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> 
     rows = ((one.short_id, f"{number:,}", one.name) for one, number in found[:_PIXELS_SHOWN])
     Table("ID", "OPENS", "NAME", right=(1,), cut=(2,)).echo(rows)
     if len(found) > _PIXELS_SHOWN:
-        echo(f"and {len(found) - _PIXELS_SHOWN:,} more pixels")
-    echo(f"{total:,} opens are from before {before:%Y-%m-%d %H:%M} UTC.")
+        echo(f"and {counted(len(found) - _PIXELS_SHOWN, 'more pixel')}")
+    echo(f"{counted(total, 'open')} from before {before:%Y-%m-%d %H:%M} UTC.")
 
 
 def _ask() -> None:
@@ -93,7 +93,7 @@ def _run(plan: Purge, total: int) -> None:
                     if interrupted.is_set():
                         raise click.Abort
         finally:
-            echo(f"{deleted:,} opens were deleted.", err=True)
+            echo(f"Deleted {counted(deleted, 'open')}.", err=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from mailtrack import wire
 from mailtrack.cli.base_url import printed_urls
 from mailtrack.cli.common import base_url_option, database_option, example, json_option, judge_options, opened_tracker
 from mailtrack.cli.figures import echo_report
-from mailtrack.cli.output import echo, echo_json, progress
+from mailtrack.cli.output import counted, echo, echo_json, progress
 
 
 @click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
@@ -45,4 +45,4 @@ def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
                     before = state.opens
                 opens += state.opens
                 changed += state.changed
-        echo(f"{opens:,} opens were judged; {changed:,} have another verdict now.", err=True)
+        echo(f"Judged {counted(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)

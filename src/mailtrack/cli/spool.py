@@ -16,7 +16,7 @@ from mailtrack.cli.common import (
     spool_option,
 )
 from mailtrack.cli.failures import describe
-from mailtrack.cli.output import echo, echo_json, is_terminal
+from mailtrack.cli.output import counted, echo, echo_json, is_terminal
 from mailtrack.errors import DatabaseNotFound, InvalidSetting
 from mailtrack.settings import Settings
 from mailtrack.spool import Backlog, get_status
@@ -60,9 +60,8 @@ def drain(**given: Any) -> None:
         try:
             if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
-            echo(
-                f"{drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store):,} hits stored.", err=True
-            )
+            stored = drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store)
+            echo(f"Stored {counted(stored, 'hit')}.", err=True)
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
         finally:
