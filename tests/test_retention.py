@@ -75,6 +75,11 @@ class TestPurge:
             tracker.purge(before=before)
         assert _days(tracker, pixel) == [1]
 
+    @pytest.mark.parametrize("before", ["90d", timedelta(days=90), NOON.date(), None])
+    def test_what_is_no_time_is_refused_by_name(self, tracker: Tracker, before: Any) -> None:
+        with pytest.raises(InvalidArgument, match=r"^before must be a datetime"):
+            tracker.purge(before=before)
+
     def test_a_time_in_the_future_is_refused(self, tracker: Tracker, clock: FakeClock) -> None:
         pixel = _open(tracker, 1)
         with pytest.raises(InvalidArgument, match="future"):

@@ -1,6 +1,16 @@
-"""`python -m mailtrack`: the command line."""
+"""The program `mailtrack`, also as `python -m mailtrack`."""
 
-from mailtrack.cli import main
+import sys
+
+
+def run() -> None:
+    """Run the command line. Ctrl-C leaves no stack trace, not even while modules are loaded."""
+    try:
+        from mailtrack.cli import main  # only here: it takes a moment
+    except KeyboardInterrupt:
+        sys.exit("Aborted!")
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -20,13 +20,13 @@ def to_id(value: Any, kind: type[Pixel] | type[Recipient] | type[ApiKey], name: 
         return value
     if isinstance(value, kind):
         return value.id
-    raise InvalidArgument(name, f"must be a {kind.__name__} or its id, not {_type_of(value)}")
+    raise InvalidArgument(name, f"must be {_a(kind)} or its id, not {_type_of(value)}")
 
 
 def check_type(value: Any, kind: type, name: str) -> None:
     """Refuse a value that is not of a class."""
     if not isinstance(value, kind):
-        raise InvalidArgument(name, f"must be a {kind.__name__}, not {_type_of(value)}")
+        raise InvalidArgument(name, f"must be {_a(kind)}, not {_type_of(value)}")
 
 
 def check_flag(value: Any, name: str) -> None:
@@ -63,7 +63,7 @@ def is_within(value: Any, low: float, high: float) -> bool:
 def to_items(values: Iterable[T], name: str) -> Iterable[T]:
     """Return several values as they are. A text does not count as several, though its characters are."""
     if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):
-        raise InvalidArgument(name, f"must be several, as in a list, not {_type_of(values)}")
+        raise InvalidArgument(name, f"must be a list or another iterable, not {_type_of(values)}")
     return values
 
 
@@ -86,6 +86,10 @@ def to_path(value: Any, name: str) -> Path:
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise InvalidArgument(name, "must be the path of a file")
     return Path(value)
+
+
+def _a(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
 def _type_of(value: object) -> str:

@@ -64,7 +64,7 @@ def make_purge(
 
     Args:
         storage: where the opens are.
-        pixels: returns the pixels, each time anew.
+        pixels: returns the pixels as of now, on each call.
         before: opens whose time is before this one are purged.
         spool: the spool's folder, `None` for none.
         now: the time now.

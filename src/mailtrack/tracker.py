@@ -10,20 +10,18 @@ from typing import Literal
 
 from mailtrack import tokens
 from mailtrack.addresses import canonical, canonical_all
-from mailtrack.arguments import check_flag, check_type, read_bytes, to_choice, to_id, to_items, to_path, to_whole
+from mailtrack.arguments import check_flag, check_type, to_choice, to_id, to_items, to_path, to_whole
 from mailtrack.backup import Backup, back_up
 from mailtrack.errors import (
     ImageNotFound,
     InvalidArgument,
-    InvalidName,
     InvalidPaging,
     InvalidSetting,
     PixelNotFound,
     RecipientNotFound,
-    ShortIdTaken,
 )
 from mailtrack.examiner import Examiner, Rejudged, rejudge
-from mailtrack.images import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
+from mailtrack.images import TRANSPARENT_PNG
 from mailtrack.imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
 from mailtrack.keys import Keyring
 from mailtrack.model import (
@@ -37,9 +35,10 @@ from mailtrack.model import (
     Verdict,
     VerdictKind,
 )
-from mailtrack.names import clean_name, may_be_in_name
+from mailtrack.names import may_be_in_name
 from mailtrack.paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, pages, walk
 from mailtrack.pictures import Pictures
+from mailtrack.pixels import ImageSource, add_pixel, image_name
 from mailtrack.recipients import add_recipients
 from mailtrack.recorder import Recorder
 from mailtrack.report import DEFAULT_TOP, Report, make_report
@@ -50,23 +49,21 @@ from mailtrack.times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge, Patterns
 
-_ID_ATTEMPTS = 10  # with a million pixels, the chance that all are taken is 10^-36
-
 
 class Tracker:
-    """Creates pixels and tokens, records opens, and tells about them.
+    """Creates pixels and tokens, records opens, lists them, and reports figures.
 
-    Thread-safe as far as its storage is, which all bundled ones are. It does not own the storage: whoever opened that
-    closes it. Where a method takes a pixel, it takes the `Pixel` or its UUID or short id, in either case; where it
-    takes a recipient, the `Recipient` or its id.
+    Thread-safe as far as its storage is, which all bundled ones are. It does not close the storage, which belongs to
+    the program that opened it. Where a method takes a pixel, it takes the `Pixel` or its UUID or short id, in upper or
+    lower case; where it takes a recipient, the `Recipient` or its id.
 
     Args:
         storage: where everything lives.
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
         spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
-        judge: tells whose opens are people's; by the rules that come with mailtrack, if not given.
-        patterns: tells bursts and repeats among hits; of its own, by the usual measures, if not given.
-        clock: tells the time.
+        judge: decides which opens are people's; by the built-in rules, if not given.
+        patterns: recognizes bursts and repeats among hits; with the default thresholds, if not given.
+        clock: returns the time now.
         allow_special_domains: whether recipients may have addresses that no mail reaches from outside, as in `.test`,
             `.local`, `.invalid` and `localhost`: for test suites and intranets.
 
@@ -172,9 +169,7 @@ class Tracker:
         """
         return self._recorder.stop(timeout)
 
-    def create_pixel(
-        self, name: str, *, image: bytes | bytearray | memoryview | str | PathLike[str] | None = None
-    ) -> Pixel:
+    def create_pixel(self, name: str, *, image: ImageSource | None = None) -> Pixel:
         """Create a pixel.
 
         Args:
@@ -188,20 +183,7 @@ class Tracker:
             OSError: the file can't be read: `FileNotFoundError`, `IsADirectoryError` and so on, with its path.
             StorageError: it can't be stored.
         """
-        name = clean_name(name, "Pixel name")
-        if not name:
-            raise InvalidName("Pixel name is required.")
-        picture = None if image is None else check_upload(read_bytes(image, "image", most=MAX_BYTES + 1))
-        for _ in range(_ID_ATTEMPTS):
-            pixel_id = tokens.new_pixel_id()
-            file_name = None if picture is None else f"{pixel_id}.{EXTENSIONS[picture.media_type]}"
-            pixel = Pixel(id=pixel_id, name=name, created_at=self._clock(), image=file_name)
-            try:
-                self._storage.add_pixel(pixel, picture)
-            except ShortIdTaken:
-                continue
-            return pixel
-        raise ShortIdTaken
+        return add_pixel(self._storage, name, image, self._clock)
 
     def get_pixel(self, pixel: Pixel | str) -> Pixel:
         """Return a pixel with its counts as of now.
@@ -264,7 +246,7 @@ class Tracker:
         if pixel_id is None or len(pixel_id) == tokens.SHORT_ID_LENGTH:  # files are named after the whole id
             raise ImageNotFound
         image = self._storage.get_image(pixel_id)
-        if name != f"{pixel_id}.{EXTENSIONS[image.media_type]}":
+        if name != image_name(pixel_id, image):
             raise ImageNotFound
         return image
 
@@ -288,7 +270,7 @@ class Tracker:
         Raises:
             PixelNotFound: there is no such pixel.
             InvalidEmails: some addresses are not valid; `problems` has which and why.
-            InvalidArgument: `emails` is one text instead of several.
+            InvalidArgument: `emails` is one text instead of a list.
         """
         found = self.get_pixel(pixel)
         addresses = canonical_all(to_items(emails, "emails"), allow_special_domains=self._allow_special_domains)
@@ -372,7 +354,7 @@ class Tracker:
         """Return these recipients as of now, by id; what does not exist (any more) is left out, and so is `None`.
 
         Raises:
-            InvalidArgument: `recipient_ids` is one text instead of several.
+            InvalidArgument: `recipient_ids` is one text instead of a list.
         """
         given = (one for one in to_items(recipient_ids, "recipient_ids") if one is not None)
         wanted = set(filter(tokens.is_recipient_id, (to_id(one, Recipient, "recipient") for one in given)))
@@ -559,7 +541,7 @@ class Tracker:
                 yield pixel.id if isinstance(pixel, Pixel) else self.get_pixel(pixel).id
 
     def explain(self, verdict: Verdict) -> str:
-        """Tell in a sentence why a verdict is what it is, by the rules of this tracker's judge.
+        """Return a sentence on why a verdict is what it is, by the rules of this tracker's judge.
 
         It is the code of the rule where the judge does not have that rule (any more).
         """

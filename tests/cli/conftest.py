@@ -46,7 +46,8 @@ def program():
     def start(*arguments, **options):
         command = [sys.executable, "-W", "error", "-m", "mailtrack", *map(str, arguments)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        process = subprocess.Popen(command, **pipes)
+        # Not the environment that a process inherits by itself: readline, which pytest loads, adds COLUMNS to that one.
+        process = subprocess.Popen(command, env=dict(os.environ), **pipes)
         processes.append(process)
         return process
 

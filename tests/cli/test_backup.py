@@ -26,7 +26,7 @@ def waiting(pixel):
 def test_it_writes_a_copy_with_what_waits_in_the_spool(run, pixel, recipient, tmp_path):
     result = run("backup", "copy.db")
     size = (tmp_path / "copy.db").stat().st_size
-    assert (result.stdout, result.stderr) == ("", f"copy.db: {size:,} bytes, 1 opens from the spool.\n")
+    assert (result.stdout, result.stderr) == ("", f"copy.db: {size:,} bytes, 1 open from the spool.\n")
     with open_storage("sqlite:///copy.db") as copy:
         found = copy.get_pixel(pixel.id)
         assert (found.name, found.recipients, found.opens.number) == (pixel.name, 1, 1)
@@ -46,7 +46,7 @@ def test_what_waits_is_judged_by_the_options(run, pixel):
 def test_the_spool_can_be_named_or_left_out(run, tmp_path):
     assert "0 opens from the spool" in run("backup", "without.db", "--spool", "off").stderr
     (tmp_path / "mailtrack.db.spool").rename(tmp_path / "moved")
-    assert "1 opens from the spool" in run("backup", "with.db", "--spool", "moved").stderr
+    assert "1 open from the spool" in run("backup", "with.db", "--spool", "moved").stderr
 
 
 @pytest.mark.usefixtures("pixel")

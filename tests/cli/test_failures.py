@@ -6,9 +6,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
+from mailtrack.testing import make_hit
+from mailtrack.times import now
 
 needs_shell = pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -63,6 +67,13 @@ class TestOutput:
     def test_a_question_that_can_not_be_answered_leaves_all_as_it_is(self, shell, tracker, pixel, redirection):
         assert shell(f"mailtrack pixels delete PIXEL {redirection}", exits=1).stderr.endswith("Aborted!\n")
         assert [left.id for left in tracker.iter_pixels()] == [pixel.id]
+
+    @pytest.mark.parametrize("redirection", ["<&-", "</dev/null"])
+    def test_a_purge_that_can_not_ask_deletes_nothing(self, shell, tracker, pixel, redirection):
+        tracker.store([make_hit(pixel, at=now() - timedelta(days=2))])
+        done = shell(f"mailtrack purge --older-than 1d {redirection}", exits=2)
+        assert done.stderr.endswith("Nothing was deleted; --yes deletes without asking.\n")
+        assert tracker.get_pixel(pixel).kept == 1
 
 
 class TestFiles:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-FIRST = "It is the first: start the server anew, and it asks for it.\n"
-LAST = "It was the last: a running server lets nobody in, and one that is started anew asks for none.\n"
+FIRST = "This is the first key: restart the server, so that it requires one.\n"
+LAST = "This was the last key: a running server refuses all requests, but needs no key after a restart.\n"
 
 
 def test_create_prints_the_key_alone_and_this_once(run, tracker):
@@ -14,7 +14,7 @@ def test_create_prints_the_key_alone_and_this_once(run, tracker):
     text = created.stdout.removesuffix("\n")
     (key,) = tracker.keys.all()
     assert re.fullmatch(r"mtk_[0-9a-f]{40}", text)
-    assert created.stderr == f"This is the key {key.id}. It is not shown again.\n{FIRST}"
+    assert created.stderr == f"The id of this key is {key.id}. The key is not shown again.\n{FIRST}"
     assert tracker.keys.find(text) == key
     assert text not in run("keys", "list").output + run("keys", "list", "--json").output
 

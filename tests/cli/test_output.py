@@ -6,6 +6,7 @@ import pytest
 
 from mailtrack.cli.output import Table, visible
 from mailtrack.testing import make_pixel
+from mailtrack.times import to_text
 
 NAME = "Grüße 😀 日本語"
 EMAIL = "änn@bücher.example"
@@ -164,6 +165,18 @@ class TestTerminals:
         lines = shown(80, "recipients", "list", pixel.id)
         assert lines[-1].startswith(f"{ann.id}  ")
         assert [len(line) <= 80 for line in lines] == [True] * 2
+
+    def test_addresses_are_cut_after_urls_only(self, shown, tracker, pixel):
+        tracker.generate_tokens(pixel, ["ann.somebody@example.org"])
+        assert "  ann.somebody@example.org  http://127.…" in shown(80, "recipients", "list", pixel.id)[-1]
+
+    def test_where_columns_do_not_fit_each_cell_gets_a_line(self, shown, tracker):
+        pixel = tracker.create_pixel("A long name for a pixel " * 2)
+        assert shown(40, "pixels", "list") == [
+            f"ID          {pixel.short_id}",
+            f"CREATED     {to_text(pixel.created_at)}",
+            *("RECIPIENTS  0", "OPENS       0", f"NAME        {pixel.name}", ""),
+        ]
 
     def test_a_table_that_goes_elsewhere_is_never_cut(self, run, tracker):
         name = "A long name for a pixel " * 8

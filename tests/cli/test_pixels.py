@@ -143,7 +143,7 @@ def test_an_unknown_pixel_is_not_found(run, key, arguments):
 def test_delete_asks_and_deletes(run, tracker, pixel, recipient, answer):
     tracker.record(pixel.id, token=recipient.token)
     result = run("pixels", "delete", pixel.short_id, stdin=f"{answer}\n")
-    assert "Delete 'Spring launch' with 1 opens and 1 recipients for good?" in result.output
+    assert "Delete 'Spring launch' with 1 open and 1 recipient for good?" in result.output
     assert result.stderr.endswith(f"Deleted {pixel.id}.\n")
     assert list(tracker.iter_pixels()) == []
 

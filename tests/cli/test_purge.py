@@ -42,7 +42,7 @@ def test_it_lists_what_goes_and_deletes_it(run, tracker, add):
     assert head == ["ID", "OPENS", "NAME"]
     assert rows == [[summer.short_id, "1", "Summer"], [spring.short_id, "2", "Spring"]]
     assert total[:2] == ["3", "opens"]
-    assert result.stderr.endswith("3 opens were deleted.\n")
+    assert result.stderr.endswith("Deleted 3 opens.\n")
     assert (kept(tracker, spring), kept(tracker, summer)) == (2, 0)
     assert tracker.get_pixel(spring.id).opens.number == 4
 
@@ -78,7 +78,7 @@ def test_an_unknown_pixel_is_an_error(run):
 def test_it_says_so_where_there_is_nothing_to_delete(run, add):
     add("Spring", 1)
     result = run("purge", "--older-than", "90d")
-    assert (result.stdout, result.stderr) == ("", "There are no such opens.\n")
+    assert (result.stdout, result.stderr) == ("", "No opens are that old.\n")
 
 
 def test_of_many_pixels_the_first_are_listed(run, add):
@@ -115,7 +115,7 @@ def test_on_a_terminal_it_asks(tracker, add, answer, code, left):
         os.close(inside)
         os.close(outside)
     assert (process.returncode, kept(tracker, pixel)) == (code, left)
-    assert b"1 opens are from before" in printed
+    assert b"1 open from before" in printed
     assert b"Delete them for good?" in printed
 
 
@@ -143,7 +143,7 @@ def test_a_database_that_stays_locked_is_an_error_that_says_how_many_were_delete
         other.execute("BEGIN IMMEDIATE")
         result = run("purge", "--older-than", "90d", "--yes", exits=1)
         other.execute("ROLLBACK")
-    assert "0 opens were deleted." in result.stderr
+    assert "Deleted 0 opens." in result.stderr
     assert "Error: SQLite: database is locked" in result.stderr
     assert kept(tracker, pixel) == 1
 
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_it_between_two_steps_and_it_says_how_many_were_deleted(stor
         _, printed = process.communicate(timeout=60)
     deleted = number - kept(tracker, pixel)
     assert 0 < deleted < number
-    assert f"{deleted:,} opens were deleted." in printed
+    assert f"Deleted {deleted:,} opens." in printed
     assert process.returncode == 1
 
 

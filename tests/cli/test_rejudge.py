@@ -32,7 +32,7 @@ def told(result):
 
 
 def test_all_pixels_are_judged_again_and_their_counts_corrected(run, tracker, judged_badly):
-    assert told(run("rejudge")) == "6 opens were looked at; 6 are judged in another way now."
+    assert told(run("rejudge")) == "Judged 6 opens again. Verdicts that changed: 6."
     for pixel in judged_badly:
         found = tracker.get_pixel(pixel.id)
         assert (found.opens.number, found.counted, found.opened, found.opened_raw) == (3, OpenSpan(), 0, 1)
@@ -42,7 +42,7 @@ def test_all_pixels_are_judged_again_and_their_counts_corrected(run, tracker, ju
 
 def test_some_pixels_are_judged_again_and_the_others_left(run, tracker, judged_badly):
     one, other = judged_badly
-    assert told(run("rejudge", one.short_id)) == "3 opens were looked at; 3 are judged in another way now."
+    assert told(run("rejudge", one.short_id)) == "Judged 3 opens again. Verdicts that changed: 3."
     assert [tracker.get_pixel(pixel.id).opened for pixel in (one, other)] == [0, 1]
 
 
@@ -54,7 +54,7 @@ def test_several_pixels_can_be_named(run, tracker, judged_badly):
 @pytest.mark.usefixtures("judged_badly")
 def test_a_second_time_changes_nothing(run):
     run("rejudge")
-    assert told(run("rejudge")) == "6 opens were looked at; 0 are judged in another way now."
+    assert told(run("rejudge")) == "Judged 6 opens again. Verdicts that changed: 0."
 
 
 @pytest.mark.usefixtures("judged_badly")
@@ -65,13 +65,13 @@ def test_progress_is_told_on_standard_error(run):
 
 @pytest.mark.usefixtures("tracker")
 def test_without_pixels_there_is_nothing_to_do(run):
-    assert told(run("rejudge")) == "0 opens were looked at; 0 are judged in another way now."
+    assert told(run("rejudge")) == "Judged 0 opens again. Verdicts that changed: 0."
 
 
 def test_opens_that_are_judged_right_are_left(run, tracker, pixel, recipient, thunderbird):
     tracker.record(pixel.id, token=recipient.token, user_agent=thunderbird)
     before = tracker.report(pixel.id), list(tracker.iter_opens(pixel.id))
-    assert told(run("rejudge")) == "1 opens were looked at; 0 are judged in another way now."
+    assert told(run("rejudge")) == "Judged 1 open again. Verdicts that changed: 0."
     assert (tracker.report(pixel.id), list(tracker.iter_opens(pixel.id))) == before
 
 

@@ -108,12 +108,18 @@ def test_the_largest_bar_is_24_wide_and_numbers_are_in_columns(report):
     assert bars[13] == "█" * 8 + "░" * 16
 
 
-def test_what_is_little_is_seen_all_the_same(run, tracker, pixel, thunderbird, robot):
+@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", BLOCKS), ("latin-1", {"#", "."})])
+def test_what_is_little_is_seen_all_the_same(run, tracker, pixel, thunderbird, robot, encoding, marks):
     tracker.store([tracker.new_hit(pixel.id, user_agent=thunderbird) for _ in range(1000)])
     tracker.record(pixel.id, user_agent=robot)
     tracker.record(pixel.id, user_agent="Mozilla/4.0 (compatible; MSIE 7.0; ms-office; MSOffice 16)")
-    lines = sections(run("report", pixel.id).stdout)["Opens by verdict"]
-    assert all(set(line[-1]) <= BLOCKS for line in lines)
+    printed = run("report", pixel.id, encoding=encoding).stdout_bytes.decode(encoding)
+    assert all(set(line[-1]) <= marks for line in sections(printed)["Opens by verdict"])
+
+
+def test_an_hour_without_opens_has_no_bar(report):
+    empty = [line for line in report()["Opens by hour of the day (UTC)"] if cells(line)[1:] == ["0", "0"]]
+    assert [line[-1] for line in empty] == ["0"] * 19
 
 
 def test_breakdowns_have_the_names(report):
@@ -157,7 +163,7 @@ def test_a_pixel_that_nobody_opened_says_so(run, pixel):
     lines = run("report", pixel.id).stdout.splitlines()
     assert lines[0] == "Spring launch"
     assert cells(lines[4]) == ["Open rate", "none", "none"]
-    assert lines[-1] == "Nobody has opened it yet."
+    assert lines[-1] == "No opens yet."
 
 
 def test_recipients_without_opens_have_a_rate_of_none_of_them(run, recipient):
@@ -223,5 +229,5 @@ def test_a_terminal_without_blocks_gets_bars_of_ascii(opened, monkeypatch, capsy
         (timedelta(days=400), "400 d"),
     ],
 )
-def test_a_span_of_time_is_told_in_its_two_largest_units(delay, text):
+def test_a_span_of_time_is_shown_in_its_two_largest_units(delay, text):
     assert _time(delay) == text

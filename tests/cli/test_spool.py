@@ -51,7 +51,7 @@ def test_inspect_prints_the_lines_that_wait(run):
 @pytest.mark.usefixtures("left")
 def test_drain_stores_what_waits(run, tracker, pixel):
     result = run("spool", "drain")
-    assert result.output == "3 hits stored.\n"
+    assert result.output == "Stored 3 hits.\n"
     assert stored(tracker, pixel) == ["#0", "#1", "#2"]
 
 
@@ -64,7 +64,7 @@ def test_drain_leaves_nothing_in_the_spool(run):
 @pytest.mark.usefixtures("left")
 def test_drain_twice_stores_once(run, tracker, pixel):
     run("spool", "drain")
-    assert run("spool", "drain").output == "0 hits stored.\n"
+    assert run("spool", "drain").output == "Stored 0 hits.\n"
     assert len(stored(tracker, pixel)) == 3
 
 

@@ -79,7 +79,7 @@ def test_with_a_stored_key_it_listens_and_asks_for_it(start, tmp_path, options):
     assert answer.headers.get_all("WWW-Authenticate") == ['Bearer realm="mailtrack"', 'Basic realm="mailtrack"']
     assert (status(running, bearer(text)), status(running, {"X-API-Key": text})) == (200, 200)
     told = (running.folder / "stdout").read_text(encoding="utf-8")
-    assert told.endswith("/ with sqlite:///mailtrack.db to whoever has a key (Ctrl-C ends it)\n")
+    assert told.endswith("/ with sqlite:///mailtrack.db, with API keys (Ctrl-C ends it)\n")
     assert (text in told, running.printed()) == (False, "")
 
 

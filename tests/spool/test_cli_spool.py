@@ -88,7 +88,7 @@ class TestStatus:
 class TestDrain:
     def test_it_stores_what_ended_processes_left(self, run, left, database, pixel, folder) -> None:
         done = run("drain")
-        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "3 hits stored.\n")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Stored 3 hits.\n")
         with open_storage(database) as storage:
             assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in left]
         assert [path.name for path in folder.iterdir()] == ["set-aside.lines"]
@@ -96,16 +96,16 @@ class TestDrain:
     @pytest.mark.usefixtures("left")
     def test_doing_it_again_stores_nothing(self, run) -> None:
         run("drain")
-        assert run("drain").stderr == "0 hits stored.\n"
+        assert run("drain").stderr == "Stored 0 hits.\n"
 
     @pytest.mark.usefixtures("pixel")
     def test_a_spool_that_never_was_is_drained(self, run, folder) -> None:
-        assert run("drain").stderr == "0 hits stored.\n"
+        assert run("drain").stderr == "Stored 0 hits.\n"
         assert not folder.exists()
 
     def test_it_stores_what_a_running_process_has_taken_where_none_drains(self, run, make_spool, pixel, folder) -> None:
         make_spool().append(to_line(make_hit(pixel)))
-        assert run("drain").stderr == "1 hits stored.\n"
+        assert run("drain").stderr == "Stored 1 hit.\n"
         assert [path.suffix for path in folder.iterdir()] == [".spool"]
 
     @pytest.mark.usefixtures("left")

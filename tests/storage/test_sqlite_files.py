@@ -123,7 +123,7 @@ class TestRefusal:
     @pytest.mark.parametrize("content", [b"Dear reader,\n" * 100, b"\0" * 4096, b"x"])
     def test_a_file_that_is_no_database(self, path: Path, content: bytes) -> None:
         path.write_bytes(content)
-        _assert_refused(path, "not a database")
+        _assert_refused(path, f"^{re.escape(str(path))} .*not a database")
 
     @pytest.mark.parametrize("application_id", [0, 1, 0x6D61696D])
     def test_a_database_of_another_program(self, path: Path, application_id: int) -> None:
@@ -155,7 +155,7 @@ class TestRefusal:
         SQLiteStorage(path).close()
         content = path.read_bytes()
         path.write_bytes(content[:100] + b"\xff" * 3996 + content[4096:])
-        _assert_refused(path, "SQLite")
+        _assert_refused(path, f"^{re.escape(str(path))} can't be used: .*malformed")
 
     @pytest.mark.parametrize("pages", [1, 2, 20])
     def test_a_file_that_was_cut(self, path: Path, pages: int) -> None:
@@ -171,7 +171,7 @@ class TestRefusal:
 
     def test_a_folder(self, path: Path) -> None:
         path.mkdir()
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match=f"^{re.escape(str(path))} can't be used: it is a folder"):
             SQLiteStorage(path)
 
     def test_a_folder_that_does_not_exist(self, path: Path) -> None:

@@ -10,7 +10,7 @@ import click
 
 from mailtrack.cli.common import database_option, example, json_option, opened_tracker, special_domains_option
 from mailtrack.cli.files import OutputFile, input_file, is_same
-from mailtrack.cli.output import echo, echo_json, visible
+from mailtrack.cli.output import echo, echo_json, is_terminal, visible
 from mailtrack.errors import InvalidEmails, shown
 from mailtrack.imports import ImportResult
 from mailtrack.model import Pixel
@@ -29,8 +29,8 @@ _SHOWN = 20  # of the rows that can't be taken; the file of --rejects has them a
 @click.argument("pixel")
 @click.argument("file", type=input_file, default="-")
 @click.option("--email", metavar="COLUMN", help="The column of the addresses: its heading, or its number from 1.")
-@click.option("--skip-invalid", is_flag=True, help="Add what is valid, and exit with 0, though other rows are not.")
-@click.option("--rejects", metavar="FILE", help="Do that, and write the rows that were not taken to FILE.")
+@click.option("--skip-invalid", is_flag=True, help="Add the valid rows and exit with 0 even if others are invalid.")
+@click.option("--rejects", metavar="FILE", help="Do the same, and write the rejected rows to FILE.")
 @special_domains_option
 @json_option
 @database_option
@@ -45,12 +45,12 @@ def add(
 ) -> None:
     """Add the addresses in FILE to PIXEL: a list, or a CSV file of a spreadsheet (- or nothing: standard input).
 
-    All are added, or none where a row can't be taken. --skip-invalid adds the others. --rejects does so, too, and
-    writes those that can't be taken in the form of FILE: mend them, and add that file. An address that the pixel has
-    already keeps its token, so that adding a file again is harmless.
+    If a row can't be taken, none is added; --skip-invalid adds the others. So does --rejects, which also writes the
+    rejected rows in the form of the input, to be corrected and added. An address that the pixel already has keeps its
+    token, so adding a file again is harmless.
     """
     if rejects is not None and is_same(rejects, file):
-        raise click.UsageError("--rejects: is the file that is read.")
+        raise click.UsageError("--rejects names the file that is read.")
     skips = skip_invalid or rejects is not None
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -70,7 +70,7 @@ def _import(tracker: Tracker, pixel: Pixel, file: BinaryIO, email: str | None, *
         number = len(error.problems)
         _echo_problems(((one.index + 1, one.value, one.reason) for one in error.problems), number)
         raise click.ClickException(
-            f"Nothing was added: {number:,} can't be taken. Mend that, or add the others with --skip-invalid."
+            f"Nothing was added: {number:,} can't be taken. Correct them, or add the others with --skip-invalid."
         ) from error
 
 
@@ -89,7 +89,7 @@ def _echo_problems(problems: Iterable[tuple[int, object, str]], number: int) -> 
     for line, value, reason in islice(problems, _SHOWN):
         echo(visible(f"line {line}: {shown(value)}: {reason}"), err=True)
     if number > _SHOWN:
-        echo(f"and {number - _SHOWN:,} more; --rejects FILE writes them all", err=True)
+        echo(f"and {number - _SHOWN:,} more; --rejects FILE writes all of them", err=True)
 
 
 @contextmanager
@@ -104,6 +104,6 @@ def _counted(tracker: Tracker, pixel: str) -> Iterator[None]:
 
 
 def _show_progress(added: int, present: int, rejected: int) -> None:
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         # Each is written over the one before, and the report over the last.
         click.echo(f"{added + present:,} taken, {rejected:,} rejected\r", nl=False, err=True)

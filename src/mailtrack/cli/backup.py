@@ -4,14 +4,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mailtrack.cli.common import database_option, example, judge_options, spool_option
-from mailtrack.cli.output import echo
-from mailtrack.settings import Settings
-from mailtrack.storage import open_storage
-from mailtrack.tracker import Tracker
+from mailtrack.cli.common import database_option, example, judge_options, opened_tracker, spool_option
+from mailtrack.cli.output import counted, echo
 
 
 @click.command(
@@ -24,18 +22,16 @@ from mailtrack.tracker import Tracker
 @judge_options
 @database_option
 @spool_option
-def backup(file: Path, **given: str | None) -> None:
+def backup(file: Path, **given: Any) -> None:
     """Write a whole copy of the database to FILE, while the server runs.
 
     FILE must not exist. It holds all that was answered before the command began, with the opens that wait in the spool;
     these are judged as the server would, if the command is given the same options. FILE appears when it is whole, and
     can be served as it is.
     """
-    settings = Settings.resolve(given)
-    with _aborting_on_sigterm(), open_storage(settings.database, create=False) as storage:
-        tracker = Tracker(storage, judge=settings.make_judge(), spool=settings.make_spool())
+    with _aborting_on_sigterm(), opened_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
-        echo(f"{written.file}: {written.size:,} bytes, {written.from_spool:,} opens from the spool.", err=True)
+        echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What the commands share: options, examples, the tracker they work with, and lists."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -28,14 +28,14 @@ database_option = click.option("--database", **_DATABASE)
 base_url_option = click.option("--base-url", **_BASE_URL)
 spool_option = click.option("--spool", **_SPOOL)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
-cursor_option = click.option("--cursor", help="Where to go on, as the command said before.")
+cursor_option = click.option("--cursor", help="Where to continue, as printed by the command before.")
 special_domains_option = click.option(
     "--allow-special-domains", is_flag=True, default=None, help="Take addresses in .test, .local, localhost and so on."
 )
 _JUDGE_OPTIONS = (
-    click.option("--rules", metavar="FILE", help="Rules for the judge, beside those that come with mailtrack."),
-    click.option("--networks", metavar="NAME=FILE,...", help="Networks for the judge, one a line."),
-    click.option("--window", metavar="SECONDS", help="How soon after its token an open is early.  [default: 10]"),
+    click.option("--rules", metavar="FILE", help="A file of rules for the judge, besides the built-in ones."),
+    click.option("--networks", metavar="NAME=FILE,...", help="Files of networks for the judge, one network a line."),
+    click.option("--window", metavar="SECONDS", help="An open within this time of its token is early.  [default: 10]"),
     click.option("--counted", metavar="KINDS", help="What counts as people.  [default: human,proxy,unknown]"),
 )
 
@@ -75,27 +75,28 @@ def example(*lines: str) -> str:
     return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
 
 
-def opened_tracker(**given: Any) -> AbstractContextManager[Tracker]:
+@contextmanager
+def opened_tracker(
+    *, create: bool = False, with_judge: bool = False, with_spool: bool = False, **given: Any
+) -> Iterator[Tracker]:
     """Open the storage that the options and the environment name, for one command.
 
+    Args:
+        create: whether to create a database that does not exist.
+        with_judge: whether the tracker judges as the options and the environment say.
+        with_spool: whether the tracker has the server's spool, which is not started.
+        given: the options of the command.
+
     Raises:
-        DatabaseNotFound: it does not exist.
+        DatabaseNotFound: it does not exist, and `create` is false.
     """
-    return _tracker(given, create=False)
-
-
-def created_tracker(**given: Any) -> AbstractContextManager[Tracker]:
-    """Open the storage as `opened_tracker` does, and create it where it does not exist."""
-    return _tracker(given, create=True)
-
-
-@contextmanager
-def _tracker(given: Mapping[str, Any], *, create: bool) -> Iterator[Tracker]:
     settings = Settings.resolve(given)
     with open_storage(settings.database, create=create) as storage:
         yield Tracker(
             storage,
             base_url=settings.base_url or base_url.recall(storage),
+            judge=settings.make_judge() if with_judge else None,
+            spool=settings.make_spool() if with_spool else None,
             allow_special_domains=settings.allow_special_domains,
         )
 

@@ -1,6 +1,7 @@
 """`mailtrack doctor`."""
 
 from collections import Counter
+from typing import Any
 
 import attrs
 import click
@@ -18,7 +19,7 @@ from mailtrack.settings import Settings
 @spool_option
 @judge_options
 @click.pass_context
-def doctor(context: click.Context, /, as_json: bool, **given: str | None) -> None:
+def doctor(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Check a deployment from inside and, at its URL, from outside.
 
     Nothing is changed, but that a pixel exists for a moment, to see that its opens arrive. The exit code is 1 where

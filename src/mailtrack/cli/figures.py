@@ -20,7 +20,7 @@ def echo_report(report: Report) -> None:
     echo(f"{visible(report.pixel.name)}\n")
     _echo_table(_summary(report))
     if not report.fetches.raw:
-        echo("\nNobody has opened it yet.")
+        echo("\nNo opens yet.")
         return
     counted, machines = ("█", "░") if _has_blocks() else ("#", ".")
     echo(f"\nBelow: counted, raw.  {counted} taken for people's  {machines} taken for machines'")
@@ -109,16 +109,18 @@ def _echo_bars(title: str, named: Sequence[Named]) -> None:
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
-    Table(*rows[0], right=_NUMBERS, cut=(0,)).echo(rows[1:])
+    Table(*rows[0], right=_NUMBERS, cut=(0,), stacks=False).echo(rows[1:])
 
 
 def _bar(opens: Count, most: int) -> str:
-    counted, raw = opens.counted * _BAR / most, opens.raw * _BAR / most
+    """Return a bar in which anything but zero can be seen, however little it is."""
+    counted, raw = opens.counted * _BAR / most, max(round(opens.raw * _BAR / most), 1 if opens.raw else 0)
     if not _has_blocks():
-        return "#" * round(counted) + "." * (round(raw) - round(counted))
-    eighths = max(round(counted * 8), 1 if opens.counted else 0)  # what is there is seen, however little
+        bar = "#" * max(round(counted), 1 if opens.counted else 0)
+        return bar + "." * (raw - len(bar))
+    eighths = max(round(counted * 8), 1 if opens.counted else 0)
     bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
-    return bar + "░" * (max(round(raw), 0 if opens.counted else 1) - len(bar))
+    return bar + "░" * (raw - len(bar))
 
 
 def _has_blocks() -> bool:

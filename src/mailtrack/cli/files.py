@@ -7,7 +7,7 @@ from typing import BinaryIO, Self
 
 import click
 
-from mailtrack.cli.output import echo
+from mailtrack.cli.output import echo, is_terminal
 
 
 def input_file(name: str) -> BinaryIO:
@@ -59,6 +59,6 @@ def is_same(name: str, file: BinaryIO) -> bool:
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:  # started with `<&-`
         raise click.BadParameter("Standard input is closed.")
-    if sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         echo("Reading from the terminal; Ctrl-D ends it.", err=True)
     return sys.stdin.buffer

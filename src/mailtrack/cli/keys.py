@@ -1,9 +1,11 @@
 """`mailtrack keys`."""
 
+from typing import Any
+
 import click
 
 from mailtrack import wire
-from mailtrack.cli.common import created_tracker, database_option, example, json_option, opened_tracker, shared_options
+from mailtrack.cli.common import database_option, example, json_option, opened_tracker, shared_options
 from mailtrack.cli.output import Table, echo, echo_json
 from mailtrack.times import to_text
 
@@ -11,9 +13,9 @@ from mailtrack.times import to_text
 @click.group(epilog=example("mailtrack keys create --name 'Nightly export'"))
 @shared_options
 def keys() -> None:
-    """Create, list and revoke the keys that the server asks for.
+    """Create, list and revoke API keys.
 
-    It asks for one where at least one was stored when it started.
+    The server requires one if there was at least one when it started.
     """
 
 
@@ -21,25 +23,25 @@ def keys() -> None:
 @click.option("--name", default="", help="What to call it.")
 @json_option
 @database_option
-def create(name: str, as_json: bool, **given: str | None) -> None:
+def create(name: str, as_json: bool, **given: Any) -> None:
     """Create a key and print it, this once; create the database, too, where there is none."""
-    with created_tracker(**given) as tracker:
+    with opened_tracker(create=True, **given) as tracker:
         key, text = tracker.keys.create(name)
         first = len(tracker.keys.all()) == 1
     if as_json:
         echo_json(wire.api_key(key) | {"key": text})
     else:
         echo(text)
-        echo(f"This is the key {key.id}. It is not shown again.", err=True)
+        echo(f"The id of this key is {key.id}. The key is not shown again.", err=True)
     if first:
-        echo("It is the first: start the server anew, and it asks for it.", err=True)
+        echo("This is the first key: restart the server, so that it requires one.", err=True)
 
 
 @keys.command(name="list", epilog=example("mailtrack keys list"))
 @json_option
 @database_option
-def list_(as_json: bool, **given: str | None) -> None:
-    """List all keys, the oldest first; what they are is known only to their owners."""
+def list_(as_json: bool, **given: Any) -> None:
+    """List the ids, names and times of all keys, the oldest first. The keys themselves are not stored."""
     with opened_tracker(**given) as tracker:
         found = tracker.keys.all()
     if as_json:
@@ -51,11 +53,14 @@ def list_(as_json: bool, **given: str | None) -> None:
 @keys.command(epilog=example("mailtrack keys revoke 0123456789ab"))
 @click.argument("key_id", metavar="ID")
 @database_option
-def revoke(key_id: str, **given: str | None) -> None:
-    """Let the key with this ID open nothing any more, within two seconds."""
+def revoke(key_id: str, **given: Any) -> None:
+    """Revoke the key with this ID. Every process stops accepting it within two seconds."""
     with opened_tracker(**given) as tracker:
         tracker.keys.revoke(key_id)
         last = not tracker.keys.all()
     echo(f"Revoked {key_id}.", err=True)
     if last:
-        echo("It was the last: a running server lets nobody in, and one that is started anew asks for none.", err=True)
+        echo(
+            "This was the last key: a running server refuses all requests, but needs no key after a restart.",
+            err=True,
+        )

@@ -41,8 +41,8 @@ class _Program(click.Group):
 def main() -> None:
     """Know whether the mail you send was opened, by whom and when.
 
-    Every option can also be given as an environment variable: MAILTRACK_DATABASE for --database, and so on. Options
-    before the command count where the command is not given the same one.
+    Every setting can also be given as an environment variable: MAILTRACK_DATABASE for --database, and so on. An option
+    after the command overrides the same option before it.
     """
 
 

@@ -1,6 +1,7 @@
 """`mailtrack opens`."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -28,7 +29,7 @@ from mailtrack.tracker import Tracker
 @limit_option(DEFAULT_LIMIT)
 @cursor_option
 @click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV, in UTF-8.")
-@click.option("--raw", is_flag=True, help="With --csv: leave cells that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="With --csv: do not guard cells that a spreadsheet would take for formulas.")
 @json_option
 @database_option
 @click.pass_context
@@ -41,7 +42,7 @@ def opens(
     as_csv: bool,
     raw: bool,
     as_json: bool,
-    **given: str | None,
+    **given: Any,
 ) -> None:
     """Show the opens of PIXEL, the newest first."""
     if as_csv and (as_json or cursor is not None or context.get_parameter_source("limit") != ParameterSource.DEFAULT):
@@ -55,7 +56,7 @@ def opens(
             lambda most, start: tracker.list_opens(pixel, limit=most, cursor=start),
             limit=limit,
             cursor=cursor,
-            table=Table("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT", cut=(2, 3, 4, 5)),
+            table=Table("TIME", "VERDICT", "RECIPIENT", "CLIENT", "ADDRESS", "USER AGENT", cut=(5, 4, 3, 2)),
             to_rows=lambda found: _rows(tracker, found),
             to_json=wire.open_ if as_json else None,
         )

@@ -41,6 +41,11 @@ def echo_json(*values: object) -> None:
         click.echo("\n".join(escaped), file=sys.stdout)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as in `1 open` and `1,200 opens`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def confirm(question: str) -> None:
     """Ask, and abort the command unless the answer is yes."""
     try:
@@ -54,6 +59,11 @@ def progress(label: str, length: int | None) -> Any:
     return click.progressbar(length=length, label=label, file=sys.stderr or io.StringIO())
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a standard stream is a terminal; it is `None` where the program was started with it closed."""
+    return stream is not None and stream.isatty()
+
+
 def can_encode(text: str) -> bool:
     """Return whether standard output can show a text as it is."""
     return _encodable(text, sys.stdout) == text
@@ -62,40 +72,49 @@ def can_encode(text: str) -> bool:
 class Table:
     """Prints rows in columns of equal width, block by block, below a row of heads.
 
-    Where standard output is a terminal, its width is kept: cells are cut, and end with an ellipsis. Elsewhere, they are
-    never cut.
+    Where standard output is a terminal, its width is kept: cells are cut, and end with an ellipsis. Where that is not
+    enough, each cell gets a line of its own, behind the name of its column. Elsewhere, cells are never cut.
 
     Args:
         heads: the names of the columns.
         right: which columns are aligned to the right, as numbers are.
-        cut: which columns may be cut; the widest gives way first.
+        cut: which columns may be cut, in this order: each down to six characters before the next.
+        stacks: whether cells get lines of their own in a narrow terminal; lines are cut otherwise.
     """
 
-    def __init__(self, *heads: str, right: Collection[int] = (), cut: Collection[int] = ()) -> None:
-        self._heads: list[tuple[str, ...]] = [heads]
+    def __init__(self, *heads: str, right: Collection[int] = (), cut: Sequence[int] = (), stacks: bool = True) -> None:
+        self._heads = heads
+        self._started = False
         self._widths = [0] * len(heads)
         self._right = right
         self._cut = cut
+        self._stacks = stacks
 
     def echo(self, rows: Iterable[Sequence[str]]) -> None:
         """Print a block of rows; the first one with the heads above it."""
-        block = [[_encodable(visible(cell), sys.stdout) for cell in row] for row in (*self._heads, *rows)]
-        self._heads = []
-        for row in block:
+        block = [[_encodable(visible(cell), sys.stdout) for cell in row] for row in rows]
+        for row in (self._heads, *block):
             self._widths = [max(width, _width(cell)) for width, cell in zip(self._widths, row, strict=True)]
-        room = _terminal_width()
-        widths = self._widths if room is None else _fitted(self._widths, self._cut, room)
-        lines = [self._line(row, widths, room) for row in block]
+        room = _terminal_width() or sys.maxsize
+        widths = _fitted(self._widths, self._cut, room)
+        if self._stacks and _line_width(widths) > room:
+            lines = [line for row in block for line in self._stacked(row)]
+        else:
+            lines = [self._line(row, widths, room) for row in (block if self._started else [self._heads, *block])]
+        self._started = True
         if lines:
             click.echo("\n".join(lines), file=sys.stdout)
 
-    def _line(self, row: Sequence[str], widths: Sequence[int], room: int | None) -> str:
+    def _line(self, row: Sequence[str], widths: Sequence[int], room: int) -> str:
         cells = (
-            _padded(cell if room is None else _shortened(cell, width), width, right=place in self._right)
+            _padded(_shortened(cell, width), width, right=place in self._right)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        line = _GAP.join(cells).rstrip()
-        return line if room is None else _shortened(line, room)
+        return _shortened(_GAP.join(cells).rstrip(), room)
+
+    def _stacked(self, row: Sequence[str]) -> list[str]:
+        widest = max(map(len, self._heads))
+        return [f"{head:{widest}}{_GAP}{cell}".rstrip() for head, cell in zip(self._heads, row, strict=True)] + [""]
 
 
 def _encoding(stream: TextIO | None) -> str:
@@ -109,17 +128,20 @@ def _encodable(text: str, stream: TextIO | None) -> str:
 
 def _terminal_width() -> int | None:
     """Return how many characters a line of the terminal has, `None` where output goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
-def _fitted(widths: Sequence[int], cut: Collection[int], room: int) -> list[int]:
+def _fitted(widths: Sequence[int], cut: Iterable[int], room: int) -> list[int]:
+    """Return widths that fit into a line, as far as that is possible."""
     fitted = list(widths)
-    while cut and sum(fitted) + len(_GAP) * (len(fitted) - 1) > room:
-        widest = max(cut, key=lambda place: fitted[place])
-        if fitted[widest] <= _NARROWEST:
-            break
-        fitted[widest] -= 1
+    for place in cut:
+        excess = max(_line_width(fitted) - room, 0)
+        fitted[place] -= min(excess, max(fitted[place] - _NARROWEST, 0))
     return fitted
+
+
+def _line_width(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _shortened(text: str, width: int) -> str:

@@ -1,6 +1,6 @@
 """`mailtrack pixels`."""
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -8,7 +8,6 @@ from mailtrack import wire
 from mailtrack.cli.base_url import printed_urls
 from mailtrack.cli.common import (
     base_url_option,
-    created_tracker,
     cursor_option,
     database_option,
     echo_list,
@@ -19,7 +18,7 @@ from mailtrack.cli.common import (
     shared_options,
 )
 from mailtrack.cli.files import input_file
-from mailtrack.cli.output import Table, confirm, echo, echo_json, visible
+from mailtrack.cli.output import Table, confirm, counted, echo, echo_json, visible
 from mailtrack.images import MAX_BYTES
 from mailtrack.model import Pixel
 from mailtrack.times import to_text
@@ -40,9 +39,9 @@ def pixels() -> None:
 @json_option
 @database_option
 @base_url_option
-def create(name: str, image: BinaryIO | None, as_json: bool, **given: str | None) -> None:
+def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> None:
     """Create a pixel called NAME, and the database where there is none."""
-    with created_tracker(**given) as tracker:
+    with opened_tracker(create=True, **given) as tracker:
         data = None if image is None else image.read(MAX_BYTES + 1)
         _show(tracker, tracker.create_pixel(name, image=data), as_json)
 
@@ -53,7 +52,7 @@ def create(name: str, image: BinaryIO | None, as_json: bool, **given: str | None
 @json_option
 @database_option
 @base_url_option
-def list_(limit: int | None, cursor: str | None, as_json: bool, **given: str | None) -> None:
+def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the pixels, the newest first."""
     with opened_tracker(**given) as tracker:
         urls = printed_urls(tracker) if as_json else None
@@ -72,7 +71,7 @@ def list_(limit: int | None, cursor: str | None, as_json: bool, **given: str | N
 @json_option
 @database_option
 @base_url_option
-def show(pixel: str, as_json: bool, **given: str | None) -> None:
+def show(pixel: str, as_json: bool, **given: Any) -> None:
     """Show PIXEL with its URLs and counts."""
     with opened_tracker(**given) as tracker:
         _show(tracker, tracker.get_pixel(pixel), as_json)
@@ -80,14 +79,14 @@ def show(pixel: str, as_json: bool, **given: str | None) -> None:
 
 @pixels.command(epilog=example("mailtrack pixels delete a1b2c3d4 --yes"))
 @click.argument("pixel")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @database_option
-def delete(pixel: str, yes: bool, **given: str | None) -> None:
+def delete(pixel: str, yes: bool, **given: Any) -> None:
     """Delete PIXEL with its opens, recipients, tokens and image."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         if not yes:
-            owned = f"{found.opens.number:,} opens and {found.recipients:,} recipients"
+            owned = f"{counted(found.opens.number, 'open')} and {counted(found.recipients, 'recipient')}"
             confirm(f"Delete {found.name!r} with {owned} for good?")
         tracker.delete_pixel(found.id)
         echo(f"Deleted {found.id}.", err=True)

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
+from typing import Any
 
 import click
 
-from mailtrack.cli.common import database_option, example, spool_option
-from mailtrack.cli.output import Table, confirm, echo, progress
+from mailtrack.cli.common import database_option, example, opened_tracker, spool_option
+from mailtrack.cli.output import Table, confirm, counted, echo, is_terminal, progress
 from mailtrack.model import Pixel
 from mailtrack.retention import Purge
-from mailtrack.settings import Settings
-from mailtrack.storage import open_storage
 from mailtrack.times import now
-from mailtrack.tracker import Tracker
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PIXELS_SHOWN = 20
@@ -36,18 +34,16 @@ def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
 )
 @click.option("--older-than", required=True, callback=_to_age, metavar="AGE", help="As in 12h, 90d or 26w.")
 @click.option("--pixel", metavar="PIXEL", help="Only the opens of this pixel.  [default: those of all]")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @database_option
 @spool_option
-def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | None) -> None:
+def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> None:
     """Delete the opens that are older than AGE; all counts and figures stay.
 
-    It says how many there are, and asks. A running server goes on meanwhile. Opens that still wait in the spool are not
-    deleted: they are stored first, and belong to the next purge.
+    It shows how many there are, and asks. Servers can run meanwhile. Opens that wait in the spool are not deleted:
+    they are stored first, and belong to the next purge.
     """
-    settings = Settings.resolve(given)
-    with open_storage(settings.database, create=False) as storage:
-        tracker = Tracker(storage, spool=settings.make_spool())
+    with opened_tracker(with_spool=True, **given) as tracker:
         before = now() - older_than
         plan = tracker.plan_purge(before=before, pixel=pixel)
         if plan.before < before:
@@ -55,7 +51,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: str | No
         found = list(plan.count())
         total = sum(number for _, number in found)
         if not total:
-            echo("There are no such opens.", err=True)
+            echo("No opens are that old.", err=True)
             return
         _echo_plan(found, total, plan.before)
         if not yes:
@@ -75,18 +71,18 @@ def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> 
     rows = ((one.short_id, f"{number:,}", one.name) for one, number in found[:_PIXELS_SHOWN])
     Table("ID", "OPENS", "NAME", right=(1,), cut=(2,)).echo(rows)
     if len(found) > _PIXELS_SHOWN:
-        echo(f"and {len(found) - _PIXELS_SHOWN:,} more pixels")
-    echo(f"{total:,} opens are from before {before:%Y-%m-%d %H:%M} UTC.")
+        echo(f"and {counted(len(found) - _PIXELS_SHOWN, 'more pixel')}")
+    echo(f"{counted(total, 'open')} from before {before:%Y-%m-%d %H:%M} UTC.")
 
 
 def _ask() -> None:
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
     confirm("Delete them for good? The figures go on counting them.")
 
 
 def _run(plan: Purge, total: int) -> None:
-    """Delete, until Ctrl-C at most, and say how many were deleted, however it ends."""
+    """Delete until done or Ctrl-C, and report how many were deleted, however it ends."""
     deleted = 0
     with _interruptible() as interrupted:
         try:
@@ -97,7 +93,7 @@ def _run(plan: Purge, total: int) -> None:
                     if interrupted.is_set():
                         raise click.Abort
         finally:
-            echo(f"{deleted:,} opens were deleted.", err=True)
+            echo(f"Deleted {counted(deleted, 'open')}.", err=True)
 
 
 @contextmanager

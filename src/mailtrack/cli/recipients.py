@@ -1,5 +1,7 @@
 """`mailtrack recipients`."""
 
+from typing import Any
+
 import click
 
 from mailtrack import wire
@@ -48,9 +50,7 @@ recipients.add_command(add)
 @json_option
 @database_option
 @base_url_option
-def list_(
-    pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: str | None
-) -> None:
+def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -59,7 +59,7 @@ def list_(
             lambda most, start: tracker.list_recipients(found.id, limit=most, cursor=start, opened=opened),
             limit=limit,
             cursor=cursor,
-            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(3, 4)),
+            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(4, 3)),
             to_rows=lambda some: (_row(found, one, urls) for one in some),
             to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
         )
@@ -68,11 +68,11 @@ def list_(
 @recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
-@click.option("--raw", is_flag=True, help="Leave cells as they are that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="Do not guard cells that a spreadsheet would take for formulas.")
 @opened_option
 @database_option
 @base_url_option
-def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str | None) -> None:
+def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
     with opened_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
@@ -92,7 +92,7 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: str
 @click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
 @click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
 @database_option
-def delete(recipient: str | None, pixel: str | None, email: str | None, **given: str | None) -> None:
+def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
     """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
     if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
         raise click.UsageError("Give either an ID, or --pixel and --email.")

@@ -1,15 +1,14 @@
 """`mailtrack report` and `mailtrack rejudge`."""
 
+from typing import Any
+
 import click
 
 from mailtrack import wire
 from mailtrack.cli.base_url import printed_urls
 from mailtrack.cli.common import base_url_option, database_option, example, json_option, judge_options, opened_tracker
 from mailtrack.cli.figures import echo_report
-from mailtrack.cli.output import echo, echo_json, progress
-from mailtrack.settings import Settings
-from mailtrack.storage import open_storage
-from mailtrack.tracker import Tracker
+from mailtrack.cli.output import counted, echo, echo_json, progress
 
 
 @click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
@@ -19,7 +18,7 @@ from mailtrack.tracker import Tracker
 @json_option
 @database_option
 @base_url_option
-def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | None) -> None:
+def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) -> None:
     """Show the figures of PIXEL: those that count, and raw ones with machines' opens beside them."""
     with opened_tracker(**given) as tracker:
         found = tracker.report(pixel, time_zone=time_zone, top=top)
@@ -33,11 +32,9 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: str | N
 @click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
 @judge_options
 @database_option
-def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
+def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
     """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
-    settings = Settings.resolve(given)
-    with open_storage(settings.database, create=False) as storage:
-        tracker = Tracker(storage, judge=settings.make_judge())
+    with opened_tracker(with_judge=True, **given) as tracker:
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0
         with progress("Judging opens again", sum(pixel.kept for pixel in found)) as bar:
@@ -48,4 +45,4 @@ def rejudge(pixels: tuple[str, ...], **given: str | None) -> None:
                     before = state.opens
                 opens += state.opens
                 changed += state.changed
-        echo(f"{opens:,} opens were looked at; {changed:,} are judged in another way now.", err=True)
+        echo(f"Judged {counted(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)

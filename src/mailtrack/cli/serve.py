@@ -41,8 +41,8 @@ def serve(**given: Any) -> None:
 
     def start(keys: bool) -> None:
         remember(settings)
-        who = " to whoever has a key" if keys else ""
+        access = ", with API keys" if keys else ""
         with suppress(OSError):  # a server goes on where its output is not read
-            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{who} (Ctrl-C ends it)")
+            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{access} (Ctrl-C ends it)")
 
     run(settings, on_start=start)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -15,7 +16,7 @@ from mailtrack.cli.common import (
     spool_option,
 )
 from mailtrack.cli.failures import describe
-from mailtrack.cli.output import echo, echo_json
+from mailtrack.cli.output import counted, echo, echo_json, is_terminal
 from mailtrack.errors import DatabaseNotFound, InvalidSetting
 from mailtrack.settings import Settings
 from mailtrack.spool import Backlog, get_status
@@ -35,7 +36,7 @@ def spool() -> None:
 @json_option
 @database_option
 @spool_option
-def status(as_json: bool, **given: str | None) -> None:
+def status(as_json: bool, **given: Any) -> None:
     """Show how much waits."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
@@ -50,7 +51,7 @@ def status(as_json: bool, **given: str | None) -> None:
 @judge_options
 @database_option
 @spool_option
-def drain(**given: str | None) -> None:
+def drain(**given: Any) -> None:
     """Store what waits, where no running process does so."""
     settings = Settings.resolve(given)
     folder = _folder(settings)
@@ -59,9 +60,8 @@ def drain(**given: str | None) -> None:
         try:
             if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
-            echo(
-                f"{drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store):,} hits stored.", err=True
-            )
+            stored = drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store)
+            echo(f"Stored {counted(stored, 'hit')}.", err=True)
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
         finally:
@@ -71,12 +71,12 @@ def drain(**given: str | None) -> None:
 @spool.command(epilog=example("mailtrack spool inspect"))
 @database_option
 @spool_option
-def inspect(**given: str | None) -> None:
+def inspect(**given: Any) -> None:
     """Print the lines that wait, the oldest segment first.
 
     They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
     """
-    shown = sys.stdout is not None and sys.stdout.isatty()
+    shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):
         if shown:  # a damaged line may hold anything
             echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))

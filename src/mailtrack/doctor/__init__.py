@@ -80,7 +80,7 @@ def _check_keys(database: str) -> Finding:
     return warning(
         "keys",
         "No key is stored, so a server that was started now would ask for none.",
-        "Run mailtrack keys create, and start the server anew, unless something else keeps strangers out.",
+        "Run mailtrack keys create, and restart the server, unless something else keeps strangers out.",
     )
 
 

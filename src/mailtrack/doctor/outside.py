@@ -122,9 +122,7 @@ def _check_access(base: str, web: Web) -> Finding:
         return skipped("access", f"The list of pixels can't be asked for: {error}.")
     if answer.status != 200 or not _is_list(answer.body):
         return ok("access", f"The list of pixels is not given without a key (status {answer.status}).")
-    advice = (
-        "Run mailtrack keys create, and start the server anew; or let only /tracker/ and /uploads/ out to the world."
-    )
+    advice = "Run mailtrack keys create, and restart the server; or let only /tracker/ and /uploads/ out to the world."
     if is_public(base):
         return failed("access", "Everybody can read all addresses and delete all pixels: no key is asked for.", advice)
     return warning("access", "Whoever reaches the server can read and delete all: no key is asked for.", advice)

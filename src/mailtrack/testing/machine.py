@@ -28,43 +28,9 @@ from mailtrack.model import (
     VerdictKind,
 )
 from mailtrack.storage import Storage
+from mailtrack.testing import strategies
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
-_KINDS = ["human", "proxy", "prefetch", "scanner", "bot", "unknown"]
-_EMAILS = [f"{name}@example.org" for name in ("ann", "bob", "cem", "dee", "eve", "Ann")]
-
-_place = st.integers(0, 9)  # of something in a list, from its end, around and around
-_limit = st.integers(1, 4)
-_minutes = st.integers(-180, 180)
-_opens = st.lists(
-    st.fixed_dictionaries(
-        {
-            "pixel": _place,
-            "recipient": st.none() | _place,
-            "id": st.integers(0, 30),
-            "minutes": _minutes,
-            "kind": st.sampled_from(_KINDS),
-            "vendor": st.sampled_from([None, "Google", "Apple"]),
-            "client": st.sampled_from(["unknown", "Outlook", "Thunderbird"]),
-            "repeat": st.booleans(),
-            "counted": st.booleans(),
-        }
-    ),
-    max_size=8,
-)
-_judgements = st.lists(
-    st.fixed_dictionaries(
-        {
-            "open": _place,
-            "kind": st.sampled_from(_KINDS),
-            "vendor": st.sampled_from([None, "Yahoo"]),
-            "client": st.sampled_from(["Outlook", "K-9 Mail"]),
-            "counted": st.booleans(),
-        }
-    ),
-    max_size=5,
-    unique_by=lambda one: one["open"],
-)
 
 
 class StorageMachine(RuleBasedStateMachine):
@@ -87,7 +53,7 @@ class StorageMachine(RuleBasedStateMachine):
         """Close the storage."""
         self.storage.close()
 
-    @rule(minutes=_minutes, data=st.none() | st.binary(min_size=1, max_size=20))
+    @rule(minutes=strategies.minutes, data=st.none() | st.binary(min_size=1, max_size=20))
     def add_pixel(self, minutes: int, data: bytes | None) -> None:
         """Add a pixel, with or without an image."""
         at, number = _START + timedelta(minutes=minutes), self._next()
@@ -98,7 +64,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.pixels.append(pixel | {"recipients": [], "opens": []})
 
     @precondition(lambda self: self.pixels)
-    @rule(place=_place)
+    @rule(place=strategies.place)
     def add_namesake(self, place: int) -> None:
         """Try to add a pixel whose short id is taken."""
         taken = self._pixel(place)["id"][:8] + "-ffff-4fff-8fff-ffffffffffff"
@@ -106,7 +72,7 @@ class StorageMachine(RuleBasedStateMachine):
             self.storage.add_pixel(Pixel(id=taken, name="Taken", created_at=_START))
 
     @precondition(lambda self: self.pixels)
-    @rule(place=_place)
+    @rule(place=strategies.place)
     def delete_pixel(self, place: int) -> None:
         """Delete a pixel."""
         pixel = self._pixel(place)
@@ -115,7 +81,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.gone += [pixel, *pixel["recipients"]]
 
     @precondition(lambda self: self.pixels)
-    @rule(place=_place, emails=st.lists(st.sampled_from(_EMAILS), unique_by=str.lower))
+    @rule(place=strategies.place, emails=st.lists(st.sampled_from(strategies.EMAILS), unique_by=str.lower))
     def add_recipients(self, place: int, emails: list[str]) -> None:
         """Add recipients, some of which are there already."""
         pixel = self._pixel(place)
@@ -133,7 +99,7 @@ class StorageMachine(RuleBasedStateMachine):
         assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == expected
 
     @precondition(lambda self: any(pixel["recipients"] for pixel in self.pixels))
-    @rule(place=_place)
+    @rule(place=strategies.place)
     def delete_recipient(self, place: int) -> None:
         """Delete a recipient."""
         owners = [(pixel, recipient) for pixel in self.pixels for recipient in pixel["recipients"]]
@@ -144,14 +110,14 @@ class StorageMachine(RuleBasedStateMachine):
         self.gone.append(recipient)
 
     @precondition(lambda self: self.gone)
-    @rule(place=_place)
+    @rule(place=strategies.place)
     def delete_what_is_gone(self, place: int) -> None:
         """Try to delete again."""
         gone = self.gone[-1 - place % len(self.gone)]
         with pytest.raises(RecipientNotFound if "email" in gone else PixelNotFound):
             (self.storage.delete_recipient if "email" in gone else self.storage.delete_pixel)(gone["id"])
 
-    @rule(minutes=_minutes)
+    @rule(minutes=strategies.minutes)
     def add_key(self, minutes: int) -> None:
         """Add an API key."""
         number = self._next()
@@ -161,7 +127,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.keys.append(key)
 
     @precondition(lambda self: self.keys)
-    @rule(place=_place)
+    @rule(place=strategies.place)
     def delete_key(self, place: int) -> None:
         """Delete an API key, and try to delete it again."""
         key = self.keys.pop(-1 - place % len(self.keys))
@@ -170,7 +136,7 @@ class StorageMachine(RuleBasedStateMachine):
             self.storage.delete_key(key["id"])
 
     @precondition(lambda self: self.pixels or self.gone)
-    @rule(specs=_opens)
+    @rule(specs=strategies.opens)
     def add_opens(self, specs: list[dict[str, Any]]) -> None:
         """Add opens of pixels and recipients that exist, or did, some of them again."""
         opens, added = [], 0
@@ -204,7 +170,7 @@ class StorageMachine(RuleBasedStateMachine):
         assert self.storage.add_opens(opens) == added
 
     @precondition(lambda self: self.pixels)
-    @rule(place=_place, specs=_judgements)
+    @rule(place=strategies.place, specs=strategies.judgements)
     def judge_again(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Judge some opens of a pixel again, and one that it does not have."""
         pixel = self._pixel(place)
@@ -224,7 +190,7 @@ class StorageMachine(RuleBasedStateMachine):
         assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
 
     @precondition(lambda self: self.pixels)
-    @rule(place=_place, minutes=_minutes, limit=_limit)
+    @rule(place=strategies.place, minutes=strategies.minutes, limit=strategies.limit)
     def purge_opens(self, place: int, minutes: int, limit: int) -> None:
         """Purge some opens of a pixel that are older than a time."""
         pixel, before = self._pixel(place), _START + timedelta(minutes=minutes)
@@ -236,7 +202,7 @@ class StorageMachine(RuleBasedStateMachine):
             pixel["purged_before"] = max(before, pixel.get("purged_before", before))
 
     @precondition(lambda self: self.pixels)
-    @rule(token=_place, by=st.sampled_from([8, 36]))
+    @rule(token=strategies.place, by=st.sampled_from([8, 36]))
     def resolve(self, token: int, by: int) -> None:
         """Look up every pixel with the token of any recipient that there is or was."""
         everybody = [one for pixel in self.pixels for one in pixel["recipients"]]
@@ -254,13 +220,18 @@ class StorageMachine(RuleBasedStateMachine):
         assert found == expected + [None] * (len(hits) - len(expected))
 
     @precondition(lambda self: self.pixels)
-    @rule(what=st.sampled_from(["pixels", "recipients", "opens"]), place=_place, limit=_limit, skip=st.integers(0, 3))
+    @rule(
+        what=st.sampled_from(["pixels", "recipients", "opens"]),
+        place=strategies.place,
+        limit=strategies.limit,
+        skip=st.integers(0, 3),
+    )
     def begin_list(self, what: str, place: int, limit: int, skip: int) -> None:
         """Take the first page of a list, and keep the cursor for later."""
         self._take_page(what, self._pixel(place), None, limit, skip)
 
     @precondition(lambda self: self.cursors)
-    @rule(choice=_place, limit=_limit, skip=st.integers(0, 3))
+    @rule(choice=strategies.place, limit=strategies.limit, skip=st.integers(0, 3))
     def go_on_with_list(self, choice: int, limit: int, skip: int) -> None:
         """Take a further page of a list, whatever happened since the cursor was made."""
         what, pixel, cursor, place = self.cursors[-1 - choice % len(self.cursors)]

@@ -31,7 +31,7 @@ class Networks:
 
     Raises:
         InvalidRules: some are no networks; each is told by its place, counted from 1.
-        InvalidArgument: `networks` is one text instead of several.
+        InvalidArgument: `networks` is one text instead of a list.
     """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:

@@ -80,15 +80,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn errors of the driver into mailtrack's; the only place where that happens."""
+def translated(what: str = "SQLite") -> Iterator[None]:
+    """Turn errors of the driver into mailtrack's, which begin with `what`; the only place where that happens."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _PASSING:
-            raise StorageUnavailable(f"SQLite: {error}") from error
-        raise StorageError(f"SQLite: {error}") from error
+            raise StorageUnavailable(f"{what}: {error}") from error
+        raise StorageError(f"{what}: {error}") from error
 
 
 class _Holder:

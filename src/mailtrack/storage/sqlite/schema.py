@@ -304,11 +304,13 @@ def prepare(path: Path, *, create: bool = True) -> None:
         if not path.exists():
             _check_creatable(path, create=create)
             _create(path)
+        if path.is_dir():
+            raise StorageError(f"{path} can't be used: it is a folder.")
         if path.stat().st_size == 0:
             raise StorageError(f"{path} is empty, which no database of mailtrack ever is. Restore it, or remove it.")
     except OSError as error:
         raise StorageError(f"{path} can't be used: {error.strerror}.") from error
-    with translated():
+    with translated(f"{path} can't be used"):
         connection = open_existing(path)
         try:
             _migrate(connection, path)

@@ -1,0 +1,39 @@
+"""What the state machine makes up: places in its lists, times, opens and judgements."""
+
+from hypothesis import strategies as st
+
+KINDS = ["human", "proxy", "prefetch", "scanner", "bot", "unknown"]
+EMAILS = [f"{name}@example.org" for name in ("ann", "bob", "cem", "dee", "eve", "Ann")]
+
+place = st.integers(0, 9)  # of something in a list, from its end, around and around
+limit = st.integers(1, 4)
+minutes = st.integers(-180, 180)
+opens = st.lists(
+    st.fixed_dictionaries(
+        {
+            "pixel": place,
+            "recipient": st.none() | place,
+            "id": st.integers(0, 30),
+            "minutes": minutes,
+            "kind": st.sampled_from(KINDS),
+            "vendor": st.sampled_from([None, "Google", "Apple"]),
+            "client": st.sampled_from(["unknown", "Outlook", "Thunderbird"]),
+            "repeat": st.booleans(),
+            "counted": st.booleans(),
+        }
+    ),
+    max_size=8,
+)
+judgements = st.lists(
+    st.fixed_dictionaries(
+        {
+            "open": place,
+            "kind": st.sampled_from(KINDS),
+            "vendor": st.sampled_from([None, "Yahoo"]),
+            "client": st.sampled_from(["Outlook", "K-9 Mail"]),
+            "counted": st.booleans(),
+        }
+    ),
+    max_size=5,
+    unique_by=lambda one: one["open"],
+)
