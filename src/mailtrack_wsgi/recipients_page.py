@@ -27,7 +27,7 @@ MAX_LINES = 100_000
 
 @attrs.frozen(kw_only=True)
 class _Rejects:
-    """The rows of one source that were not taken."""
+    """The rows of one source that were not taken, and the file of them, by whose byte order mark Excel knows UTF-8."""
 
     source: str
     rows: tuple[RejectedRow, ...]
@@ -131,7 +131,7 @@ def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
             result = site.tracker.import_recipients(pixel, rows, on_invalid="skip")
         except InvalidInput as error:  # no list at all, such as a workbook
             return attrs.evolve(outcome, problem=str(error))
-        rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode())
+        rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode("utf-8-sig"))
         outcome = attrs.evolve(
             outcome,
             added=outcome.added + result.added,
