@@ -3,6 +3,9 @@
 import codecs
 import io
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -225,6 +228,24 @@ def test_more_than_100000_lines_are_refused_before_any_is_taken(add, emails, tex
 def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):
     page = added(file="\n".join(f"r{number}@example.org" for number in range(10_001)).encode())
     assert ("10,001 recipients added" in page.text, len(emails())) == (True, 10_001)
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(1_100_000, False), (1_000, True)])
+def test_large_lists_are_taken_one_at_a_time_and_small_ones_at_once(add, tracker, emails, monkeypatch, size, at_once):
+    take, both = tracker.import_recipients, Barrier(2)
+    met = []
+
+    def import_recipients(*arguments, **options):
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=60 if at_once else 0.3)
+            met.append(True)
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(tracker, "import_recipients", import_recipients)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(add, (f"r{number}@example.org".ljust(size) for number in range(2))))
+    assert [answer.status for answer in answers] == [303, 303]
+    assert (bool(met), len(emails())) == (at_once, 2)
 
 
 def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pixel, emails):
