@@ -9,6 +9,8 @@ from threading import Barrier, BrokenBarrierError
 
 import pytest
 
+from mailtrack import Tracker
+
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
 
@@ -231,8 +233,8 @@ def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):
 
 
 @pytest.mark.parametrize(("size", "at_once"), [(1_100_000, False), (1_000, True)])
-def test_large_lists_are_taken_one_at_a_time_and_small_ones_at_once(add, tracker, emails, monkeypatch, size, at_once):
-    take, both = tracker.import_recipients, Barrier(2)
+def test_large_lists_are_taken_one_at_a_time_and_small_ones_at_once(add, emails, monkeypatch, size, at_once):
+    take, both = Tracker.import_recipients, Barrier(2)
     met = []
 
     def import_recipients(*arguments, **options):
@@ -241,7 +243,7 @@ def test_large_lists_are_taken_one_at_a_time_and_small_ones_at_once(add, tracker
             met.append(True)
         return take(*arguments, **options)
 
-    monkeypatch.setattr(tracker, "import_recipients", import_recipients)
+    monkeypatch.setattr(Tracker, "import_recipients", import_recipients)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(add, (f"r{number}@example.org".ljust(size) for number in range(2))))
     assert [answer.status for answer in answers] == [303, 303]
