@@ -47,6 +47,7 @@ def pictures() -> list[bytes]:
     held, large = (4_080, 3_060), (10_000, 5_000)  # up to the limits, 12.5 and 50 megapixels
     noisy, grey = gradients("RGBA", *held), PIL.Image.new("L", large)
     noise = random.Random(1).randbytes(held[0] * held[1] // 4)  # transparency that can't be compressed
+    lasting = random.Random(2).randbytes(2_250 * 2_250)  # nothing of it can be left out, so all of it is stored
     noisy.putalpha(PIL.Image.frombytes("L", held, noise.ljust(held[0] * held[1], b"\7")))
     return [
         encode(gradients("RGB", *held), "JPEG", progressive=True, subsampling=0),
@@ -56,6 +57,7 @@ def pictures() -> list[bytes]:
         encode(grey, "GIF"),
         encode(gradients("RGBA", *large), "PNG", compress_level=1),
         encode(gradients("RGB", 8_064, 6_048), "JPEG"),
+        encode(PIL.Image.frombytes("L", (2_250, 2_250), lasting), "PNG"),
     ]
 
 

@@ -169,18 +169,16 @@ def _find_libwebp() -> Any:
 
 
 def _decode_webp(still: bytes, libwebp: Any) -> None:
-    """Decode a picture to its brightness and a quarter of both colours in the same place: 1.25 bytes a pixel."""
+    """Decode a picture to brightness and colours, all written over each other: a byte a pixel."""
     import ctypes
 
-    def plane(width: int, height: int) -> tuple[Any, ...]:
-        room = bytearray(width * height)
-        return ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room)), ctypes.c_int(width)
-
-    width, height, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
-    if not libwebp.WebPGetInfo(still, size, ctypes.byref(width), ctypes.byref(height)):
+    width, height, length = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
+    if not libwebp.WebPGetInfo(still, length, ctypes.byref(width), ctypes.byref(height)):
         raise InvalidImage("The image is damaged.")
-    brightness, colours = plane(width.value, height.value), plane((width.value + 1) // 2, (height.value + 1) // 2)
-    if not libwebp.WebPDecodeYUVInto(still, size, *brightness, *colours, *colours):
+    room = bytearray(width.value * height.value)
+    plane = ctypes.byref(ctypes.c_char.from_buffer(room)), ctypes.c_size_t(len(room))
+    half = ctypes.c_int((width.value + 1) // 2)
+    if not libwebp.WebPDecodeYUVInto(still, length, *plane, width, *plane, half, *plane, half):
         raise InvalidImage("The image is damaged.")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from mailtrack.report import Count, Period, Report
+from mailtrack.report import HOURS_TOLD, Count, Period, Report
 
 HEIGHT = 1000
 """The height of a chart, in its own units."""
@@ -103,20 +103,22 @@ def chart_of_report(report: Report, *, now: datetime) -> Chart | None:
     """
     if not report.hours:
         return None
-    first, last = report.hours[0].start, report.hours[-1].start
-    length, unit, origin = _choose_unit(first, last)
+    whole = len(report.hours) < HOURS_TOLD  # else the first hours may be missing; no day is
+    periods = report.hours if whole else report.days
+    length, unit, origin = _choose_unit(periods[0].start, periods[-1].start, _HOUR if whole else _DAY)
+    last = periods[-1].start
     end = max((last - origin) // length, min(_FEWEST_BARS - 1, (now - origin) // length))
     shown = range(min(max(end + 1 - _MOST_BARS, 0), end + 1 - _FEWEST_BARS), end + 1)
-    sums = _sum_up(report.hours, origin, length)
+    sums = _sum_up(periods, origin, length)
     return _make_chart([(origin + place * length, sums.get(place, Count())) for place in shown], length, unit)
 
 
-def _choose_unit(first: datetime, last: datetime) -> tuple[timedelta, str, datetime]:
+def _choose_unit(first: datetime, last: datetime, shortest: timedelta) -> tuple[timedelta, str, datetime]:
     """Return the shortest unit of which few enough bars span a time, and where the first of them begins."""
     midnight = first.replace(hour=0)
     for length, unit in _UNITS:
         origin = midnight if length >= _DAY else first - (first - midnight) % length
-        if (last - origin) // length < _MOST_BARS:
+        if length >= shortest and (last - origin) // length < _MOST_BARS:
             return length, unit, origin
     return *_UNITS[-1], midnight
 
@@ -127,11 +129,11 @@ def chart_of_days(days: dict[datetime, Count], *, until: datetime, number: int) 
     return _make_chart([(day, days.get(day, Count())) for day in shown], _DAY, "day")
 
 
-def _sum_up(hours: Iterable[Period], origin: datetime, length: timedelta) -> dict[int, Count]:
+def _sum_up(periods: Iterable[Period], origin: datetime, length: timedelta) -> dict[int, Count]:
     found: dict[int, Count] = {}
-    for hour in hours:
-        place = (hour.start - origin) // length
-        found[place] = found.get(place, Count()) + hour.opens
+    for period in periods:
+        place = (period.start - origin) // length
+        found[place] = found.get(place, Count()) + period.opens
     return found
 
 

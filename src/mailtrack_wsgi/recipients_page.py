@@ -1,7 +1,9 @@
 """The page of a pixel's recipients: to add, look at and delete them."""
 
+import threading
 from base64 import b64encode
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 import attrs
@@ -10,6 +12,7 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
+from mailtrack import heap
 from mailtrack.errors import InvalidInput, StorageUnavailable
 from mailtrack.imports import RejectedRow
 from mailtrack.model import Pixel
@@ -24,10 +27,15 @@ REJECTED_ON_PAGE = 40
 MAX_LINES = 100_000
 """How many lines or addresses are taken at once: some seconds of work."""
 
+_LARGE = 1024 * 1024  # bytes
+
+# Large lists are taken one at a time in a process: what one costs in memory, up to 75 MiB, is then paid once.
+_taking = threading.Semaphore(1)
+
 
 @attrs.frozen(kw_only=True)
 class _Rejects:
-    """The rows of one source that were not taken."""
+    """The rows of one source that were not taken, and the file of them, by whose byte order mark Excel knows UTF-8."""
 
     source: str
     rows: tuple[RejectedRow, ...]
@@ -83,6 +91,23 @@ def add_recipients(site: Site, request: Request, pixel: str) -> Response:
     """
     found = site.tracker.get_pixel(pixel)
     form = read_recipients_form(request.environ)
+    with _turn(form):
+        return _take(site, request, found, form)
+
+
+@contextmanager
+def _turn(form: RecipientsForm) -> Iterator[None]:
+    if len(form.emails) + len(form.file or b"") < _LARGE:
+        yield
+        return
+    with _taking:
+        try:
+            yield
+        finally:
+            heap.give_back()
+
+
+def _take(site: Site, request: Request, found: Pixel, form: RecipientsForm) -> Response:
     digest = _digest(found, form)
     if not site.remembers(request.environ, digest):
         _count(site, request)
@@ -131,7 +156,7 @@ def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
             result = site.tracker.import_recipients(pixel, rows, on_invalid="skip")
         except InvalidInput as error:  # no list at all, such as a workbook
             return attrs.evolve(outcome, problem=str(error))
-        rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode())
+        rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode("utf-8-sig"))
         outcome = attrs.evolve(
             outcome,
             added=outcome.added + result.added,

@@ -275,3 +275,7 @@ class TestWhatOthersRefuse:
         assert decode(check_upload(taken)).size == (32, 16)
         with pytest.raises(parts.InvalidImage, match=f"{jpeg.MAX_ODD_PIXELS:,} pixels"):
             check_upload(put_in(data, data.index(b"\xff\xc9") + 5, b"\x20\0\x20\0")[:-4])
+
+    def test_a_gif_with_zeros_between_its_blocks(self) -> None:
+        data, blocks = gif(gif_frame(1) * 2), (gif_frame(1), b"\0\0", gif_frame(1), b"\0")
+        assert check_upload(gif(*blocks)).data == check_upload(data).data

@@ -313,3 +313,48 @@ class TestCosts:
             return spies.made[0].count_instructions(partial(storage.judge_again, pixel.id, judgements))
 
         assert cost(1000) - cost(10) <= 80 * 1000  # each recipient is looked at for the top, no open
+
+
+_STORE_IMAGES = """
+import sys, threading
+from pathlib import Path
+from mailtrack.heap import give_back, keep_large_blocks_apart
+from mailtrack.model import Image
+from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.testing import make_pixel
+
+def held():
+    give_back()
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+keep_large_blocks_apart()
+storage = SQLiteStorage(Path(sys.argv[1]))
+barrier = threading.Barrier(7)
+
+def store():
+    storage.ping()
+    for work in (lambda: None, lambda: storage.add_pixel(make_pixel(), image), lambda: None):
+        barrier.wait()
+        work()
+        barrier.wait()
+
+image = Image(media_type="image/png", data=bytes(4_000_000))
+for _ in range(6):
+    threading.Thread(target=store).start()
+barrier.wait()
+before = held()
+barrier.wait()
+barrier.wait()  # all store their images
+barrier.wait()
+print(held() - before)
+barrier.wait()  # now their threads, and with them their connections, may end
+barrier.wait()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured as Linux shows it")
+def test_connections_do_not_keep_the_images_that_they_have_stored_in_memory(new_database, tmp_path):
+    command = [sys.executable, "-c", _STORE_IMAGES, str(new_database(tmp_path / "mail.db"))]
+    grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert int(grown) < 16  # MiB; six images have 24

@@ -51,6 +51,13 @@ def test_the_unit_suits_the_time_that_opens_span(chart, span, unit, bars):
     assert made.people == (1 if span > timedelta(days=364 * 75) else 2)
 
 
+@pytest.mark.parametrize("hours", [743, 744, 745, 2000])
+def test_the_chart_has_each_open_where_more_hours_have_opens_than_a_report_lists(chart, hours):
+    made = chart(*[(timedelta(hours=place), place % 2 == 0) for place in range(hours)])
+    assert made.people + made.machines == hours
+    assert made.bars[0].people + made.bars[0].machines > 0
+
+
 def test_people_stand_on_the_line_and_machines_hang_from_it(chart):
     made = chart(*[(timedelta(0), True)] * 3, (timedelta(hours=1), False), (timedelta(hours=2), True))
     first, second, third, *rest = made.bars

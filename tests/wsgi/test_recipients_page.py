@@ -1,9 +1,15 @@
 """`/pixels/<pixel>/recipients`: who gets the mail, adding more of them, and what to put into mails."""
 
+import codecs
 import io
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import pytest
+
+from mailtrack import Tracker
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
@@ -87,7 +93,7 @@ def test_recipients_are_shown_with_what_they_opened_and_their_link(client, show,
 @each_storage
 def test_who_was_opened_by_machines_only_has_not_opened(client, show, path, pixel, recipient):
     client.get(f"/tracker/{pixel.short_id}.png?token={recipient.token}", headers={"User-Agent": "Googlebot/2.1"})
-    assert show(path).rows[1][1:3] == ["By machines only", "0 1 raw"]
+    assert show(path).rows[1][1:3] == ["Machines only", "0 1 raw"]
     assert addresses(show(path + "?opened=true")) == []
     assert addresses(show(path + "?opened=false")) == ["ann@example.org"]
 
@@ -157,11 +163,13 @@ def test_lines_that_can_not_be_taken_are_shown_and_the_others_are_taken(add, ema
 
 
 def rejected(page):
-    """The rejected rows that a page has for download, by the names of the files."""
+    """The rejected rows that a page has for download, by the names of the files, which begin with a byte order mark."""
     links = [attributes for tag, attributes in page.tags if tag == "a" and "download" in attributes]
     prefix = "data:text/csv;charset=utf-8;base64,"
     assert all(link["href"].startswith(prefix) for link in links)
-    return {link["download"]: b64decode(link["href"].removeprefix(prefix)).decode() for link in links}
+    files = {link["download"]: b64decode(link["href"].removeprefix(prefix)) for link in links}
+    assert all(file.startswith(codecs.BOM_UTF8) for file in files.values())
+    return {name: file.decode("utf-8-sig") for name, file in files.items()}
 
 
 def test_of_many_rejected_lines_the_first_are_shown_and_all_are_there_to_download(add, take_apart):
@@ -178,6 +186,13 @@ def test_the_rejected_rows_of_a_pasted_text_and_of_a_file_are_told_apart(add, ta
     assert "1 line of the pasted text was not taken Line Text Why 2 bob@ " in page.text
     assert "1 line of the file was not taken Line Text Why 3 " in page.text
     assert set(rejected(page)) == {"rejected-pasted.csv", "rejected-file.csv"}
+
+
+def test_the_rejected_rows_can_be_added_once_they_are_corrected(add, emails, take_apart):
+    page = take_apart(add(file="Straße;E-Mail\nWeg 1;jörg@\nWeg 2;ann@example.org\n".encode("cp1252")))
+    assert rejected(page) == {"rejected-file.csv": "Straße;E-Mail\nWeg 1;jörg@\n"}
+    add(file=rejected(page)["rejected-file.csv"].replace("@", "@example.de").encode("utf-8-sig"))
+    assert sorted(emails()) == ["ann@example.org", "jörg@example.de"]
 
 
 @pytest.mark.parametrize("query", ["?added=-1", "?added=x", "?added=1&present=1.5", "?added=1&added=2", "?added="])
@@ -215,6 +230,24 @@ def test_more_than_100000_lines_are_refused_before_any_is_taken(add, emails, tex
 def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):
     page = added(file="\n".join(f"r{number}@example.org" for number in range(10_001)).encode())
     assert ("10,001 recipients added" in page.text, len(emails())) == (True, 10_001)
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(1_100_000, False), (1_000, True)])
+def test_large_lists_are_taken_one_at_a_time_and_small_ones_at_once(add, emails, monkeypatch, size, at_once):
+    take, both = Tracker.import_recipients, Barrier(2)
+    met = []
+
+    def import_recipients(*arguments, **options):
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=60 if at_once else 0.3)
+            met.append(True)
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(Tracker, "import_recipients", import_recipients)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(add, (f"r{number}@example.org".ljust(size) for number in range(2))))
+    assert [answer.status for answer in answers] == [303, 303]
+    assert (bool(met), len(emails())) == (at_once, 2)
 
 
 def test_the_form_is_limited_as_the_api_is_and_together_with_it(client, add, pixel, emails):

@@ -40,6 +40,8 @@ class _Rebuilt:
                 self._read_image()
             elif kind == _EXTENSION:
                 self._read_extension()
+            elif kind == 0:  # a terminator too many, as some programs write it
+                self._at += 1
             else:
                 raise_damaged()
         check(bool(self._stills))

@@ -41,7 +41,8 @@ class _Rebuilt:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._parts = Parts()
-        self._tables_and_scans: list[bytes] = []
+        self._view = memoryview(data)  # scans are not copied until all is joined
+        self._tables_and_scans: list[memoryview] = []
         self._scans = 0
         self._held = 0  # bytes
         self._frame_kind = 0
@@ -67,9 +68,9 @@ class _Rebuilt:
             if kind == _SCAN:
                 self._see_scan(header[0])
                 at = _next_marker(self._data, at)
-            self._see_segment(kind, header, self._data[start:at])
+            self._see_segment(kind, header, self._view[start:at])
 
-    def _see_segment(self, kind: int, content: bytes, whole: bytes) -> None:
+    def _see_segment(self, kind: int, content: bytes, whole: memoryview) -> None:
         if kind in _FRAMES:
             check(not self._frame)
             self._frame_kind, self._frame = kind, content

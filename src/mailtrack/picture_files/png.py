@@ -19,25 +19,25 @@ _PIECE = 65_536  # bytes
 _FILTERS = bytes(range(5))
 _CONTROL = 22  # bytes of an fcTL chunk after its number
 
-Chunk = tuple[bytes, bytes]
+Chunk = tuple[bytes, memoryview]
 
 
 def rebuild(data: bytes) -> PictureFile:
     """Keep the pixels, their colours, transparency and animation, and the orientation."""
     (kind, content), *chunks = _read_chunks(data)
     check(kind == b"IHDR")
-    header = _Header.read(content)
+    header = _Header.read(bytes(content))
     return PictureFile(_Picture(header, chunks).write())
 
 
 def _read_chunks(data: bytes) -> Iterator[Chunk]:
-    parts, at, kind = Parts(), len(_SIGNATURE), b""
+    parts, view, at, kind = Parts(), memoryview(data), len(_SIGNATURE), b""
     while kind != b"IEND":
         parts.see()
         length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         end = at + 12 + length
-        check(end <= len(data) and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end]))
-        yield kind, data[at + 8 : end - 4]
+        check(end <= len(data) and zlib.crc32(view[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end]))
+        yield kind, view[at + 8 : end - 4]  # no copy
         at = end
 
 
@@ -68,7 +68,7 @@ class _Frame:
     control: bytes
     width: int
     height: int
-    data: list[bytes] = attrs.field(factory=list)
+    data: list[memoryview] = attrs.field(factory=list)
 
 
 class _Picture:
@@ -79,32 +79,32 @@ class _Picture:
         self._default = _Frame(b"", header.width, header.height)
         self._frames: list[_Frame] = []
         self._first: dict[bytes, bytes] = {}  # of each kind that must stand before the pixels
-        self._exif = next((content for kind, content in chunks if kind == b"eXIf"), b"")
+        self._exif = next((bytes(content) for kind, content in chunks if kind == b"eXIf"), b"")
         self._parts = Parts(min(MAX_PIXELS, MAX_UNPACKED * 8 // header.bits))
         self._parts.see_frame(header.width, header.height)
         self._numbers = 0
         for kind, content in chunks:
             self._see(kind, content)
 
-    def _see(self, kind: bytes, content: bytes) -> None:
+    def _see(self, kind: bytes, content: memoryview) -> None:
         if kind == b"IDAT":
             self._default.data.append(content)
         elif kind in (b"fcTL", b"fdAT"):
             if self._length:
                 self._see_animated(kind, content)
         elif not self._default.data:
-            self._first.setdefault(kind, content)
+            self._first.setdefault(kind, bytes(content))
 
     @property
     def _length(self) -> int:
         """The number of frames that the file announces."""
         return int.from_bytes(self._first.get(b"acTL", b"")[:4])
 
-    def _see_animated(self, kind: bytes, content: bytes) -> None:
+    def _see_animated(self, kind: bytes, content: memoryview) -> None:
         check(int.from_bytes(content[:4]) == self._numbers)
         self._numbers += 1
         if kind == b"fcTL":
-            self._see_frame(content[4:])
+            self._see_frame(bytes(content[4:]))
         else:
             check(bool(self._frames) and self._frames[-1] is not self._default)
             self._frames[-1].data.append(content[4:])
@@ -133,13 +133,15 @@ class _Picture:
             if frame.control:
                 chunks.append(_chunk(b"fcTL", number.to_bytes(4) + frame.control))
                 number += 1
-            packed = _trim(b"".join(frame.data), list(_passes(frame.width, frame.height, self._header)))
             if frame is self._default:
-                chunks.append(_chunk(b"IDAT", packed))
+                chunks.append(_chunk(b"IDAT", self._pack(frame)))
             else:
-                chunks.append(_chunk(b"fdAT", number.to_bytes(4) + packed))
+                chunks.append(_chunk(b"fdAT", number.to_bytes(4) + self._pack(frame)))
                 number += 1
         return b"".join([_SIGNATURE, *chunks, _chunk(b"IEND", b"")])
+
+    def _pack(self, frame: _Frame) -> bytes:
+        return _trim(b"".join(frame.data), list(_passes(frame.width, frame.height, self._header)))
 
     def _write_colours(self) -> Iterator[bytes]:
         for kind, length in _LENGTHS.items():

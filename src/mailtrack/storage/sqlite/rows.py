@@ -1,11 +1,25 @@
 """Rows of the tables to values of the model, and back."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailtrack.model import NEVER_OPENED, ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Target, Verdict
+from mailtrack.model import (
+    NEVER_OPENED,
+    ApiKey,
+    Client,
+    Image,
+    Open,
+    OpenSpan,
+    Page,
+    Pixel,
+    Recipient,
+    T,
+    Target,
+    Verdict,
+)
 from mailtrack.storage import cursors
 from mailtrack.times import from_milliseconds
 
@@ -169,3 +183,12 @@ def _to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | No
 @lru_cache(maxsize=1024)
 def _to_client(name: str, version: str, os: str, device: str) -> Client:
     return Client(name=name, version=version, os=os, device=device)
+
+
+def add_image(db: sqlite3.Connection, pixel: int | None, image: Image) -> None:
+    """Add a pixel's image. Its bytes are written, not bound: a connection would keep a bound value for long."""
+    size = len(image.data)
+    place = db.execute("INSERT INTO images VALUES (?, ?, zeroblob(?))", (pixel, image.media_type, size)).lastrowid
+    if place is not None:
+        with db.blobopen("images", "data", place) as blob:
+            blob.write(image.data)

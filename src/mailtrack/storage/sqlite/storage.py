@@ -83,7 +83,9 @@ class SQLiteStorage:
             except sqlite3.IntegrityError as error:
                 raise ShortIdTaken from error
             if image is not None:
-                db.execute("INSERT INTO images VALUES (?, ?, ?)", (cursor.lastrowid, image.media_type, image.data))
+                rows.add_image(db, cursor.lastrowid, image)
+        if image is not None:
+            self._connections.shrink()
 
     def get_pixel(self, key: str) -> Pixel:
         with self._connections.reading() as db:
