@@ -24,7 +24,7 @@ from mailtrack.settings import Settings
 @click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
 @judge_options
 @click.option(
-    "--allow-anonymous", is_flag=True, default=None, help="Listen on public addresses even if no key is stored."
+    "--allow-anonymous", is_flag=True, default=None, help="Listen on public addresses without any stored key."
 )
 @special_domains_option
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
