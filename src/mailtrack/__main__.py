@@ -1,16 +1,6 @@
-"""The program `mailtrack`, also as `python -m mailtrack`."""
+"""`python -m mailtrack`: the command line."""
 
-import sys
-
-
-def run() -> None:
-    """Run the command line. Ctrl-C leaves no stack trace, not even while modules are loaded."""
-    try:
-        from mailtrack.cli import main  # only here: it takes a moment
-    except KeyboardInterrupt:
-        sys.exit("Aborted!")
-    main()
-
+from mailtrack.cli import main
 
 if __name__ == "__main__":
-    run()
+    main()

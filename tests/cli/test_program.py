@@ -27,22 +27,6 @@ ALL = [pytest.param(*found, id=" ".join(found[0]) or "mailtrack") for found in c
 NOT_HERE = (" serve", " doctor", "/srv/")  # what runs until it is ended, and what is about another machine
 
 
-def test_ctrl_c_while_modules_are_loaded_leaves_no_trace():
-    interrupting = """
-import builtins, sys
-load = builtins.__import__
-def interrupt(name, *rest):
-    if name == "mailtrack.cli.main":
-        raise KeyboardInterrupt
-    return load(name, *rest)
-builtins.__import__ = interrupt
-from mailtrack.__main__ import run
-run()
-"""
-    done = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Aborted!\n")
-
-
 class TestOptionsBeforeTheCommand:
     @pytest.fixture(autouse=True)
     def _databases(self):

@@ -23,7 +23,9 @@ from mailtrack.settings import Settings
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
 @click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
 @judge_options
-@click.option("--allow-anonymous", is_flag=True, default=None, help="Listen to others though no key is stored.")
+@click.option(
+    "--allow-anonymous", is_flag=True, default=None, help="Listen on public addresses without any stored key."
+)
 @special_domains_option
 @click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
 @click.option(
