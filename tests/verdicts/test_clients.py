@@ -43,7 +43,7 @@ def client(judge):
          "Chrome Mobile WebView", "99", "Android", "tablet"),
         ("Mozilla/5.0 (PlayStation 4) AppleWebKit/531.3 (KHTML, like Gecko) SCEE/1.0 Nuanti/2.0",
          "SCEE", "1", "unknown", "other"),
-        ("Unheard/3.1 (Something)", "Unheard", "3", "unknown", "unknown"),
+        ("Unheard-Mail/3.1 (Something)", "Unheard-Mail", "3", "unknown", "unknown"),
         ("", "unknown", "", "unknown", "unknown"),
     ],
 )  # fmt: skip
