@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack.verdicts import default_rules
-from mailtrack.verdicts.literals import needed_literals
+from mailtrack.verdicts.literals import LiteralIndex, needed_literals
 
 EXPRESSIONS = [rule.user_agent for rule in default_rules().rules if rule.user_agent]
 WORDS = [
@@ -82,3 +82,11 @@ def test_the_judge_says_what_trying_every_expression_says(user_agent):
     holding = (rule for rule in plain if not (rule.second and rule.kind in ("bot", "scanner", "prefetch")))
     first = next((rule.code for rule in holding if re.search(rule.user_agent, user_agent)), "no-rule")
     assert Judge().judge(user_agent).reasons[0] == first
+
+
+@given(
+    st.frozensets(st.text("abc", min_size=1, max_size=6)),
+    st.text("abcd", max_size=40),
+)
+def test_an_index_finds_the_literals_that_are_in_a_text(literals, text):
+    assert LiteralIndex(literals).found_in(text) == {literal for literal in literals if literal in text}

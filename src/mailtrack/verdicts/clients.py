@@ -47,8 +47,8 @@ _FIRST_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9 !_.+%-]{0,63}?)[/ ]v?(\d{1,9})
 _PRODUCT = re.compile(r"(?<![\w.-])((?:eM )?[A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})")
 _NOT_PRODUCTS = re.compile(
     r"(?i)(?:mozilla|applewebkit|gecko|goanna|chrome|safari|version|mobile|build|electron|firefox|trident|presto|webkit"
-    r"|prism|msie|windows\b.*|android|linux|cfnetwork|darwin|lightning|camelhttpstream|.*exchangewebservices|mac os x|x|edge?"
-    r"|rv|wv|daummobileapp|release|build)"
+    r"|prism|msie|windows\b.*|android|linux|cfnetwork|darwin|lightning|camelhttpstream|.*exchangewebservices|mac os x|x"
+    r"|edge?|rv|wv|daummobileapp|release|build)"
 )
 
 _DESKTOPS = re.compile(

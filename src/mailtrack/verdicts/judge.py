@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from mailtrack.arguments import check_type, is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
-from mailtrack.verdicts.literals import needed_literals
+from mailtrack.verdicts.literals import LiteralIndex, needed_literals
 from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
 from mailtrack.verdicts.rules import RuleTable, default_rules
 
@@ -132,23 +132,22 @@ def _needed(rule: Rule) -> list[str]:
     return found
 
 
-def _prepare(table: RuleTable) -> tuple[list[_Prepared], frozenset[str], Verdict]:
-    """Return the rules in order, the literals that they need, and the verdict where none holds."""
+def _prepare(table: RuleTable) -> tuple[list[_Prepared], LiteralIndex, Verdict]:
+    """Return the rules in order, an index of what they need to match, and the verdict where none holds."""
     rules = [_Prepared(rule, table.version) for rule in table.rules]
-    literals = frozenset().union(*(rule.literals or () for rule in rules))
-    return rules, literals, Verdict(reasons=(NO_RULE,), rules_version=table.version)
+    index = LiteralIndex(literal for rule in rules for literal in rule.literals or ())
+    return rules, index, Verdict(reasons=(NO_RULE,), rules_version=table.version)
 
 
 def _decide(
-    rules: list[_Prepared], literals: frozenset[str], otherwise: Verdict, user_agent: str, shown: frozenset[str]
+    rules: list[_Prepared], index: LiteralIndex, otherwise: Verdict, user_agent: str, shown: frozenset[str]
 ) -> Verdict:
-    lowered = user_agent.lower()
     # Letters beyond ASCII can match others without being their lower case.
-    found = {literal for literal in literals if literal in lowered} if user_agent.isascii() else literals
+    found = index.found_in(user_agent.lower()) if user_agent.isascii() else None
     for rule in rules:
         if not rule.needed <= shown:
             continue
-        if rule.literals is not None and rule.literals.isdisjoint(found):
+        if found is not None and rule.literals is not None and rule.literals.isdisjoint(found):
             continue
         held = tuple(name for name in rule.second if name in shown)
         if rule.second and rule.accuses and not held:

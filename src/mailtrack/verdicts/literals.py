@@ -1,9 +1,10 @@
-"""`needed_literals`: texts of which each text that an expression matches holds at least one.
+"""`needed_literals`: texts of which each text that an expression matches holds at least one; `LiteralIndex` finds them.
 
 A table of rules has hundreds of names in expressions, of which a user agent shows hardly any. Looking for a text is
 thirty times as fast as trying an expression at each place, so the judge tries only those that can match.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -17,6 +18,32 @@ except ImportError:  # pragma: no cover
 Literals: TypeAlias = frozenset[str]
 
 _MAX_COUNT = 200
+_START = 3  # letters by which literals are looked up
+
+
+class LiteralIndex:
+    """Finds which of many literals are in a text, by their first three letters: one pass instead of one for each.
+
+    Args:
+        literals: texts of a letter or more.
+    """
+
+    def __init__(self, literals: Iterable[str]) -> None:
+        self._by_start: dict[str, list[str]] = defaultdict(list)
+        self._short = []
+        for literal in set(literals):
+            if len(literal) < _START:
+                self._short.append(literal)
+            else:
+                self._by_start[literal[:_START]].append(literal)
+
+    def found_in(self, text: str) -> set[str]:
+        """Return the literals that are in a text."""
+        found = {literal for literal in self._short if literal in text}
+        starts = {text[place : place + _START] for place in range(len(text) - _START + 1)}
+        for start in starts & self._by_start.keys():
+            found.update(literal for literal in self._by_start[start] if literal in text)
+        return found
 
 
 def needed_literals(expression: str) -> Literals | None:
