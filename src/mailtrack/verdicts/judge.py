@@ -9,6 +9,7 @@ from mailtrack.arguments import check_type, is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
 from mailtrack.verdicts.literals import LiteralIndex, needed_literals
+from mailtrack.verdicts.networks import NetworkTable
 from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
 from mailtrack.verdicts.rules import RuleTable, default_rules
 
@@ -58,7 +59,8 @@ class Judge:
         self.counted = _to_kinds(counted)
         # A method with a cache would keep every judge alive.
         self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_prepare(self.table)))
-        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, self.table))
+        networks = {NETWORK + name: found for name, found in self.table.networks.items()}
+        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, NetworkTable(networks)))
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -157,12 +159,10 @@ def _decide(
     return otherwise
 
 
-def _shown(table: RuleTable, ip: str | None, signs: tuple[str, ...]) -> frozenset[str]:
+def _shown(networks: NetworkTable, ip: str | None, signs: tuple[str, ...]) -> frozenset[str]:
     """Return the signs that a table may know, and the networks in which an address is, as the names of signs."""
     found = SIGNS.intersection(signs)
-    if ip is None:
-        return found
-    return found.union(NETWORK + name for name, networks in table.networks.items() if ip in networks)
+    return found if ip is None else found | networks.names_of(ip)
 
 
 def _to_kinds(counted: Iterable[VerdictKind | str]) -> frozenset[VerdictKind]:
