@@ -29,7 +29,7 @@ def client(judge):
         (WEBKIT_MAC + "Mailspring/1.7.8 Chrome/69.0.3497.128 Electron/4.2.12 Safari/537.36",
          "Mailspring", "1", "Mac OS X", "desktop"),
         (WEBKIT_MAC + "SparkDesktop(Beta)/3.16.6 Chrome/116.0.5845.190 Electron/26.2.2 Safari/537.36",
-         "SparkDesktop", "3", "Mac OS X", "desktop"),
+         "Spark", "3", "Mac OS X", "desktop"),
         (
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
             "Apple Mail", "", "Mac OS X", "desktop",
@@ -43,7 +43,7 @@ def client(judge):
          "Chrome Mobile WebView", "99", "Android", "tablet"),
         ("Mozilla/5.0 (PlayStation 4) AppleWebKit/531.3 (KHTML, like Gecko) SCEE/1.0 Nuanti/2.0",
          "SCEE", "1", "unknown", "other"),
-        ("Unheard/3.1 (Something)", "Unheard", "3", "unknown", "unknown"),
+        ("Unheard-Mail/3.1 (Something)", "Unheard-Mail", "3", "unknown", "unknown"),
         ("", "unknown", "", "unknown", "unknown"),
     ],
 )  # fmt: skip

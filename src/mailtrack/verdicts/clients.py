@@ -1,12 +1,13 @@
 """`name_client`: which program, on which system and kind of device, has fetched a picture.
 
-The only file that knows ua-parser, which takes a tenth of a second to load and is loaded when first needed. It tries
-some hundred expressions, each bounded, on at most 512 characters: half a millisecond for a user agent that was not seen
-lately, six for the worst that could be made up.
+The only file that knows ua-parser, which takes a tenth of a second to load and is loaded when first needed, by what is
+in none of the usual forms. It tries some hundred expressions, each bounded, on at most 512 characters: a quarter of a
+millisecond for a user agent that was not seen lately, six for the worst that could be made up.
 """
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from mailtrack.model import (
     MAX_TEXT_LENGTH,
@@ -18,6 +19,15 @@ from mailtrack.model import (
     VerdictKind,
     clean_text,
 )
+from mailtrack.verdicts.programs import (
+    APPLE_MAIL,
+    Program,
+    common_mail_program,
+    common_program,
+    named_system,
+    one_name,
+    usual_system,
+)
 
 _MAX_PART_LENGTH = 64
 _CACHED_CLIENTS = 4096
@@ -27,18 +37,18 @@ _MACHINES = frozenset({VerdictKind.BOT, VerdictKind.SCANNER})
 
 # What ua-parser sees in a mail program that is built on a browser.
 _ENGINES = frozenset(
-    {"Android", "Chrome", "Chrome Mobile", "Chrome Mobile WebView", "Edge", "Electron", "IE", "Konqueror", "Lightning"}
+    {"Android", "Chrome", "Chrome Mobile", "Chrome Mobile WebView", "Edge", "Electron", "IE", "Firefox", "Konqueror"}
     | {"CFNetwork", "ExchangeWebServices", "Goanna", "Mobile Safari", "Mobile Safari UI/WKWebView", "Safari"}
 )
-_APPLE_MAIL = "Apple Mail"  # tells no version: what ua-parser takes for one is its engine's
-_SERVICES = {"Apple": _APPLE_MAIL, "Google": "Gmail", "Yahoo": "Yahoo Mail"}
-_PROGRAMS = {"Apple": _APPLE_MAIL, "IBM": "Lotus Notes", "Microsoft": "Outlook", "Mozilla": "Thunderbird"}
+_SERVICES = {"Apple": APPLE_MAIL, "Google": "Gmail", "Yahoo": "Yahoo Mail"}
+_PROGRAMS = {"Apple": APPLE_MAIL, "IBM": "Lotus Notes", "Microsoft": "Outlook", "Mozilla": "Thunderbird"}
 
 _FIRST_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9 !_.+%-]{0,63}?)[/ ]v?(\d{1,9})\b")
-_PRODUCT = re.compile(r"(?<![\w.-])([A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})")
+_PRODUCT = re.compile(r"(?<![\w.-])((?:eM )?[A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})")
 _NOT_PRODUCTS = re.compile(
     r"(?i)(?:mozilla|applewebkit|gecko|goanna|chrome|safari|version|mobile|build|electron|firefox|trident|presto|webkit"
-    r"|msie|windows\b.*|android|linux|cfnetwork|darwin|lightning|.*exchangewebservices|mac os x|edge?|rv|wv)"
+    r"|prism|msie|windows\b.*|android|linux|cfnetwork|darwin|lightning|camelhttpstream|.*exchangewebservices|mac os x|x"
+    r"|edge?|rv|wv|daummobileapp|release|build)"
 )
 
 _DESKTOPS = re.compile(
@@ -83,18 +93,45 @@ def _name_machine(user_agent: str, vendor: str | None) -> Client:
 
 @lru_cache(maxsize=_CACHED_CLIENTS)
 def _name_program(user_agent: str, is_mail_program: bool, vendor: str | None) -> Client:
-    from ua_parser import parse_os, parse_user_agent  # is slow to load
-
-    program, system = parse_user_agent(user_agent), parse_os(user_agent)
-    name, version = (program.family, program.major) if program else (None, None)
-    if name is None or (is_mail_program and name in _ENGINES):
-        name, version = _product(user_agent)
-        if is_mail_program and vendor in _PROGRAMS:
-            name = _PROGRAMS[vendor]
-    if name == _APPLE_MAIL:
+    own = _mail_program(user_agent, vendor) if is_mail_program else common_program(user_agent)
+    name, version, os = own or _parse(user_agent)
+    if name == APPLE_MAIL:
         version = None
-    os = system.family if system else None
     return Client(name=_part(name), version=_part(version, ""), os=_part(os), device=_device(user_agent, os or ""))
+
+
+def _mail_program(user_agent: str, vendor: str | None) -> Program:
+    """Return name, version and system of a mail program; ua-parser may take it for the browser that it is built on."""
+    if common := common_mail_program(user_agent):
+        return common
+    name, version = _product(user_agent)
+    parsed = None
+    if name is None or "CFNetwork" in user_agent:  # whose versions only ua-parser can read
+        parsed = _parse(user_agent)
+        if name is None and parsed[0] not in _ENGINES:
+            name, version = parsed[:2]
+    if name is None and vendor is not None:
+        name = _PROGRAMS.get(vendor)
+    return name and one_name(name), version, parsed[2] if parsed else named_system(user_agent)
+
+
+def _parse(user_agent: str) -> Program:
+    """Return name, version and system as ua-parser knows them."""
+    from ua_parser import parse_user_agent  # is slow to load
+
+    program = parse_user_agent(user_agent)
+    name, version = (program.family, program.major) if program else (None, None)
+    if name is None or "Electron/" in user_agent:
+        own, own_version = _product(user_agent)
+        name, version = (own, own_version) if own else (name, version)
+    return name and one_name(unquote(name)), version, usual_system(user_agent) or _parse_system(user_agent)
+
+
+def _parse_system(user_agent: str) -> str | None:
+    from ua_parser import parse_os  # is slow to load
+
+    system = parse_os(user_agent)
+    return system.family if system else named_system(user_agent)
 
 
 def _product(user_agent: str) -> tuple[str | None, str | None]:
@@ -102,7 +139,7 @@ def _product(user_agent: str) -> tuple[str | None, str | None]:
     first = _FIRST_PRODUCT.match(user_agent)
     for found in (*([first] if first else []), *_PRODUCT.finditer(user_agent)):
         if not _NOT_PRODUCTS.fullmatch(found[1]):
-            return found[1].replace("%20", " "), found[2]
+            return unquote(found[1]), found[2]
     return None, None
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 from mailtrack.arguments import check_type, is_within
 from mailtrack.errors import InvalidSetting
 from mailtrack.model import MAX_TEXT_LENGTH, Verdict, VerdictKind
+from mailtrack.verdicts.literals import LiteralIndex, needed_literals
+from mailtrack.verdicts.networks import NetworkTable
 from mailtrack.verdicts.rule import EARLY, INNOCENT, NETWORK, SIGNS, Rule
 from mailtrack.verdicts.rules import RuleTable, default_rules
 
@@ -57,7 +59,8 @@ class Judge:
         self.counted = _to_kinds(counted)
         # A method with a cache would keep every judge alive.
         self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_prepare(self.table)))
-        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, self.table))
+        networks = {NETWORK + name: found for name, found in self.table.networks.items()}
+        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, NetworkTable(networks)))
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -101,6 +104,7 @@ class _Prepared:
     def __init__(self, rule: Rule, version: int) -> None:
         self.needed = frozenset(_needed(rule))
         self.matches = re.compile(rule.user_agent or "").search
+        self.literals = needed_literals(rule.user_agent or "")
         self.second = rule.second
         self.accuses = rule.kind not in INNOCENT
         self._rule = rule
@@ -130,15 +134,22 @@ def _needed(rule: Rule) -> list[str]:
     return found
 
 
-def _prepare(table: RuleTable) -> tuple[list[_Prepared], Verdict]:
-    """Return the rules in order, and the verdict where none holds."""
+def _prepare(table: RuleTable) -> tuple[list[_Prepared], LiteralIndex, Verdict]:
+    """Return the rules in order, an index of what they need to match, and the verdict where none holds."""
     rules = [_Prepared(rule, table.version) for rule in table.rules]
-    return rules, Verdict(reasons=(NO_RULE,), rules_version=table.version)
+    index = LiteralIndex(literal for rule in rules for literal in rule.literals or ())
+    return rules, index, Verdict(reasons=(NO_RULE,), rules_version=table.version)
 
 
-def _decide(rules: list[_Prepared], otherwise: Verdict, user_agent: str, shown: frozenset[str]) -> Verdict:
+def _decide(
+    rules: list[_Prepared], index: LiteralIndex, otherwise: Verdict, user_agent: str, shown: frozenset[str]
+) -> Verdict:
+    # Letters beyond ASCII can match others without being their lower case.
+    found = index.found_in(user_agent.lower()) if user_agent.isascii() else None
     for rule in rules:
         if not rule.needed <= shown:
+            continue
+        if found is not None and rule.literals is not None and rule.literals.isdisjoint(found):
             continue
         held = tuple(name for name in rule.second if name in shown)
         if rule.second and rule.accuses and not held:
@@ -148,12 +159,10 @@ def _decide(rules: list[_Prepared], otherwise: Verdict, user_agent: str, shown: 
     return otherwise
 
 
-def _shown(table: RuleTable, ip: str | None, signs: tuple[str, ...]) -> frozenset[str]:
+def _shown(networks: NetworkTable, ip: str | None, signs: tuple[str, ...]) -> frozenset[str]:
     """Return the signs that a table may know, and the networks in which an address is, as the names of signs."""
     found = SIGNS.intersection(signs)
-    if ip is None:
-        return found
-    return found.union(NETWORK + name for name, networks in table.networks.items() if ip in networks)
+    return found if ip is None else found | networks.names_of(ip)
 
 
 def _to_kinds(counted: Iterable[VerdictKind | str]) -> frozenset[VerdictKind]:

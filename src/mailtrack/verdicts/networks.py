@@ -1,9 +1,16 @@
-"""`Networks`: which IP addresses belong together, even where hundreds of thousands of prefixes say so."""
+"""`Networks`: which IP addresses belong together, even where hundreds of thousands of prefixes say so.
+
+`NetworkTable` answers for many of them at once.
+"""
 
 import ipaddress
+import socket
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from heapq import merge
+from itertools import groupby
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
@@ -14,7 +21,6 @@ from mailtrack.arguments import to_items
 from mailtrack.errors import InvalidRules, RuleProblem
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
 _COMMENT = "#"
@@ -66,6 +72,12 @@ class Networks:
     def fingerprint(self) -> int:
         """A number of 32 bits that is the same for the same addresses, in every process."""
         return crc32(b"".join(part for ranges in self._ranges.values() for part in (ranges.firsts, ranges.lasts)))
+
+    def ranges(self, width: int) -> Iterator[tuple[bytes, bytes]]:
+        """Return the first and the last address of each range in order, packed, of one width: 4 bytes or 16."""
+        ranges = self._ranges[width]
+        for start in range(0, len(ranges.firsts), width):
+            yield ranges.firsts[start : start + width], ranges.lasts[start : start + width]
 
     def _fill(self, networks: Iterable[Network]) -> None:
         by_width: dict[int, list[tuple[bytes, bytes]]] = {4: [], 16: []}
@@ -144,12 +156,77 @@ def _parse_all(texts: Iterable[tuple[str, str]]) -> list[Network]:
     return found
 
 
+class NetworkTable:
+    """The names of the networks that hold an address: `table.names_of("17.58.97.10")`. Immutable; threads may share it.
+
+    However many networks there are, an address takes one search in one sorted list of the places where the
+    answer changes.
+
+    Args:
+        networks: by name.
+    """
+
+    def __init__(self, networks: Mapping[str, Networks]) -> None:
+        self._tables = {width: _Changes(width, networks) for width in (4, 16)}
+
+    def names_of(self, ip: str) -> frozenset[str]:
+        """Return the names of the networks that hold an address; none holds what is not an address."""
+        packed = _packed(ip) if len(ip) <= _MAX_IP_LENGTH else None
+        return _NO_NAMES if packed is None else self._tables[len(packed)].names_of(packed)
+
+
+class _Changes:
+    """From which address on which networks hold it, packed one after the other, for addresses of one width."""
+
+    def __init__(self, width: int, networks: Mapping[str, Networks]) -> None:
+        self._width = width
+        self._kind_at = array("I")  # numbers of sets of names, of which few occur
+        starts = bytearray()
+        numbers: dict[frozenset[str], int] = {}
+        for start, names in _sweep(merge(*(_edges(width, name, found) for name, found in networks.items()))):
+            starts += start
+            self._kind_at.append(numbers.setdefault(names, len(numbers)))
+        self._starts = bytes(starts)
+        self._kinds = list(numbers)
+
+    def names_of(self, packed: bytes) -> frozenset[str]:
+        place = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
+        return self._kinds[self._kind_at[place]] if place >= 0 else _NO_NAMES
+
+    def _start(self, place: int) -> bytes:
+        start = place * self._width
+        return self._starts[start : start + self._width]
+
+
+def _edges(width: int, name: str, networks: Networks) -> Iterator[tuple[bytes, str, bool]]:
+    """Return in order where a network begins (`True`), and where it has ended."""
+    for first, last in networks.ranges(width):
+        yield first, name, True
+        after = int.from_bytes(last, "big") + 1
+        if after < 1 << (width * 8):
+            yield after.to_bytes(width, "big"), name, False
+
+
+def _sweep(edges: Iterable[tuple[bytes, str, bool]]) -> Iterator[tuple[bytes, frozenset[str]]]:
+    """Return each address from which on other networks hold, with their names."""
+    names: set[str] = set()
+    for start, together in groupby(edges, key=itemgetter(0)):
+        for _, name, begins in together:  # of one network, an end comes before a beginning
+            (names.add if begins else names.discard)(name)
+        yield start, frozenset(names)
+
+
+_V6 = 16  # bytes
+_MAPPED = bytes(10) + b"\xff\xff"  # what IPv4 in IPv6 begins with
+_NO_NAMES: frozenset[str] = frozenset()
+
+
 @lru_cache(maxsize=4096)
 def _packed(ip: str) -> bytes | None:
+    """Return an address as 4 or 16 bytes, without its zone, and IPv4 in IPv6 as IPv4; `None` where it is none."""
+    text = ip.partition("%")[0]
     try:
-        address: _Address = ipaddress.ip_address(ip.partition("%")[0])
-    except ValueError:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.packed
+    return packed[12:] if len(packed) == _V6 and packed.startswith(_MAPPED) else packed

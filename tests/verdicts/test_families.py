@@ -1,0 +1,219 @@
+"""Families of machines that take the names of browsers and mail programs, or have names of their own."""
+
+import pytest
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+BROWSER = WINDOWS + "Chrome/131.0.0.0 Safari/537.36"
+FIREFOX = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
+FORGED = WINDOWS + "Chrome/131.0.6778.86 Safari/537.36"
+
+
+def reason(judge, user_agent, **hit):
+    return judge.judge(user_agent, **hit).reasons[0]
+
+
+def test_the_proxy_of_hey_fetches_for_people_even_in_a_burst(judge):
+    verdict = judge.judge(
+        "hey.com/imageproxy " + LINUX + "Chrome/81.0.4044.138 Safari/537.36", signs=["burst"], age=1.0
+    )
+    assert (verdict.kind, verdict.vendor) == ("proxy", "HEY")
+
+
+def test_gmails_proxy_is_known_by_its_older_name(judge):
+    verdict = judge.judge("Mozilla/5.0 (Windows; U; Windows NT 5.1; de) Gecko/2009 Firefox/3.0.7 (via ggpht.com)")
+    assert (verdict.kind, verdict.vendor) == ("proxy", "Google")
+
+
+@pytest.mark.parametrize("browser", [BROWSER, FIREFOX, LINUX + "Chrome/125.0 Safari/537.36 Edg/125.0"])
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "Unheard/3.0",
+        "Unheard-Of/v1",
+        "Sindup/1.0.0",
+        "Tiger",
+        "unheard.example.org",
+        "Ghost Inspector (63c85)",
+        "DejaClick/2.9",
+        "Example/1.0 (contact; someone)",
+    ],
+)
+def test_a_tool_behind_a_browsers_name_is_a_machine(judge, browser, tool):
+    assert judge.judge(f"{browser} {tool}").kind == "bot"
+
+
+@pytest.mark.parametrize("tool", ["Datanyze", "watchTowr", "Splunk Synthetics", "feeder.co"])
+def test_a_tool_inside_the_brackets_of_a_browser_is_a_machine(judge, tool):
+    rest = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0.0.0 Safari/537.36"
+    assert reason(judge, f"Mozilla/5.0 (X11; {tool}; Linux x86_64) {rest}") == "tool-inside-brackets"
+    assert reason(judge, f"Mozilla/5.0 ({tool}; Windows NT 10.0; Win64; x64) {rest}") == "tool-inside-brackets"
+    assert reason(judge, f"mozilla/5.0 (x11; linux x86_64; {tool}) {rest.lower()}") == "tool-inside-brackets"
+
+
+@pytest.mark.parametrize("system", ["Windows NT 10.0", "Linux; Android 14; SM-S918B", "iPhone; CPU iPhone OS 17_5"])
+@pytest.mark.parametrize("tool", ["; compatible; Pageburst", ", Foregenix", "; BW/1.1; bit.ly/2W6Px8S"])
+def test_a_tool_beside_the_engine_is_a_machine_on_every_system(judge, system, tool):
+    user_agent = f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko{tool}) Chrome/116.0.0.0 Safari/537.36"
+    assert judge.judge(user_agent).kind == "bot"
+
+
+def test_an_address_before_the_engine_is_a_machine(judge):
+    user_agent = "Mozilla/5.0 (Windows NT 10.0; rv:96.0) example.com/policy Gecko/20100101 Firefox/96.0"
+    assert judge.judge(user_agent).kind == "bot"
+
+
+@pytest.mark.parametrize("tool", ["PS_Daily/1.0", "Unheard,"])
+def test_a_tool_before_a_browsers_name_is_a_machine(judge, tool):
+    assert reason(judge, f"{tool} {BROWSER}") == "tool-before-browser"
+
+
+@pytest.mark.parametrize(
+    "name", ["RuxitSynthetic/1.0", "CookieHubScan/3.0", "LinkProbe/1", "CybaaAgent", "AnyChecker/2", "site_scanner"]
+)
+def test_the_name_of_a_tool_glued_to_another_is_a_machines(judge, name):
+    assert judge.judge(f"{BROWSER} {name}").kind == "bot"
+    assert (
+        judge.judge(f"Mozilla/5.0 (Linux; Android 7.0; SM-G930V) AppleWebKit/537.36 Chrome/107.0 {name}").kind == "bot"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wkhtmltopdf",
+        "wkhtmltoimage",
+        "splash Version/10.0",
+        "jsdom/15.2",
+        "PhantomJS/2.1",
+        "Puppeteer/22",
+        "HtmlUnit/4.1",
+        "HeadlessChrome/131.0",
+        "SlimerJS/1.0",
+        "CasperJS/1.1",
+        "Playwright/1.40",
+        "Cypress/13.6",
+    ],
+)
+def test_a_renderer_is_a_machine(judge, name):
+    assert reason(judge, f"{LINUX}{name} Safari/537.36") == "browser-without-window"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "ApacheBench/2.3",
+        "Sectigo DCV",
+        "Hatena::Scissors/0.01",
+        "Termly",
+        "Zeno",
+        "SSL Labs",
+        "Unheard/1.0 (Linux)",
+        "Reelevant/1.0",
+        "xtate/2.12.4",
+        "collectd/5.5.1",
+        "Cursor/3.0 (win32 x64)",
+        "Slim Framework",
+    ],
+)
+def test_what_is_no_browser_no_mail_program_and_no_phone_is_a_machine(judge, user_agent):
+    assert reason(judge, user_agent) == "no-browser-no-mail-program"
+
+
+@pytest.mark.parametrize(
+    "user_agent", ["Mozilla/5.0 Unheard", "Mozilla/5.0 (Unheard/1.0)", "Mozilla/5.0 (X11; Linux) CMS/1.0"]
+)
+def test_a_beginning_like_a_browsers_without_engine_is_a_machine(judge, user_agent):
+    assert reason(judge, user_agent) == "no-engine-named"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "MimecastURLProtect/3",
+        "ZscalerSandbox/1",
+        "CiscoSecureEmail/1.0",
+        "Darktrace/Email 1.0",
+        "MailScanner/5.4.3",
+        "Valimail",
+        "ProofpointURLDefense/2.1",
+        "BarracudaLinkProtect/1",
+        "TrendMicroEmailSecurity/1",
+        "FortiMail/7.2",
+        "SophosEmail/4",
+        "AbnormalSecurity/1.0",
+        "Avanan/1.0",
+        "MailGuard/2.0",
+        "SpamTitan/7",
+        "Trustwave MailMarshal/10",
+        "Vade/1",
+        "ESET/1",
+        "EmailSecurityGateway/3.1",
+        "MicrosoftSafeLinks/1.0",
+        "Microsoft Defender/1.0",
+        "Anti-Spam Filter/2",
+    ],
+)
+def test_what_checks_mail_is_a_scanner_however_its_name_is_glued(judge, user_agent):
+    assert judge.judge(user_agent).kind == "scanner"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Microsoft Outlook SafeLinks PreFetch",
+        "Microsoft Office Protocol Discovery",
+        "Outlook-Link-Preview/1.0",
+        "Thunderbird-Checker/1.0",
+        "GmailValidator/2",
+        "Mail-Tester/1.0",
+        "Email Privacy Tester",
+        "Email on Acid",
+        "Gmail-Prefetcher/1.0",
+        "EmailHunter/1",
+    ],
+)
+def test_the_name_of_a_mail_program_inside_a_machines_makes_no_person(judge, user_agent):
+    assert judge.judge(user_agent).kind in ("bot", "scanner")
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f'"{BROWSER}"',
+        f"'{BROWSER}",
+        f"User-Agent: {BROWSER}",
+        f"useragent={BROWSER}",
+        BROWSER.replace("/5.0", "/9.9"),
+        BROWSER.replace("/5.0", "/6.0"),
+        "${jndi:ldap://example.org/a}",
+        f"{BROWSER}';alert(/x/)",
+        f"../{BROWSER}",
+        f"{BROWSER} <script",
+        f"{BROWSER}' union select 1",
+    ],
+)
+def test_a_malformed_name_is_a_machines(judge, user_agent):
+    assert judge.judge(user_agent).kind == "bot"
+
+
+class TestAForgedBuild:
+    def test_it_decides_nothing_alone(self, judge):
+        assert judge.judge(FORGED).kind == "human"
+
+    @pytest.mark.parametrize("second", [{"signs": ["no-language"]}, {"signs": ["burst"]}, {"age": 1.0}])
+    def test_it_adds_up_with_a_second_sign(self, judge, second):
+        assert judge.judge(FORGED, **second).kind == "scanner"
+
+    @pytest.mark.parametrize("second", [{"signs": ["no-language"]}, {"signs": ["burst"]}, {"age": 1.0}])
+    @pytest.mark.parametrize(
+        "user_agent",
+        [
+            BROWSER,
+            WINDOWS + "Missive/10.50 Chrome/120.0.6099.283 Electron/28.2.1 Safari/537.36",
+            LINUX + "QtWebEngine/6.5.0 Chrome/112.0.5615.213 Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 14; SM-S918B; wv) AppleWebKit/537.36 Version/4.0 Chrome/131.0.6778.81 Mobile",
+        ],
+    )
+    def test_electron_qt_and_phones_keep_their_builds(self, judge, user_agent, second):
+        assert judge.judge(user_agent, **second).kind == "human"

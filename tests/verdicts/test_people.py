@@ -1,0 +1,178 @@
+"""Real programs of people, of all kinds, none of which may be taken for a machine."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mailtrack.verdicts import Judge
+
+PEOPLE = [
+    json.loads(line) for line in Path(__file__).with_name("people.jsonl").read_text(encoding="utf-8").splitlines()
+]
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 "
+BROWSER = WINDOWS + "Chrome/131.0.0.0 Safari/537.36"
+MACHINES = {"prefetch", "scanner", "bot"}
+
+MAIL_PROGRAMS = [
+    "Airmail 5",
+    "aerc/0.18",
+    "Balsa/2.6",
+    "BlueMail/1.9 (Android 13)",
+    "Boxer/23.1",
+    "Canary Mail/3.0",
+    "Claws Mail 4.1",
+    "Delta Chat/1.4",
+    "Edison Mail/1.2",
+    "Evolution/3.48",
+    "FairEmail/1.2",
+    "Fastmail/6.1",
+    "Front/3.2",
+    "Geary/43",
+    "GMX Mail/7.1 Android",
+    "Hey/1.0",
+    "KMail/5.2",
+    "Kiwi for Gmail/4.0",
+    "MailMate/5.1",
+    "Mailspring/1.13",
+    "Mimestream/1.2",
+    "Missive/10.2",
+    "Nextcloud Mail/1.0",
+    "Nine/4.9",
+    "OutlookMobile/4.2",
+    "Polymail/2.1",
+    "Postbox/7.0",
+    "Proton Mail/4.0",
+    "Roundcube Webmail/1.6",
+    "SOGo/5.8",
+    "Samsung Email/6.1",
+    "SecureMail/21.3",
+    "Shortwave/1.2",
+    "Spark/3.0",
+    "Superhuman/1.0",
+    "Sylpheed/3.8",
+    "T-Online Mail/1.3",
+    "The Bat! 10.4",
+    "Thunderbird for Android/8.0",
+    "Tuta/1.2",
+    "Tutanota/3.9",
+    "Unibox/1.9",
+    "WEB.DE Mail/8.0",
+    "Yandex.Mail/4.1",
+    "Zoho Mail/2.6",
+    "eM Client/9.0",
+    "mutt/2.2",
+    "neomutt/2024",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:109.0) Gecko/20100101 Firefox/115.0 eM Client/9.2",
+    WINDOWS + "Mailspring/1.13.3 Chrome/100.0.4896.160 Electron/18.3.15 Safari/537.36",
+    WINDOWS + "Missive/10.50 Chrome/120.0.6099.283 Electron/28.2.1 Safari/537.36",
+    BROWSER + " OneOutlook/1.2024",
+]
+
+# What browsers and programs around them add behind the name of the browser that they are made of.
+ADDITIONS = [
+    "AOLShield/1.0",
+    "Agency/93.8",
+    "AtContent/95.5",
+    "Avast/131.0",
+    "AVG/131.0",
+    "Avira/131.0",
+    "CCleaner/131.0",
+    "Config/91.2",
+    "Ddg/17.0",
+    "Ecosia/131.0",
+    "Edg/131.0.0.0",
+    "Epiphany/605.1",
+    "Feishu/7.1",
+    "Herring/95.1",
+    "Hola/1.2",
+    "Iron/131.0",
+    "Kinza/6.9",
+    "Lark/7.1 LarkLocale/en_US",
+    "LikeWise/95.6",
+    "MicroMessenger/7.0 NetType/WIFI",
+    "Norton/131.0.0.0",
+    "OPR/115.0.0.0",
+    "OWASMIME/4.05",
+    "QQBrowser/11.9",
+    "SE 2.X MetaSr 1.0",
+    "Sidekick/131.0",
+    "SLBrowser/9.0",
+    "Teams/1.6 (hosted)",
+    "Trailer/93.3",
+    "UBrowser/7.0",
+    "Viewer/99.9",
+    "Vivaldi/7.0",
+    "Wavebox/10.1",
+    "Whale/4.28",
+    "YaBrowser/24.12 Yowser/2.5",
+    "coc_coc_browser/131.0",
+    "Maxthon/7.1",
+    "PaleMoon/33.4",
+    "Slack_SSB/4.4",
+    "Unheard-Browser/1.0",
+]
+
+
+def test_there_are_hundreds_of_all_kinds():
+    kinds = Counter(line["group"] for line in PEOPLE)
+    assert len(PEOPLE) > 300
+    assert min(kinds.values()) >= 10
+
+
+def test_no_program_of_people_is_taken_for_a_machine(judge):
+    assert [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"]).kind in MACHINES] == []
+
+
+@pytest.mark.parametrize("signs", [["no-language"], ["burst"], ["repeat"]])
+def test_no_sign_alone_makes_a_machine_of_a_person(judge, signs):
+    # A build that browsers do not give any more is a sign of its own; Electron's programs give theirs.
+    plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signs=signs).kind in MACHINES]
+    assert all("Chrome/1" in user_agent for user_agent in plain), plain
+
+
+@pytest.mark.parametrize("user_agent", MAIL_PROGRAMS)
+def test_a_mail_program_is_a_persons(judge, user_agent):
+    assert judge.judge(user_agent).kind == "human"
+
+
+@pytest.mark.parametrize("addition", ADDITIONS)
+def test_what_browsers_add_to_their_names_is_known(judge, addition):
+    assert judge.judge(f"{BROWSER} {addition}").kind == "human"
+    assert judge.judge(f"{MAC}Safari/605.1.15 {addition}").kind == "human"
+
+
+@pytest.mark.parametrize("addition", ["FBAN/FBIOS;FBAV/444.0", "Instagram 300.1", "Line/13.2", "AnyApp/1.0", "Bank"])
+def test_apps_on_phones_add_what_they_like(judge, addition):
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    assert judge.judge(f"{phone} Mobile/15E148 Safari/604.1 {addition}").kind == "human"
+    android = "Mozilla/5.0 (Linux; Android 14; SM-S918B; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0"
+    assert judge.judge(f"{android} Chrome/131.0.6778.81 Mobile Safari/537.36 {addition}").kind == "human"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Mozilla/5.0 (X11; Linux armv7l) AppleWebKit/537.36 Chrome/84.0 Safari/537.36 Model/X VIDAA/4.0",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/90.0 Safari/537.36 CrKey/1.56 Tool/1",
+        "SAMSUNG-GT-E1130B",
+        "Nokia6220c",
+        "Dalvik/2.1.0 (Linux; U; Android 10; IN2013)",
+        "TikTok 17.8.1 (iPhone; iOS 14.1)",
+        "Links (2.29; Linux)",
+        "Lynx/2.9.2",
+        "Midori/0.4",
+        "HbbTV/1.1.1 (;TechnoTrend;S-855;3.2;;) CE-HTML/1.0",
+    ],
+)
+def test_phones_television_sets_and_text_browsers_are_no_machines(judge, user_agent):
+    assert judge.judge(user_agent).kind not in MACHINES
+
+
+@pytest.mark.parametrize("user_agent", [BROWSER, MAC + "Safari/605.1.15"])
+def test_an_office_behind_one_address_is_people(user_agent):
+    judge = Judge()
+    assert judge.judge(user_agent, signs=["burst"], age=3600).kind == "human"
+    assert judge.judge(user_agent, signs=["burst", "repeat"], age=3600).kind == "human"
