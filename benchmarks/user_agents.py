@@ -1,0 +1,75 @@
+"""How right the judge is on user agents of public collections, by kind, beside lists of robots.
+
+Give a folder with checkouts of matomo-org/device-detector, WhichBrowser/Parser-PHP, nielsbasjes/yauaa,
+ua-parser/uap-core, monperrus/crawler-user-agents, arcjet/well-known-bots and omrilotan/isbot, each in a folder of
+the repository's name. Only the half is measured that was set aside; `--development` measures the other one.
+
+Three of these are themselves lists of robots: crawler-user-agents, isbot and device_detector are measured on their
+own examples among others, so they look better here than on strangers.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import crawleruseragents
+import regex
+from common import arguments, print_table
+from corpora import MACHINES, PEOPLE, is_held_out, read_corpora
+from device_detector import DeviceDetector
+
+from mailtrack.verdicts import Judge
+
+Says = Callable[[str], bool]  # that a machine sent it
+
+
+def make_mailtrack() -> Says:
+    judge = Judge()
+    return lambda user_agent: not judge.counts(judge.judge(user_agent))
+
+
+def make_isbot(folder: Path) -> Says:
+    patterns = json.loads((folder / "isbot" / "src" / "patterns.json").read_bytes())
+    # Python reads a hyphen behind a class as a range, JavaScript does not.
+    expressions = [regex.sub(r"(\\[dws])-", r"\1\-", pattern) for pattern in patterns]
+    search = regex.compile("|".join(expressions), regex.IGNORECASE).search
+    return lambda user_agent: search(user_agent) is not None
+
+
+def make_device_detector() -> Says:
+    return lambda user_agent: bool(DeviceDetector(user_agent).parse().is_bot())
+
+
+def wrong(says: Says, user_agents: list[str], is_machine: bool) -> str:
+    count = sum(says(user_agent) != is_machine for user_agent in user_agents)
+    return f"{count:,} ({count / len(user_agents):.2%})" if user_agents else ""
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("folder", type=Path, help="where the checkouts are")
+    parser.add_argument("--development", action="store_true", help="the half that the rules were written by")
+    parser.add_argument("--sample", type=int, default=1000, help="at most so many of a kind (default: 1,000); 0: all")
+    options = parser.parse_args()
+    tools = {
+        "mailtrack": make_mailtrack(),
+        "isbot's list": make_isbot(options.folder),
+        "crawler-user-agents": crawleruseragents.is_crawler,
+        "device_detector": make_device_detector(),
+    }
+    if options.sample == 0:
+        del tools["device_detector"]  # takes hours
+    found = read_corpora(options.folder)
+    rows = []
+    for kind in (*PEOPLE, *MACHINES):
+        of_kind = [one for one in found if found[one] == kind and is_held_out(one) is not options.development]
+        size = options.sample // (10 if options.quick else 1)
+        sample = Random(1).sample(of_kind, size) if 0 < size < len(of_kind) else of_kind
+        share = [wrong(says, sample, kind in MACHINES) for says in tools.values()]
+        rows.append((kind, f"{len(sample):,}", *share))
+    print_table("Wrong, of user agents alone", ("what it is", "how many", *tools), rows)
+
+
+if __name__ == "__main__":
+    main()
