@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage.sqlite import SQLiteStorage, wal
 from mailtrack.testing import (
     BackupContract,
     SettingsContract,
@@ -196,6 +197,30 @@ class TestForks:
             finally:
                 os._exit(2)
         assert os.waitpid(child, 0)[1] == 0
+
+    def test_a_child_that_was_not_announced_does_not_keep_its_parents_claim_to_the_wal(self, storage, path) -> None:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("SELECT * FROM pixels").fetchall()  # the WAL stays
+            storage.ping()
+            (done, tell), (wait, go_on) = os.pipe(), os.pipe()
+            child = ctypes.PyDLL(None).fork()
+            if child == 0:
+                try:
+                    storage.ping()
+                    storage._connections.rest()
+                    os.write(tell, b".")
+                    os.read(wait, 1)
+                finally:
+                    os._exit(0)
+            try:
+                assert os.read(done, 1) == b"."
+                storage.close()
+                wal.check_claims(path, (0, 1))  # of a file that came into the place
+            finally:
+                os.write(go_on, b".")
+                assert os.waitpid(child, 0)[1] == 0
+        for end in (done, tell, wait, go_on):
+            os.close(end)
 
     def test_a_parents_threads_go_on_after_a_fork(self, storage) -> None:
         pixel = make_pixel()

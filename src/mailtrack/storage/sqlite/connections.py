@@ -107,11 +107,11 @@ class _Holder:
         self.file = file
         self.beside = wal.beside(path)
         self._wal = wal.wal_of(path)
-        claim = wal.claim(path, file)
+        self._claim = wal.claim(path, file)
         self.uses = 0
         self.retired = False
         # No `__del__`, which would run, and fail, when the interpreter takes the modules apart.
-        self._finalize = weakref.finalize(self, _close, connection, claim, os.getpid())
+        self._finalize = weakref.finalize(self, _close, connection, self._claim, os.getpid())
         self._finalize.atexit = False  # a thread may still use it; see `_rest`
 
     def is_current(self, file: Identity) -> bool:
@@ -122,6 +122,12 @@ class _Holder:
         if found := self._finalize.detach():  # calling it does nothing at the interpreter's exit
             _, close, arguments, _ = found
             close(*arguments)
+
+    def leave_to_parent(self) -> None:
+        """Keep, in a forked child, what is the parent's from being closed; but the claim must end with the parent."""
+        _inherited.append(self)
+        if self._claim is not None:
+            os.close(self._claim)
 
 
 def _close(connection: sqlite3.Connection, claim: int | None, pid: int) -> None:
@@ -249,7 +255,9 @@ class Connections:
         self._changed.release()
 
     def _renew(self) -> None:
-        _inherited.append((self._local, list(self._holders)))
+        _inherited.append(self._local)
+        for holder in (*self._holders, *self._ending):
+            holder.leave_to_parent()
         self._begin()
 
     def _empty_wal(self) -> None:
