@@ -297,7 +297,8 @@ def test_texts_of_hits_are_shown_as_text(client, show, pixel, text):
 )
 def test_of_a_long_user_agent_the_beginning_is_shown(client, show, pixel, text, shown):
     visit(client, pixel, text.encode().decode("latin-1"))
-    assert show(f"/logs/{pixel.id}").rows[1][3] == shown
+    *_, agent = show(f"/logs/{pixel.id}").rows[1][3].split(" ")  # after the name of the program, where one is known
+    assert agent == shown
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text.isprintable()])
