@@ -130,21 +130,26 @@ class InvalidEmails(InvalidInput):
     Attributes:
         problems: one for each bad address, in the order given.
         total: how many addresses were given, `None` where that is not known.
+        by_line: whether they stand in lines or rows that people count from 1.
 
     `str()` names the first ten with their values and reasons; `repr()` and `summary` repeat nothing that was given.
     """
 
     summary = "Invalid email format"
 
-    def __init__(self, problems: Sequence[EmailProblem], total: int | None = None) -> None:
+    def __init__(self, problems: Sequence[EmailProblem], total: int | None = None, *, by_line: bool = False) -> None:
         super().__init__(self.summary)
         self.problems = tuple(problems)
         self.total = total
+        self.by_line = by_line
 
     def __str__(self) -> str:
         number = "" if self.total is None else f"{len(self.problems):,} of {self.total:,} addresses: "
-        first = _list_first(self.problems, lambda one: f"index {one.index}: {shown(one.value)} ({one.reason})")
+        first = _list_first(self.problems, lambda one: f"{self._place(one)}: {shown(one.value)} ({one.reason})")
         return f"{self.summary}: {number}{first}"
+
+    def _place(self, problem: EmailProblem) -> str:
+        return f"line {problem.index + 1}" if self.by_line else f"index {problem.index}"
 
 
 class InvalidImage(InvalidInput):

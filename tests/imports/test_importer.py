@@ -52,6 +52,7 @@ def test_by_default_nothing_is_stored_where_a_row_can_not_be_taken(tracker, pixe
         tracker.import_recipients(pixel, LIST)
     assert [(problem.index, problem.value) for problem in caught.value.problems] == [(2, "bad"), (5, ",C")]
     assert (caught.value.total, emails(tracker, pixel)) == (5, [])
+    assert "2 of 5 addresses: line 3: 'bad' (There is no address in it.); line 6: " in str(caught.value)
 
 
 def test_who_was_there_keeps_the_token_and_the_spelling(tracker, pixel):

@@ -37,7 +37,7 @@ def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
     entries = list(source.entries)
     problems = [EmailProblem(entry.line - 1, entry.reason, entry.value) for entry in entries if entry.address is None]
     if problems:
-        raise InvalidEmails(problems, len(entries))
+        raise InvalidEmails(problems, len(entries), by_line=True)
     return _store(source, [entries], add, progress)
 
 
