@@ -44,7 +44,7 @@ def cut_when_stalled(environ: "WSGIEnvironment") -> None:
 def cut_on_error(environ: "WSGIEnvironment", pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Return the pieces of an answer; an error in the middle resets the connection before it is raised.
 
-    In HTTP/1.0, which nginx speaks to servers unless told otherwise, the end of the connection is the end of such an
+    In HTTP/1.0, which nginx speaks to servers by default, the end of the connection is the end of such an
     answer: a part would look like the whole. Servers do not say which connection a request came by. It is one of the
     client's that has received nothing since; any others of these are idle, or answer an older request. Where
     `cut_when_stalled` does nothing, the error is only raised.

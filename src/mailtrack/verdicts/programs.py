@@ -11,7 +11,7 @@ Program: TypeAlias = tuple[str | None, str | None, str | None]
 """Name, major version and system."""
 
 APPLE_MAIL = "Apple Mail"
-"""It tells no version: what ua-parser takes for one is its engine's."""
+"""It sends no version: what ua-parser takes for one is its engine's."""
 
 _BROWSER = re.compile(
     r"""(?x) Mozilla/5\.0\ \((?P<system>[^()]{1,128})\)\ (?:

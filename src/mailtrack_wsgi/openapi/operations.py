@@ -141,7 +141,7 @@ def _tracker_paths() -> dict[str, Data]:
                 "Tracker",
                 "getUpload",
                 "Get a pixel's own image",
-                "The image as mails show it, for pages. To ask for it is no open. Errors are told on a page.",
+                "The image as mails show it, for pages. To ask for it is no open. Errors are shown as a page.",
                 security=[],
                 answers={
                     200: {"description": "The image.", "content": _IMAGE},

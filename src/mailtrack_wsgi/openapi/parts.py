@@ -44,14 +44,14 @@ def operation(
     **more: Any,
 ) -> Data:
     """Return an operation. Refusals are those of the components, unless `answers` has one of its own."""
-    told = {status: {"$ref": f"#/components/responses/{component(status)}"} for status in refusals} | {**answers}
+    documented = {status: {"$ref": f"#/components/responses/{component(status)}"} for status in refusals} | {**answers}
     return {
         "operationId": name,
         "tags": [tag],
         "summary": summary,
         "description": description,
         **more,
-        "responses": {str(status): told[status] for status in sorted(told)},
+        "responses": {str(status): documented[status] for status in sorted(documented)},
     }
 
 
