@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from mailtrack.cli.output import echo
+from mailtrack.cli.output import drop, echo
 from mailtrack.errors import InvalidSetting, MailtrackError
 
 FAILED = 1
@@ -24,8 +24,9 @@ def run(command: Callable[[], object]) -> int:
     except SystemExit as end:  # click ends so when it wrote a completion, or when a reader has gone away
         code = end.code if isinstance(end.code, int) else FAILED if end.code else 0
     sys.stdout, sys.stderr = streams  # which click has replaced then
-    flushed = [_flush(stream) for stream in streams if stream is not None]
-    return code if all(flushed) else code or FAILED
+    for stream in filter(None, streams):
+        code = _flush(stream, code)
+    return code
 
 
 def _run(command: Callable[[], object]) -> int:
@@ -58,23 +59,13 @@ def _fail(message: str, code: int = FAILED) -> int:
     return code
 
 
-def _flush(stream: TextIO) -> bool:
-    """Write what waits; where that is not possible, drop it, so that the interpreter does not try again at its end."""
+def _flush(stream: TextIO, code: int) -> int:
+    """Write what waits, and return the exit code; what can't be written is dropped, or the interpreter tries again."""
     try:
         stream.flush()
-    except BrokenPipeError:
-        _drop(stream)
-        return False
     except OSError as error:
-        _drop(stream)
-        _fail(f"Error: {describe(error)}")
-        return False
-    return True
-
-
-def _drop(stream: TextIO) -> None:
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, stream.fileno())
-    finally:
-        os.close(sink)
+        drop(stream)
+        if code:  # it is reported already
+            return code
+        return FAILED if isinstance(error, BrokenPipeError) else _fail(f"Error: {describe(error)}")
+    return code

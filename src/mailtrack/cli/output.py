@@ -3,6 +3,7 @@
 import codecs
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -83,7 +84,7 @@ class Table:
     """
 
     def __init__(self, *heads: str, right: Collection[int] = (), cut: Sequence[int] = (), stacks: bool = True) -> None:
-        self._heads = heads
+        self._heads = _printable(heads)
         self._started = False
         self._widths = [0] * len(heads)
         self._right = right
@@ -92,7 +93,7 @@ class Table:
 
     def echo(self, rows: Iterable[Sequence[str]]) -> None:
         """Print a block of rows; the first one with the heads above it."""
-        block = [[_encodable(visible(cell), sys.stdout) for cell in row] for row in rows]
+        block = list(map(_printable, rows))
         for row in (self._heads, *block):
             self._widths = [max(width, _width(cell)) for width, cell in zip(self._widths, row, strict=True)]
         room = _terminal_width() or sys.maxsize
@@ -115,6 +116,19 @@ class Table:
     def _stacked(self, row: Sequence[str]) -> list[str]:
         widest = max(map(len, self._heads))
         return [f"{head:{widest}}{_GAP}{cell}".rstrip() for head, cell in zip(self._heads, row, strict=True)] + [""]
+
+
+def drop(stream: TextIO) -> None:
+    """Let what was and will be written to a stream that can't be written go nowhere, without further errors."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, stream.fileno())
+    finally:
+        os.close(sink)
+
+
+def _printable(row: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_encodable(visible(cell), sys.stdout) for cell in row)
 
 
 def _encoding(stream: TextIO | None) -> str:

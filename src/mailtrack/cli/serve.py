@@ -1,13 +1,13 @@
 """`mailtrack serve`."""
 
-from contextlib import suppress
+import sys
 from typing import Any
 
 import click
 
 from mailtrack.cli.base_url import remember
 from mailtrack.cli.common import database_option, example, judge_options, special_domains_option, spool_option
-from mailtrack.cli.output import echo
+from mailtrack.cli.output import drop, echo
 from mailtrack.settings import Settings
 
 
@@ -44,7 +44,9 @@ def serve(**given: Any) -> None:
     def start(keys: bool) -> None:
         remember(settings)
         access = ", with API keys" if keys else ""
-        with suppress(OSError):  # a server goes on where its output is not read
+        try:
             echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{access} (Ctrl-C ends it)")
+        except OSError:  # a server goes on where its output is not read
+            drop(sys.stdout)
 
     run(settings, on_start=start)
