@@ -34,7 +34,7 @@ from mailtrack.testing.contract.helpers import all_opens, all_recipients
 pytest.importorskip("granian")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
 
-ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "6")
+ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "4")
 WAYS = ["a worker", "all", "the parent", "the workers"]
 EAGER = "from mailtrack.storage.sqlite import connections as c; c._PRAGMAS += ('PRAGMA wal_autocheckpoint = 1',);"
 BATCH = 500  # recipients that are added at a time
