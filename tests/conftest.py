@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from mailtrack import Storage, Tracker, open_storage
 from mailtrack.testing import FakeClock
 
-settings.register_profile("default", deadline=None, max_examples=60)
+settings.register_profile("default", deadline=None, max_examples=30)  # twice that in CI
 settings.register_profile(
     "ci", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
