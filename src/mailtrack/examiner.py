@@ -13,7 +13,8 @@ from mailtrack.verdicts import Judge, Patterns, name_client
 from mailtrack.verdicts.judge import NO_RULE
 
 _READ_AT_ONCE = 1000
-_ANY_BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_UNUSUAL = ""  # whose program is looked for in all ways that there are
 _MAX_SEEN = 50_000  # some 15 MiB; far more than come again at once
 _CHANGED_AT_ONCE = 10_000  # in a second or two, for which other writers wait
 
@@ -57,7 +58,8 @@ class Examiner:
 
     def prepare(self) -> None:
         """Load what judging needs, so that the first hit does not wait for it."""
-        name_client(_ANY_BROWSER, self._judge.judge(_ANY_BROWSER))
+        for user_agent in (_USUAL, _UNUSUAL):
+            name_client(user_agent, self._judge.judge(user_agent))
 
     def examine(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens that hits are; those without a target are none.

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from werkzeug.test import Client
 
 from mailtrack import Tracker, open_storage
@@ -24,8 +25,10 @@ print(*set(sys.modules) - before)
 """
 
 
-def test_the_first_open_of_a_process_loads_no_module(thunderbird):
-    ran = subprocess.run([sys.executable, "-c", PROGRAM, thunderbird], check=True, capture_output=True, text=True)
+@pytest.mark.parametrize("user_agent", [None, "", "Weird (thing) 3"], ids=["Thunderbird", "none", "unusual"])
+def test_the_first_open_of_a_process_loads_no_module(thunderbird, user_agent):
+    program = [sys.executable, "-c", PROGRAM, thunderbird if user_agent is None else user_agent]
+    ran = subprocess.run(program, check=True, capture_output=True, text=True)
     assert ran.stdout.split() == []
 
 
