@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from mailtrack import Storage, Tracker, open_storage
 from mailtrack.testing import FakeClock
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a job in the background, whose children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, max_examples=30)  # twice that in CI
 settings.register_profile(
