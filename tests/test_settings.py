@@ -5,6 +5,7 @@ import pytest
 
 from mailtrack import InvalidRules, InvalidSetting
 from mailtrack.settings import Settings
+from mailtrack.verdicts import default_rules
 
 
 class TestResolve:
@@ -122,7 +123,8 @@ class TestSpool:
 class TestJudge:
     def test_it_is_the_bundled_one_by_default(self) -> None:
         judge = Settings().make_judge()
-        assert (judge.table.version, judge.window, judge.counted) == (1, 10.0, {"human", "proxy", "unknown"})
+        assert judge.table == default_rules()
+        assert (judge.window, judge.counted) == (10.0, {"human", "proxy", "unknown"})
 
     def test_it_has_the_rules_and_networks_of_files(self, tmp_path: Path) -> None:
         (tmp_path / "rules.toml").write_text(
