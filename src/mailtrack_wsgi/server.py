@@ -3,14 +3,14 @@
 import ipaddress
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mailtrack import heap
-from mailtrack.errors import MailtrackError
+from mailtrack.errors import MailtrackError, StorageError
 from mailtrack.settings import Settings
 from mailtrack.spool import Drainer
 from mailtrack.storage import open_storage
@@ -26,7 +26,7 @@ _THREADS = 6  # for each worker: a slow storage or client holds up one; more of 
 _MAX_SLOW = 2  # of them for changes
 _MAX_DOWNLOADS = 2  # of them; the rest is there for the tracker, whatever slow clients do
 _CONNECTIONS = 1024  # of a worker at once; a slow client holds one
-_STOP_TIMEOUT = 4  # seconds until a worker that does not end by itself is ended
+_STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is ended
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -163,3 +163,5 @@ def _draining(settings: Settings) -> "Iterator[None]":
             yield
         finally:
             drainer.stop(_DRAIN_TIMEOUT)
+            with suppress(StorageError):  # the file may have been replaced: closing empties the WAL of the present one
+                tracker.ping()
