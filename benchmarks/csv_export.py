@@ -49,7 +49,7 @@ def fill(path: Path, number: int) -> str:
         connection.executemany(
             "INSERT INTO recipients (pixel, number, id, email, token, created_at) VALUES (1, ?, ?, ?, ?, ?)", rows
         )
-        connection.execute("UPDATE pixels SET recipients = ?1, last_recipient = ?1", (number,))
+        connection.execute("UPDATE pixels SET recipients = ?, last_recipient = ?", (number, number))
     return pixel.id
 
 

@@ -417,9 +417,9 @@ def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
     ).fetchall()
     for number in [number for number, email in without if comparable(email) == key][:1]:
         db.execute(
-            "UPDATE recipients SET email_key = ?1 WHERE pixel = ?2 AND number = ?3"
-            " AND NOT EXISTS (SELECT 1 FROM recipients WHERE pixel = ?2 AND email_key = ?1)",
-            (key, pixel, number),
+            "UPDATE recipients SET email_key = ? WHERE pixel = ? AND number = ?"
+            " AND NOT EXISTS (SELECT 1 FROM recipients WHERE pixel = ? AND email_key = ?)",
+            (key, pixel, number, pixel, key),
         )
 
 
