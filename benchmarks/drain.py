@@ -17,10 +17,10 @@ from pathlib import Path
 from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Hit, Spool, open_storage
-from mailtrack.spool import Backlog, drain
-from mailtrack.spool.records import to_line
-from mailtrack.storage.sqlite.connections import connect
-from mailtrack.tracker import Tracker
+from mailtrack._spool import Backlog, drain
+from mailtrack._spool.lines import to_line
+from mailtrack._tracker import Tracker
+from mailtrack.storage._sqlite.connections import connect
 
 OURS = "spool to storage"
 RECIPIENTS = 10_000

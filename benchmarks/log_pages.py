@@ -6,8 +6,8 @@ from functools import partial
 from common import Client, arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Open, Pixel, Storage, Tracker, open_storage
-from mailtrack.times import now
-from mailtrack.tokens import new_open_id
+from mailtrack._ids import new_open_id
+from mailtrack._times import now
 
 RECIPIENTS = 10_000
 USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"

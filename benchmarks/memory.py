@@ -19,7 +19,7 @@ from log_pages import fill as fill_opens
 from opens import Server, free_port, run
 
 from mailtrack import open_storage
-from mailtrack.images import MAX_BYTES
+from mailtrack._images.check import MAX_BYTES
 
 CLIENTS = 16
 MIB = 2**20

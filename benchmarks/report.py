@@ -11,10 +11,10 @@ from pathlib import Path
 from common import Client, arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Open, Pixel, Storage, Tracker, open_storage
-from mailtrack.model import Client as Program
-from mailtrack.model import Verdict
-from mailtrack.times import now
-from mailtrack.tokens import new_open_id
+from mailtrack._ids import new_open_id
+from mailtrack._model import Client as Program
+from mailtrack._model import Verdict
+from mailtrack._times import now
 
 OURS = "Tracker.report"
 OVER_HTTP = "GET report"
@@ -43,7 +43,7 @@ USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggph
 
 # The same figures, as a program would ask for them that keeps no counts.
 TOTALS = """
-    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signs || ' ' NOT LIKE '% repeat %')
+    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signals || ' ' NOT LIKE '% repeat %')
     FROM opens WHERE pixel = 1
 """
 HOURS = f"""
@@ -93,7 +93,7 @@ def fill(tracker: Tracker, storage: Storage, opens: int, recipients: int) -> Pix
                     opened_at=at,
                     ip="192.0.2.1",
                     user_agent=USER_AGENT,
-                    signs=("repeat",) if dice.random() < 0.1 else (),
+                    signals=("repeat",) if dice.random() < 0.1 else (),
                     verdict=verdict,
                     client=client,
                     counted=counted,

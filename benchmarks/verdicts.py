@@ -29,7 +29,7 @@ def make_mailtrack() -> Says:
     judge = Judge()
 
     def says(hit: Hit) -> bool:
-        return judge.judge(hit["user_agent"], ip=hit["ip"], signs=hit["signs"], age=hit["age"]).kind in MACHINES
+        return judge.judge(hit["user_agent"], ip=hit["ip"], signals=hit["signals"], age=hit["age"]).kind in MACHINES
 
     return says
 
@@ -60,7 +60,7 @@ def is_machine(hit: Hit) -> bool:
 
 
 def is_told_by_user_agent(hit: Hit) -> bool:
-    return not hit["signs"] and hit["ip"] is None and hit["age"] is None
+    return not hit["signals"] and hit["ip"] is None and hit["age"] is None
 
 
 def right(says: Says, hits: list[Hit]) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from mailtrack import EmailProblem, InvalidEmail, InvalidEmails
-from mailtrack.addresses import canonical, canonical_all
+from mailtrack._addresses import canonical, canonical_all
 
 
 class TestCanonical:

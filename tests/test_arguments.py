@@ -32,7 +32,7 @@ from mailtrack import (
     load_rules,
     open_storage,
 )
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock
 from mailtrack.verdicts import Networks, Patterns, default_rules, load_networks
 from mailtrack_wsgi import create_app
@@ -308,10 +308,10 @@ class TestSeveral:
         with pytest.raises(InvalidArgument, match=r"^code must be a str, not list$"):
             table.without_rules([table.rules[0].code])  # type: ignore[arg-type]
 
-    def test_one_sign_alone_is_one_sign(self) -> None:
+    def test_one_signal_alone_is_one_signal(self) -> None:
         judge = Judge()
         alone: Any = "prefetch"
-        assert judge.judge("", signs=alone) == judge.judge("", signs=["prefetch"]) != judge.judge("")
+        assert judge.judge("", signals=alone) == judge.judge("", signals=["prefetch"]) != judge.judge("")
 
     def test_one_host_alone_is_refused(self, tracker: Tracker) -> None:
         for hosts in ("localhost", b"localhost"):

@@ -28,16 +28,16 @@ from mailtrack import (
     Tracker,
     open_storage,
 )
-from mailtrack.spool import Backlog
-from mailtrack.spool import drain as drain_spool
-from mailtrack.spool.records import to_line
-from mailtrack.storage.memory import MemoryStorage
-from mailtrack.storage.sqlite import SQLiteStorage
-from mailtrack.storage.sqlite import storage as storage_module
+from mailtrack._spool import Backlog
+from mailtrack._spool import drain as drain_spool
+from mailtrack._spool.lines import to_line
+from mailtrack.storage._memory import MemoryStorage
+from mailtrack.storage._sqlite import SQLiteStorage
+from mailtrack.storage._sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
-from mailtrack.testing.contract.lifecycle import in_child, needs_fork
-from mailtrack.testing.contract.scanning import assert_scan, everything, some_opens
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._contract.lifecycle import in_child, needs_fork
+from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
+from mailtrack.testing._factories import NOON
 
 SECOND = timedelta(seconds=1)
 
@@ -230,7 +230,7 @@ class TestSpool:
         backlog.release()
         with open_storage(_url(folder / "copy.db")) as copy:
             assert everything(copy, pixel) == everything(storage, pixel)
-            assert {"burst", "repeat"} <= {sign for one in everything(copy, pixel)[2] for sign in one.signs}
+            assert {"burst", "repeat"} <= {signal for one in everything(copy, pixel)[2] for signal in one.signals}
 
     def test_hits_of_pixels_that_do_not_exist_are_none(self, tracker, folder, take) -> None:
         take(make_hit("00000000"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack.delays import from_bucket, to_bucket
+from mailtrack._delays import from_bucket, to_bucket
 
 HUNDRED_YEARS = timedelta(days=36_525)
 

@@ -6,8 +6,8 @@ import pytest
 
 import mailtrack
 from mailtrack import EmailProblem, InvalidArgument, InvalidEmails, InvalidRules, MailtrackError
-from mailtrack.addresses import canonical_all
-from mailtrack.errors import RuleProblem
+from mailtrack._addresses import canonical_all
+from mailtrack._errors import RuleProblem
 
 
 def refused(emails: list[object]) -> InvalidEmails:

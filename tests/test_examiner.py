@@ -8,12 +8,12 @@ import attrs
 import pytest
 
 from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, Rejudged, RuleTable, Storage, Tracker, VerdictKind
-from mailtrack import examiner as examiner_module
-from mailtrack.examiner import Examiner, rejudge
-from mailtrack.model import Target
+from mailtrack._ingest import enrich as examiner_module
+from mailtrack._ingest.enrich import Examiner, rejudge
+from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
-from mailtrack.testing.contract.helpers import at_once
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._contract.helpers import at_once
+from mailtrack.testing._factories import NOON
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)
@@ -34,14 +34,14 @@ def _examine(examiner: Examiner, hits: list[Hit]) -> list[Open]:
     return examiner.examine(hits, [Target(pixel_id=PIXEL.id)] * len(hits))
 
 
-def _signs(examiner: Examiner, hits: list[Hit]) -> list[tuple[str, ...]]:
-    return [one.signs for one in _examine(examiner, hits)]
+def _signals(examiner: Examiner, hits: list[Hit]) -> list[tuple[str, ...]]:
+    return [one.signals for one in _examine(examiner, hits)]
 
 
 class TestExamining:
     def test_an_open_has_what_the_hit_and_its_target_tell(self, examiner: Examiner, thunderbird: str) -> None:
         (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
-        hit = attrs.evolve(make_hit(PIXEL, at=NOON + 90 * SECOND), user_agent=thunderbird, signs=("range",))
+        hit = attrs.evolve(make_hit(PIXEL, at=NOON + 90 * SECOND), user_agent=thunderbird, signals=("range",))
         target = Target(pixel_id=PIXEL.id, recipient_id=recipient.id, token_made_at=recipient.created_at)
         (found,) = examiner.examine([hit], [target])
         assert (found.id, found.pixel_id, found.recipient_id, found.opened_at) == (
@@ -51,7 +51,7 @@ class TestExamining:
             hit.at,
         )
         assert (found.ip, found.user_agent, found.referer) == (hit.ip, thunderbird, hit.referer)
-        assert (found.signs, found.age) == (("range",), 90.0)
+        assert (found.signals, found.age) == (("range",), 90.0)
 
     def test_without_a_token_it_has_no_age(self, examiner: Examiner) -> None:
         assert [one.age for one in _examine(examiner, _hits(1))] == [None]
@@ -78,17 +78,17 @@ class TestExamining:
         assert examiner.examine([], []) == []
 
 
-class TestSigns:
+class TestSignals:
     def test_the_same_fetch_again_within_seconds_is_a_repeat(self, examiner: Examiner) -> None:
-        assert _signs(examiner, _hits(3)) == [(), ("repeat",), ("repeat",)]
+        assert _signals(examiner, _hits(3)) == [(), ("repeat",), ("repeat",)]
 
     def test_those_of_the_request_come_first(self, examiner: Examiner) -> None:
-        hits = [attrs.evolve(hit, signs=("no-language", "range")) for hit in _hits(2)]
-        assert _signs(examiner, hits)[1] == ("no-language", "range", "repeat")
+        hits = [attrs.evolve(hit, signals=("no-language", "range")) for hit in _hits(2)]
+        assert _signals(examiner, hits)[1] == ("no-language", "range", "repeat")
 
     def test_a_hit_given_twice_at_once_is_no_repeat_of_itself(self, examiner: Examiner) -> None:
         (hit,) = _hits(1)
-        assert _signs(examiner, [hit, hit]) == [(), ()]
+        assert _signals(examiner, [hit, hit]) == [(), ()]
 
     def test_hits_that_were_expected_again_get_what_they_got_before(self, examiner: Examiner) -> None:
         hits = _hits(3)
@@ -100,12 +100,12 @@ class TestSigns:
     def test_hits_expected_again_among_new_ones_get_what_they_got_before(self, examiner: Examiner) -> None:
         old, later = _hits(2)[:1], _hits(3)[2:]
         examiner.expect_again(before := _examine(examiner, old))
-        assert _signs(examiner, old + later) == [before[0].signs, ("repeat",)]
+        assert _signals(examiner, old + later) == [before[0].signals, ("repeat",)]
 
     def test_others_are_others(self, examiner: Examiner) -> None:
         hits = _hits(1)
         _examine(examiner, hits)
-        assert _signs(examiner, hits) == [("repeat",)]
+        assert _signals(examiner, hits) == [("repeat",)]
 
     def test_what_nobody_ever_stores_does_not_pile_up(
         self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
@@ -114,8 +114,8 @@ class TestSigns:
         lost, *others = _hits(4)
         examiner.expect_again(_examine(examiner, [lost]))
         examiner.expect_again(_examine(examiner, others))
-        assert _signs(examiner, others) == [("repeat",)] * 3
-        assert _signs(examiner, [lost]) == [("repeat",)]
+        assert _signals(examiner, others) == [("repeat",)] * 3
+        assert _signals(examiner, [lost]) == [("repeat",)]
 
     def test_a_failed_store_does_not_change_what_is_stored_later(self, memory: Storage) -> None:
         tracker = Tracker(memory)
@@ -133,7 +133,7 @@ class TestSigns:
             with pytest.raises(OSError):  # noqa: PT011  # the one above
                 tracker.store(hits)
         assert tracker.store(hits) == 3
-        assert [one.signs for one in tracker.iter_opens(pixel.id)] == [("repeat",), ("repeat",), ()]
+        assert [one.signals for one in tracker.iter_opens(pixel.id)] == [("repeat",), ("repeat",), ()]
 
 
 class TestOrder:

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from mailtrack import Recipient, Urls
-from mailtrack.export import RECIPIENT_COLUMNS, guard, recipients_csv
+from mailtrack._export import RECIPIENT_COLUMNS, guard, recipients_csv
 from mailtrack.testing import make_pixel, make_recipient, make_recipients
 
 URLS = Urls("https://mail.example.com")

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from mailtrack import heap
+from mailtrack._images import heap
 
 CALLS = [heap.give_back, heap.keep_large_blocks_apart]
 

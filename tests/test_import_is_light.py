@@ -38,6 +38,6 @@ with open_storage("memory://") as storage:
 
 @pytest.mark.parametrize("module", ["pytest", "hypothesis"])
 def test_only_testing_needs_the_tools_of_tests(module: str) -> None:
-    code = "import mailtrack.storage.sqlite, mailtrack.wire, mailtrack.export, mailtrack.settings, mailtrack.images"
+    code = "import mailtrack.storage._sqlite, mailtrack._wire, mailtrack._export, mailtrack.cli._settings"
     assert module not in _loaded_by(code)
     assert module in _loaded_by("import mailtrack.testing")

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from mailtrack import ApiKey, InvalidName, KeyNotFound, Storage, StorageError, StorageUnavailable, Tracker
-from mailtrack.keys import SECONDS, Keyring, find_key, from_text, new_key, to_digest
+from mailtrack._keys import SECONDS, Keyring, find_key, from_text, new_key, to_digest
 from mailtrack.testing import FakeClock, make_api_key
 
 NO_KEYS = [

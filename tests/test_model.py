@@ -4,9 +4,9 @@ import attrs
 import pytest
 
 from mailtrack import Certainty, Client, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
-from mailtrack.model import MAX_TEXT_LENGTH, clean_text, parse_ip
+from mailtrack._model import MAX_TEXT_LENGTH, clean_text, parse_ip
 from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 
 class TestCleanText:
@@ -105,7 +105,9 @@ class TestPixel:
 class TestOpen:
     def test_it_is_a_view_unless_it_repeats_one(self) -> None:
         new = make_open(make_pixel())
-        views = [attrs.evolve(new, signs=signs).is_view for signs in [(), ("range",), ("repeat",), ("range", "repeat")]]
+        views = [
+            attrs.evolve(new, signals=signals).is_view for signals in [(), ("range",), ("repeat",), ("range", "repeat")]
+        ]
         assert views == [True, True, False, False]
 
     def test_it_counts_unless_told_otherwise(self) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from mailtrack import DatabaseNotFound, InvalidSetting, StorageError, open_storage
 from mailtrack.storage import ENTRY_POINT_GROUP
-from mailtrack.storage.memory import MemoryStorage
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage._memory import MemoryStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 
 
 class TestBundledSchemes:

@@ -28,11 +28,11 @@ from mailtrack import (
     Tracker,
     VerdictKind,
 )
-from mailtrack.delays import to_bucket
+from mailtrack._delays import to_bucket
+from mailtrack._times import find_zone
 from mailtrack.report import Count, Delay, Named, Rate, make_report
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
-from mailtrack.testing.factories import NOON
-from mailtrack.times import find_zone
+from mailtrack.testing._factories import NOON
 
 HOUR = timedelta(hours=1)
 PIXEL = make_pixel()

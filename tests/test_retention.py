@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mailtrack import InvalidArgument, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
-from mailtrack.spool import Backlog
-from mailtrack.spool import drain as drain_spool
-from mailtrack.spool.records import to_line
-from mailtrack.storage.memory import MemoryStorage
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack._spool import Backlog
+from mailtrack._spool import drain as drain_spool
+from mailtrack._spool.lines import to_line
+from mailtrack.storage._memory import MemoryStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import FakeClock, make_hit
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 DAY = timedelta(days=1)
 

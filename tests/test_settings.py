@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from mailtrack import InvalidRules, InvalidSetting
-from mailtrack.settings import Settings
+from mailtrack.cli._settings import Settings
 from mailtrack.verdicts import default_rules
 
 

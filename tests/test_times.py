@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from mailtrack import times
+from mailtrack import _times as times
 from mailtrack.testing import FakeClock
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 
 class TestToUtc:

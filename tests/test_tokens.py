@@ -2,8 +2,8 @@ from uuid import UUID
 
 import pytest
 
-from mailtrack import tokens
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack import _ids as ids
+from mailtrack.testing._contract.lifecycle import in_child
 
 NOON = 1762430400000  # in milliseconds
 UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"
@@ -11,17 +11,17 @@ UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"
 
 class TestPixelIds:
     def test_a_new_id_is_a_random_uuid_in_its_usual_spelling(self) -> None:
-        text = tokens.new_pixel_id()
+        text = ids.new_pixel_id()
         assert UUID(text).version == 4
         assert str(UUID(text)) == text
 
     @pytest.mark.parametrize("text", [UUID_TEXT, UUID_TEXT[:8]])
     def test_a_uuid_and_a_short_id_are_keys(self, text: str) -> None:
-        assert tokens.parse_pixel_key(text) == text
+        assert ids.parse_pixel_key(text) == text
 
     @pytest.mark.parametrize("text", [UUID_TEXT, UUID_TEXT[:8]])
     def test_keys_are_read_in_either_case(self, text: str) -> None:
-        assert tokens.parse_pixel_key(text.upper()) == text
+        assert ids.parse_pixel_key(text.upper()) == text
 
     @pytest.mark.parametrize(
         "text",
@@ -44,34 +44,34 @@ class TestPixelIds:
         ],
     )
     def test_anything_else_is_none(self, text: str) -> None:
-        assert tokens.parse_pixel_key(text) is None
+        assert ids.parse_pixel_key(text) is None
 
 
 class TestRecipientIds:
     def test_they_begin_with_the_short_id_of_their_pixel(self) -> None:
-        assert [one[:8] for one in tokens.new_recipient_ids("a1b2c3d4", 3)] == ["a1b2c3d4"] * 3
+        assert [one[:8] for one in ids.new_recipient_ids("a1b2c3d4", 3)] == ["a1b2c3d4"] * 3
 
     def test_new_ones_have_their_form_and_differ(self) -> None:
-        ids = list(tokens.new_recipient_ids("a1b2c3d4", 1000))
-        assert len(set(ids)) == 1000
-        assert all(map(tokens.is_recipient_id, ids))
+        made = list(ids.new_recipient_ids("a1b2c3d4", 1000))
+        assert len(set(made)) == 1000
+        assert all(map(ids.is_recipient_id, made))
 
     def test_none_are_made_where_none_are_wanted(self) -> None:
-        assert list(tokens.new_recipient_ids("a1b2c3d4", 0)) == []
+        assert list(ids.new_recipient_ids("a1b2c3d4", 0)) == []
 
     @pytest.mark.parametrize("text", ["", "a" * 23, "a" * 25, "A" * 24, "g" * 24, "a" * 23 + "\n", "\uff11" * 24])
     def test_anything_else_is_none(self, text: str) -> None:
-        assert not tokens.is_recipient_id(text)
+        assert not ids.is_recipient_id(text)
 
 
 class TestTokens:
     def test_new_ones_have_their_form_and_differ(self) -> None:
-        made = list(tokens.new_tokens(1000))
+        made = list(ids.new_tokens(1000))
         assert len(set(made)) == 1000
-        assert [tokens.parse_token(one) for one in made] == made
+        assert [ids.parse_token(one) for one in made] == made
 
     def test_every_bit_of_them_varies(self) -> None:
-        numbers = [int(one.removeprefix("tok_"), 16) for one in tokens.new_tokens(200)]
+        numbers = [int(one.removeprefix("tok_"), 16) for one in ids.new_tokens(200)]
         ever_set, always_set = 0, 2**128 - 1
         for number in numbers:
             ever_set |= number
@@ -82,28 +82,28 @@ class TestTokens:
         "text", [None, "", "tok_", "tok_" + "A" * 32, "tok_" + "a" * 31, "tok_" + "a" * 33, "a" * 36, "tok_" + "é" * 32]
     )
     def test_anything_else_is_none(self, text: str | None) -> None:
-        assert tokens.parse_token(text) is None
+        assert ids.parse_token(text) is None
 
     def test_a_megabyte_is_none(self) -> None:
-        assert tokens.parse_token("tok_" + "a" * 1_000_000) is None
+        assert ids.parse_token("tok_" + "a" * 1_000_000) is None
 
 
 class TestOpenIds:
     def test_they_sort_by_time(self) -> None:
-        ids = [tokens.new_open_id(NOON + milliseconds) for milliseconds in range(100)]
-        assert ids == sorted(ids)
+        made = [ids.new_open_id(NOON + milliseconds) for milliseconds in range(100)]
+        assert made == sorted(made)
 
     def test_those_of_one_moment_differ(self) -> None:
-        assert len({tokens.new_open_id(NOON) for _ in range(1000)}) == 1000
+        assert len({ids.new_open_id(NOON) for _ in range(1000)}) == 1000
 
     def test_they_are_32_hex_digits(self) -> None:
-        assert set(tokens.new_open_id(NOON)) <= set("0123456789abcdef")
-        assert len(tokens.new_open_id(NOON)) == 32
+        assert set(ids.new_open_id(NOON)) <= set("0123456789abcdef")
+        assert len(ids.new_open_id(NOON)) == 32
 
     def test_those_of_a_forked_child_differ(self) -> None:
-        mine = tokens.new_open_id(NOON)
+        mine = ids.new_open_id(NOON)
 
         def task() -> None:
-            assert tokens.new_open_id(NOON)[12:24] != mine[12:24]
+            assert ids.new_open_id(NOON)[12:24] != mine[12:24]
 
         assert in_child(task) == ""

@@ -25,12 +25,14 @@ from mailtrack import (
     Storage,
     StorageError,
     Tracker,
-    tokens,
 )
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack import (
+    _ids as ids,
+)
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._times import to_utc
 from mailtrack.testing import FakeClock, make_pixel, make_recipient
-from mailtrack.testing.factories import NOON
-from mailtrack.times import to_utc
+from mailtrack.testing._factories import NOON
 
 FOREIGN_TOKEN = "tok_" + "0" * 32
 
@@ -84,15 +86,15 @@ class TestCreatePixel:
 
     def test_a_taken_short_id_is_tried_again(self, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
         taken = tracker.create_pixel("One")
-        free = tokens.new_pixel_id()
-        ids = iter([taken.id, taken.short_id + free[8:], free])
-        monkeypatch.setattr(tokens, "new_pixel_id", lambda: next(ids))
+        free = ids.new_pixel_id()
+        new_ids = iter([taken.id, taken.short_id + free[8:], free])
+        monkeypatch.setattr(ids, "new_pixel_id", lambda: next(new_ids))
         assert tracker.create_pixel("Two").id == free
         assert tracker.get_pixel(taken.id) == taken
 
     def test_it_gives_up_when_every_short_id_is_taken(self, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
         taken = tracker.create_pixel("One")
-        monkeypatch.setattr(tokens, "new_pixel_id", lambda: taken.id)
+        monkeypatch.setattr(ids, "new_pixel_id", lambda: taken.id)
         with pytest.raises(ShortIdTaken):
             tracker.create_pixel("Two")
         assert tracker.list_pixels().items == (taken,)
@@ -168,7 +170,7 @@ class TestImages:
             f"../{pixel.id}.png",
             f"{pixel.id}.png\x00",
             f"{other.id}.png",
-            f"{tokens.new_pixel_id()}.png",
+            f"{ids.new_pixel_id()}.png",
         ]
         for name in names:
             with pytest.raises(ImageNotFound):
@@ -230,9 +232,9 @@ class TestGenerateTokens:
         pixel = tracker.create_pixel("Spring launch")
         (one,) = tracker.generate_tokens(pixel.short_id, ["ann@example.org"])
         assert (one.pixel_id, one.created_at, one.opens) == (pixel.id, NOON, OpenSpan())
-        assert tokens.is_recipient_id(one.id)
+        assert ids.is_recipient_id(one.id)
         assert one.id.startswith(pixel.short_id)
-        assert tokens.parse_token(one.token) == one.token
+        assert ids.parse_token(one.token) == one.token
 
     def test_asking_again_returns_the_same(self, tracker: Tracker, clock: FakeClock) -> None:
         pixel = tracker.create_pixel("Spring launch")
@@ -330,7 +332,7 @@ class TestUrls:
 
 class TestHits:
     def test_a_hit_has_the_time_and_what_the_request_said(self, tracker: Tracker) -> None:
-        token = next(tokens.new_tokens(1))
+        token = next(ids.new_tokens(1))
         hit = tracker.new_hit(
             "A1B2C3D4", token=token, ip="192.0.2.1", user_agent="Mail/1", referer="https://example.org"
         )
@@ -354,8 +356,8 @@ class TestHits:
     def test_what_its_headers_announce_comes_in_one_order_once_and_anything_else_is_dropped(
         self, tracker: Tracker
     ) -> None:
-        hit = tracker.new_hit("a1b2c3d4", signs=["range", "repeat", "no-language", "range", "x\ty"])
-        assert hit.signs == ("no-language", "range")
+        hit = tracker.new_hit("a1b2c3d4", signals=["range", "repeat", "no-language", "range", "x\ty"])
+        assert hit.signals == ("no-language", "range")
 
     @pytest.mark.parametrize("token", ["", "x", "tok_", "x" * 1_000_000, "tok_\ud800"])
     def test_what_cannot_be_a_token_is_none(self, tracker: Tracker, token: str) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
 from mailtrack import InvalidSetting, Urls
+from mailtrack._urls import check_base_url
 from mailtrack.testing import make_pixel, make_recipient
-from mailtrack.urls import check_base_url
 
 BASE = "https://mail.example.com/track"
 

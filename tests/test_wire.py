@@ -2,9 +2,10 @@ import json
 
 import attrs
 
-from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind, wire
+from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind
+from mailtrack import _wire as wire
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 URLS = Urls("https://mail.example.com")
 TIME = "2025-11-06T12:00:00.000Z"
@@ -58,7 +59,7 @@ class TestOpen:
             kind=VerdictKind.PROXY, vendor="Vendor", reasons=("a", "b"), certainty=Certainty.CERTAIN, rules_version=2
         )
         client = Client(name="Thunderbird", version="128", os="Linux", device="desktop")
-        judged = {"client": client, "counted": False, "signs": ("repeat",), "age": 1.5}
+        judged = {"client": client, "counted": False, "signals": ("repeat",), "age": 1.5}
         value = attrs.evolve(make_open(pixel, recipient, verdict=verdict), token=recipient.token, **judged)
         assert wire.open_(value) == {
             "id": value.id,

@@ -3,8 +3,9 @@
 from unittest.mock import patch
 
 from mailtrack import Tracker, open_storage
-from mailtrack.settings import Settings
-from mailtrack_wsgi import create_app, server
+from mailtrack.cli._server import server
+from mailtrack.cli._settings import Settings
+from mailtrack_wsgi import create_app
 
 REQUEST = {"REQUEST_METHOD": "GET", "PATH_INFO": "/tracker/0a1b2c3d.png"}
 

@@ -1,7 +1,7 @@
 """Know whether the mail you send was opened, by whom and when."""
 
-from mailtrack.backup import Backup
-from mailtrack.errors import (
+from mailtrack._backup import Backup
+from mailtrack._errors import (
     DatabaseNotFound,
     EmailProblem,
     ImageNotFound,
@@ -27,10 +27,10 @@ from mailtrack.errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
-from mailtrack.examiner import Rejudged
-from mailtrack.imports import ImportResult, RejectedRow
-from mailtrack.keys import Keyring
-from mailtrack.model import (
+from mailtrack._imports import ImportResult, RejectedRow
+from mailtrack._ingest.enrich import Rejudged
+from mailtrack._keys import Keyring
+from mailtrack._model import (
     ApiKey,
     Certainty,
     Client,
@@ -51,12 +51,12 @@ from mailtrack.model import (
     Verdict,
     VerdictKind,
 )
+from mailtrack._retention import Purge
+from mailtrack._spool import Durability, Spool, SpoolFull
+from mailtrack._tracker import Tracker
+from mailtrack._urls import Urls
 from mailtrack.report import Report
-from mailtrack.retention import Purge
-from mailtrack.spool import Durability, Spool, SpoolFull
 from mailtrack.storage import Storage, open_storage
-from mailtrack.tracker import Tracker
-from mailtrack.urls import Urls
 from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
 
 __version__ = "0.1.0"

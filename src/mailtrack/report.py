@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import attrs
 
-from mailtrack.delays import from_bucket
-from mailtrack.model import DelayCount, Facet, Figures, Pixel, Recipient
+from mailtrack._delays import from_bucket
+from mailtrack._model import DelayCount, Facet, Figures, Pixel, Recipient
 
 # Ends of the ranges in which delays are shown: people open mail within minutes, hours or days.
 _RANGES = tuple(

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from mailtrack import Spool, Tracker, VerdictKind, open_storage
-from mailtrack.spool.records import to_line
+from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
 
 
@@ -93,7 +93,7 @@ def test_it_is_written_while_another_program_holds_the_database_locked(run, pixe
 STOPPED = """
 import threading
 from mailtrack.cli import main
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 
 def copy_to(self, file):
     print(file, flush=True)

@@ -12,10 +12,10 @@ import urllib.request
 import pytest
 
 from mailtrack import open_storage
-from mailtrack.cli.base_url import recall, remember
-from mailtrack.settings import Settings
+from mailtrack.cli._base_url import recall, remember
+from mailtrack.cli._settings import Settings
 from mailtrack.storage import SupportsSettings
-from mailtrack.storage.memory import MemoryStorage
+from mailtrack.storage._memory import MemoryStorage
 
 BASE = "https://mail.example.com/track"
 WARNING = (
@@ -104,12 +104,12 @@ class TestStorages:
         assert recall(storage) is None
 
     def test_one_that_keeps_no_settings_is_served_all_the_same(self, capsys, monkeypatch):
-        monkeypatch.setattr("mailtrack.cli.base_url.open_storage", lambda _: self.Plain())
+        monkeypatch.setattr("mailtrack.cli._base_url.open_storage", lambda _: self.Plain())
         remember(Settings(base_url=BASE))
         assert capsys.readouterr().err == ""
 
     def test_one_that_is_locked_is_served_all_the_same_with_a_warning(self, tracker, capsys, monkeypatch):
-        monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.01)
+        monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.01)
         with tracker._storage._connections.writing():
             remember(Settings(base_url=BASE))
         assert capsys.readouterr().err.startswith("Warning: the base URL can't be kept for other commands: ")

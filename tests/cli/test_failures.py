@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mailtrack._times import now
 from mailtrack.testing import make_hit
-from mailtrack.times import now
 
 needs_shell = pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -133,7 +133,7 @@ class TestFiles:
 
 class TestInterruptions:
     def test_a_locked_database_fails(self, run, pixel, monkeypatch):
-        monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.01)
+        monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.01)
         with closing(sqlite3.connect("mailtrack.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             result = run("pixels", "delete", pixel.id, "--yes", exits=1)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mailtrack import wire
-from mailtrack.export import OPEN_COLUMNS, opens_csv
+from mailtrack import _wire as wire
+from mailtrack._export import OPEN_COLUMNS, opens_csv
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mailtrack.cli.output import Table, visible
+from mailtrack._times import to_text
+from mailtrack.cli._output import Table, visible
 from mailtrack.testing import make_pixel
-from mailtrack.times import to_text
 
 NAME = "Grüße 😀 日本語"
 EMAIL = "änn@bücher.example"

@@ -11,8 +11,8 @@ import pytest
 
 from mailtrack import __version__, open_storage
 from mailtrack.cli import main
-from mailtrack.cli.base_url import remember
-from mailtrack.settings import Settings
+from mailtrack.cli._base_url import remember
+from mailtrack.cli._settings import Settings
 
 
 def commands(command, *path):

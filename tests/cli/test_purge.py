@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 from mailtrack import Spool, open_storage
-from mailtrack.spool.records import to_line
+from mailtrack._spool.lines import to_line
+from mailtrack._times import now
 from mailtrack.testing import make_hit, make_open
-from mailtrack.times import now
 
 COMMAND = [sys.executable, "-c", "from mailtrack.cli import main; main()", "purge"]
 
@@ -138,7 +138,7 @@ def test_a_database_that_stays_locked_is_an_error_that_says_how_many_were_delete
     run, tracker, add, tmp_path, monkeypatch
 ):
     pixel = add("Spring", 100)
-    monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.05)
     with closing(sqlite3.connect(tmp_path / "mailtrack.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         result = run("purge", "--older-than", "90d", "--yes", exits=1)

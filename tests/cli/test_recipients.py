@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mailtrack import Urls, wire
+from mailtrack import Urls
+from mailtrack import _wire as wire
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from mailtrack import Judge, RuleTable, Tracker, open_storage
-from mailtrack.model import OpenSpan
+from mailtrack._model import OpenSpan
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from mailtrack import Tracker, open_storage, wire
+from mailtrack import Tracker, open_storage
+from mailtrack import _wire as wire
 from mailtrack.cli import main
-from mailtrack.cli.figures import _time
+from mailtrack.cli._figures import _time
 from mailtrack.testing import FakeClock
 
 BLOCKS = set("█▉▊▋▌▍▎▏░")

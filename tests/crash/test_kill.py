@@ -26,17 +26,17 @@ from pathlib import Path
 import pytest
 
 from mailtrack import Pixel, Tracker, open_storage
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.model import OpenSpan
-from mailtrack.storage.sqlite.wal import has_content
-from mailtrack.testing.contract.helpers import all_opens, all_recipients
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._model import OpenSpan
+from mailtrack.storage._sqlite.wal import has_content
+from mailtrack.testing._contract.helpers import all_opens, all_recipients
 
 pytest.importorskip("granian")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
 
 ROUNDS = int(os.environ.get("MAILTRACK_CRASH_ROUNDS") or "4")
 WAYS = ["a worker", "all", "the parent", "the workers"]
-EAGER = "from mailtrack.storage.sqlite import connections as c; c._PRAGMAS += ('PRAGMA wal_autocheckpoint = 1',);"
+EAGER = "from mailtrack.storage._sqlite import connections as c; c._PRAGMAS += ('PRAGMA wal_autocheckpoint = 1',);"
 BATCH = 500  # recipients that are added at a time
 CLIENTS = 4
 REQUESTS = 400  # by all clients together

@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.cli import main
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.settings import ENVIRONMENT_PREFIX, Settings
+from mailtrack.cli._settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,8 +13,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from mailtrack import Tracker, open_storage
-from mailtrack.doctor.finding import Outcome
-from mailtrack.doctor.web import Web
+from mailtrack.cli._doctor.finding import Outcome
+from mailtrack.cli._doctor.web import Web
 from mailtrack_wsgi import create_app
 
 

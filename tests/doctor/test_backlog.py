@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailtrack import Spool
-from mailtrack.doctor.backlog import check_spool
-from mailtrack.spool import Backlog, aside
-from mailtrack.spool.records import to_line
+from mailtrack._spool import Backlog, dead_letters
+from mailtrack._spool.lines import to_line
+from mailtrack.cli._doctor.backlog import check_spool
 from mailtrack.testing import make_hit
 
 GOOD = {"spool": "ok", "set-aside": "ok"}
@@ -97,7 +97,7 @@ def test_to_look_takes_the_lead_from_nobody_and_keeps_it_from_nobody(check, drai
 
 
 def test_lines_that_are_set_aside_are_a_warning(check, folder):
-    aside.keep(folder, [b"damaged"])
+    dead_letters.keep(folder, [b"damaged"])
     assert check() == {**GOOD, "set-aside": "warning"}
 
 

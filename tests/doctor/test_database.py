@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from mailtrack import Tracker, open_storage
-from mailtrack.doctor.database import check_database, check_sqlite
-from mailtrack.storage.sqlite import connections
-from mailtrack.storage.sqlite.inspection import Inspection, may_damage_wal
+from mailtrack.cli._doctor.database import check_database, check_sqlite
+from mailtrack.storage._sqlite import connections
+from mailtrack.storage._sqlite.inspection import Inspection, may_damage_wal
 from mailtrack.testing import FakeClock
 
 GOOD = {"database": "ok", "tables": "ok", "journal": "ok", "durability": "ok", "integrity": "ok"}

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from mailtrack import Tracker, open_storage
-from mailtrack.doctor import examine
-from mailtrack.settings import Settings
+from mailtrack.cli._doctor import examine
+from mailtrack.cli._settings import Settings
 from mailtrack_wsgi import create_app
 
 INSIDE = [

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailtrack.doctor import machine
-from mailtrack.doctor.machine import check_clock, check_permissions, check_server_clock, check_space, times_of
+from mailtrack.cli._doctor import machine
+from mailtrack.cli._doctor.machine import check_clock, check_permissions, check_server_clock, check_space, times_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MEBIBYTE = 1024 * 1024

@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from mailtrack.doctor.outside import check_url, is_public
-from mailtrack.times import now
-from mailtrack_wsgi.app import create_app
+from mailtrack._times import now
+from mailtrack.cli._doctor.outside import check_url, is_public
+from mailtrack_wsgi._app import create_app
 
 GOOD = {
     "https": "warning",  # it is this machine, without TLS

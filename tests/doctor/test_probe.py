@@ -4,8 +4,8 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from mailtrack import Tracker, open_storage
-from mailtrack.doctor.probe import NAME, check_recording
-from mailtrack.errors import StorageUnavailable
+from mailtrack._errors import StorageUnavailable
+from mailtrack.cli._doctor.probe import NAME, check_recording
 from mailtrack_wsgi import create_app
 
 GOOD = {"recording": "ok", "address": "ok", "forged-address": "ok"}

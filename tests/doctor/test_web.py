@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from mailtrack.doctor.outside import check_url
-from mailtrack.doctor.web import Unreachable, Web
-from mailtrack.times import now
+from mailtrack._times import now
+from mailtrack.cli._doctor.outside import check_url
+from mailtrack.cli._doctor.web import Unreachable, Web
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
 

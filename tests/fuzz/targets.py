@@ -15,18 +15,19 @@ import PIL.Image
 from werkzeug.exceptions import HTTPException
 
 from mailtrack import Tracker, open_storage
-from mailtrack.addresses import canonical
-from mailtrack.errors import InvalidEmail, InvalidImage, InvalidImport, InvalidInput, InvalidPaging, InvalidRules
-from mailtrack.images import TRANSPARENT_PNG, check_upload
-from mailtrack.imports import parse
-from mailtrack.model import clean_text, parse_ip
-from mailtrack.spool.records import UnreadableRecord, from_line, to_line
-from mailtrack.storage import cursors
-from mailtrack.tokens import parse_pixel_key, parse_token
+from mailtrack._addresses import canonical
+from mailtrack._errors import InvalidEmail, InvalidImage, InvalidImport, InvalidInput, InvalidPaging, InvalidRules
+from mailtrack._ids import parse_pixel_key, parse_token
+from mailtrack._images.check import TRANSPARENT_PNG, check_upload
+from mailtrack._imports import parse
+from mailtrack._model import clean_text, parse_ip
+from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
+from mailtrack.storage import _cursors as cursors
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
-from mailtrack_wsgi import beacon, tracker_urls
-from mailtrack_wsgi.bodies import read_json, read_pixel_form, read_recipients_form
-from mailtrack_wsgi.clients import Proxies
+from mailtrack_wsgi import _beacon as beacon
+from mailtrack_wsgi import _tracker_urls as tracker_urls
+from mailtrack_wsgi._bodies import read_json, read_pixel_form, read_recipients_form
+from mailtrack_wsgi._proxies import Proxies
 
 Target = Callable[[bytes], None]
 

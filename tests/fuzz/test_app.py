@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from mailtrack import Judge, Tracker, open_storage
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack_wsgi import create_app
 
 MEBIBYTE = 1024 * 1024

@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from mailtrack import Image, InvalidImage
-from mailtrack.images import check_upload
+from mailtrack._images.check import check_upload
 
 RED, GREEN, BLUE, WHITE = (250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 250)
 SECRET = b"zebra-in-the-park"

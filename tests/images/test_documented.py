@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 import mailtrack_wsgi
-from mailtrack.images import check_upload
-from mailtrack.picture_files import jpeg, parts, webp
-from mailtrack_wsgi.openapi.schemas import SCHEMAS
+from mailtrack._images.check import check_upload
+from mailtrack._images.strip import jpeg, parts, webp
+from mailtrack_wsgi._openapi.schemas import SCHEMAS
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _MOST, _HELD = f"{parts.MAX_PIXELS / 1e6:g} megapixels", f"{parts.MAX_HELD_PIXELS / 1e6:g}"
 
 
 def _texts() -> dict[str, str]:
-    template = Path(mailtrack_wsgi.__file__).with_name("templates") / "dashboard.html"
+    template = Path(mailtrack_wsgi.__file__).with_name("_html") / "templates" / "dashboard.html"
     return {
         "page": template.read_text(encoding="utf-8"),
         "API document": str(SCHEMAS["NewPixelWithImage"]),

@@ -7,7 +7,7 @@ import PIL.Image
 import PIL.PngImagePlugin
 import pytest
 
-from mailtrack.images import check_upload
+from mailtrack._images.check import check_upload
 
 from .makers import (
     FORMATS,

@@ -8,7 +8,7 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 
-from mailtrack.images import check_upload
+from mailtrack._images.check import check_upload
 
 from .makers import (
     BLUE,

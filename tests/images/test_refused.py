@@ -11,9 +11,10 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from mailtrack import ImageTooLarge, InvalidImage, UnsupportedImage, images
-from mailtrack.images import MAX_BYTES, check_upload
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack import ImageTooLarge, InvalidImage, UnsupportedImage
+from mailtrack._images import check as images
+from mailtrack._images.check import MAX_BYTES, check_upload
+from mailtrack.testing._contract.lifecycle import in_child
 
 from .makers import (
     BLUE,

@@ -8,8 +8,8 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from mailtrack.images import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
-from mailtrack.picture_files import jpeg, parts
+from mailtrack._images.check import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
+from mailtrack._images.strip import jpeg, parts
 
 from .makers import (
     BLUE,

@@ -4,9 +4,9 @@
 
 import pytest
 
-from mailtrack.addresses import canonical
-from mailtrack.errors import InvalidImport
-from mailtrack.imports import parse
+from mailtrack._addresses import canonical
+from mailtrack._errors import InvalidImport
+from mailtrack._imports import parse
 
 ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 

@@ -4,7 +4,7 @@
 
 import pytest
 
-from mailtrack.imports.headings import Rank, normalize, rank, speaks_of_email
+from mailtrack._imports.headings import Rank, normalize, rank, speaks_of_email
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from mailtrack import InvalidArgument, InvalidEmails, InvalidImport, PixelNotFound, Tracker, open_storage
-from mailtrack.imports import importer
+from mailtrack._imports import importer
 
 ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 LIST = f"Email,Name\n{ANN},Ann\nbad,B\nANN@example.org,Ann again\n{BOB},Bob\n,C\n"
@@ -74,7 +74,7 @@ def test_each_step_is_stored_and_reported_before_the_next_is_read(tracker, pixel
             yield row
 
     steps = []
-    monkeypatch.setattr("mailtrack.imports.parsing._LOOKED_AT", 1)
+    monkeypatch.setattr("mailtrack._imports.parsing._LOOKED_AT", 1)
     result = tracker.import_recipients(pixel, rows(), on_invalid="skip", progress=lambda *found: steps.append(found))
     assert steps == [(1, 0, 1), (2, 0, 1), (2, 0, 2)]
     assert seen[2:] == [(BOB, 1), (ANN.upper(), 1), ("bad again", 2)]

@@ -4,8 +4,8 @@
 
 import pytest
 
-from mailtrack.addresses import canonical
-from mailtrack.imports import parse
+from mailtrack._addresses import canonical
+from mailtrack._imports import parse
 
 ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from mailtrack.addresses import canonical
-from mailtrack.errors import InvalidArgument, InvalidImport
-from mailtrack.imports import parse
+from mailtrack._addresses import canonical
+from mailtrack._errors import InvalidArgument, InvalidImport
+from mailtrack._imports import parse
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 CSV = "Name;E-Mail\r\nM\u00fcller;ann@example.org\r\nB;bob@example.org\r\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrack.imports import ImportResult, RejectedRow
+from mailtrack._imports import ImportResult, RejectedRow
 
 
 def row(line, raw):

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from mailtrack.imports.tables import Table
+from mailtrack._imports.tables import Table
 
 
 def cells(text):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack import Urls
-from mailtrack.export import guard, quote, recipients_csv
+from mailtrack._export import guard, quote, recipients_csv
+from mailtrack._times import from_milliseconds, to_text
 from mailtrack.testing import make_pixel, make_recipient
-from mailtrack.times import from_milliseconds, to_text
 
 cells = st.text(st.one_of(st.sampled_from("=+-@\t\r\n\"',;"), st.characters(exclude_categories=["Cs"])), max_size=20)
 times = st.integers(0, 4_000_000_000_000).map(from_milliseconds)

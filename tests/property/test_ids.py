@@ -2,9 +2,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailtrack import tokens
-from mailtrack.errors import InvalidPaging
-from mailtrack.storage import cursors
+from mailtrack import _ids as ids
+from mailtrack._errors import InvalidPaging
+from mailtrack.storage import _cursors as cursors
 
 hexish = st.text("0123456789abcdefABCDEF-_tok\n\uff11", max_size=40)
 texts = st.one_of(hexish, st.text(max_size=40), st.uuids().map(str), st.uuids().map(lambda one: str(one)[:8]))
@@ -15,12 +15,12 @@ class TestPixelKeys:
 
     @given(st.uuids())
     def test_every_uuid_is_one(self, uuid) -> None:
-        assert tokens.parse_pixel_key(str(uuid).upper()) == str(uuid)
-        assert tokens.parse_pixel_key(str(uuid).upper()[:8]) == str(uuid)[:8]
+        assert ids.parse_pixel_key(str(uuid).upper()) == str(uuid)
+        assert ids.parse_pixel_key(str(uuid).upper()[:8]) == str(uuid)[:8]
 
     @given(texts)
     def test_what_is_read_is_of_the_form(self, text: str) -> None:
-        key = tokens.parse_pixel_key(text)
+        key = ids.parse_pixel_key(text)
         if key is not None:
             assert key == text.lower()
             assert [len(part) for part in key.split("-")] in ([8], [8, 4, 4, 4, 12])
@@ -28,8 +28,8 @@ class TestPixelKeys:
 
     @given(texts)
     def test_reading_again_changes_nothing(self, text: str) -> None:
-        key = tokens.parse_pixel_key(text)
-        assert key is None or tokens.parse_pixel_key(key) == key
+        key = ids.parse_pixel_key(text)
+        assert key is None or ids.parse_pixel_key(key) == key
 
 
 class TestTokens:
@@ -37,12 +37,12 @@ class TestTokens:
 
     @given(st.integers(0, 2**128 - 1))
     def test_every_number_is_one(self, number: int) -> None:
-        assert tokens.parse_token(f"tok_{number:032x}") == f"tok_{number:032x}"
+        assert ids.parse_token(f"tok_{number:032x}") == f"tok_{number:032x}"
 
     @given(texts)
     def test_anything_else_is_none(self, text: str) -> None:
         form = len(text) == 36 and text[:4] == "tok_" and set(text[4:]) <= set("0123456789abcdef")
-        assert tokens.parse_token(text) == (text if form else None)
+        assert ids.parse_token(text) == (text if form else None)
 
 
 class TestRecipientIds:
@@ -50,13 +50,13 @@ class TestRecipientIds:
 
     @given(st.uuids().map(lambda one: str(one)[:8]), st.integers(0, 50))
     def test_new_ones_are_of_the_form(self, short_id: str, count: int) -> None:
-        made = list(tokens.new_recipient_ids(short_id, count))
+        made = list(ids.new_recipient_ids(short_id, count))
         assert len(set(made)) == count
-        assert all(tokens.is_recipient_id(one) and one.startswith(short_id) for one in made)
+        assert all(ids.is_recipient_id(one) and one.startswith(short_id) for one in made)
 
     @given(texts)
     def test_anything_else_is_none(self, text: str) -> None:
-        assert tokens.is_recipient_id(text) == (len(text) == 24 and set(text) <= set("0123456789abcdef"))
+        assert ids.is_recipient_id(text) == (len(text) == 24 and set(text) <= set("0123456789abcdef"))
 
 
 class TestCursors:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack import Tracker, Urls, open_storage
-from mailtrack.addresses import canonical, comparable
-from mailtrack.export import recipients_csv
-from mailtrack.imports import parse
-from mailtrack.imports.tables import Table
+from mailtrack._addresses import canonical, comparable
+from mailtrack._export import recipients_csv
+from mailtrack._imports import parse
+from mailtrack._imports.tables import Table
 from mailtrack.testing import make_pixel, make_recipients
 
 SIGNS = "abcdefghij0123456789"

@@ -4,8 +4,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack.model import Client, VerdictKind
-from mailtrack.verdicts import SIGNS, Judge, Networks, RuleTable, default_rules, name_client
+from mailtrack._model import Client, VerdictKind
+from mailtrack.verdicts import SIGNALS, Judge, Networks, RuleTable, default_rules, name_client
 
 words = st.one_of(
     st.sampled_from(["Mozilla/5.0", "(Macintosh; Intel Mac OS X 10_15_7)", "AppleWebKit/605.1.15", "Chrome/104.0.0.0"]),
@@ -19,9 +19,9 @@ addresses = st.one_of(
     st.ip_addresses().map(str),
     st.sampled_from(["17.1.2.3", "40.92.0.1", "66.102.8.1"]),
 )
-signs = st.lists(st.one_of(st.sampled_from(sorted(SIGNS)), st.text(max_size=12)), max_size=7)
+signals = st.lists(st.one_of(st.sampled_from(sorted(SIGNALS)), st.text(max_size=12)), max_size=7)
 ages = st.one_of(st.none(), st.floats(), st.floats(0, 20))
-hits = st.fixed_dictionaries({"user_agent": user_agents, "ip": addresses, "signs": signs, "age": ages})
+hits = st.fixed_dictionaries({"user_agent": user_agents, "ip": addresses, "signals": signals, "age": ages})
 networks = st.lists(
     st.one_of(
         st.tuples(st.ip_addresses(v=4, network="192.0.0.0/20"), st.integers(20, 32)),
@@ -58,7 +58,7 @@ class TestJudging:
         assert Judge(shuffled).judge(**hit) == JUDGE.judge(**hit)
 
     @given(hits)
-    def test_a_probable_accusation_has_a_second_sign(self, hit) -> None:
+    def test_a_probable_accusation_has_a_second_signal(self, hit) -> None:
         verdict = JUDGE.judge(**hit)
         if verdict.kind in ("prefetch", "scanner", "bot") and verdict.certainty == "probable":
             assert len(verdict.reasons) > 1

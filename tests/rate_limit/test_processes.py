@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from mailtrack import InvalidSetting, StorageUnavailable
-from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi._rate_limit import TokenLimiter
 
 PROCESSES, THREADS = 4, 50
 
 # Asks from many threads at once when it is told to, and prints how many were granted.
 SCRIPT = f"""
 import sys, threading
-from mailtrack_wsgi.limits import TokenLimiter
+from mailtrack_wsgi._rate_limit import TokenLimiter
 
 limiter, granted, start = TokenLimiter(sys.argv[1]), [], threading.Event()
 

@@ -10,8 +10,8 @@ import pytest
 from limits.errors import StorageError
 
 from mailtrack import StorageUnavailable, open_storage
-from mailtrack_wsgi.limits import TokenLimiter, sqlite
-from mailtrack_wsgi.limits.sqlite import SQLiteWindows
+from mailtrack_wsgi._rate_limit import TokenLimiter, sqlite
+from mailtrack_wsgi._rate_limit.sqlite import SQLiteWindows
 
 HOUR, YEAR = 3600.0, 365 * 86_400.0
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailtrack import Tracker, open_storage
-from mailtrack.testing.contract.helpers import all_opens
-from mailtrack.testing.factories import make_open
-from mailtrack.times import now
+from mailtrack._times import now
+from mailtrack.testing._contract.helpers import all_opens
+from mailtrack.testing._factories import make_open
 
 SECONDS = 60  # that something which must happen may take
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrack.images import MAX_BYTES, TRANSPARENT_PNG
+from mailtrack._images.check import MAX_BYTES, TRANSPARENT_PNG
 
 BODY = b'{"name": "Spring"}'
 CREATE = b"POST /api/v1/pixels HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"

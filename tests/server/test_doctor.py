@@ -2,8 +2,8 @@
 
 import pytest
 
-from mailtrack.doctor import examine
-from mailtrack.settings import Settings
+from mailtrack.cli._doctor import examine
+from mailtrack.cli._settings import Settings
 
 
 @pytest.fixture

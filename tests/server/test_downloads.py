@@ -11,7 +11,7 @@ import pytest
 FAILING = """
 import itertools
 from mailtrack import StorageUnavailable
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 
 listed, calls = SQLiteStorage.list_recipients, itertools.count(1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 PIXELS, TOKENS = "/api/v1/pixels", "/api/v1/pixels/{id}/generate-tokens"
 BODY = {"name": "Next", "emails": ["ann@example.org"]}

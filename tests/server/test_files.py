@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 
 import pytest
 
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.storage.sqlite.wal import has_content, wal_of
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack.storage._sqlite.wal import has_content, wal_of
 
 SECONDS = 30  # that something which must happen may take
 

@@ -13,10 +13,10 @@ import attrs
 import pytest
 import trustme
 
-from mailtrack.doctor import examine
-from mailtrack.doctor.web import Unreachable, Web
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.settings import Settings
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack.cli._doctor import examine
+from mailtrack.cli._doctor.web import Unreachable, Web
+from mailtrack.cli._settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "security.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailtrack import Tracker, open_storage
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 HERE = Path(__file__).parent
 MANY = int(os.environ.get("MAILTRACK_API_CASES", "0"))

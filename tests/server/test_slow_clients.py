@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 # Heads of requests whose bodies never come to an end: first those that are read, then those that are not.
 READ = [
@@ -119,13 +119,23 @@ def test_readers_that_stop_reading_stop_neither_the_tracker_nor_who_writes(serve
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs an option of Linux")
 def test_a_download_that_does_not_move_is_cut_and_can_not_be_taken_for_whole(start):
-    running = start(first="from mailtrack_wsgi import downloads; downloads.STALL_SECONDS = 0.3")
+    running = start(first="from mailtrack_wsgi import _downloads; _downloads.STALL_SECONDS = 0.3")
     path = make_long_list(running)
     with sleepers(running, path) as cut:
-        wait_until_downloaded(running, path)
+        wait_until_both_are_cut(running, path)
         for answer in cut:
             with pytest.raises((OSError, http.client.IncompleteRead)):
                 answer.read()
+
+
+def wait_until_both_are_cut(running, path):
+    """Wait until two more clients get a download; a client that is cut notices it only when it reads."""
+    pause = threading.Event()
+    for _ in range(100):
+        with contextlib.suppress(AssertionError), sleepers(running, path):
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not happen")
 
 
 def wait_until_downloaded(running, path):

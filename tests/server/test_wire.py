@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 
 def get(path, *headers, version=b"1.1"):

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mailtrack import Storage, open_storage
-from mailtrack.model import Hit
-from mailtrack.spool import Backlog, Spool, inspect
-from mailtrack.spool.records import from_line, to_line
+from mailtrack._model import Hit
+from mailtrack._spool import Backlog, Spool, inspect
+from mailtrack._spool.lines import from_line, to_line
 from mailtrack.testing import make_hit
 
 _SECONDS = 30  # that something which must happen may take

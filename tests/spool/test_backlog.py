@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.spool import Backlog, Spool, drain, get_status
-from mailtrack.spool import backlog as module
-from mailtrack.spool.records import to_line
-from mailtrack.spool.segment import Segment
+from mailtrack._spool import Backlog, Spool, drain, get_status
+from mailtrack._spool import reader as module
+from mailtrack._spool.lines import to_line
+from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.testing._contract.lifecycle import in_child
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 KILLED = f"the child ended with status {signal.SIGKILL.value}"
@@ -225,7 +225,7 @@ class TestForking:
     def test_no_fork_comes_while_lines_are_set_aside(self, make_backlog, take, leave, monkeypatch) -> None:
         leave(b"damaged\n")
         backlog, held = make_backlog(), []
-        monkeypatch.setattr(module.aside, "keep", lambda *_: held.append(backlog._files.locked()))
+        monkeypatch.setattr(module.dead_letters, "keep", lambda *_: held.append(backlog._files.locked()))
         take(backlog)
         assert held == [True]
 

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from mailtrack import open_storage
+from mailtrack._spool import Backlog
+from mailtrack._spool.lines import to_line
 from mailtrack.cli import main
-from mailtrack.spool import Backlog
-from mailtrack.spool.records import to_line
 from mailtrack.testing import make_hit
-from mailtrack.testing.contract.helpers import add_pixel, all_opens
+from mailtrack.testing._contract.helpers import add_pixel, all_opens
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ class TestDrain:
         assert len(run("inspect").stdout.splitlines()) == 1 + len(left)
 
     def test_a_storage_that_is_locked_leaves_everything_there(self, run, left, database, take, monkeypatch):
-        from mailtrack.storage.sqlite import connections
+        from mailtrack.storage._sqlite import connections
 
         monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
         with open_storage(database) as storage, storage._connections.writing():

@@ -18,13 +18,24 @@ import pytest
 from werkzeug.test import Client
 
 from mailtrack import StorageError, StorageUnavailable, Tracker, open_storage
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.spool import Backlog, Spool, SpoolClosed, SpoolFull, aside, backlog, drain, get_status, inspect, segment
-from mailtrack.spool.records import UnreadableRecord, from_line, to_line
-from mailtrack.storage.sqlite import connections
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._spool import (
+    Backlog,
+    Spool,
+    SpoolClosed,
+    SpoolFull,
+    dead_letters,
+    drain,
+    get_status,
+    inspect,
+    reader,
+    segment,
+)
+from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
+from mailtrack.storage._sqlite import connections
 from mailtrack.testing import make_hit
-from mailtrack.testing.contract.helpers import add_pixel, all_opens
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.testing._contract.helpers import add_pixel, all_opens
+from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack_wsgi import create_app
 
 SECONDS = 30
@@ -67,9 +78,9 @@ class Faults:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    for module in (segment, aside, backlog):
+    for module in (segment, dead_letters, reader):
         monkeypatch.setattr(module, "os", faults)
-    for module in (segment, aside):
+    for module in (segment, dead_letters):
         monkeypatch.setattr(module, "fcntl", faults)
     monkeypatch.setattr(segment, "write", faults.write)
     monkeypatch.setattr(segment, "_sync_data", faults.sync_data)

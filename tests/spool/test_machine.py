@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mailtrack import StorageUnavailable
-from mailtrack.model import Hit
-from mailtrack.spool import Backlog, Spool, SpoolFull, drain, get_status, inspect
-from mailtrack.spool.records import UnreadableRecord, from_line, to_line
+from mailtrack._model import Hit
+from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status, inspect
+from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
 from mailtrack.testing import make_hit
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from mailtrack.spool import Backlog, Spool
-from mailtrack.spool.records import to_line
+from mailtrack._spool import Backlog, Spool
+from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 HITS = 60

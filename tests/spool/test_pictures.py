@@ -5,12 +5,12 @@ import sys
 import pytest
 
 from mailtrack import StorageError, StorageUnavailable
-from mailtrack import pictures as module
-from mailtrack.errors import ImageNotFound
-from mailtrack.images import TRANSPARENT_PNG
-from mailtrack.pictures import Pictures
+from mailtrack._errors import ImageNotFound
+from mailtrack._images import cache as module
+from mailtrack._images.cache import Pictures
+from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.testing import make_image
-from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing._contract.helpers import at_once
 
 
 class Shop:

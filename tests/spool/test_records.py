@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack.model import Hit, clean_text
-from mailtrack.spool.records import UnreadableRecord, from_line, make_line, to_line
+from mailtrack._model import Hit, clean_text
+from mailtrack._spool.lines import UnreadableRecord, from_line, make_line, to_line
+from mailtrack._times import to_utc
 from mailtrack.testing import make_hit
-from mailtrack.times import to_utc
 
 # Any character at all, halves of surrogate pairs among them, and more often those that could end a field or a line.
 TEXTS = st.text(st.characters() | st.sampled_from("\t\n\r\v\f\x00\x1c\x85\u2028\u2029\ud800\udfff\ufeff-"))
@@ -66,7 +66,7 @@ class TestWhatIsWrittenIsRead:
             ip="192.0.2.1",
             user_agent="Grüße",
             referer="",
-            signs=("no-language", "range"),
+            signals=("no-language", "range"),
         )
         body = (
             f"1\t{hit.id}\t2025-11-06T12:00:00.007Z\ta1b2c3d4\t{hit.token}\t192.0.2.1\tGrüße\t\tno-language range\t"
@@ -77,7 +77,7 @@ class TestWhatIsWrittenIsRead:
         line = make_line("0" * 32, 1762430400007, "a1b2c3d4", None, "192.0.2.1", "Mail/1", "x", ("range",))
         at = datetime(2025, 11, 6, 12, 0, 0, 7000, UTC)
         assert from_line(line) == Hit(
-            id="0" * 32, pixel="a1b2c3d4", at=at, ip="192.0.2.1", user_agent="Mail/1", referer="x", signs=("range",)
+            id="0" * 32, pixel="a1b2c3d4", at=at, ip="192.0.2.1", user_agent="Mail/1", referer="x", signals=("range",)
         )
 
     def test_what_a_hit_does_not_have_is_a_dash(self) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 
-from mailtrack.spool.repeater import Repeater
+from mailtrack._spool.periodic import Repeater
 
 SECONDS = 30
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.spool import segment as module
-from mailtrack.spool.segment import Segment, SegmentSealed
-from mailtrack.testing.contract.helpers import at_once
+from mailtrack._spool import segment as module
+from mailtrack._spool.segment import Segment, SegmentSealed
+from mailtrack.testing._contract.helpers import at_once
 
 
 @pytest.fixture

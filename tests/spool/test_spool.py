@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from mailtrack import StorageUnavailable
-from mailtrack.spool import Durability, Spool, SpoolClosed, SpoolFull
-from mailtrack.spool import segment as segment_module
-from mailtrack.spool import spool as module
-from mailtrack.spool.records import to_line
-from mailtrack.spool.segment import Segment
+from mailtrack._spool import Durability, Spool, SpoolClosed, SpoolFull
+from mailtrack._spool import segment as segment_module
+from mailtrack._spool import spool as module
+from mailtrack._spool.lines import to_line
+from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
-from mailtrack.testing.contract.helpers import at_once
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.testing._contract.helpers import at_once
+from mailtrack.testing._contract.lifecycle import in_child
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 

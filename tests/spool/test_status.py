@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mailtrack.spool import get_status, inspect
-from mailtrack.spool.records import to_line
+from mailtrack._spool import get_status, inspect
+from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))

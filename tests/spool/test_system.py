@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mailtrack.spool.system import load_write
+from mailtrack._spool.system import load_write
 
 write = load_write()
 

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
-from mailtrack.recorder import Recorder
-from mailtrack.spool import Backlog, Spool, SpoolFull, drain, get_status
-from mailtrack.spool.segment import Segment
-from mailtrack.storage import forks
-from mailtrack.testing.contract.helpers import all_opens, at_once
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack import _forking as forking
+from mailtrack._ingest.recorder import Recorder
+from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status
+from mailtrack._spool.segment import Segment
+from mailtrack.testing._contract.helpers import all_opens, at_once
+from mailtrack.testing._contract.lifecycle import in_child
 
 SECONDS = 30
 
@@ -355,14 +355,14 @@ class TestForking:
 
     def test_what_a_start_needs_is_taken_after_the_lock_of_the_start(self, tracker, monkeypatch) -> None:
         order = []
-        for kind in (forks.ForkSafeLock, Spool, Backlog):
+        for kind in (forking.ForkSafeLock, Spool, Backlog):
             before = kind.before_fork
             monkeypatch.setattr(kind, "before_fork", lambda one, before=before: (order.append(type(one)), before(one)))
         tracker.start()
         if (child := os.fork()) == 0:
             os._exit(0)
         os.waitpid(child, 0)
-        last_lock = len(order) - 1 - order[::-1].index(forks.ForkSafeLock)
+        last_lock = len(order) - 1 - order[::-1].index(forking.ForkSafeLock)
         assert last_lock < min(order.index(Spool), order.index(Backlog))
 
 

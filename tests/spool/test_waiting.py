@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.spool import Waiting, oldest_hit
-from mailtrack.spool.records import to_line
+from mailtrack._spool import Waiting, oldest_hit
+from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 HITS = [make_hit("a1b2c3d4", at=NOON + timedelta(seconds=n)) for n in range(40)]
 

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from mailtrack import StorageUnavailable
-from mailtrack.spool import SpoolWorker
-from mailtrack.spool import segment as segment_module
-from mailtrack.spool import worker as module
+from mailtrack._spool import SpoolWorker
+from mailtrack._spool import segment as segment_module
+from mailtrack._spool import worker as module
 
 SECONDS = 30
 
@@ -126,7 +126,7 @@ def test_a_start_that_fails_closes_the_spool(spool, monkeypatch) -> None:
     def fail(_: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("mailtrack.spool.backlog.Backlog.lead", fail)
+    monkeypatch.setattr("mailtrack._spool.reader.Backlog.lead", fail)
     with pytest.raises(OSError, match="open files"):
         worker.start()
     assert not spool.is_open

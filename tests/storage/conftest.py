@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import pytest
 
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 
 
 class SpyConnection(sqlite3.Connection):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 
 from mailtrack import Open, Pixel
-from mailtrack.storage.memory import MemoryStorage
+from mailtrack.storage._memory import MemoryStorage
 from mailtrack.testing import SettingsContract, StorageContract, make_open, make_pixel, storage_machine
-from mailtrack.testing.contract.lifecycle import in_child, needs_fork
+from mailtrack.testing._contract.lifecycle import in_child, needs_fork
 
 
 class TestMemoryStorage(SettingsContract, StorageContract):

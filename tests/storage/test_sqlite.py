@@ -18,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage.sqlite import SQLiteStorage, wal
+from mailtrack.storage._sqlite import SQLiteStorage, wal
 from mailtrack.testing import (
     BackupContract,
     SettingsContract,
@@ -30,9 +30,9 @@ from mailtrack.testing import (
     make_recipient,
     make_recipients,
 )
-from mailtrack.testing.contract.helpers import at_once, make_judgement
-from mailtrack.testing.contract.lifecycle import in_child
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._contract.helpers import at_once, make_judgement
+from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._factories import NOON
 
 
 class TestSQLiteStorage(BackupContract, SettingsContract, StorageContract):
@@ -343,9 +343,9 @@ class TestCosts:
 _STORE_IMAGES = """
 import sys, threading
 from pathlib import Path
-from mailtrack.heap import give_back, keep_large_blocks_apart
-from mailtrack.model import Image
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack._images.heap import give_back, keep_large_blocks_apart
+from mailtrack._model import Image
+from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import make_pixel
 
 def held():

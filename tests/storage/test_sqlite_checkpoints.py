@@ -18,11 +18,11 @@ import sqlite_utils
 
 from mailtrack import StorageError, Tracker, open_storage
 from mailtrack.cli import main
-from mailtrack.doctor.database import check_database
-from mailtrack.storage.sqlite import SQLiteStorage, schema
-from mailtrack.storage.sqlite.inspection import Inspection
-from mailtrack.storage.sqlite.wal import wal_of
-from mailtrack.testing.contract.lifecycle import in_child
+from mailtrack.cli._doctor.database import check_database
+from mailtrack.storage._sqlite import SQLiteStorage, schema
+from mailtrack.storage._sqlite.inspection import Inspection
+from mailtrack.storage._sqlite.wal import wal_of
+from mailtrack.testing._contract.lifecycle import in_child
 
 TOKENS = 3000
 PAGE = 4096

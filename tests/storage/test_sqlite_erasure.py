@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 
 from mailtrack import Recipient
-from mailtrack.storage.sqlite import SQLiteStorage
+from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipients
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 
 _DAY = timedelta(days=1)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.storage.sqlite import SQLiteStorage
-from mailtrack.storage.sqlite.wal import has_content
+from mailtrack.storage._sqlite import SQLiteStorage
+from mailtrack.storage._sqlite.wal import has_content
 
 BEGIN = """
 import os, sys, threading

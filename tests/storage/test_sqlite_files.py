@@ -14,9 +14,9 @@ import pytest
 import sqlite_utils
 
 from mailtrack import MailtrackError, StorageError, StorageUnavailable
-from mailtrack.storage.sqlite import SQLiteStorage, schema
+from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_pixel
-from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing._contract.helpers import at_once
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

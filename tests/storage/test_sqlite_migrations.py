@@ -12,13 +12,13 @@ import pytest
 import sqlite_utils
 
 from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
-from mailtrack.storage.sqlite import SQLiteStorage, schema
+from mailtrack._times import start_of_hour, to_milliseconds
+from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
-from mailtrack.testing.contract.helpers import all_opens, all_recipients, at_once
-from mailtrack.testing.contract.lifecycle import in_child, needs_fork
-from mailtrack.testing.contract.scanning import assert_scan
-from mailtrack.testing.factories import NOON
-from mailtrack.times import start_of_hour, to_milliseconds
+from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once
+from mailtrack.testing._contract.lifecycle import in_child, needs_fork
+from mailtrack.testing._contract.scanning import assert_scan
+from mailtrack.testing._factories import NOON
 
 FIRST = "m001_pixels_recipients_opens"
 SECOND = "m002_judged_opens"
@@ -315,7 +315,7 @@ class TestInterruption:
     def test_a_file_that_is_locked_is_not_available_and_left_as_it_was(
         self, old: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("mailtrack.storage.sqlite.connections.BUSY_TIMEOUT", 0.05)
+        monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.05)
         before = _contents(old)
         with closing(_connect(old)) as other:
             other.execute("BEGIN IMMEDIATE")

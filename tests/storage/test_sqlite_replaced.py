@@ -15,11 +15,11 @@ import pytest
 import sqlite_utils
 
 from mailtrack import Spool, StorageUnavailable, Tracker
-from mailtrack.storage.sqlite import SQLiteStorage, connections, schema
-from mailtrack.storage.sqlite.inspection import Inspection
-from mailtrack.storage.sqlite.wal import wal_of
+from mailtrack.storage._sqlite import SQLiteStorage, connections, schema
+from mailtrack.storage._sqlite.inspection import Inspection
+from mailtrack.storage._sqlite.wal import wal_of
 from mailtrack.testing import make_pixel
-from mailtrack.testing.contract.helpers import at_once
+from mailtrack.testing._contract.helpers import at_once
 
 
 @pytest.fixture

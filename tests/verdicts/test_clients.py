@@ -1,6 +1,6 @@
 import pytest
 
-from mailtrack.model import Client, Verdict
+from mailtrack._model import Client, Verdict
 from mailtrack.verdicts import name_client
 
 CHROME = (
@@ -89,7 +89,7 @@ def test_a_browser_that_a_scanner_pretends_to_be_is_not_named(judge):
 
 
 def test_a_scanner_without_vendor_is_not_named_after_the_browser_that_it_pretends_to_be(judge):
-    verdict = judge.judge(CHROME, signs=["no-language"], age=1.0)
+    verdict = judge.judge(CHROME, signals=["no-language"], age=1.0)
     assert name_client(CHROME, verdict) == Client()
 
 

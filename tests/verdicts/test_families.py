@@ -15,7 +15,7 @@ def reason(judge, user_agent, **hit):
 
 def test_the_proxy_of_hey_fetches_for_people_even_in_a_burst(judge):
     verdict = judge.judge(
-        "hey.com/imageproxy " + LINUX + "Chrome/81.0.4044.138 Safari/537.36", signs=["burst"], age=1.0
+        "hey.com/imageproxy " + LINUX + "Chrome/81.0.4044.138 Safari/537.36", signals=["burst"], age=1.0
     )
     assert (verdict.kind, verdict.vendor) == ("proxy", "HEY")
 
@@ -201,11 +201,11 @@ class TestAForgedBuild:
     def test_it_decides_nothing_alone(self, judge):
         assert judge.judge(FORGED).kind == "human"
 
-    @pytest.mark.parametrize("second", [{"signs": ["no-language"]}, {"signs": ["burst"]}, {"age": 1.0}])
-    def test_it_adds_up_with_a_second_sign(self, judge, second):
+    @pytest.mark.parametrize("second", [{"signals": ["no-language"]}, {"signals": ["burst"]}, {"age": 1.0}])
+    def test_it_adds_up_with_a_second_signal(self, judge, second):
         assert judge.judge(FORGED, **second).kind == "scanner"
 
-    @pytest.mark.parametrize("second", [{"signs": ["no-language"]}, {"signs": ["burst"]}, {"age": 1.0}])
+    @pytest.mark.parametrize("second", [{"signals": ["no-language"]}, {"signals": ["burst"]}, {"age": 1.0}])
     @pytest.mark.parametrize(
         "user_agent",
         [

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mailtrack.errors import InvalidSetting
-from mailtrack.model import Certainty, Verdict, VerdictKind
+from mailtrack._errors import InvalidSetting
+from mailtrack._model import Certainty, Verdict, VerdictKind
 from mailtrack.verdicts import DEFAULT_COUNTED, Judge, RuleTable, default_rules
 
 CHROME_104 = (
@@ -66,7 +66,7 @@ def test_a_network_does_not_accuse_another_program(judge):
 
 
 def test_a_proxy_is_no_scanner_however_many_recipients_it_fetches_for(judge):
-    assert judge.judge(GMAIL_PROXY, signs=["burst"], age=1.0).kind == "proxy"
+    assert judge.judge(GMAIL_PROXY, signals=["burst"], age=1.0).kind == "proxy"
 
 
 @pytest.mark.parametrize("age", [None, -1.0, -1e9, 10.0, 11.0, math.nan, math.inf])
@@ -100,7 +100,7 @@ def test_an_address_in_ipv6_notation_is_found_in_its_ipv4_network(judge):
 
 
 def test_signs_that_nobody_knows_count_for_nothing(judge):
-    assert judge.judge(CHROME_104, signs=["network:google", "early", "loud"]).kind == "human"
+    assert judge.judge(CHROME_104, signals=["network:google", "early", "loud"]).kind == "human"
 
 
 def test_only_512_characters_of_a_user_agent_count(judge):
@@ -141,21 +141,21 @@ def test_of_one_rank_the_first_code_in_the_alphabet_decides(judge_by, make_rule)
 
 
 def test_all_conditions_of_a_rule_must_hold(judge_by, make_rule):
-    rule = make_rule(sign="range", network="office", early=True)
+    rule = make_rule(signal="range", network="office", early=True)
     judge = judge_by(rule, office=["192.0.2.0/24"])
-    hit = {"ip": "192.0.2.7", "signs": ["range"], "age": 1.0}
+    hit = {"ip": "192.0.2.7", "signals": ["range"], "age": 1.0}
     assert judge.judge("ours", **hit).kind == "bot"
-    for missing in ({"ip": None}, {"signs": []}, {"age": None}):
+    for missing in ({"ip": None}, {"signals": []}, {"age": None}):
         assert judge.judge("ours", **(hit | missing)).kind == "unknown"
     assert judge.judge("theirs", **hit).kind == "unknown"
 
 
 def test_a_rule_without_a_user_agent_holds_for_all(judge_by, make_rule):
-    judge = judge_by(make_rule(user_agent=None, sign="range"))
-    assert judge.judge("", signs=["range"]).kind == "bot"
+    judge = judge_by(make_rule(user_agent=None, signal="range"))
+    assert judge.judge("", signals=["range"]).kind == "bot"
 
 
-def test_a_probable_rule_that_accuses_nobody_needs_no_second_sign(judge_by, make_rule):
+def test_a_probable_rule_that_accuses_nobody_needs_no_second_signal(judge_by, make_rule):
     judge = judge_by(make_rule(kind="human", certainty="probable", second=["early"]))
     assert judge.judge("ours").reasons == ("own",)
     assert judge.judge("ours", age=1.0).reasons == ("own", "early")
@@ -170,7 +170,9 @@ def test_threads_that_share_a_judge_get_the_same_verdicts(labelled):
     shared, alone = Judge(), Judge()
 
     def verdicts(judge):
-        return [judge.judge(line["user_agent"], ip=line["ip"], signs=line["signs"], age=line["age"]) for line in lines]
+        return [
+            judge.judge(line["user_agent"], ip=line["ip"], signals=line["signals"], age=line["age"]) for line in lines
+        ]
 
     barrier = threading.Barrier(4)
 

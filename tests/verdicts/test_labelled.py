@@ -19,8 +19,8 @@ BROWSER = (
 # What no line of the set shows, as its owners publish no networks or as it takes several hits.
 DIRECT = {
     "mail-proxy": {"user_agent": "ExampleMailProxy/1.0"},
-    "proofpoint-network": {"ip": "192.0.2.1", "signs": ["burst"]},
-    "mimecast-network": {"ip": "198.51.100.1", "signs": ["no-language"]},
+    "proofpoint-network": {"ip": "192.0.2.1", "signals": ["burst"]},
+    "mimecast-network": {"ip": "198.51.100.1", "signals": ["no-language"]},
     "cisco-network": {"ip": "203.0.113.1", "age": 1.0},
     "no-engine": {"user_agent": "Mozilla/5.0 (compatible; Example)"},
     "says-what-it-does": {"user_agent": "Example Detector 2"},
@@ -34,13 +34,13 @@ DIRECT = {
     "glued-tool": {"user_agent": f"{BROWSER} AnyProbe/1"},
     "no-engine-named": {"user_agent": "Mozilla/5.0 Unheard"},
     "no-browser-no-mail-program": {"user_agent": "Unheard/1.0"},
-    "forged-build": {"user_agent": BROWSER.replace(".0.0.0", ".0.6261.94"), "signs": ["no-language"]},
-    "many-recipients": {"signs": ["burst"], "age": 1.0},
+    "forged-build": {"user_agent": BROWSER.replace(".0.0.0", ".0.6261.94"), "signals": ["no-language"]},
+    "many-recipients": {"signals": ["burst"], "age": 1.0},
 }
 
 
 def judged(judge, line):
-    return judge.judge(line["user_agent"], ip=line["ip"], signs=line["signs"], age=line["age"])
+    return judge.judge(line["user_agent"], ip=line["ip"], signals=line["signals"], age=line["age"])
 
 
 def is_right(judge, line):
@@ -77,7 +77,7 @@ def test_a_rule_that_no_line_shows_decides_where_it_should(code):
     table = default_rules().with_networks(
         proofpoint=["192.0.2.0/24"], mimecast=["198.51.100.0/24"], cisco=["203.0.113.0/24"]
     )
-    hit = {"user_agent": BROWSER, "ip": None, "signs": [], "age": None} | DIRECT[code]
+    hit = {"user_agent": BROWSER, "ip": None, "signals": [], "age": None} | DIRECT[code]
     assert judged(Judge(table), hit).reasons[0] == code
 
 

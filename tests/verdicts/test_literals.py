@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack.verdicts import default_rules
-from mailtrack.verdicts.literals import LiteralIndex, needed_literals
+from mailtrack.verdicts._literals import LiteralIndex, needed_literals
 
 EXPRESSIONS = [rule.user_agent for rule in default_rules().rules if rule.user_agent]
 WORDS = [
@@ -78,7 +78,7 @@ def test_screening_changes_no_verdict_on_real_user_agents(labelled):
 def test_the_judge_says_what_trying_every_expression_says(user_agent):
     from mailtrack.verdicts import Judge
 
-    plain = [rule for rule in default_rules().rules if not (rule.sign or rule.network or rule.early)]
+    plain = [rule for rule in default_rules().rules if not (rule.signal or rule.network or rule.early)]
     holding = (rule for rule in plain if not (rule.second and rule.kind in ("bot", "scanner", "prefetch")))
     first = next((rule.code for rule in holding if re.search(rule.user_agent, user_agent)), "no-rule")
     assert Judge().judge(user_agent).reasons[0] == first

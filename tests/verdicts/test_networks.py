@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack.errors import InvalidRules
+from mailtrack._errors import InvalidRules
 from mailtrack.verdicts import Networks, load_networks
-from mailtrack.verdicts.networks import NetworkTable
+from mailtrack.verdicts._networks import NetworkTable
 
 
 @pytest.mark.parametrize(

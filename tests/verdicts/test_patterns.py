@@ -4,11 +4,11 @@ from itertools import count
 import attrs
 import pytest
 
-from mailtrack.errors import InvalidSetting
+from mailtrack._errors import InvalidSetting
 from mailtrack.testing import make_hit
-from mailtrack.testing.factories import NOON
+from mailtrack.testing._factories import NOON
 from mailtrack.verdicts import Patterns
-from mailtrack.verdicts import patterns as module
+from mailtrack.verdicts import _recent_hits as module
 
 serial = count()
 
@@ -21,11 +21,11 @@ def hit(after, token=None, **changes):
 
 
 def bursts(patterns, hits):
-    return ["burst" in signs for signs in patterns.signs(hits)]
+    return ["burst" in signals for signals in patterns.signals(hits)]
 
 
 def repeats(patterns, hits):
-    return ["repeat" in signs for signs in patterns.signs(hits)]
+    return ["repeat" in signals for signals in patterns.signals(hits)]
 
 
 class TestBursts:
@@ -92,7 +92,7 @@ class TestRepeats:
 
     def test_a_repeat_is_found_in_the_next_batch(self):
         patterns = Patterns()
-        patterns.signs([hit(0, "tok_a")])
+        patterns.signals([hit(0, "tok_a")])
         assert repeats(patterns, [hit(1, "tok_a")]) == [True]
 
     def test_another_time_can_be_set(self):
@@ -121,7 +121,7 @@ class TestBounds:
         monkeypatch.setattr(module, "_MAX_ADDRESSES", 6)
         monkeypatch.setattr(module, "_MAX_FETCHES", 6)
         patterns = Patterns()
-        patterns.signs([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
+        patterns.signals([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
         for recent in (patterns._bursts._asked, patterns._repeats._seen):
             assert 3 <= len(recent._old) + len(recent._new) <= 6
 
@@ -129,25 +129,25 @@ class TestBounds:
         monkeypatch.setattr(module, "_MAX_FETCHES", 6)
         for others in range(12):
             patterns = Patterns()
-            patterns.signs([hit(0, f"tok_{place}") for place in range(others)])
+            patterns.signals([hit(0, f"tok_{place}") for place in range(others)])
             hits = [hit(1, f"tok_{place}") for place in ("a", "b", "c", "a", "b", "c")]
             assert repeats(patterns, hits) == [False, False, False, True, True, True]
 
     def test_of_one_address_no_more_recipients_are_remembered_than_make_a_burst(self):
         patterns = Patterns()
-        patterns.signs([hit(0) for _ in range(50)])
+        patterns.signals([hit(0) for _ in range(50)])
         assert [len(asked) for asked in patterns._bursts._asked._new.values()] == [5]
 
     def test_nothing_of_a_batch_is_kept_for_the_next(self):
         patterns = Patterns()
-        patterns.signs([hit(0) for _ in range(4)])
-        patterns.signs([])
+        patterns.signals([hit(0) for _ in range(4)])
+        patterns.signals([])
         assert patterns._bursts._waiting == {}
 
 
 def test_a_hit_may_show_both():
     hits = [hit(0, f"tok_{place}") for place in range(5)]
-    assert Patterns().signs([*hits, hits[0]])[-1] == ("burst", "repeat")
+    assert Patterns().signals([*hits, hits[0]])[-1] == ("burst", "repeat")
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ def test_settings_out_of_their_range_are_refused(setting):
 
 def test_it_shows_nothing_of_what_it_remembers():
     patterns = Patterns()
-    patterns.signs([hit(0)])
+    patterns.signals([hit(0)])
     assert repr(patterns) == "<Patterns>"

@@ -127,10 +127,10 @@ def test_no_program_of_people_is_taken_for_a_machine(judge):
     assert [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"]).kind in MACHINES] == []
 
 
-@pytest.mark.parametrize("signs", [["no-language"], ["burst"], ["repeat"]])
-def test_no_sign_alone_makes_a_machine_of_a_person(judge, signs):
-    # A build that browsers do not give any more is a sign of its own; Electron's programs give theirs.
-    plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signs=signs).kind in MACHINES]
+@pytest.mark.parametrize("signals", [["no-language"], ["burst"], ["repeat"]])
+def test_no_sign_alone_makes_a_machine_of_a_person(judge, signals):
+    # A build that browsers do not give any more is a signal of its own; Electron's programs give theirs.
+    plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signals=signals).kind in MACHINES]
     assert all("Chrome/1" in user_agent for user_agent in plain), plain
 
 
@@ -176,5 +176,5 @@ def test_phones_television_sets_and_text_browsers_are_no_machines(judge, user_ag
 @pytest.mark.parametrize("user_agent", [BROWSER, MAC + "Safari/605.1.15"])
 def test_an_office_behind_one_address_is_people(user_agent):
     judge = Judge()
-    assert judge.judge(user_agent, signs=["burst"], age=3600).kind == "human"
-    assert judge.judge(user_agent, signs=["burst", "repeat"], age=3600).kind == "human"
+    assert judge.judge(user_agent, signals=["burst"], age=3600).kind == "human"
+    assert judge.judge(user_agent, signals=["burst", "repeat"], age=3600).kind == "human"

@@ -7,7 +7,7 @@ import pytest
 from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
-from mailtrack.verdicts.programs import common_mail_program, common_program, usual_system
+from mailtrack.verdicts._programs import common_mail_program, common_program, usual_system
 
 LINES = [
     json.loads(line)["user_agent"]

@@ -1,6 +1,6 @@
 import pytest
 
-from mailtrack.errors import InvalidInput, InvalidRules, RuleProblem
+from mailtrack._errors import InvalidInput, InvalidRules, RuleProblem
 from mailtrack.verdicts import Judge, Networks, Rule, RuleTable, default_rules, load_rules
 
 OWN = """
@@ -47,7 +47,7 @@ class TestTheBundledTable:
             assert rule.text.endswith("."), rule.code
             assert default_rules().text(rule.code) == rule.text
 
-    def test_each_probable_rule_that_accuses_needs_a_second_sign(self):
+    def test_each_probable_rule_that_accuses_needs_a_second_signal(self):
         accusing = [rule for rule in default_rules().rules if rule.kind in ("bot", "scanner", "prefetch")]
         assert all(rule.second for rule in accusing if rule.certainty == "probable")
 
@@ -148,16 +148,16 @@ class TestRules:
             ({"user_agent": "("}, "the user agent is no regular expression: missing ), unterminated subpattern"),
             ({"user_agent": 5}, "the user agent must be a regular expression"),
             ({"user_agent": None}, "it has no condition"),
-            ({"sign": "loud"}, "the sign must be one of burst, no-language, prefetch, preview, range, repeat"),
-            ({"sign": ["burst"]}, "the sign must be one of"),
+            ({"signal": "loud"}, "the signal must be one of burst, no-language, prefetch, preview, range, repeat"),
+            ({"signal": ["burst"]}, "the signal must be one of"),
             ({"network": "Our Office"}, "the network must be a name"),
             ({"early": 1}, "early must be true or false"),
-            ({"certainty": "probable"}, "a probable rule that accuses needs a second sign"),
-            ({"second": ["early"]}, "a certain rule has no second signs"),
-            ({"certainty": "probable", "second": ["late"]}, "a second sign must be one of early, burst,"),
-            ({"certainty": "probable", "second": ["network:"]}, "a second sign must be"),
-            ({"certainty": "probable", "second": [7]}, "a second sign must be"),
-            ({"certainty": "probable", "second": "early"}, "a second sign must be"),
+            ({"certainty": "probable"}, "a probable rule that accuses needs a second signal"),
+            ({"second": ["early"]}, "a certain rule has no second signals"),
+            ({"certainty": "probable", "second": ["late"]}, "a second signal must be one of early, burst,"),
+            ({"certainty": "probable", "second": ["network:"]}, "a second signal must be"),
+            ({"certainty": "probable", "second": [7]}, "a second signal must be"),
+            ({"certainty": "probable", "second": "early"}, "a second signal must be"),
         ],
     )  # fmt: skip
     def test_a_rule_that_can_not_be_used_is_refused(self, make_rule, changes, reason):
@@ -171,7 +171,7 @@ class TestRules:
         assert [place for place, _ in problems(raised)] == ["rule bad"] * 4
 
     def test_a_sign_may_be_written_as_one(self, make_rule):
-        rule = make_rule(certainty="probable", second=["sign:no-language", "burst"])
+        rule = make_rule(certainty="probable", second=["signal:no-language", "burst"])
         assert rule.second == ("no-language", "burst")
 
     def test_words_become_the_models_own(self, make_rule):

@@ -18,7 +18,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from mailtrack import Tracker, Urls, open_storage
 from mailtrack_wsgi import create_app
-from mailtrack_wsgi.openapi import make_document
+from mailtrack_wsgi._openapi import make_document
 
 ROOT = "http://mail.example.com/track"
 

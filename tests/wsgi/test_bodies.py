@@ -11,9 +11,9 @@ import zlib
 import PIL.Image
 import pytest
 
-from mailtrack.images import MAX_BYTES
-from mailtrack_wsgi import bodies
-from mailtrack_wsgi.bodies import MAX_FORM_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES
+from mailtrack._images.check import MAX_BYTES
+from mailtrack_wsgi import _bodies as bodies
+from mailtrack_wsgi._bodies import MAX_FORM_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES
 
 BOUNDARY = b"----0123456789"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY.decode()}"

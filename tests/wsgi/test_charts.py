@@ -6,8 +6,8 @@ import pytest
 
 from mailtrack import Open
 from mailtrack.report import Count
-from mailtrack_wsgi import views
-from mailtrack_wsgi.charts import HEIGHT, chart_of_days, chart_of_report
+from mailtrack_wsgi._html import filters
+from mailtrack_wsgi._html.charts import HEIGHT, chart_of_days, chart_of_report
 
 NOON = datetime(2025, 11, 6, 12, 34, 56, tzinfo=UTC)
 
@@ -118,7 +118,7 @@ def test_days_without_opens_have_their_places():
     ],
 )
 def test_how_long_ago_is_told_in_words(after, told):
-    assert views.relative_time(NOON, NOON + after) == told
+    assert filters.relative_time(NOON, NOON + after) == told
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_how_long_ago_is_told_in_words(after, told):
     ],
 )
 def test_how_long_something_took_is_told_in_words(value, told):
-    assert views.duration(value) == told
+    assert filters.duration(value) == told
 
 
 def test_a_link_leaves_out_what_is_not_chosen():
-    assert views.query({"page": 2, "kind": None, "search": ""}, figures="raw") == "?page=2&figures=raw"
-    assert views.query({"page": 2}, page=None) == "?"
+    assert filters.query({"page": 2, "kind": None, "search": ""}, figures="raw") == "?page=2&figures=raw"
+    assert filters.query({"page": 2}, page=None) == "?"

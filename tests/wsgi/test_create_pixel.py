@@ -6,7 +6,7 @@ import re
 import PIL.Image
 import pytest
 
-from mailtrack.images import MAX_BYTES
+from mailtrack._images.check import MAX_BYTES
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 

@@ -4,8 +4,8 @@ from base64 import b64encode
 
 import pytest
 
-from mailtrack_wsgi.access import SAFE_METHODS
-from mailtrack_wsgi.app import _routes
+from mailtrack_wsgi._app import _routes
+from mailtrack_wsgi._auth import SAFE_METHODS
 
 KEY = "mtk_0123456789abcdef0123456789abcdef01234567"
 BROWSER = {"Authorization": f"Basic {b64encode(f'ann:{KEY}'.encode()).decode()}"}  # it sends that by itself

@@ -14,11 +14,11 @@ import pytest
 
 from mailtrack import Tracker, Urls
 from mailtrack_wsgi import create_app
-from mailtrack_wsgi.openapi import make_document
-from mailtrack_wsgi.openapi.examples import ANN, PIXEL
-from mailtrack_wsgi.reference import make_reference, words
-from mailtrack_wsgi.samples import KEY
-from mailtrack_wsgi.templating import ASSETS
+from mailtrack_wsgi._html.templating import ASSETS
+from mailtrack_wsgi._openapi import make_document
+from mailtrack_wsgi._openapi.examples import ANN, PIXEL
+from mailtrack_wsgi._openapi.page import make_reference, words
+from mailtrack_wsgi._openapi.samples import KEY
 
 REFERENCE = make_reference(make_document(Urls("https://mail.example.com")))
 OPERATIONS = [operation for group in REFERENCE.groups for operation in group.operations]

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from mailtrack_wsgi import downloads
-from mailtrack_wsgi.downloads import cut_on_error, cut_when_stalled
+from mailtrack_wsgi import _downloads as downloads
+from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs an option of Linux")
 

@@ -6,8 +6,8 @@ import io
 import attrs
 import pytest
 
-from mailtrack.errors import StorageUnavailable
-from mailtrack.export import OPEN_COLUMNS, RECIPIENT_COLUMNS
+from mailtrack._errors import StorageUnavailable
+from mailtrack._export import OPEN_COLUMNS, RECIPIENT_COLUMNS
 
 pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 

@@ -6,11 +6,11 @@ from base64 import b64encode
 import pytest
 
 from mailtrack import ApiKey, InvalidSetting, StorageError, StorageUnavailable, Tracker
-from mailtrack.keys import from_text, new_key
-from mailtrack.times import now
+from mailtrack._keys import from_text, new_key
+from mailtrack._times import now
 from mailtrack_wsgi import create_app
-from mailtrack_wsgi.access import KEY
-from mailtrack_wsgi.app import _routes
+from mailtrack_wsgi._app import _routes
+from mailtrack_wsgi._auth import KEY
 
 SECRET = "mtk_0123456789abcdef0123456789abcdef01234567"
 ID = "a1b2c3d4-e5f6-7890-1234-567890abcdef"

@@ -7,7 +7,7 @@ from itertools import cycle, islice
 import pytest
 
 from mailtrack import Client, Open, Verdict, VerdictKind
-from mailtrack_wsgi.templating import ASSETS
+from mailtrack_wsgi._html.templating import ASSETS
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 

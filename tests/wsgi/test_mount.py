@@ -4,7 +4,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 BASES = [
     "https://mail.example.com",

@@ -5,8 +5,8 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from mailtrack.model import Certainty, VerdictKind
-from mailtrack_wsgi.app import _routes
+from mailtrack._model import Certainty, VerdictKind
+from mailtrack_wsgi._app import _routes
 
 PUBLIC = re.compile("/api/|/healthz$|/readyz$|/uploads/|/docs$|/logs/|/pixels/<pixel>/delete$|/$")
 METHODS = ("get", "head", "post", "delete", "put", "patch", "options", "trace")

@@ -7,7 +7,7 @@ import pytest
 
 from mailtrack import Client, Open, StorageUnavailable, Verdict, VerdictKind
 from mailtrack.verdicts import default_rules
-from mailtrack_wsgi.templating import ASSETS
+from mailtrack_wsgi._html.templating import ASSETS
 
 FILES = sum(len(asset.data) for asset in ASSETS.values())
 

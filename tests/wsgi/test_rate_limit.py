@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from mailtrack import InvalidSetting
-from mailtrack_wsgi.limits import limiter
-from mailtrack_wsgi.limits.sqlite import SQLiteWindows
+from mailtrack_wsgi._rate_limit import limiter
+from mailtrack_wsgi._rate_limit.sqlite import SQLiteWindows
 
 MESSAGE = "Too many requests. Maximum 10 requests per 15 minutes"
 

@@ -9,8 +9,8 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from mailtrack import InvalidSetting
-from mailtrack_wsgi import share
-from mailtrack_wsgi.share import Share
+from mailtrack_wsgi import _concurrency as share
+from mailtrack_wsgi._concurrency import Share
 
 SECONDS = 30  # that something which must happen may take
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mailtrack import StorageError, StorageUnavailable
-from mailtrack.images import TRANSPARENT_PNG
+from mailtrack._images.check import TRANSPARENT_PNG
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
@@ -105,7 +105,7 @@ def test_a_token_is_read_from_any_spelling_of_the_query(client, pixel, recipient
         pytest.param("token=<script>", id="HTML"),
         pytest.param("token=" + "a" * 1_000_000, id="1 MB"),
         pytest.param("&" * 1_000_000, id="1 MB of separators"),
-        pytest.param("token=" + "%25" * 300_000, id="1 MB of quoted signs"),
+        pytest.param("token=" + "%25" * 300_000, id="1 MB of quoted signals"),
         pytest.param("a" * 2048 + "&token={0}", id="behind 2 kB"),
         pytest.param(f"token={NO_TOKEN}&token=" + "{0}", id="given twice, the first bad"),
     ],
@@ -222,11 +222,11 @@ MANGLED = [
     pytest.param("?utm_source=x&amp%3Btoken={0}", id="ampersand escaped for HTML, and quoted"),
     pytest.param("?utm_source=x&amp;amp;token={0}", id="ampersand escaped for HTML twice"),
     pytest.param("?utm_source=x;token={0}", id="semicolon"),
-    pytest.param("?utm_source=x%26token%3D{0}", id="ampersand and equals sign quoted"),
+    pytest.param("?utm_source=x%26token%3D{0}", id="ampersand and equals signal quoted"),
     pytest.param("?token=3D{0}", id="quoted-printable"),
     pytest.param("?token=3D3D{0}", id="quoted-printable twice"),
-    pytest.param("?token%3D{0}", id="equals sign quoted"),
-    pytest.param("?token%253D{0}", id="equals sign quoted twice"),
+    pytest.param("?token%3D{0}", id="equals signal quoted"),
+    pytest.param("?token%253D{0}", id="equals signal quoted twice"),
     pytest.param("?token%3D3D{0}", id="quoted-printable, and quoted"),
     pytest.param("?token=%00{0}", id="NUL"),
     pytest.param("?TOKEN={0}", id="argument in upper case"),
@@ -244,13 +244,13 @@ MANGLED = [
     pytest.param("?token={0}/", id="slash"),
     pytest.param("?token={0}?utm_source=x", id="question mark"),
     pytest.param("?token={0}%0D%0A", id="line break"),
-    pytest.param("?token={0}=", id="equals sign"),
+    pytest.param("?token={0}=", id="equals signal"),
     pytest.param("?utm_source=x&utm_medium=mail&token={0}%E2%80%A6&y=1", id="among others"),
     pytest.param("?token=&token={0}", id="behind an empty one"),
     pytest.param("?token=abc&token={0}", id="behind one that can be none"),
     pytest.param("%3Ftoken={0}", id="question mark quoted"),
-    pytest.param("%3Ftoken%3D{0}", id="question and equals signs quoted"),
-    pytest.param("%253Ftoken%253D{0}", id="question and equals signs quoted twice"),
+    pytest.param("%3Ftoken%3D{0}", id="question and equals signals quoted"),
+    pytest.param("%253Ftoken%253D{0}", id="question and equals signals quoted twice"),
     pytest.param("%3Fa=1?token={0}", id="question mark quoted, and another"),
     pytest.param("&token={0}", id="ampersand for question mark"),
     pytest.param("/token={0}", id="slash for question mark"),
@@ -393,7 +393,7 @@ def test_an_open_that_could_not_be_stored_is_told_to_the_operator(make_client, b
 
 
 def test_many_failures_at_once_are_one_line_in_the_log(make_client, broken, caplog, monkeypatch):
-    monkeypatch.setattr("mailtrack_wsgi.beacon.time", SimpleNamespace(monotonic=lambda: 100.0))
+    monkeypatch.setattr("mailtrack_wsgi._beacon.time", SimpleNamespace(monotonic=lambda: 100.0))
     client = make_client(storage=broken(StorageError("damaged")))
     for _ in range(3):
         client.get(f"/tracker/{UNKNOWN}.png")

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
-from mailtrack.errors import InvalidSetting
-from mailtrack.storage.protocol import Storage, SupportsBackup, SupportsSettings
+from mailtrack._errors import InvalidSetting
+from mailtrack.storage._protocol import Storage, SupportsBackup, SupportsSettings
 
 __all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "SupportsSettings", "open_storage"]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
 
 # Modules load when their scheme is first used.
-_BUNDLED = {"memory": "mailtrack.storage.memory", "sqlite": "mailtrack.storage.sqlite"}
+_BUNDLED = {"memory": "mailtrack.storage._memory", "sqlite": "mailtrack.storage._sqlite"}
 
 
 def open_storage(url: str, *, create: bool = True) -> Storage:

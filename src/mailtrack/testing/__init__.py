@@ -14,11 +14,11 @@ Needs pytest and hypothesis, which `mailtrack` itself does not.
 import pytest
 
 # So that a test of the suite that fails shows its values. It must come before the modules are imported.
-pytest.register_assert_rewrite("mailtrack.testing.contract", "mailtrack.testing.machine")
+pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
 
-from mailtrack.testing.clock import FakeClock  # noqa: E402
-from mailtrack.testing.contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
-from mailtrack.testing.factories import (  # noqa: E402
+from mailtrack.testing._clock import FakeClock  # noqa: E402
+from mailtrack.testing._contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
+from mailtrack.testing._factories import (  # noqa: E402
     make_api_key,
     make_hit,
     make_image,
@@ -27,7 +27,7 @@ from mailtrack.testing.factories import (  # noqa: E402
     make_recipient,
     make_recipients,
 )
-from mailtrack.testing.machine import StorageMachine, storage_machine  # noqa: E402
+from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: E402
 
 __all__ = [
     "BackupContract",

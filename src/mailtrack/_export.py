@@ -1,0 +1,110 @@
+"""Recipients and opens as CSV, streamed in bounded memory."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+
+from mailtrack._model import Open, Pixel, Recipient
+from mailtrack._times import to_text
+from mailtrack._urls import Urls
+
+RECIPIENT_COLUMNS = ("Email", "Token", "Tracking URL", "Created At")
+
+OPEN_COLUMNS = (
+    "Time",
+    "Email",
+    "Recipient",
+    "Verdict",
+    "Vendor",
+    "Reasons",
+    "Certainty",
+    "Counted",
+    "Client",
+    "Version",
+    "System",
+    "Device",
+    "Address",
+    "User Agent",
+    "Referer",
+)
+
+_ROWS_IN_PIECE = 1000
+
+_shared_time = lru_cache(maxsize=64)(to_text)  # all recipients of one request have one time
+
+# What spreadsheets take for the start of a formula (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls, raw: bool = False) -> Iterator[bytes]:
+    """Return a CSV file of a pixel's recipients in pieces: RFC 4180, CRLF, UTF-8, a header row first.
+
+    Args:
+        pixel: the pixel.
+        recipients: its recipients, for one row each.
+        urls: makes the tracking URLs.
+        raw: leave cells as they are; without it, one that a spreadsheet would take for a formula begins with `'`.
+    """
+    prefix = urls.tracking(pixel) + "?token="
+
+    def line(recipient: Recipient) -> str:
+        email = quote(recipient.email if raw else guard(recipient.email))
+        token = recipient.token
+        return f"{email},{token},{quote(prefix + token)},{_shared_time(recipient.created_at)}\r\n"
+
+    return _pieces(",".join(RECIPIENT_COLUMNS) + "\r\n", map(line, recipients))
+
+
+def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *, raw: bool = False) -> Iterator[bytes]:
+    """Return a CSV file of opens in pieces, as `recipients_csv` does.
+
+    Args:
+        pages: opens, with their recipients by id as far as they exist.
+        raw: as for `recipients_csv`.
+    """
+
+    def line(one: Open, recipients: Mapping[str, Recipient]) -> str:
+        recipient = recipients.get(one.recipient_id or "")
+        cells = (
+            to_text(one.opened_at),
+            recipient.email if recipient else "",
+            one.recipient_id or "",
+            one.verdict.kind.value,
+            one.verdict.vendor or "",
+            " ".join(one.verdict.reasons),
+            one.verdict.certainty.value if one.verdict.certainty else "",
+            "yes" if one.counted else "no",
+            one.client.name,
+            one.client.version,
+            one.client.os,
+            one.client.device,
+            one.ip or "",
+            one.user_agent,
+            one.referer,
+        )
+        return ",".join(quote(cell if raw else guard(cell)) for cell in cells) + "\r\n"
+
+    lines = (line(one, recipients) for opens, recipients in pages for one in opens)
+    return _pieces(",".join(OPEN_COLUMNS) + "\r\n", lines)
+
+
+def guard(cell: str) -> str:
+    """Return a cell with `'` before it where a spreadsheet would take it for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+def quote(cell: str) -> str:
+    """Return a cell with quotes around it where it needs them, also for programs that part cells by `;` or tabs.
+
+    The module `csv` looks at every character in turn, which takes longer than all else that makes a row.
+    """
+    if '"' in cell or "," in cell or ";" in cell or "\n" in cell or "\r" in cell or "\t" in cell:
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _pieces(header: str, lines: Iterator[str]) -> Iterator[bytes]:
+    piece = header
+    while piece:
+        yield piece.encode()
+        piece = "".join(islice(lines, _ROWS_IN_PIECE))

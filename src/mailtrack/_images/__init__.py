@@ -1,0 +1,1 @@
+"""Pictures that pixels show: checked, rebuilt without metadata, and cached."""

@@ -1,0 +1,249 @@
+"""Rows of whatever kind, read as addresses and what is none."""
+
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import IO, Any
+
+import attrs
+
+from mailtrack._arguments import check_type
+from mailtrack._errors import InvalidArgument, InvalidImport
+from mailtrack._imports import columns, mailboxes
+from mailtrack._imports.mailboxes import NO_ADDRESS
+from mailtrack._imports.tables import Row, Table
+from mailtrack._imports.text import decode
+
+Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
+"""What can be imported."""
+
+_LOOKED_AT = 100  # rows that decide which column it is
+_SHOWN = 200  # characters of a rejected value
+_WANTED = "must be a text, a file, or several texts or mappings"
+
+_SEVERAL = "There are several addresses in it; give one a row."
+_MOVED = "There are more cells than in the heading, so it is not clear which address is the one."
+_UNCLOSED = "A quotation mark in it is never closed, or a cell is too long."
+
+
+@attrs.frozen
+class Entry:
+    """An address, or what should be one.
+
+    Attributes:
+        line: the number of its line or row, from 1.
+        raw: the row as it was given.
+        address: the address in canonical form, `None` where there is none.
+        value: what should be one.
+        reason: why it is none.
+        leads: whether it stands for its row; the further addresses of a table's row do not.
+    """
+
+    line: int
+    raw: str
+    address: str | None
+    value: str = ""
+    reason: str = ""
+    leads: bool = True
+
+
+@attrs.frozen
+class Source:
+    """What is imported.
+
+    Attributes:
+        entries: one after the other, read as they are asked for.
+        heading: the heading of the table, "" where there is none.
+        column: the heading of the column of addresses, "" where there is none.
+    """
+
+    entries: Iterator[Entry]
+    heading: str = ""
+    column: str = ""
+
+
+def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None) -> Source:
+    """Read rows.
+
+    Args:
+        rows: a text, bytes or a file (a list or a table), or an iterable of texts or mappings.
+        canonical: returns an address in canonical form.
+        email: the column of the addresses, by its heading or its number from 1.
+
+    Raises:
+        InvalidArgument: it is nothing of that, or its rows are tuples, lists or bytes.
+        InvalidImport: it is no text, or there is no such column.
+    """
+    if email is not None:
+        check_type(email, str, "email")
+    if hasattr(rows, "read"):
+        rows = _read(rows)
+    if isinstance(rows, bytes | bytearray | memoryview):
+        rows = decode(bytes(rows))
+    if isinstance(rows, str):
+        return _parse_text(rows, canonical, email)
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise InvalidArgument("rows", _WANTED)
+    remaining = iter(rows)
+    sample = list(islice(remaining, _LOOKED_AT))
+    if sample and all(isinstance(row, Iterable) and not _is_a_row(row) for row in sample):
+        raise InvalidArgument("rows", f"{_WANTED}; the first is a {type(sample[0]).__name__}")
+    mappings = [_cells(row) for row in sample if _is_mapping(row)]
+    if not mappings:
+        if email is not None:
+            raise InvalidImport("Rows that are texts have no columns.")
+        return Source(_numbered(chain(sample, remaining), [], "", canonical))
+    names = list(dict.fromkeys(chain.from_iterable(mappings)))
+    column = _find_key(names, mappings, email)
+    return Source(_numbered(chain(sample, remaining), names, column, canonical), _to_line(names), column)
+
+
+def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) -> Source:
+    table = Table(text)
+    sample = list(islice(table, _LOOKED_AT))
+    column = columns.find([row.cells for row in sample], email)
+    if column is None:
+        return Source(_read_list(table, canonical))
+    heading = sample[column.heading - 1] if column.heading else None
+    most = _most_cells(sample, column, heading)
+    entries = _read_table(table, column, heading, most, canonical)
+    return Source(entries, heading.raw if heading else "", column.name)
+
+
+def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
+    """Read a list: every address counts, wherever it stands."""
+    for row in _unfolded(table):
+        raw = row.raw
+        found = list(mailboxes.find(raw, canonical, several=True))
+        if not found:
+            yield _rejected(row.line, raw, raw, NO_ADDRESS if row.cells else _UNCLOSED)
+        for one in found:
+            yield Entry(row.line, raw, one) if isinstance(one, str) else _rejected(row.line, one[0], *one)
+
+
+def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, with an address on a line of its own joined to the name on the line before it."""
+    name: Row | None = None
+    for row in rows:
+        if name is not None and _is_folded(name.raw, row.raw):
+            row = Row(name.line, f"{name.raw}\n{row.raw}", row.cells)
+        elif name is not None:
+            yield name
+        name = None if "@" in row.raw else row
+        if name is None:
+            yield row
+    if name is not None:
+        yield name
+
+
+def _is_folded(name: str, rest: str) -> bool:
+    return rest[:1] in " \t" and (rest.lstrip().startswith("<") or name.count('"') % 2 == 1)
+
+
+def _read_table(
+    table: Table, column: columns.Column, heading: Row | None, most: int, canonical: mailboxes.Canonical
+) -> Iterator[Entry]:
+    for number, row in enumerate(table, 1):
+        if heading is not None and (number == column.heading or row.cells == heading.cells):
+            continue  # files that were joined repeat it
+        if not row.cells:
+            yield _rejected(row.line, row.raw, row.raw, _UNCLOSED)
+            continue
+        if len(row.cells) > most:
+            yield _rejected(row.line, row.raw, row.raw, _MOVED)
+            continue
+        yield from _read_cell(row.line, row.raw, _cell(row, column, heading), canonical)
+
+
+def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
+    if heading is not None and len(heading.cells) == 1 and len(row.cells) > 1:
+        return row.raw  # a list with a heading: what separates its addresses separates no columns
+    if heading is None and len(row.cells) == 1:
+        return row.cells[0]
+    return row.cells[column.place] if column.place < len(row.cells) else ""
+
+
+def _most_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
+    """Return how many cells a row may have.
+
+    A separator within a cell that is not in quotes moves those behind it. Where other columns have addresses, too, the
+    one in the place of the recipient's may then be somebody else's.
+    """
+    rows = [row.cells for row in sample[column.heading :] if row.cells]
+    others = any("@" in cell for cells in rows for cell in (*cells[: column.place], *cells[column.place + 1 :]))
+    if heading is None or len(heading.cells) == 1 or column.place == 0 or not others:
+        return sys.maxsize
+    usual, number = Counter(map(len, rows)).most_common(1)[0]
+    return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
+
+
+def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -> Iterator[Entry]:
+    found = list(mailboxes.find(cell, canonical))
+    if not found:
+        yield _rejected(line, raw, cell or raw, NO_ADDRESS)
+    for place, one in enumerate(found):
+        entry = Entry(line, raw, one) if isinstance(one, str) else _rejected(line, raw, *one)
+        yield attrs.evolve(entry, leads=place == 0)
+
+
+def _numbered(
+    rows: Iterable[Any], names: Sequence[str], column: str, canonical: mailboxes.Canonical
+) -> Iterator[Entry]:
+    """Read rows that are given one by one: each stands for one address."""
+    for number, row in enumerate(rows, 1):
+        cells = _cells(row) if _is_mapping(row) else None
+        value = row if cells is None else cells.get(column, "")
+        raw = _to_line(cells.get(name, "") for name in names) if cells is not None else str(row)
+        if not isinstance(value, str):
+            yield _rejected(number, raw, raw, "The address is not a string.")
+            continue
+        found = list(mailboxes.find(value, canonical))
+        if len(found) == 1 and isinstance(found[0], str):
+            yield Entry(number, raw, found[0])
+        else:
+            reason = NO_ADDRESS if not found else _SEVERAL if len(found) > 1 else found[0][1]
+            yield _rejected(number, raw, value, reason)
+
+
+def _read(file: Any) -> Any:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidImport("The file is not in the encoding that it was opened with. Open it in binary.") from error
+
+
+def _is_a_row(row: Any) -> bool:
+    return isinstance(row, str) or _is_mapping(row)
+
+
+def _is_mapping(row: Any) -> bool:
+    return isinstance(row, Mapping) or hasattr(row, "keys")  # as rows of sqlite3 have
+
+
+def _cells(row: Any) -> dict[str, str]:
+    keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader has cells too many
+    return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
+
+
+def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: str | None) -> str:
+    rows = [[cells.get(name, "") for name in names] for cells in mappings]
+    if email is not None and email in names:
+        return email
+    if email is not None:
+        column = columns.find([names, *rows], email)
+        return names[column.place] if column is not None else names[0]
+    return names[columns.best(names, rows)] if names else ""
+
+
+def _rejected(line: int, raw: str, value: str, reason: str) -> Entry:
+    shown = value.strip()
+    return Entry(line, raw, None, shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…", reason)
+
+
+def _to_line(cells: Iterable[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()

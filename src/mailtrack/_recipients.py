@@ -1,0 +1,31 @@
+"""Making recipients of addresses."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mailtrack import _ids as ids
+from mailtrack._model import Pixel, Recipient
+from mailtrack.storage._protocol import Storage
+
+
+def add_recipients(
+    storage: Storage, pixel: Pixel, addresses: Sequence[str], at: datetime
+) -> tuple[list[Recipient], int]:
+    """Add recipients to a pixel, all or none. An address that it has already keeps its token.
+
+    Args:
+        storage: where to.
+        pixel: the pixel.
+        addresses: distinct ones in canonical form, see `mailtrack._addresses`.
+        at: the time now.
+
+    Returns:
+        A recipient for each address, in order, and how many of them are new.
+    """
+    recipient_ids = ids.new_recipient_ids(pixel.short_id, len(addresses))
+    new = [
+        Recipient(id=recipient_id, pixel_id=pixel.id, email=email, token=token, created_at=at)
+        for email, recipient_id, token in zip(addresses, recipient_ids, ids.new_tokens(len(addresses)), strict=True)
+    ]
+    stored = storage.add_recipients(pixel.id, new)
+    return stored, sum(one.id == made.id for one, made in zip(stored, new, strict=True))

@@ -1,0 +1,99 @@
+"""Points in time: aware, UTC, whole milliseconds, everywhere."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from time import time_ns
+
+from mailtrack._errors import InvalidArgument, InvalidTimeZone
+
+Clock = Callable[[], datetime]
+"""Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def now() -> datetime:
+    """Return the time now."""
+    return datetime.fromtimestamp(now_in_milliseconds() / 1000, UTC)
+
+
+def now_in_milliseconds() -> int:
+    """Return the time now in milliseconds since 1970-01-01T00:00Z."""
+    return time_ns() // 1_000_000
+
+
+def find_zone(zone: str | tzinfo) -> tzinfo:
+    """Return a time zone by its name, such as `Europe/Berlin`, or as it is.
+
+    Raises:
+        InvalidTimeZone: no such zone is known.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: most programs do without
+
+    if isinstance(zone, tzinfo):
+        return zone
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:  # the name may be a path, or a folder
+        raise InvalidTimeZone from error
+
+
+def to_utc(value: datetime, name: str = "a time") -> datetime:
+    """Convert an aware time of any zone to UTC and cut it to whole milliseconds, which all storages keep exactly.
+
+    Args:
+        value: the time.
+        name: what it is, for the message.
+
+    Raises:
+        InvalidArgument: it is no `datetime`, is naive, or is before the year 1 or after 9999 in UTC.
+    """
+    if not isinstance(value, datetime):
+        raise InvalidArgument(name, f"must be a datetime, not {type(value).__name__}")
+    if value.tzinfo is not UTC:
+        if value.utcoffset() is None:
+            raise InvalidArgument(name, "needs a time zone, as in datetime.now(UTC)")
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise InvalidArgument(name, "must be from year 1 to 9999 in UTC") from None
+    excess = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - excess) if excess else value
+
+
+def to_milliseconds(value: datetime) -> int:
+    """Return the milliseconds since 1970-01-01T00:00Z."""
+    return (value - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Return the time that is `value` milliseconds after 1970-01-01T00:00Z."""
+    return _EPOCH + value * _MILLISECOND
+
+
+def to_text(value: datetime) -> str:
+    """Return a UTC time as `2025-11-06T12:00:00.000Z`."""
+    return milliseconds_to_text(to_milliseconds(value))
+
+
+def milliseconds_to_text(value: int) -> str:
+    """Return the time that is `value` milliseconds after 1970-01-01T00:00Z as `2025-11-06T12:00:00.000Z`."""
+    second, millisecond = divmod(value, 1000)
+    return f"{_second_to_text(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second_to_text(second: int) -> str:
+    return from_milliseconds(second * 1000).replace(tzinfo=None).isoformat()
+
+
+def start_of_hour(value: datetime) -> datetime:
+    """Return the start of the hour in which a time lies."""
+    return value.replace(minute=0, second=0, microsecond=0)
+
+
+def start_of_day(value: datetime) -> datetime:
+    """Return the start of the day in which a time lies."""
+    return value.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,57 @@
+"""The URLs that mailtrack prints, below one base."""
+
+from urllib.parse import urlsplit
+
+import attrs
+
+from mailtrack._arguments import check_type
+from mailtrack._errors import InvalidSetting
+from mailtrack._model import Pixel, Recipient
+
+
+def check_base_url(value: str) -> str:
+    """Return a base URL without a slash at its end.
+
+    Raises:
+        InvalidSetting: it is not an absolute http or https URL, or holds a query, a fragment, a user or blanks.
+    """
+    if not isinstance(value, str):
+        raise InvalidSetting("base_url", "must be text")
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    printable = value.isascii() and value.isprintable()
+    if not usable or not printable or any(char in value for char in " \"'<>\\^`{|}?#@"):
+        raise InvalidSetting(
+            "base_url", "must be an absolute http or https URL, such as https://mail.example.com/track"
+        )
+    return value.rstrip("/")
+
+
+@attrs.frozen
+class Urls:
+    """Builds the URLs of one deployment.
+
+    Attributes:
+        base: where mailtrack is mounted, without a slash at its end.
+    """
+
+    base: str = attrs.field(converter=check_base_url)
+
+    def tracking(self, pixel: Pixel, recipient: Recipient | None = None) -> str:
+        """Return the URL of a pixel's image, with a recipient's token or bare.
+
+        Ids are not enough here: `Tracker.tracking_url` looks them up.
+        """
+        check_type(pixel, Pixel, "pixel")
+        if recipient is not None:
+            check_type(recipient, Recipient, "recipient")
+        url = f"{self.base}/tracker/{pixel.short_id}.png"
+        return url if recipient is None else f"{url}?token={recipient.token}"
+
+    def logs(self, pixel: Pixel) -> str:
+        """Return the URL of the page that shows a pixel's opens."""
+        check_type(pixel, Pixel, "pixel")
+        return f"{self.base}/logs/{pixel.short_id}"

@@ -1,0 +1,121 @@
+"""The model as the documented JSON, at one place."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from mailtrack._model import ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack._times import to_text
+from mailtrack._urls import Urls
+from mailtrack.report import Count, Delay, DelayRange, Named, Period, Rate, Report
+
+Json = dict[str, Any]
+
+
+def make_converter() -> cattrs.Converter:
+    """Make the converter from the model to JSON's types.
+
+    Names become camelCase; tuples become arrays.
+
+    - `datetime`: `"2025-11-06T12:00:00.000Z"`.
+    - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
+    - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
+    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
+      "views", "countedViews", "opened", "openedRaw": numbers}`; not how many of its opens were purged.
+    - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
+    - `Client`: `{"name", "version", "os", "device"}`.
+    - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
+      number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
+      `"2025-11-06T00:00:00+01:00"`.
+    - `ApiKey`: `{"id", "name", "createdAt"}`.
+    - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
+      "counted"}`.
+    """
+    converter = cattrs.Converter()
+    converter.register_unstructure_hook(datetime, to_text)
+    converter.register_unstructure_hook(Enum, lambda value: value.value)
+    converter.register_unstructure_hook(timedelta, lambda value: round(value.total_seconds(), 3))
+    for type_ in (OpenSpan, Verdict, Client, Count, Rate, Delay, Named, DelayRange):
+        converter.register_unstructure_hook(type_, _unstructure(converter, type_))
+    # The pixel is known to whoever asks for its recipients and opens.
+    omitted = override(omit=True)
+    converter.register_unstructure_hook(Recipient, _unstructure(converter, Recipient, pixel_id=omitted))
+    converter.register_unstructure_hook(
+        Open, _unstructure(converter, Open, pixel_id=omitted, signals=omitted, age=omitted)
+    )
+    converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=omitted))
+    image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
+    converter.register_unstructure_hook(
+        Pixel, _unstructure(converter, Pixel, image=image, purged=omitted, purged_before=omitted)
+    )
+    local_time = override(unstruct_hook=lambda start: start.isoformat())
+    converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
+    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted, top=omitted))
+    return converter
+
+
+def _unstructure(converter: cattrs.Converter, type_: type, **overrides: Any) -> Callable[[Any], Json]:
+    renamed = {field.name: override(rename=_camel_case(field.name)) for field in type_.__attrs_attrs__}  # type: ignore[attr-defined]  # an attrs class
+    return make_dict_unstructure_fn(type_, converter, **(renamed | overrides))
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+_converter = make_converter()
+
+
+def pixel(value: Pixel, urls: Urls) -> Json:
+    """Return a pixel with its URLs."""
+    found: Json = _converter.unstructure(value)
+    return found | {"trackingUrl": urls.tracking(value), "logsUrl": urls.logs(value)}
+
+
+def recipient(value: Recipient, owner: Pixel, urls: Urls) -> Json:
+    """Return a recipient of a pixel with its tracking URL."""
+    found: Json = _converter.unstructure(value)
+    return found | {"trackingUrl": urls.tracking(owner, value)}
+
+
+def open_(value: Open) -> Json:
+    """Return an open."""
+    found: Json = _converter.unstructure(value)
+    return found
+
+
+def api_key(value: ApiKey) -> Json:
+    """Return an API key, without anything that could open a door."""
+    found: Json = _converter.unstructure(value)
+    return found
+
+
+def report(value: Report, urls: Urls) -> Json:
+    """Return a report, with the URLs of its pixel and recipients."""
+    found: Json = _converter.unstructure(value)
+    top = [recipient(one, value.pixel, urls) for one in value.top]
+    return found | {"pixel": pixel(value.pixel, urls), "rateBase": "recipients", "top": top}
+
+
+def page(value: Page[T], item: Callable[[T], Json]) -> Json:
+    """Return a part of a list, each item by a function."""
+    return {"items": [item(one) for one in value.items], "next": value.next}
+
+
+def generated_tokens(owner: Pixel, recipients: list[Recipient], urls: Urls) -> Json:
+    """Return the answer to a request for tokens."""
+    prefix = urls.tracking(owner) + "?token="
+    return {
+        "success": True,
+        "pixelId": owner.id,
+        "generated": len(recipients),
+        "tokens": [
+            {"email": one.email, "token": one.token, "trackingUrl": prefix + one.token, "recipientId": one.id}
+            for one in recipients
+        ],
+    }

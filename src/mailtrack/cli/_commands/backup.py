@@ -1,0 +1,44 @@
+"""`mailtrack backup`."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailtrack.cli._common import database_option, example, judge_options, opened_tracker, spool_option
+from mailtrack.cli._output import counted, echo
+
+
+@click.command(
+    epilog=example(
+        "mailtrack backup mailtrack-backup.db",
+        'mailtrack backup "/backups/mailtrack-$(date +%F).db" --database sqlite:////srv/mail/mailtrack.db',
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@judge_options
+@database_option
+@spool_option
+def backup(file: Path, **given: Any) -> None:
+    """Write a whole copy of the database to FILE, while the server runs.
+
+    FILE must not exist. It holds all that was answered before the command began, with the opens that wait in the spool;
+    these are judged as the server would, if the command is given the same options. FILE appears when it is whole, and
+    can be served as it is.
+    """
+    with _aborting_on_sigterm(), opened_tracker(with_judge=True, with_spool=True, **given) as tracker:
+        written = tracker.backup(file)
+        echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)
+
+
+@contextmanager
+def _aborting_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM, as of a scheduler that waits no longer, end the command as Ctrl-C does: nothing half done stays."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

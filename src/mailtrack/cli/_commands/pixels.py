@@ -1,0 +1,118 @@
+"""`mailtrack pixels`."""
+
+from typing import Any, BinaryIO
+
+import click
+
+from mailtrack import _wire as wire
+from mailtrack._images.check import MAX_BYTES
+from mailtrack._model import Pixel
+from mailtrack._times import to_text
+from mailtrack._tracker import Tracker
+from mailtrack.cli._base_url import printed_urls
+from mailtrack.cli._common import (
+    base_url_option,
+    cursor_option,
+    database_option,
+    echo_list,
+    example,
+    json_option,
+    limit_option,
+    opened_tracker,
+    shared_options,
+)
+from mailtrack.cli._files import input_file
+from mailtrack.cli._output import Table, confirm, counted, echo, echo_json, visible
+
+
+@click.group(epilog=example('mailtrack pixels create "Spring launch"'))
+@shared_options
+def pixels() -> None:
+    """Create, list, show and delete pixels."""
+
+
+@pixels.command(
+    epilog=example('mailtrack pixels create "Spring launch"', 'mailtrack pixels create "Autumn" --image banner.png')
+)
+@click.argument("name")
+@click.option("--image", type=input_file, metavar="FILE", help="A JPG, PNG, GIF or WebP file to show.")
+@json_option
+@database_option
+@base_url_option
+def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> None:
+    """Create a pixel called NAME, and the database where there is none."""
+    with opened_tracker(create=True, **given) as tracker:
+        data = None if image is None else image.read(MAX_BYTES + 1)
+        _show(tracker, tracker.create_pixel(name, image=data), as_json)
+
+
+@pixels.command(name="list", epilog=example("mailtrack pixels list", "mailtrack pixels list --json --limit 10"))
+@limit_option(None)
+@cursor_option
+@json_option
+@database_option
+@base_url_option
+def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
+    """List the pixels, the newest first."""
+    with opened_tracker(**given) as tracker:
+        urls = printed_urls(tracker) if as_json else None
+        echo_list(
+            lambda most, start: tracker.list_pixels(limit=most, cursor=start),
+            limit=limit,
+            cursor=cursor,
+            table=Table("ID", "CREATED", "RECIPIENTS", "OPENS", "NAME", right=(2, 3), cut=(4,)),
+            to_rows=lambda found: map(_row, found),
+            to_json=None if urls is None else lambda pixel: wire.pixel(pixel, urls),
+        )
+
+
+@pixels.command(epilog=example("mailtrack pixels show a1b2c3d4"))
+@click.argument("pixel")
+@json_option
+@database_option
+@base_url_option
+def show(pixel: str, as_json: bool, **given: Any) -> None:
+    """Show PIXEL with its URLs and counts."""
+    with opened_tracker(**given) as tracker:
+        _show(tracker, tracker.get_pixel(pixel), as_json)
+
+
+@pixels.command(epilog=example("mailtrack pixels delete a1b2c3d4 --yes"))
+@click.argument("pixel")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@database_option
+def delete(pixel: str, yes: bool, **given: Any) -> None:
+    """Delete PIXEL with its opens, recipients, tokens and image."""
+    with opened_tracker(**given) as tracker:
+        found = tracker.get_pixel(pixel)
+        if not yes:
+            owned = f"{counted(found.opens.number, 'open')} and {counted(found.recipients, 'recipient')}"
+            confirm(f"Delete {found.name!r} with {owned} for good?")
+        tracker.delete_pixel(found.id)
+        echo(f"Deleted {found.id}.", err=True)
+
+
+def _row(pixel: Pixel) -> tuple[str, ...]:
+    counts = str(pixel.recipients), str(pixel.opens.number)
+    return pixel.short_id, to_text(pixel.created_at), *counts, pixel.name
+
+
+def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
+    value = wire.pixel(pixel, printed_urls(tracker))
+    if as_json:
+        echo_json(value)
+        return
+    opens = pixel.opens
+    for label, text in (
+        ("Name", pixel.name),
+        ("ID", pixel.id),
+        ("Created", value["createdAt"]),
+        ("Tracking URL", value["trackingUrl"]),
+        ("Logs", value["logsUrl"]),
+        ("Image", value["imagePath"] or "transparent"),
+        ("Recipients", f"{pixel.recipients:,}"),
+        ("Opens", f"{opens.number:,}" + (f" ({pixel.purged:,} of them purged)" if pixel.purged else "")),
+        ("First open", to_text(opens.first) if opens.first else "none"),
+        ("Last open", to_text(opens.last) if opens.last else "none"),
+    ):
+        echo(f"{label + ':':14}{visible(text)}")

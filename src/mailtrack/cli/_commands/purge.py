@@ -1,0 +1,107 @@
+"""`mailtrack purge`."""
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
+
+import click
+
+from mailtrack._model import Pixel
+from mailtrack._retention import Purge
+from mailtrack._times import now
+from mailtrack.cli._common import database_option, example, opened_tracker, spool_option
+from mailtrack.cli._output import Table, confirm, counted, echo, is_terminal, progress
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_PIXELS_SHOWN = 20
+
+
+def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+    """Return a span of time such as `90d`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
+    if found is None:
+        raise click.BadParameter("must be a number of hours, days or weeks from 1 to 99999, as in 12h, 90d or 26w")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+@click.command(
+    epilog=example("mailtrack purge --older-than 90d", "mailtrack purge --older-than 52w --pixel a1b2c3d4 --yes")
+)
+@click.option("--older-than", required=True, callback=_to_age, metavar="AGE", help="As in 12h, 90d or 26w.")
+@click.option("--pixel", metavar="PIXEL", help="Only the opens of this pixel.  [default: those of all]")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@database_option
+@spool_option
+def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> None:
+    """Delete the opens that are older than AGE; all counts and figures stay.
+
+    It shows how many there are, and asks. Servers can run meanwhile. Opens that wait in the spool are not deleted:
+    they are stored first, and belong to the next purge.
+    """
+    with opened_tracker(with_spool=True, **given) as tracker:
+        before = now() - older_than
+        plan = tracker.plan_purge(before=before, pixel=pixel)
+        if plan.before < before:
+            _echo_kept(plan.before)
+        found = list(plan.count())
+        total = sum(number for _, number in found)
+        if not total:
+            echo("No opens are that old.", err=True)
+            return
+        _echo_plan(found, total, plan.before)
+        if not yes:
+            _ask()
+        _run(plan, total)
+
+
+def _echo_kept(until: datetime) -> None:
+    echo(
+        f"Opens from {until:%Y-%m-%d %H:%M} UTC on are kept: the spool still holds hits from then on."
+        " Start the server, or store them with `mailtrack spool drain`, and purge again.",
+        err=True,
+    )
+
+
+def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> None:
+    rows = ((one.short_id, f"{number:,}", one.name) for one, number in found[:_PIXELS_SHOWN])
+    Table("ID", "OPENS", "NAME", right=(1,), cut=(2,)).echo(rows)
+    if len(found) > _PIXELS_SHOWN:
+        echo(f"and {counted(len(found) - _PIXELS_SHOWN, 'more pixel')}")
+    echo(f"{counted(total, 'open')} from before {before:%Y-%m-%d %H:%M} UTC.")
+
+
+def _ask() -> None:
+    if not is_terminal(sys.stdin):
+        raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
+    confirm("Delete them for good? The figures go on counting them.")
+
+
+def _run(plan: Purge, total: int) -> None:
+    """Delete until done or Ctrl-C, and report how many were deleted, however it ends."""
+    deleted = 0
+    with _interruptible() as interrupted:
+        try:
+            with progress("Deleting opens", total) as bar:
+                for number in plan.run():
+                    deleted += number
+                    bar.update(number)
+                    if interrupted.is_set():
+                        raise click.Abort
+        finally:
+            echo(f"Deleted {counted(deleted, 'open')}.", err=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Give an event that Ctrl-C sets, instead of an exception that could come between a deletion and its count."""
+    interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,117 @@
+"""`mailtrack recipients`."""
+
+from typing import Any
+
+import click
+
+from mailtrack import _wire as wire
+from mailtrack._addresses import canonical, comparable
+from mailtrack._errors import RecipientNotFound
+from mailtrack._export import recipients_csv
+from mailtrack._model import Pixel, Recipient
+from mailtrack._tracker import Tracker
+from mailtrack._urls import Urls
+from mailtrack.cli._adding import add
+from mailtrack.cli._base_url import printed_urls
+from mailtrack.cli._common import (
+    base_url_option,
+    cursor_option,
+    database_option,
+    echo_list,
+    example,
+    json_option,
+    limit_option,
+    opened_tracker,
+    shared_options,
+)
+from mailtrack.cli._files import OutputFile
+from mailtrack.cli._output import Table, echo
+
+opened_option = click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
+
+
+@click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
+@shared_options
+def recipients() -> None:
+    """Add, list, export and delete recipients."""
+
+
+recipients.add_command(add)
+
+
+@recipients.command(
+    name="list",
+    epilog=example("mailtrack recipients list a1b2c3d4", "mailtrack recipients list a1b2c3d4 --not-opened --json"),
+)
+@click.argument("pixel")
+@opened_option
+@limit_option(None)
+@cursor_option
+@json_option
+@database_option
+@base_url_option
+def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
+    """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
+    with opened_tracker(**given) as tracker:
+        found = tracker.get_pixel(pixel)
+        urls = printed_urls(tracker)
+        echo_list(
+            lambda most, start: tracker.list_recipients(found.id, limit=most, cursor=start, opened=opened),
+            limit=limit,
+            cursor=cursor,
+            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(4, 3)),
+            to_rows=lambda some: (_row(found, one, urls) for one in some),
+            to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
+        )
+
+
+@recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
+@click.argument("pixel")
+@click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
+@click.option("--raw", is_flag=True, help="Do not guard cells that a spreadsheet would take for formulas.")
+@opened_option
+@database_option
+@base_url_option
+def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
+    """Write the recipients of PIXEL as CSV, in UTF-8."""
+    with opened_tracker(**given) as tracker:
+        found = tracker.get_pixel(pixel)
+        some = tracker.iter_recipients(found.id, opened=opened)
+        with OutputFile(output) as file:
+            for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
+                file.write(piece)
+
+
+@recipients.command(
+    epilog=example(
+        "mailtrack recipients delete a1b2c3d4e5f60718293a4b5c",
+        "mailtrack recipients delete --pixel a1b2c3d4 --email ann@example.org",
+    )
+)
+@click.argument("recipient", metavar="[ID]", required=False)
+@click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
+@click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
+@database_option
+def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
+    """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
+    if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
+        raise click.UsageError("Give either an ID, or --pixel and --email.")
+    with opened_tracker(**given) as tracker:
+        found = [recipient] if recipient is not None else _find(tracker, str(pixel), str(email))
+        for one in found:
+            tracker.delete_recipient(one)
+            echo(f"Deleted {one}.", err=True)
+
+
+def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
+    """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
+    wanted = comparable(canonical(email.strip(), allow_special_domains=True))
+    found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
+    if not found:
+        raise RecipientNotFound
+    return found
+
+
+def _row(pixel: Pixel, recipient: Recipient, urls: Urls) -> tuple[str, ...]:
+    counts = str(recipient.opens.number), str(recipient.counted.number)
+    return recipient.id, *counts, recipient.email, urls.tracking(pixel, recipient)

@@ -1,0 +1,48 @@
+"""`mailtrack report` and `mailtrack rejudge`."""
+
+from typing import Any
+
+import click
+
+from mailtrack import _wire as wire
+from mailtrack.cli._base_url import printed_urls
+from mailtrack.cli._common import base_url_option, database_option, example, json_option, judge_options, opened_tracker
+from mailtrack.cli._figures import echo_report
+from mailtrack.cli._output import counted, echo, echo_json, progress
+
+
+@click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
+@click.argument("pixel")
+@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="Where days and hours begin.")
+@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
+@json_option
+@database_option
+@base_url_option
+def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) -> None:
+    """Show the figures of PIXEL: those that count, and raw ones with machines' opens beside them."""
+    with opened_tracker(**given) as tracker:
+        found = tracker.report(pixel, time_zone=time_zone, top=top)
+        if as_json:
+            echo_json(wire.report(found, printed_urls(tracker)))
+        else:
+            echo_report(found)
+
+
+@click.command(epilog=example("mailtrack rejudge", "mailtrack rejudge a1b2c3d4 --window 5"))
+@click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
+@judge_options
+@database_option
+def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
+    """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
+    with opened_tracker(with_judge=True, **given) as tracker:
+        found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
+        opens = changed = 0
+        with progress("Judging opens again", sum(pixel.kept for pixel in found)) as bar:
+            for pixel in found:
+                before = 0
+                for state in tracker.rejudge(pixel.id):
+                    bar.update(state.opens - before)
+                    before = state.opens
+                opens += state.opens
+                changed += state.changed
+        echo(f"Judged {counted(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)

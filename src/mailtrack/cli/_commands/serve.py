@@ -1,0 +1,52 @@
+"""`mailtrack serve`."""
+
+import sys
+from typing import Any
+
+import click
+
+from mailtrack.cli._base_url import remember
+from mailtrack.cli._common import database_option, example, judge_options, special_domains_option, spool_option
+from mailtrack.cli._output import drop, echo
+from mailtrack.cli._settings import Settings
+
+
+@click.command(
+    epilog=example("mailtrack serve", "mailtrack serve --port 8080 --base-url https://mail.example.com/track")
+)
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", help="The TCP port to listen on.  [default: 8000]")
+@database_option
+@click.option("--base-url", metavar="URL", help="The server's URL from outside.  [default: from each request]")
+@click.option("--workers", help="How many processes serve.  [default: 1]")
+@spool_option
+@click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
+@click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
+@judge_options
+@click.option(
+    "--allow-anonymous", is_flag=True, default=None, help="Listen on public addresses without any stored key."
+)
+@special_domains_option
+@click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
+@click.option(
+    "--rate-limit-storage",
+    metavar="URL",
+    help="Where requests for tokens are counted: memory://, sqlite:///FILE, redis://HOST:PORT."
+    "  [default: beside the database]",
+)
+def serve(**given: Any) -> None:
+    """Run the reference server until Ctrl-C or SIGTERM."""
+    # The one step up from the library to its adapter: the command that composes both.
+    from mailtrack.cli._server.server import serve as run
+
+    settings = Settings.resolve(given)
+
+    def start(keys: bool) -> None:
+        remember(settings)
+        access = ", with API keys" if keys else ""
+        try:
+            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{access} (Ctrl-C ends it)")
+        except OSError:  # a server goes on where its output is not read
+            drop(sys.stdout)
+
+    run(settings, on_start=start)

@@ -1,0 +1,89 @@
+"""`mailtrack spool`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from mailtrack._errors import DatabaseNotFound, InvalidSetting
+from mailtrack._spool import Backlog, get_status
+from mailtrack._spool import drain as drain_spool
+from mailtrack._spool import inspect as inspect_spool
+from mailtrack._tracker import Tracker
+from mailtrack.cli._common import database_option, example, json_option, judge_options, shared_options, spool_option
+from mailtrack.cli._failures import describe
+from mailtrack.cli._output import counted, echo, echo_json, is_terminal
+from mailtrack.cli._settings import Settings
+from mailtrack.storage import open_storage
+
+
+@click.group(epilog=example("mailtrack spool status"))
+@shared_options
+def spool() -> None:
+    """Look into the spool, which keeps opens until the storage has them."""
+
+
+@spool.command(epilog=example("mailtrack spool status --json"))
+@json_option
+@database_option
+@spool_option
+def status(as_json: bool, **given: Any) -> None:
+    """Show how much waits."""
+    found = get_status(_folder(Settings.resolve(given)))
+    if as_json:
+        echo_json(attrs.asdict(found))
+        return
+    echo(f"Segments:   {found.segments:,}")
+    echo(f"Hits:       {found.hits:,} ({found.bytes:,} bytes)")
+    echo(f"Set aside:  {found.set_aside:,}")
+
+
+@spool.command(epilog=example("mailtrack spool drain"))
+@judge_options
+@database_option
+@spool_option
+def drain(**given: Any) -> None:
+    """Store what waits, where no running process does so."""
+    settings = Settings.resolve(given)
+    folder = _folder(settings)
+    backlog = Backlog(folder)
+    with open_storage(settings.database, create=False) as storage:  # in a new one, no hit would find its pixel
+        try:
+            if folder.exists() and not backlog.lead():
+                raise click.ClickException("A running process drains this spool.")
+            stored = drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store)
+            echo(f"Stored {counted(stored, 'hit')}.", err=True)
+        except OSError as error:
+            raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
+        finally:
+            backlog.release()
+
+
+@spool.command(epilog=example("mailtrack spool inspect"))
+@database_option
+@spool_option
+def inspect(**given: Any) -> None:
+    """Print the lines that wait, the oldest segment first.
+
+    They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
+    """
+    shown = is_terminal(sys.stdout)
+    for line in inspect_spool(_folder(Settings.resolve(given))):
+        if shown:  # a damaged line may hold anything
+            echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+        else:
+            click.echo(line, nl=False)
+
+
+def _folder(settings: Settings) -> Path:
+    folder = settings.spool_folder
+    if folder is None:
+        raise InvalidSetting("spool", "there is none for this storage; name its folder")
+    file = settings.database_file
+    if settings.spool is None and file is not None and not (file.exists() or folder.exists()):
+        raise DatabaseNotFound(str(file.absolute()))
+    if folder.exists() and not folder.is_dir():
+        raise InvalidSetting("spool", "is not a folder")
+    return folder

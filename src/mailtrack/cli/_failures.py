@@ -1,0 +1,71 @@
+"""How commands fail: one line on standard error, no stack trace, and the exit code."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+import click
+
+from mailtrack._errors import InvalidSetting, MailtrackError
+from mailtrack.cli._output import drop, echo
+
+FAILED = 1
+WRONG_USAGE = 2
+
+
+def run(command: Callable[[], object]) -> int:
+    """Run a command to its end, and return its exit code."""
+    streams = sys.stdout, sys.stderr
+    try:
+        code = _run(command)
+    except SystemExit as end:  # click ends so when it wrote a completion, or when a reader has gone away
+        code = end.code if isinstance(end.code, int) else FAILED if end.code else 0
+    sys.stdout, sys.stderr = streams  # which click has replaced then
+    for stream in filter(None, streams):
+        code = _flush(stream, code)
+    return code
+
+
+def _run(command: Callable[[], object]) -> int:
+    try:
+        code = command()
+    except click.exceptions.Abort:
+        return _fail("Aborted!")
+    except click.ClickException as error:
+        text = io.StringIO()
+        error.show(text)
+        return _fail(text.getvalue().rstrip("\n"), error.exit_code)
+    except InvalidSetting as error:
+        return _fail(f"Error: --{error.name.replace('_', '-')}: {error.reason}", WRONG_USAGE)
+    except MailtrackError as error:
+        return _fail(f"Error: {error}")
+    except OSError as error:
+        return _fail(f"Error: {describe(error)}")
+    return code if isinstance(code, int) else 0
+
+
+def describe(error: OSError) -> str:
+    """Return what is wrong, and with which file."""
+    what = error.strerror or str(error)
+    return what if error.filename is None else f"{os.fsdecode(error.filename)}: {what}"
+
+
+def _fail(message: str, code: int = FAILED) -> int:
+    with suppress(OSError):  # its reader may be gone
+        echo(message, err=True)
+    return code
+
+
+def _flush(stream: TextIO, code: int) -> int:
+    """Write what waits, and return the exit code; what can't be written is dropped, or the interpreter tries again."""
+    try:
+        stream.flush()
+    except OSError as error:
+        drop(stream)
+        if code:  # it is reported already
+            return code
+        return FAILED if isinstance(error, BrokenPipeError) else _fail(f"Error: {describe(error)}")
+    return code

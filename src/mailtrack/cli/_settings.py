@@ -1,0 +1,200 @@
+"""What can be set about the command line and the reference server; the only reader of the environment."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from mailtrack._errors import InvalidSetting
+from mailtrack._model import VerdictKind
+from mailtrack._spool import Durability, Spool
+from mailtrack._spool.spool import MAX_BYTES
+from mailtrack._urls import check_base_url
+from mailtrack.verdicts import DEFAULT_WINDOW, Judge, default_rules, load_networks, load_rules
+
+ENVIRONMENT_PREFIX = "MAILTRACK_"
+
+_MAX_WINDOW = 86_400
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def _to_integer(value: int | str, field: "attrs.Attribute[Any]") -> int:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 20):
+        raise InvalidSetting(field.name, "must be a whole number")
+    return int(value)
+
+
+def _in_range(low: int, high: int) -> Callable[[object, "attrs.Attribute[int]", int], None]:
+    def validate(_: object, field: "attrs.Attribute[int]", value: int) -> None:
+        if not low <= value <= high:
+            raise InvalidSetting(field.name, f"must be between {low} and {high}")
+
+    return validate
+
+
+def _number(default: int, low: int, high: int) -> Any:
+    converter = attrs.Converter(_to_integer, takes_field=True)
+    return attrs.field(default=default, converter=converter, validator=_in_range(low, high))
+
+
+def _to_flag(value: bool | str, field: "attrs.Attribute[Any]") -> bool:
+    if isinstance(value, bool):
+        return value
+    if value.lower() not in _FLAGS:
+        raise InvalidSetting(field.name, f"must be one of {', '.join(_FLAGS)}")
+    return _FLAGS[value.lower()]
+
+
+def _flag() -> Any:
+    return attrs.field(default=False, converter=attrs.Converter(_to_flag, takes_field=True))
+
+
+def _is_durability(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if value not in list(Durability):
+        raise InvalidSetting(field.name, f"must be one of {', '.join(Durability)}")
+
+
+def _to_window(value: float | str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _MAX_WINDOW:
+        raise InvalidSetting("window", f"must be a number of seconds from 0 to {_MAX_WINDOW:,}")
+    return seconds
+
+
+def _are_kinds(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if not set(value.split(",")) <= set(VerdictKind):
+        raise InvalidSetting(field.name, f"must be some of {','.join(VerdictKind)}")
+
+
+def _are_files(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    if not all(name and file for name, file in _to_files(value)):
+        raise InvalidSetting(field.name, "must be name=file, with commas between several")
+
+
+def _to_files(value: str) -> list[tuple[str, str]]:
+    parts = (part.partition("=") for part in value.split(",") if part)
+    return [(name.strip(), file.strip()) for name, _, file in parts]
+
+
+def _to_base_url(value: str | None) -> str | None:
+    return None if value is None else check_base_url(value)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How the reference server runs, and which storage the commands use.
+
+    Attributes:
+        host: the address that the server listens on.
+        port: its TCP port, 1 to 65,535.
+        database: the URL of the storage, see `mailtrack.open_storage`.
+        base_url: where the server is reached from outside, or `None` to build URLs from each request.
+        workers: how many processes serve, 1 to 64.
+        spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, and
+            none otherwise; "off" for none at all.
+        spool_durability: `everysec` (an open is on disk within a second) or `always` (before its image goes out).
+        spool_max_bytes: how much each worker keeps while the storage is away, from 1 MiB.
+        rules: a file of rules for the judge, added to those that come with mailtrack; see `mailtrack.verdicts`.
+        networks: files of networks for the judge, as `name=file` with commas between.
+        window: how many seconds after the making of its token an open is early, 0 to 86,400.
+        counted: which kinds of verdict count as people, with commas between.
+        allow_anonymous: whether the server may listen on an address that others reach though no key is stored.
+        trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
+        allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and the like.
+        rate_limit_storage: where requests for tokens are counted, as `create_app` takes it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = _number(8000, 1, 65_535)
+    database: str = "sqlite:///mailtrack.db"
+    base_url: str | None = attrs.field(default=None, converter=_to_base_url)
+    workers: int = _number(1, 1, 64)
+    spool: str | None = None
+    spool_durability: str = attrs.field(default=Durability.EVERYSEC.value, validator=_is_durability)
+    spool_max_bytes: int = _number(MAX_BYTES, 1024 * 1024, 2**50)
+    rules: str | None = None
+    networks: str | None = attrs.field(default=None, validator=attrs.validators.optional(_are_files))
+    window: float = attrs.field(default=DEFAULT_WINDOW, converter=_to_window)
+    counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
+    allow_anonymous: bool = _flag()
+    trusted_proxies: int = _number(0, 0, 10)
+    allow_special_domains: bool = _flag()
+    rate_limit_storage: str | None = None
+
+    @property
+    def spool_folder(self) -> Path | None:
+        """Where the spool lies, `None` where there is none."""
+        if self.spool is not None:
+            return None if self.spool == "off" else Path(self.spool)
+        file = self.database_file
+        return None if file is None else Path(f"{file}.spool")
+
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file, `None` where the storage is another."""
+        scheme, _, path = self.database.partition(":///")
+        return Path(path) if scheme.lower() == "sqlite" and path else None
+
+    @property
+    def netloc(self) -> str:
+        """The host and the port that the server listens on, as in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def make_spool(self) -> Spool | None:
+        """Make the spool, not open yet, or `None` where there is none.
+
+        Raises:
+            InvalidSetting: one is wanted for `memory://`, which each process has for itself: one that drains for all
+                would know no pixel of the others.
+        """
+        folder = self.spool_folder
+        if folder is None:
+            return None
+        if self.database.lower().startswith("memory:"):
+            raise InvalidSetting("spool", "can't be used with memory://")
+        return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
+
+    def make_judge(self) -> Judge:
+        """Make the judge of opens.
+
+        Raises:
+            InvalidSetting: a file of rules or networks can't be read.
+            InvalidRules: it can't be used.
+        """
+        try:
+            table = default_rules() if self.rules is None else load_rules(self.rules, base=default_rules())
+        except OSError as error:
+            raise InvalidSetting("rules", f"can't be read: {error.strerror}") from error
+        try:
+            networks = {name: load_networks(file) for name, file in _to_files(self.networks or "")}
+        except OSError as error:
+            raise InvalidSetting("networks", f"can't be read: {error.strerror}") from error
+        if networks:
+            table = table.with_networks(**networks)
+        return Judge(table, window=self.window, counted=self.counted.split(","))
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
+        """Make settings from what was given, else from the environment, else from the defaults.
+
+        Args:
+            given: values by attribute; `None` counts as not given.
+            environment: `MAILTRACK_PORT` stands for `port`, and so on; an empty value counts as not set.
+
+        Raises:
+            InvalidSetting: a value can't be used.
+        """
+        values: dict[str, Any] = {}
+        for field in attrs.fields(cls):
+            value = given.get(field.name)
+            if value is None:
+                value = environment.get(ENVIRONMENT_PREFIX + field.name.upper()) or None
+            if value is not None:
+                values[field.name] = value
+        return cls(**values)

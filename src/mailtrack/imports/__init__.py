@@ -1,7 +1,0 @@
-"""Recipients from other programs: lists and tables as spreadsheets, mail programs and databases give them."""
-
-from mailtrack.imports.importer import OnInvalid, Progress, import_all, import_valid
-from mailtrack.imports.parsing import Rows, parse
-from mailtrack.imports.result import ImportResult, RejectedRow
-
-__all__ = ["ImportResult", "OnInvalid", "Progress", "RejectedRow", "Rows", "import_all", "import_valid", "parse"]

@@ -1,0 +1,35 @@
+"""The contract of `mailtrack.Storage` as tests, by noun."""
+
+from mailtrack.testing._contract.backups import BackupContract
+from mailtrack.testing._contract.figures import FiguresContract
+from mailtrack.testing._contract.judging import JudgingContract
+from mailtrack.testing._contract.keys import KeysContract
+from mailtrack.testing._contract.lifecycle import LifecycleContract
+from mailtrack.testing._contract.opens import OpensContract
+from mailtrack.testing._contract.pixels import PixelsContract
+from mailtrack.testing._contract.purging import PurgingContract
+from mailtrack.testing._contract.recipients import RecipientsContract
+from mailtrack.testing._contract.resolving import ResolvingContract
+from mailtrack.testing._contract.settings import SettingsContract
+from mailtrack.testing._contract.threads import ThreadsContract
+
+__all__ = ["BackupContract", "SettingsContract", "StorageContract"]
+
+
+class StorageContract(
+    PixelsContract,
+    RecipientsContract,
+    ResolvingContract,
+    OpensContract,
+    FiguresContract,
+    JudgingContract,
+    PurgingContract,
+    KeysContract,
+    ThreadsContract,
+    LifecycleContract,
+):
+    """Every sentence of `mailtrack.storage._protocol`, tested.
+
+    Subclass it as `Test...`, with a fixture `storage` that gives a new, empty storage for each test and closes it
+    afterwards.
+    """

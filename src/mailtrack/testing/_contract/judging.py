@@ -1,0 +1,215 @@
+"""Opens that are judged again."""
+
+from datetime import timedelta
+
+import attrs
+
+from mailtrack._model import Facet, OpenSpan, Verdict, VerdictKind
+from mailtrack.storage import Storage
+from mailtrack.testing._contract.helpers import (
+    add_pixel,
+    add_recipients,
+    all_opens,
+    all_recipients,
+    at_once,
+    make_judgement,
+    namesake,
+)
+from mailtrack.testing._contract.scanning import (
+    BOT,
+    CLIENT,
+    VERDICT,
+    assert_scan,
+    delay_count,
+    everything,
+    facets,
+    some_opens,
+)
+from mailtrack.testing._factories import NOON, make_open, make_pixel
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+
+
+class JudgingContract:
+    """What a storage does when opens are judged again."""
+
+    def test_judging_again_changes_what_is_known_of_an_open_and_nothing_else(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [attrs.evolve(make_open(pixel, recipient, signals=["repeat"]), age=1.5) for _ in range(3)]
+        storage.add_opens(opens)
+        judgement = make_judgement(opens[1], verdict=BOT, client=CLIENT, counted=False)
+        assert storage.judge_again(pixel.id, [judgement]) == 1
+        changed = attrs.evolve(opens[1], verdict=BOT, client=CLIENT, counted=False)
+        assert all_opens(storage, pixel) == [
+            attrs.evolve(one, token=recipient.token) for one in (opens[2], changed, opens[0])
+        ]
+
+    def test_judging_again_corrects_the_counts_of_the_pixel_and_of_its_recipients(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        human, machine = add_recipients(storage, pixel, 2)
+        first = make_open(pixel, human, at=NOON, counted=False)
+        second = make_open(pixel, machine, at=NOON + _HOUR)
+        third = make_open(pixel, machine, at=NOON + 2 * _HOUR)
+        storage.add_opens([first, second, third])
+        judgements = [
+            make_judgement(first, verdict=VERDICT, client=CLIENT),
+            *(make_judgement(one, verdict=BOT, counted=False) for one in (second, third)),
+        ]
+        assert storage.judge_again(pixel.id, judgements) == 3
+        figures = storage.get_figures(pixel.id, top=9)
+        found = figures.pixel
+        assert (found.opens.number, found.counted) == (3, OpenSpan(number=1, first=NOON, last=NOON))
+        assert (found.views, found.counted_views, found.opened, found.opened_raw) == (3, 1, 1, 2)
+        assert [one.counted.number for one in all_recipients(storage, pixel)] == [1, 0]
+        assert [(one.kind, one.opens, one.counted) for one in figures.hours] == [
+            (VerdictKind.PROXY, 1, 1),
+            (VerdictKind.BOT, 1, 0),
+            (VerdictKind.BOT, 1, 0),
+        ]
+        assert facets(figures, Facet.VENDOR) == [("Robots", 2, 0), ("Müller", 1, 1)]
+        assert facets(figures, Facet.CLIENT) == [("unknown", 2, 0), ("Thunderbird", 1, 1)]
+        assert figures.delays == (delay_count(timedelta(0), 1, 1), delay_count(_HOUR, 1, 0))
+        assert figures.top == ()
+
+    def test_the_span_of_opens_that_count_follows_whatever_the_order_of_arrival(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _MINUTE) for minutes in (70, 5, 130, 0, 200, 75, 10)]
+        storage.add_opens(opens)
+        told = []
+        for place, counted in (
+            (3, False),
+            (4, False),
+            (2, False),
+            (1, False),
+            (6, False),
+            (0, False),
+            (5, False),
+            (2, True),
+        ):
+            storage.judge_again(pixel.id, [make_judgement(opens[place], counted=counted)])
+            span = storage.get_pixel(pixel.id).counted
+            told.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
+        spans = [
+            (6, 5, 200),
+            (5, 5, 130),
+            (4, 5, 75),
+            (3, 10, 75),
+            (2, 70, 75),
+            (1, 75, 75),
+            (0, None, None),
+            (1, 130, 130),
+        ]
+        assert told == [(number, first and first * _MINUTE, last and last * _MINUTE) for number, first, last in spans]
+
+    def test_of_two_judgements_of_one_open_the_later_stands(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        old = make_open(pixel, recipient)
+        storage.add_opens([old])
+        judgements = [make_judgement(old, verdict=BOT, counted=False), make_judgement(old, verdict=VERDICT)]
+        assert storage.judge_again(pixel.id, judgements) == 2
+        assert [(one.verdict, one.counted) for one in all_opens(storage, pixel)] == [(VERDICT, True)]
+        assert_scan(storage, pixel)
+
+    def test_judging_again_finds_the_top_anew(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        one, other = add_recipients(storage, pixel, 2)
+        opens = [make_open(pixel, who, counted=who is one) for who in (one, other) for _ in range(3)]
+        storage.add_opens(opens)
+        judgements = [make_judgement(old, counted=old.recipient_id == other.id) for old in opens]
+        storage.judge_again(pixel.id, judgements)
+        assert [found.id for found in storage.get_figures(pixel.id, top=9).top] == [other.id]
+
+    def test_judging_again_keeps_what_deleted_recipients_have_opened(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (gone,) = add_recipients(storage, pixel, 1)
+        old = make_open(pixel, gone, counted=False)
+        storage.add_opens([old])
+        storage.delete_recipient(gone.id)
+        storage.judge_again(pixel.id, [make_judgement(old)])
+        figures = storage.get_figures(pixel.id, top=9)
+        assert (figures.pixel.counted.number, figures.pixel.opened, figures.delays) == (1, 0, ())
+
+    def test_judging_again_twice_is_the_same_as_once(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = some_opens(pixel, add_recipients(storage, pixel, 3), 30)
+        storage.add_opens(opens)
+        judgements = [make_judgement(one, verdict=BOT, client=CLIENT, counted=False) for one in opens[::2]]
+        assert storage.judge_again(pixel.id, judgements) == 15
+        before = everything(storage, pixel)
+        assert storage.judge_again(pixel.id, judgements) == 15
+        assert everything(storage, pixel) == before
+
+    def test_judging_as_it_was_changes_nothing(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        recipients = add_recipients(storage, pixel, 5)
+        opens = some_opens(pixel, recipients, 50)
+        storage.add_opens(opens)
+        storage.delete_recipient(recipients[0].id)
+        before = everything(storage, pixel)
+        storage.judge_again(
+            pixel.id,
+            [make_judgement(one, verdict=one.verdict, client=one.client, counted=one.counted) for one in opens],
+        )
+        assert everything(storage, pixel) == before
+
+    def test_all_figures_equal_a_full_scan_after_judging_again_and_more_opens(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        recipients = add_recipients(storage, pixel, 12)
+        opens = some_opens(pixel, recipients, 200)
+        storage.add_opens(opens[:150])
+        storage.delete_recipient(recipients[3].id)
+        storage.judge_again(
+            pixel.id,
+            [
+                make_judgement(one, verdict=other.verdict, client=other.client, counted=other.counted)
+                for one, other in zip(opens[:150], opens[50:], strict=True)
+            ],
+        )
+        assert_scan(storage, pixel)
+        storage.add_opens(opens[150:])
+        storage.delete_recipient(recipients[4].id)
+        assert_scan(storage, pixel)
+
+    def test_judging_again_passes_over_opens_that_do_not_exist(self, storage: Storage) -> None:
+        pixel, other = add_pixel(storage), add_pixel(storage)
+        old, foreign = make_open(pixel), make_open(other)
+        storage.add_opens([old, foreign])
+        before = everything(storage, other)
+        judgements = [make_judgement(one, verdict=BOT, counted=False) for one in (make_open(pixel), foreign, old)]
+        assert storage.judge_again(pixel.id, judgements) == 1
+        assert [one.verdict for one in all_opens(storage, pixel)] == [BOT]
+        assert everything(storage, other) == before
+
+    def test_judging_nothing_again_changes_nothing(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel)])
+        before = everything(storage, pixel)
+        assert storage.judge_again(pixel.id, []) == 0
+        assert everything(storage, pixel) == before
+
+    def test_a_pixel_that_does_not_exist_has_nothing_to_judge_again(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        old = make_open(pixel)
+        storage.add_opens([old])
+        for pixel_id in (make_pixel().id, namesake(pixel)):
+            assert storage.judge_again(pixel_id, [make_judgement(old, verdict=BOT)]) == 0
+        assert [one.verdict for one in all_opens(storage, pixel)] == [Verdict()]
+
+    def test_figures_are_right_when_opens_arrive_while_others_are_judged_again(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = some_opens(pixel, add_recipients(storage, pixel, 3), 60)
+        storage.add_opens(opens[:30])
+
+        def judge() -> int:
+            return sum(
+                storage.judge_again(pixel.id, [make_judgement(one, verdict=BOT, counted=False)]) for one in opens[:10]
+            )
+
+        def write() -> int:
+            return sum(storage.add_opens([one]) for one in opens[30:])
+
+        assert at_once([judge, write]) == [10, 30]
+        assert_scan(storage, pixel)

@@ -1,0 +1,133 @@
+"""What the tests of figures share: opens of all sorts, and what a scan of them gives."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from mailtrack._delays import to_bucket
+from mailtrack._model import (
+    Certainty,
+    Client,
+    DelayCount,
+    Facet,
+    Figures,
+    HourCount,
+    Open,
+    OpenSpan,
+    Pixel,
+    Recipient,
+    Verdict,
+    VerdictKind,
+)
+from mailtrack.storage import Storage
+from mailtrack.testing._contract.helpers import all_opens, all_recipients
+from mailtrack.testing._factories import NOON, make_open
+
+VERDICT = Verdict(kind="proxy", vendor="Müller", reasons=("a-b", "c"), certainty=Certainty.CERTAIN, rules_version=7)
+BOT = Verdict(kind="bot", vendor="Robots", reasons=("d",), certainty=Certainty.CERTAIN, rules_version=8)
+CLIENT = Client(name="Thunderbird", version="128", os="Linux", device="desktop")
+
+
+def facets(figures: Figures, facet: Facet) -> list[tuple[str, int, int]]:
+    """Return the names of a facet with how many opens have them, and how many of those count."""
+    return [(one.name, one.opens, one.counted) for one in figures.facets if one.facet is facet]
+
+
+def delay_count(delay: timedelta, recipients: int, counted: int) -> DelayCount:
+    """Return for how many recipients a delay is that of their first open, and of their first open that counts."""
+    return DelayCount(bucket=to_bucket(delay), recipients=recipients, counted=counted)
+
+
+def everything(storage: Storage, pixel: Pixel) -> tuple[Any, ...]:
+    """Return all that a storage tells of a pixel."""
+    return (
+        storage.get_pixel(pixel.id),
+        all_recipients(storage, pixel),
+        all_opens(storage, pixel),
+        storage.get_figures(pixel.id, top=100),
+    )
+
+
+def some_opens(pixel: Pixel, recipients: list[Recipient], number: int) -> list[Open]:
+    """Make opens of all sorts, the same each time but for their ids."""
+    dice = random.Random(0)  # noqa: S311  # the same opens each time
+    kinds = list(VerdictKind)
+    return [
+        make_open(
+            pixel,
+            dice.choice([None, *recipients]),
+            at=NOON + timedelta(minutes=dice.randrange(-60, 6000)),
+            signals=dice.choice([(), ("repeat",), ("range",)]),
+            verdict=Verdict(kind=dice.choice(kinds), vendor=dice.choice([None, "Google", "Apple"])),
+            client=Client(name=dice.choice("abc"), os=dice.choice("xy"), device=dice.choice(["mobile", "desktop"])),
+            counted=dice.random() < 0.6,
+        )
+        for _ in range(number)
+    ]
+
+
+def assert_scan(storage: Storage, pixel: Pixel) -> None:
+    """Compare all that is counted with what a scan of the opens and recipients gives."""
+    opens = all_opens(storage, pixel)
+    recipients = all_recipients(storage, pixel)
+    figures = storage.get_figures(pixel.id, top=100)
+    assert figures.pixel == storage.get_pixel(pixel.id)
+    _assert_opens(figures, opens)
+    _assert_recipients(figures, opens, recipients)
+
+
+def _assert_opens(figures: Figures, opens: list[Open]) -> None:
+    counted = _counted(opens)
+    found = figures.pixel
+    assert (found.opens, found.counted) == (_span(opens), _span(counted))
+    assert (found.views, found.counted_views) == tuple(sum(one.is_view for one in some) for some in (opens, counted))
+    hours = [Counter((one.opened_at.replace(minute=0), one.verdict.kind) for one in some) for some in (opens, counted)]
+    assert figures.hours == tuple(
+        HourCount(hour=hour, kind=kind, opens=number, counted=hours[1][hour, kind])
+        for (hour, kind), number in sorted(hours[0].items())
+    )
+    for facet in Facet:
+        names = [Counter(_names(one)[facet] for one in some) for some in (opens, counted)]
+        del names[0][None]
+        assert facets(figures, facet) == [
+            (name, number, names[1][name])
+            for name, number in sorted(names[0].items(), key=lambda item: (-item[1], item[0] or ""))
+        ]
+
+
+def _names(one: Open) -> dict[Facet, str | None]:
+    return {
+        Facet.VENDOR: one.verdict.vendor,
+        Facet.CLIENT: one.client.name,
+        Facet.OS: one.client.os,
+        Facet.DEVICE: one.client.device,
+    }
+
+
+def _assert_recipients(figures: Figures, opens: list[Open], recipients: list[Recipient]) -> None:
+    own = {one.id: [it for it in opens if it.recipient_id == one.id] for one in recipients}
+    for one in recipients:
+        assert (one.opens, one.counted) == (_span(own[one.id]), _span(_counted(own[one.id])))
+    opened = [one for one in recipients if own[one.id]]
+    opened_counted = [one for one in recipients if _counted(own[one.id])]
+    assert (figures.pixel.opened_raw, figures.pixel.opened) == (len(opened), len(opened_counted))
+    raw = Counter(to_bucket(min(it.opened_at for it in own[one.id]) - one.created_at) for one in opened)
+    counted = Counter(
+        to_bucket(min(it.opened_at for it in _counted(own[one.id])) - one.created_at) for one in opened_counted
+    )
+    assert figures.delays == tuple(
+        DelayCount(bucket=bucket, recipients=raw[bucket], counted=counted[bucket])
+        for bucket in sorted({*raw, *counted})
+    )
+    often = [one for one in recipients if len(_counted(own[one.id])) >= 2]
+    assert list(figures.top) == sorted(often, key=lambda one: -len(_counted(own[one.id])))
+
+
+def _counted(opens: list[Open]) -> list[Open]:
+    return [one for one in opens if one.counted]
+
+
+def _span(opens: list[Open]) -> OpenSpan:
+    times = [one.opened_at for one in opens]
+    return OpenSpan(number=len(times), first=min(times, default=None), last=max(times, default=None))

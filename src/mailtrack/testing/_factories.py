@@ -1,0 +1,87 @@
+"""Values of the model for tests: each call makes another one, with ids of the forms that mailtrack itself makes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+
+from mailtrack import _ids as ids
+from mailtrack import _keys as keys
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, ApiKey, Client, Hit, Image, Open, Pixel, Recipient, Verdict
+from mailtrack._times import to_milliseconds
+
+NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
+"""When everything happens that is given no time."""
+
+_serial = count(1)
+
+
+def make_image(data: bytes | None = None, *, media_type: str = "image/png") -> Image:
+    """Make an image; the bytes are not checked, so any will do."""
+    return Image(media_type=media_type, data=TRANSPARENT_PNG.data if data is None else data)
+
+
+def make_pixel(
+    name: str = "Spring launch", *, pixel_id: str | None = None, at: datetime = NOON, image: str | None = None
+) -> Pixel:
+    """Make a pixel that nobody has opened."""
+    return Pixel(id=pixel_id or ids.new_pixel_id(), name=name, created_at=at, image=image)
+
+
+def make_recipient(pixel: Pixel, email: str | None = None, *, at: datetime = NOON) -> Recipient:
+    """Make a recipient of a pixel, with an address of its own where none is given."""
+    return make_recipients(pixel, [email or f"reader{next(_serial)}@example.org"], at=at)[0]
+
+
+def make_recipients(pixel: Pixel, emails: Sequence[str], *, at: datetime = NOON) -> list[Recipient]:
+    """Make one recipient of a pixel for each address."""
+    recipient_ids = ids.new_recipient_ids(pixel.short_id, len(emails))
+    return [
+        Recipient(id=recipient_id, pixel_id=pixel.id, email=email, token=token, created_at=at)
+        for recipient_id, token, email in zip(recipient_ids, ids.new_tokens(len(emails)), emails, strict=True)
+    ]
+
+
+def make_hit(pixel: Pixel | str, *, token: str | None = None, at: datetime = NOON) -> Hit:
+    """Make a hit for a pixel, or for an id or short id."""
+    return Hit(
+        id=ids.new_open_id(to_milliseconds(at)),
+        pixel=pixel if isinstance(pixel, str) else pixel.short_id,
+        token=token,
+        at=at,
+        ip="192.0.2.1",
+        user_agent="Mozilla/5.0",
+        referer="https://mail.example.com/",
+    )
+
+
+def make_open(
+    pixel: Pixel,
+    recipient: Recipient | None = None,
+    *,
+    open_id: str | None = None,
+    at: datetime = NOON,
+    signals: Sequence[str] = (),
+    verdict: Verdict = UNJUDGED,
+    client: Client = UNKNOWN_CLIENT,
+    counted: bool = True,
+) -> Open:
+    """Make an open of a pixel, by a recipient or by nobody known."""
+    return Open(
+        id=open_id or ids.new_open_id(to_milliseconds(at)),
+        pixel_id=pixel.id,
+        recipient_id=None if recipient is None else recipient.id,
+        opened_at=at,
+        ip="192.0.2.1",
+        user_agent="Mozilla/5.0",
+        referer="https://mail.example.com/",
+        signals=tuple(signals),
+        verdict=verdict,
+        client=client,
+        counted=counted,
+    )
+
+
+def make_api_key(name: str = "", *, key_id: str | None = None, at: datetime = NOON) -> ApiKey:
+    """Make an API key whose text nobody knows."""
+    return ApiKey(id=key_id or keys.new_key_id(), name=name, digest=keys.to_digest(keys.new_key()), created_at=at)

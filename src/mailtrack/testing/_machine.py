@@ -1,0 +1,427 @@
+"""A state machine that drives a storage beside a model of plain dicts and lists, and compares the two at every step."""
+
+import itertools
+import unittest
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mailtrack._delays import to_bucket
+from mailtrack._errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack._model import (
+    ApiKey,
+    Client,
+    Hit,
+    Image,
+    Judgement,
+    Open,
+    OpenSpan,
+    Pixel,
+    Recipient,
+    Verdict,
+    VerdictKind,
+)
+from mailtrack.storage import Storage
+from mailtrack.testing import _strategies as strategies
+
+_START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
+
+
+class StorageMachine(RuleBasedStateMachine):
+    """Does anything to a storage in any order. `storage_machine` makes test cases of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storage = self.open_storage()
+        self.serial = 0
+        self.pixels: list[dict[str, Any]] = []  # in order of creation; each owns "recipients" and "opens"
+        self.gone: list[dict[str, Any]] = []  # pixels and recipients that were deleted
+        self.keys: list[dict[str, Any]] = []  # in order of creation
+        self.cursors: list[tuple[str, dict[str, Any], str, int]] = []  # what of which pixel, cursor, place
+
+    def open_storage(self) -> Storage:
+        """Open a new, empty storage."""
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        """Close the storage."""
+        self.storage.close()
+
+    @rule(minutes=strategies.minutes, data=st.none() | st.binary(min_size=1, max_size=20))
+    def add_pixel(self, minutes: int, data: bytes | None) -> None:
+        """Add a pixel, with or without an image."""
+        at, number = _START + timedelta(minutes=minutes), self._next()
+        pixel_id = f"{number:08x}-0000-4000-8000-000000000000"
+        pixel = {"id": pixel_id, "name": f"Pixel {number}", "at": at, "image": data, "place": number}
+        image = None if data is None else Image(media_type="image/png", data=data)
+        self.storage.add_pixel(Pixel(id=pixel_id, name=f"Pixel {number}", created_at=at, image=f"{number}.png"), image)
+        self.pixels.append(pixel | {"recipients": [], "opens": []})
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place)
+    def add_namesake(self, place: int) -> None:
+        """Try to add a pixel whose short id is taken."""
+        taken = self._pixel(place)["id"][:8] + "-ffff-4fff-8fff-ffffffffffff"
+        with pytest.raises(ShortIdTaken):
+            self.storage.add_pixel(Pixel(id=taken, name="Taken", created_at=_START))
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place)
+    def delete_pixel(self, place: int) -> None:
+        """Delete a pixel."""
+        pixel = self._pixel(place)
+        self.storage.delete_pixel(pixel["id"])
+        self.pixels.remove(pixel)
+        self.gone += [pixel, *pixel["recipients"]]
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place, emails=st.lists(st.sampled_from(strategies.EMAILS), unique_by=str.lower))
+    def add_recipients(self, place: int, emails: list[str]) -> None:
+        """Add recipients, some of which are there already."""
+        pixel = self._pixel(place)
+        given, expected = [], []
+        for email in emails:
+            number = self._next()
+            new = {"id": f"{pixel['id'][:8]}{number:016x}", "email": email, "token": f"tok_{number:032x}"}
+            given.append(
+                Recipient(id=new["id"], pixel_id=pixel["id"], email=email, token=new["token"], created_at=_START)
+            )
+            old = [one for one in pixel["recipients"] if one["email"].lower() == email.lower()]
+            if not old:
+                pixel["recipients"].append(new | {"place": number})
+            expected.append(old[0]["id"] if old else new["id"])
+        assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == expected
+
+    @precondition(lambda self: any(pixel["recipients"] for pixel in self.pixels))
+    @rule(place=strategies.place)
+    def delete_recipient(self, place: int) -> None:
+        """Delete a recipient."""
+        owners = [(pixel, recipient) for pixel in self.pixels for recipient in pixel["recipients"]]
+        pixel, recipient = owners[-1 - place % len(owners)]
+        deleted = self.storage.delete_recipient(recipient["id"])
+        assert (deleted.email, deleted.token, deleted.pixel_id) == (recipient["email"], recipient["token"], pixel["id"])
+        pixel["recipients"].remove(recipient)
+        self.gone.append(recipient)
+
+    @precondition(lambda self: self.gone)
+    @rule(place=strategies.place)
+    def delete_what_is_gone(self, place: int) -> None:
+        """Try to delete again."""
+        gone = self.gone[-1 - place % len(self.gone)]
+        with pytest.raises(RecipientNotFound if "email" in gone else PixelNotFound):
+            (self.storage.delete_recipient if "email" in gone else self.storage.delete_pixel)(gone["id"])
+
+    @rule(minutes=strategies.minutes)
+    def add_key(self, minutes: int) -> None:
+        """Add an API key."""
+        number = self._next()
+        key: dict[str, Any] = {"id": f"{number:012x}", "name": f"Key {number}", "digest": f"{number:064x}"}
+        key["created_at"] = _START + timedelta(minutes=minutes)
+        self.storage.add_key(ApiKey(**key))
+        self.keys.append(key)
+
+    @precondition(lambda self: self.keys)
+    @rule(place=strategies.place)
+    def delete_key(self, place: int) -> None:
+        """Delete an API key, and try to delete it again."""
+        key = self.keys.pop(-1 - place % len(self.keys))
+        assert self.storage.delete_key(key["id"]) == ApiKey(**key)
+        with pytest.raises(KeyNotFound):
+            self.storage.delete_key(key["id"])
+
+    @precondition(lambda self: self.pixels or self.gone)
+    @rule(specs=strategies.opens)
+    def add_opens(self, specs: list[dict[str, Any]]) -> None:
+        """Add opens of pixels and recipients that exist, or did, some of them again."""
+        opens, added = [], 0
+        for spec in specs:
+            targets = [one for one in self.gone if "email" not in one] + self.pixels
+            pixel = targets[-1 - spec["pixel"] % len(targets)]
+            owned = [one for one in self.gone if "email" in one and one["id"][:8] == pixel["id"][:8]]
+            owned += pixel["recipients"]
+            recipient = None if spec["recipient"] is None or not owned else owned[-1 - spec["recipient"] % len(owned)]
+            new = {
+                "id": f"{spec['id']:032x}",
+                "recipient": recipient and recipient["id"],
+                "at": _START + timedelta(minutes=spec["minutes"]),
+                **{name: spec[name] for name in ("kind", "vendor", "client", "repeat", "counted")},
+            }
+            opens.append(
+                Open(
+                    id=new["id"],
+                    pixel_id=pixel["id"],
+                    recipient_id=new["recipient"],
+                    opened_at=new["at"],
+                    signals=("repeat",) if spec["repeat"] else (),
+                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
+                    client=Client(name=spec["client"]),
+                    counted=spec["counted"],
+                )
+            )
+            if pixel in self.pixels and new["id"] not in [one["id"] for one in _kept(pixel)]:
+                pixel["opens"].append(new | {"place": self._next(), "purged": False})
+                added += 1
+        assert self.storage.add_opens(opens) == added
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place, specs=strategies.judgements)
+    def judge_again(self, place: int, specs: list[dict[str, Any]]) -> None:
+        """Judge some opens of a pixel again, and one that it does not have."""
+        pixel = self._pixel(place)
+        judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
+        kept = _kept(pixel)
+        for spec in specs[: len(kept)]:
+            old = kept[-1 - spec["open"] % len(kept)]
+            old |= {name: spec[name] for name in ("kind", "vendor", "client", "counted")}
+            judgements.append(
+                Judgement(
+                    open_id=old["id"],
+                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
+                    client=Client(name=spec["client"]),
+                    counted=spec["counted"],
+                )
+            )
+        assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place, minutes=strategies.minutes, limit=strategies.limit)
+    def purge_opens(self, place: int, minutes: int, limit: int) -> None:
+        """Purge some opens of a pixel that are older than a time."""
+        pixel, before = self._pixel(place), _START + timedelta(minutes=minutes)
+        old = [one for one in _kept(pixel) if one["at"] < before]
+        assert self.storage.count_opens(pixel["id"], before=before) == len(old)
+        assert self.storage.purge_opens(pixel["id"], before=before, limit=limit) == len(old[:limit])
+        for one in old[:limit]:
+            one["purged"] = True
+            pixel["purged_before"] = max(before, pixel.get("purged_before", before))
+
+    @precondition(lambda self: self.pixels)
+    @rule(token=strategies.place, by=st.sampled_from([8, 36]))
+    def resolve(self, token: int, by: int) -> None:
+        """Look up every pixel with the token of any recipient that there is or was."""
+        everybody = [one for pixel in self.pixels for one in pixel["recipients"]]
+        everybody += [one for one in self.gone if "email" in one]
+        secret = everybody[-1 - token % len(everybody)]["token"] if everybody else "tok_" + "0" * 32
+        hits = [
+            Hit(id="0" * 32, pixel=pixel["id"][:by], token=secret, at=_START)
+            for pixel in self.pixels + [one for one in self.gone if "email" not in one]
+        ]
+        found = [target and (target.pixel_id, target.recipient_id) for target in self.storage.resolve(hits)]
+        expected = [
+            (pixel["id"], next((one["id"] for one in pixel["recipients"] if one["token"] == secret), None))
+            for pixel in self.pixels
+        ]
+        assert found == expected + [None] * (len(hits) - len(expected))
+
+    @precondition(lambda self: self.pixels)
+    @rule(
+        what=st.sampled_from(["pixels", "recipients", "opens"]),
+        place=strategies.place,
+        limit=strategies.limit,
+        skip=st.integers(0, 3),
+    )
+    def begin_list(self, what: str, place: int, limit: int, skip: int) -> None:
+        """Take the first page of a list, and keep the cursor for later."""
+        self._take_page(what, self._pixel(place), None, limit, skip)
+
+    @precondition(lambda self: self.cursors)
+    @rule(choice=strategies.place, limit=strategies.limit, skip=st.integers(0, 3))
+    def go_on_with_list(self, choice: int, limit: int, skip: int) -> None:
+        """Take a further page of a list, whatever happened since the cursor was made."""
+        what, pixel, cursor, place = self.cursors[-1 - choice % len(self.cursors)]
+        self._take_page(what, pixel, (cursor, place), limit, skip)
+
+    @invariant()
+    def the_storage_equals_the_model(self) -> None:
+        """Compare all that can be read."""
+        listed = self.storage.list_pixels(limit=1000).items
+        assert [one.id for one in listed] == [one["id"] for one in reversed(self.pixels)]
+        for text in ("", "PIXEL 1", "2"):
+            found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text).items]
+            assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
+        assert self.storage.list_keys() == [ApiKey(**key) for key in self.keys]
+        self._compare_days()
+        for pixel, found in zip(reversed(self.pixels), listed, strict=True):
+            assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
+            assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
+            assert found.recipients == len(pixel["recipients"])
+            assert (found.kept, found.purged_before) == (len(_kept(pixel)), pixel.get("purged_before"))
+            _assert_span(found.opens, pixel["opens"])
+            _assert_span(found.counted, [one for one in pixel["opens"] if one["counted"]])
+            self._compare_image(pixel)
+            self._compare_figures(pixel)
+            self._compare_recipients(pixel)
+            self._compare_opens(pixel)
+        for gone in self.gone:
+            if "email" not in gone:
+                with pytest.raises(PixelNotFound):
+                    self.storage.get_pixel(gone["id"])
+
+    def _compare_image(self, pixel: dict[str, Any]) -> None:
+        if pixel["image"] is None:
+            with pytest.raises(ImageNotFound):
+                self.storage.get_image(pixel["id"])
+        else:
+            assert self.storage.get_image(pixel["id"]).data == pixel["image"]
+
+    def _compare_recipients(self, pixel: dict[str, Any]) -> None:
+        found = self.storage.list_recipients(pixel["id"], limit=1000).items
+        assert [(one.id, one.email, one.token) for one in found] == [
+            (one["id"], one["email"], one["token"]) for one in pixel["recipients"]
+        ]
+        assert self.storage.get_recipients([one["id"] for one in self.gone + pixel["recipients"]]) == {
+            one.id: one for one in found
+        }
+        for recipient in found:
+            opens = [one for one in pixel["opens"] if one["recipient"] == recipient.id]
+            _assert_span(recipient.opens, opens)
+            _assert_span(recipient.counted, [one for one in opens if one["counted"]])
+        for opened in (True, False):
+            listed = self.storage.list_recipients(pixel["id"], limit=1000, opened=opened).items
+            assert listed == tuple(one for one in found if (one.counted.number > 0) == opened)
+
+    def _compare_opens(self, pixel: dict[str, Any]) -> None:
+        tokens = {one["id"]: one["token"] for one in pixel["recipients"]}
+        found = self.storage.list_opens(pixel["id"], limit=1000).items
+        assert [
+            (one.id, one.recipient_id, one.token, one.opened_at, one.verdict.kind, one.client.name, one.counted)
+            for one in found
+        ] == [
+            (
+                one["id"],
+                one["recipient"],
+                tokens.get(one["recipient"]),
+                one["at"],
+                one["kind"],
+                one["client"],
+                one["counted"],
+            )
+            for one in reversed(_kept(pixel))
+        ]
+        self._compare_found_opens(pixel, found)
+        hours = Counter((f"{one['at']:%Y-%m-%dT%H}", one["kind"]) for one in pixel["opens"])
+        counted = [(f"{one.hour:%Y-%m-%dT%H}", one.kind, one.opens) for one in self.storage.count_by_hour(pixel["id"])]
+        assert counted == sorted((hour, kind, opens) for (hour, kind), opens in hours.items())
+
+    def _compare_found_opens(self, pixel: dict[str, Any], everything: tuple[Open, ...]) -> None:
+        recipients = {one["recipient"] for one in pixel["opens"]} | {None}
+        for kind, recipient in itertools.product([None, *VerdictKind], recipients):
+            listed: list[Open] = []
+            cursor: str | None = None
+            while True:
+                page = self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
+                listed += page.items
+                if (cursor := page.next) is None:
+                    break
+            assert listed == [
+                one for one in everything if kind in (None, one.verdict.kind) and recipient in (None, one.recipient_id)
+            ]
+
+    def _compare_days(self) -> None:
+        since = _START.replace(hour=0, minute=0)
+        expected = {}
+        for pixel in self.pixels:
+            opens = [one for one in pixel["opens"] if one["at"] >= since]
+            days = Counter(f"{one['at']:%Y-%m-%d}" for one in opens)
+            counted = Counter(f"{one['at']:%Y-%m-%d}" for one in opens if one["counted"])
+            if days:
+                expected[pixel["id"]] = [(day, number, counted[day]) for day, number in sorted(days.items())]
+        found = self.storage.count_by_day([one["id"] for one in self.pixels + self.gone], since=since)
+        assert expected == {
+            pixel_id: [(f"{one.day:%Y-%m-%d}", one.opens, one.counted) for one in days]
+            for pixel_id, days in found.items()
+        }
+
+    def _compare_figures(self, pixel: dict[str, Any]) -> None:
+        figures = self.storage.get_figures(pixel["id"], top=3)
+        opens, found = pixel["opens"], figures.pixel
+        assert found == self.storage.get_pixel(pixel["id"])
+        assert list(figures.hours) == self.storage.count_by_hour(pixel["id"])
+        counted = [one for one in opens if one["counted"]]
+        assert sum(one.counted for one in figures.hours) == len(counted)
+        views = [len([one for one in some if not one["repeat"]]) for some in (opens, counted)]
+        assert [found.views, found.counted_views] == views
+        owners = {one["id"]: one for one in pixel["recipients"]}
+        openers = [{one["recipient"] for one in some} & set(owners) for some in (opens, counted)]
+        assert [found.opened_raw, found.opened] == [len(some) for some in openers]
+        for facet, key in (("vendor", "vendor"), ("client", "client")):
+            names = Counter(one[key] for one in opens if one[key] is not None)
+            expected = sorted(names.items(), key=lambda item: (-item[1], item[0]))[:3]
+            assert [(one.name, one.opens) for one in figures.facets if one.facet == facet] == expected
+            for one in figures.facets:
+                if one.facet == facet:
+                    assert one.counted == len([it for it in counted if it[key] == one.name])
+        assert sum(one.recipients for one in figures.delays) == len(openers[0])
+        assert sum(one.counted for one in figures.delays) == len(openers[1])
+        firsts = [min(one["at"] for one in opens if one["recipient"] == owner) - _START for owner in openers[0]]
+        assert Counter({one.bucket: one.recipients for one in figures.delays if one.recipients}) == Counter(
+            to_bucket(delay) for delay in firsts
+        )
+        numbers = Counter(one["recipient"] for one in counted if one["recipient"] in owners)
+        places = list(owners)
+        top = sorted((one for one in numbers.items() if one[1] > 1), key=lambda one: (-one[1], places.index(one[0])))
+        assert [(one.id, one.counted.number) for one in figures.top] == top[:3]
+
+    def _take_page(
+        self, what: str, pixel: dict[str, Any], start: tuple[str, int] | None, limit: int, skip: int
+    ) -> None:
+        cursor, place = start or (None, None)
+        owner = pixel if pixel in self.pixels else {"recipients": [], "opens": []}
+        if what == "recipients":
+            page: Any = self.storage.list_recipients(pixel["id"], limit=limit, cursor=cursor)
+            rest = [one for one in owner["recipients"] if place is None or one["place"] > place]
+        elif what == "opens":
+            page = self.storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
+            rest = [one for one in reversed(_kept(owner)) if place is None or one["place"] < place][skip:]
+        else:
+            page = self.storage.list_pixels(limit=limit, cursor=cursor)
+            rest = [one for one in reversed(self.pixels) if place is None or one["place"] < place]
+        assert [one.id for one in page.items] == [one["id"] for one in rest[:limit]]
+        assert (page.next is None) == (len(rest) <= limit)
+        if page.next is not None:
+            self.cursors.append((what, pixel, page.next, rest[limit - 1]["place"]))
+
+    def _pixel(self, place: int) -> dict[str, Any]:
+        return self.pixels[-1 - place % len(self.pixels)]
+
+    def _next(self) -> int:
+        self.serial += 1
+        return self.serial
+
+
+def _kept(pixel: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the opens that are listed; the figures are of the purged ones, too."""
+    return [one for one in pixel["opens"] if not one["purged"]]
+
+
+def _assert_span(span: OpenSpan, opens: list[dict[str, Any]]) -> None:
+    times = [one["at"] for one in opens]
+    assert (span.number, span.first, span.last) == (len(times), min(times, default=None), max(times, default=None))
+
+
+def storage_machine(
+    open_storage: Callable[[], Storage], *, settings: settings | None = None
+) -> type[unittest.TestCase]:
+    """Return a test case that runs `StorageMachine` against a storage.
+
+    Give it a name that begins with `Test`, in a module that pytest collects.
+
+    Args:
+        open_storage: opens a new, empty storage each time. The machine closes it.
+        settings: those of Hypothesis, where the profile in use will not do.
+    """
+
+    class Machine(StorageMachine):
+        def open_storage(self) -> Storage:
+            return open_storage()
+
+    case: type[unittest.TestCase] = Machine.TestCase
+    if settings is not None:
+        case.settings = settings  # type: ignore[attr-defined]  # an attribute that Hypothesis reads
+    return case

@@ -1,0 +1,232 @@
+"""`Networks`: which IP addresses belong together, even where hundreds of thousands of prefixes say so.
+
+`NetworkTable` answers for many of them at once.
+"""
+
+import ipaddress
+import socket
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+from zlib import crc32
+
+from mailtrack._arguments import to_items
+from mailtrack._errors import InvalidRules, RuleProblem
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
+_COMMENT = "#"
+
+
+class Networks:
+    """A set of IPv4 and IPv6 networks: `"17.58.97.10" in networks`. Immutable, so threads may share it.
+
+    It keeps sorted ranges of packed addresses, which takes 32 bytes for an IPv6 network and a few microseconds for a
+    look, however many there are.
+
+    Args:
+        networks: in the usual spelling (`17.0.0.0/8`); an address is a network of one. They may overlap.
+
+    Raises:
+        InvalidRules: some are no networks; each is told by its place, counted from 1.
+        InvalidArgument: `networks` is one text instead of a list.
+    """
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        given = to_items(networks, "networks")
+        self._fill(_parse_all((f"network {number}", text) for number, text in enumerate(given, 1)))
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> "Networks":
+        """Read one network a line, or the first column of a CSV file; `#` begins a comment.
+
+        Raises:
+            InvalidRules: some lines are neither; each is told by its number.
+        """
+        found = cls()
+        found._fill(_parse_all(_numbered_prefixes(to_items(lines, "lines"))))
+        return found
+
+    def __contains__(self, ip: object) -> bool:
+        """Tell whether an address is in one of the networks; what is not an address is in none.
+
+        IPv4 in IPv6 (`::ffff:192.0.2.1`) is looked up as IPv4; a zone (`fe80::1%eth0`) does not count.
+        """
+        if not isinstance(ip, str) or len(ip) > _MAX_IP_LENGTH:
+            return False
+        packed = _packed(ip)
+        return packed is not None and self._ranges[len(packed)].contains(packed)
+
+    def __repr__(self) -> str:
+        return f"<Networks of {sum(map(len, self._ranges.values()))} ranges>"
+
+    @property
+    def fingerprint(self) -> int:
+        """A number of 32 bits that is the same for the same addresses, in every process."""
+        return crc32(b"".join(part for ranges in self._ranges.values() for part in (ranges.firsts, ranges.lasts)))
+
+    def ranges(self, width: int) -> Iterator[tuple[bytes, bytes]]:
+        """Return the first and the last address of each range in order, packed, of one width: 4 bytes or 16."""
+        ranges = self._ranges[width]
+        for start in range(0, len(ranges.firsts), width):
+            yield ranges.firsts[start : start + width], ranges.lasts[start : start + width]
+
+    def _fill(self, networks: Iterable[Network]) -> None:
+        by_width: dict[int, list[tuple[bytes, bytes]]] = {4: [], 16: []}
+        for network in networks:
+            first, last = network.network_address.packed, network.broadcast_address.packed
+            by_width[len(first)].append((first, last))
+        self._ranges = {width: _Ranges(width, ranges) for width, ranges in by_width.items()}
+
+
+class _Ranges:
+    """Ranges of addresses of one width in bytes, merged, sorted, and packed one after the other."""
+
+    def __init__(self, width: int, ranges: list[tuple[bytes, bytes]]) -> None:
+        merged = list(_merge(ranges))
+        self._width = width
+        self.firsts = b"".join(map(itemgetter(0), merged))
+        self.lasts = b"".join(map(itemgetter(1), merged))
+
+    def __len__(self) -> int:
+        return len(self.firsts) // self._width
+
+    def contains(self, packed: bytes) -> bool:
+        if not self.firsts[: self._width] <= packed <= self.lasts[-self._width :]:
+            return False
+        place = bisect_right(range(len(self)), packed, key=self._first) - 1
+        start = place * self._width
+        return place >= 0 and packed <= self.lasts[start : start + self._width]
+
+    def _first(self, place: int) -> bytes:
+        start = place * self._width
+        return self.firsts[start : start + self._width]
+
+
+def _merge(ranges: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Return ranges in order, those that overlap as one."""
+    ranges.sort()
+    if not ranges:
+        return
+    first, last = ranges[0]
+    for next_first, next_last in ranges:
+        if next_first > last:
+            yield first, last
+            first, last = next_first, next_last
+        else:
+            last = max(last, next_last)
+    yield first, last
+
+
+def load_networks(path: str | PathLike[str]) -> Networks:
+    """Read a file as `Networks.from_lines` does: a list of prefixes, or a CSV file such as Apple's list of its relays.
+
+    Raises:
+        InvalidRules: some lines are neither; each is told by its number.
+        OSError: the file can't be read.
+    """
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
+        return Networks.from_lines(lines)
+
+
+def _numbered_prefixes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines, 1):
+        prefix = line.partition(_COMMENT)[0].partition(",")[0].strip().strip('"')
+        if prefix:
+            yield f"line {number}", prefix
+
+
+def _parse_all(texts: Iterable[tuple[str, str]]) -> list[Network]:
+    found, problems = [], []
+    for place, text in texts:
+        try:
+            found.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            problems.append(RuleProblem(place, "is not a network"))
+    if problems:
+        raise InvalidRules(problems)
+    return found
+
+
+class NetworkTable:
+    """The names of the networks that hold an address: `table.names_of("17.58.97.10")`. Immutable; threads may share it.
+
+    However many networks there are, an address takes one search in one sorted list of the places where the
+    answer changes.
+
+    Args:
+        networks: by name.
+    """
+
+    def __init__(self, networks: Mapping[str, Networks]) -> None:
+        self._tables = {width: _Changes(width, networks) for width in (4, 16)}
+
+    def names_of(self, ip: str) -> frozenset[str]:
+        """Return the names of the networks that hold an address; none holds what is not an address."""
+        packed = _packed(ip) if len(ip) <= _MAX_IP_LENGTH else None
+        return _NO_NAMES if packed is None else self._tables[len(packed)].names_of(packed)
+
+
+class _Changes:
+    """From which address on which networks hold it, packed one after the other, for addresses of one width."""
+
+    def __init__(self, width: int, networks: Mapping[str, Networks]) -> None:
+        self._width = width
+        self._kind_at = array("I")  # numbers of sets of names, of which few occur
+        starts = bytearray()
+        numbers: dict[frozenset[str], int] = {}
+        for start, names in _sweep(merge(*(_edges(width, name, found) for name, found in networks.items()))):
+            starts += start
+            self._kind_at.append(numbers.setdefault(names, len(numbers)))
+        self._starts = bytes(starts)
+        self._kinds = list(numbers)
+
+    def names_of(self, packed: bytes) -> frozenset[str]:
+        place = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
+        return self._kinds[self._kind_at[place]] if place >= 0 else _NO_NAMES
+
+    def _start(self, place: int) -> bytes:
+        start = place * self._width
+        return self._starts[start : start + self._width]
+
+
+def _edges(width: int, name: str, networks: Networks) -> Iterator[tuple[bytes, str, bool]]:
+    """Return in order where a network begins (`True`), and where it has ended."""
+    for first, last in networks.ranges(width):
+        yield first, name, True
+        after = int.from_bytes(last, "big") + 1
+        if after < 1 << (width * 8):
+            yield after.to_bytes(width, "big"), name, False
+
+
+def _sweep(edges: Iterable[tuple[bytes, str, bool]]) -> Iterator[tuple[bytes, frozenset[str]]]:
+    """Return each address from which on other networks hold, with their names."""
+    names: set[str] = set()
+    for start, together in groupby(edges, key=itemgetter(0)):
+        for _, name, begins in together:  # of one network, an end comes before a beginning
+            (names.add if begins else names.discard)(name)
+        yield start, frozenset(names)
+
+
+_V6 = 16  # bytes
+_MAPPED = bytes(10) + b"\xff\xff"  # what IPv4 in IPv6 begins with
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=4096)
+def _packed(ip: str) -> bytes | None:
+    """Return an address as 4 or 16 bytes, without its zone, and IPv4 in IPv6 as IPv4; `None` where it is none."""
+    text = ip.partition("%")[0]
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):
+        return None
+    return packed[12:] if len(packed) == _V6 and packed.startswith(_MAPPED) else packed

@@ -1,0 +1,123 @@
+"""`GET /tracker/<pixel>.png`: the way of an open, from the request to `Tracker.record`.
+
+Plain WSGI: no framework object on this path. Whatever happens, a mail gets an image.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mailtrack._errors import StorageError
+from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._model import MAX_TEXT_LENGTH, Image
+from mailtrack._tracker import Tracker
+from mailtrack_wsgi._tracker_urls import find_pixel, find_token
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/tracker/"
+
+_logger = logging.getLogger(__name__)
+
+_HEADERS = [
+    ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0, private"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "cross-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex"),
+]
+
+
+def _headers(image: Image) -> list[tuple[str, str]]:
+    return [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
+
+
+_TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
+
+# Where clients say that nobody has asked to see the image yet.
+_PURPOSES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+
+
+class Beacon:
+    """The tracker's endpoint as a WSGI application for the paths below `/tracker/`.
+
+    Args:
+        tracker: records the hits.
+        client_address: tells a request's IP address.
+    """
+
+    def __init__(self, tracker: Tracker, client_address: "Callable[[WSGIEnvironment], str | None]") -> None:
+        self._tracker = tracker
+        self._client_address = client_address
+        self._failures = 0
+        self._silent_until = 0.0
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        """Answer a request, and record it where it is a `GET` of a pixel."""
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            body = b"Method not allowed\n"
+            start_response(
+                "405 Method Not Allowed",
+                [("Allow", "GET, HEAD"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
+            )
+            return [body]
+        name = environ["PATH_INFO"][len(PATH) :]
+        pixel = find_pixel(name)
+        image = self._picture(pixel)
+        if method == "GET":
+            self._record(pixel, name, environ)
+        start_response("200 OK", _TRANSPARENT_HEADERS.copy() if image is TRANSPARENT_PNG else _headers(image))
+        return [image.data] if method == "GET" else []
+
+    def _picture(self, pixel: str) -> Image:
+        try:
+            return self._tracker.get_picture(pixel)
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
+            self._complain("A pixel's image can't be looked up; the transparent one is sent", error)
+            return TRANSPARENT_PNG
+
+    def _record(self, pixel: str, name: str, environ: "WSGIEnvironment") -> None:
+        try:
+            self._tracker.record(
+                pixel,
+                token=find_token(environ.get("QUERY_STRING", ""), name),
+                ip=self._client_address(environ),
+                user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
+                referer=_text(environ.get("HTTP_REFERER", "")),
+                signals=_signals(environ),
+            )
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
+            self._complain("A hit can't be recorded; its image is sent all the same", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Log a failure, at most once a second: under load there may be thousands."""
+        self._failures += 1
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + 1.0
+            unexpected = not isinstance(error, StorageError)
+            _logger.error("%s (failures so far: %d): %s", what, self._failures, error, exc_info=unexpected)
+
+
+def _signals(environ: "WSGIEnvironment") -> list[str]:
+    """Return what the headers announce about the request, as the judge knows it."""
+    signals = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
+    if "HTTP_RANGE" in environ:
+        signals.append("range")
+    for header in _PURPOSES:
+        if header in environ:
+            purpose = environ[header].lower()
+            signals += [signal for signal in ("prefetch", "preview") if signal in purpose]
+    return signals
+
+
+def _text(header: str) -> str:
+    """Return a header's text: WSGI hands its bytes over as Latin-1, clients mean UTF-8."""
+    if header.isascii():
+        return header
+    return header[: MAX_TEXT_LENGTH * 4].encode("latin-1", "replace").decode("utf-8", "replace")

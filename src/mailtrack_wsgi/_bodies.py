@@ -1,0 +1,185 @@
+"""Reading request bodies: whole, within limits, of the declared kind, or not at all."""
+
+import io
+import json
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+
+import attrs
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import (
+    BadRequest,
+    LengthRequired,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from mailtrack._errors import InvalidImage
+from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+MAX_EMAILS = 10_000
+MAX_PROBLEMS = 20  # bad addresses told of in one answer
+MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
+MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
+MAX_TEXT_BYTES = 256 * 1024
+MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
+MAX_RECIPIENTS_BYTES = 8 * 1024 * 1024  # pasted text and a file together
+MAX_PARTS = 20
+PATIENCE = 20.0
+"""How long a body may take, in seconds, and a second more for each `MIN_RATE` bytes of it."""
+
+MIN_RATE = 4096
+_FIRST_PIECE = 16  # bytes; each is twice the one before, as servers return only when all of it is there
+
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+@attrs.frozen
+class PixelForm:
+    """What a request to create a pixel holds."""
+
+    name: str
+    image: bytes | None = None
+
+
+@attrs.frozen
+class RecipientsForm:
+    """What a form to add recipients holds."""
+
+    emails: str
+    file: bytes | None = None
+
+
+def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
+    """Return the JSON object that a request carries, with or without a byte order mark.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+    """
+    media_type, options = _media_type(environ)
+    if media_type != "application/json" or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("The body must be application/json in UTF-8.")
+    data = _WholeBody(environ, MAX_JSON_BYTES).read()
+    try:
+        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return value
+
+
+def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
+    """Return what a request asks to create, given as JSON or as a form.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+        InvalidImage: the image is no file, or there are several.
+    """
+    if _media_type(environ)[0] not in FORM_TYPES:
+        name = read_json(environ).get("name")
+        return PixelForm(name if isinstance(name, str) else "")
+    fields, files = _read_form(environ, most=MAX_FORM_BYTES, most_text=MAX_TEXT_BYTES)
+    if "name" in files or len(fields.getlist("name")) > 1:
+        raise BadRequest("The form must have one name, as text.")
+    uploads = _uploads(files, "image")
+    if "image" in fields or len(uploads) > 1:
+        raise InvalidImage("The form must have at most one image, as a file.")
+    return PixelForm(fields.get("name", ""), uploads[0] if uploads else None)
+
+
+def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
+    """Return what a form asks to add to the recipients of a pixel.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415, as the body deserves.
+    """
+    if _media_type(environ)[0] not in FORM_TYPES:
+        raise UnsupportedMediaType("The body must be a form.")
+    fields, files = _read_form(environ, most=MAX_RECIPIENTS_BYTES, most_text=MAX_LIST_BYTES)
+    uploads = _uploads(files, "file")
+    if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
+        raise BadRequest("The form must have the addresses once, as text, and at most one file.")
+    return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
+
+
+def _read_form(
+    environ: "WSGIEnvironment", *, most: int, most_text: int
+) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """Return the fields and files of a form of at most so many bytes, of which so many may be text."""
+    media_type, options = _media_type(environ)
+    body = _WholeBody(environ, most if media_type == FORM_TYPES[0] else most_text)
+    parser = FormDataParser(
+        stream_factory=lambda *_, **__: io.BytesIO(),  # there may be no folder for temporary files
+        silent=False,
+        max_form_memory_size=most_text,
+        max_form_parts=MAX_PARTS,
+    )
+    try:
+        _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
+    except ValueError:
+        raise BadRequest("The form is malformed.") from None
+    body.read()  # what follows the form must be whole, too
+    return fields, files
+
+
+def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:
+    """Return the files of a field; a browser sends an empty one without a name where none was chosen."""
+    found = [(cast(io.BytesIO, file.stream).getvalue(), file.filename) for file in files.getlist(name)]  # no copy
+    return [data for data, file_name in found if data or file_name]
+
+
+class _WholeBody(io.RawIOBase):
+    """A request's body as a stream that raises where it ends before its declared length, or takes too long.
+
+    What has stopped altogether is not seen here: no WSGI server lets its application look at the clock meanwhile.
+    """
+
+    def __init__(self, environ: "WSGIEnvironment", limit: int) -> None:
+        declared = environ.get("CONTENT_LENGTH") or ""
+        if not declared:
+            raise LengthRequired("The request needs a Content-Length.")
+        if not (declared.isascii() and declared.isdigit()):
+            raise BadRequest("The Content-Length is not valid.")
+        if len(declared) > 18 or int(declared) > limit:
+            raise RequestEntityTooLarge(f"The body must be at most {limit:,} bytes.")
+        self.length = int(declared)
+        self._left = self.length
+        self._stream: IO[bytes] = environ["wsgi.input"]
+        self._piece = _FIRST_PIECE
+        self._start = monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._left, self._piece)
+        try:
+            data = self._stream.read(wanted) if wanted else b""
+        except OSError as error:
+            raise BadRequest("The body could not be read.") from error
+        if len(data) == 0 and wanted:
+            raise BadRequest("The body is shorter than its Content-Length.")
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        self._piece *= 2
+        if self._left and monotonic() - self._start > PATIENCE + (self.length - self._left) / MIN_RATE:
+            raise RequestTimeout("The body comes too slowly.")
+        return len(data)
+
+
+def _media_type(environ: "WSGIEnvironment") -> tuple[str, dict[str, str]]:
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed.")
+    media_type, options = parse_options_header(environ.get("CONTENT_TYPE"))
+    return media_type.lower(), options
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")

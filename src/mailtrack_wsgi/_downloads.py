@@ -1,0 +1,108 @@
+"""An end for downloads whose clients read no more, or that can't go on: the client sees that they were cut."""
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from stat import S_ISSOCK
+from typing import TYPE_CHECKING
+
+from mailtrack._model import parse_ip
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_logger = logging.getLogger(__name__)
+
+STALL_SECONDS = 30.0
+"""How long a download may stand still, in seconds, before its connection is cut."""
+
+_OPEN_FILES = "/proc/self/fd"
+_RECEIVED = slice(128, 136)  # `tcpi_bytes_received` within `struct tcp_info` (linux/tcp.h)
+_NOWHERE = bytes(16)  # a `struct sockaddr` of the family `AF_UNSPEC`
+
+Peer = tuple[str, int]
+"""The address and port of a client."""
+
+
+def cut_when_stalled(environ: "WSGIEnvironment") -> None:
+    """Have the system cut the connections of a request's client when they stand still.
+
+    A server's thread that sends to a client who does not read hangs in the server, where no WSGI application is asked
+    again. So the system ends it, by `TCP_USER_TIMEOUT` (tcp(7)); the client sees that the answer was cut. Does nothing
+    where the system is not Linux, or where the connection is a proxy's Unix socket.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        for _, connection in _connections_of(environ):
+            with suppress(OSError):  # it is closed meanwhile
+                connection.setsockopt(socket.IPPROTO_TCP, option, round(STALL_SECONDS * 1000))
+
+
+def cut_on_error(environ: "WSGIEnvironment", pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the pieces of an answer; an error in the middle resets the connection before it is raised.
+
+    In HTTP/1.0, which nginx speaks to servers by default, the end of the connection is the end of such an
+    answer: a part would look like the whole. Servers do not say which connection a request came by. It is one of the
+    client's that has received nothing since; any others of these are idle, or answer an older request. Where
+    `cut_when_stalled` does nothing, the error is only raised.
+    """
+    return _or_reset(environ, pieces, _count_received(environ))
+
+
+def _or_reset(environ: "WSGIEnvironment", pieces: Iterable[bytes], received: dict[Peer, int]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except Exception:
+        _logger.exception("A download can't go on, and is cut.")  # some servers do not log what is raised here
+        for peer, connection in _connections_of(environ):
+            if received.get(peer) == _received_by(connection):
+                _reset(connection)
+        raise
+
+
+def _count_received(environ: "WSGIEnvironment") -> dict[Peer, int]:
+    """Return how many bytes each connection of a request's client has received."""
+    return {peer: _received_by(connection) for peer, connection in _connections_of(environ)}
+
+
+def _received_by(connection: socket.socket) -> int:
+    with suppress(AttributeError, OSError):  # the system has no `TCP_INFO`; the connection is closed meanwhile
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.stop)
+        return int.from_bytes(info[_RECEIVED], sys.byteorder)
+    return -1
+
+
+def _reset(connection: socket.socket) -> None:
+    """Reset a connection at once, though the server has it open, too; see connect(2) on dissolving an association."""
+    with suppress(ImportError):  # some builds of Python have no ctypes
+        import ctypes  # only here: it is hardly ever needed
+
+        ctypes.CDLL(None).connect(connection.fileno(), _NOWHERE, len(_NOWHERE))
+
+
+def _connections_of(environ: "WSGIEnvironment") -> Iterator[tuple[Peer, socket.socket]]:
+    """Return the TCP connections of a request's client, each as a duplicate that is closed behind it."""
+    client, port = parse_ip(environ.get("REMOTE_ADDR")), environ.get("SERVER_PORT")
+    for connection in _connections() if client else ():
+        with connection, suppress(OSError):  # it is closed meanwhile, or only listens
+            peer = connection.getpeername()[:2]
+            if str(connection.getsockname()[1]) == port and parse_ip(peer[0]) == client:
+                yield peer, connection
+
+
+def _connections() -> Iterator[socket.socket]:
+    """Return the TCP sockets of this process, each as a duplicate to be closed."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(_OPEN_FILES)  # noqa: PTH208  # numbers, not paths
+    for name in names:
+        with suppress(OSError):
+            if S_ISSOCK(os.fstat(int(name)).st_mode):
+                found = socket.socket(fileno=os.dup(int(name)))
+                if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
+                    yield found
+                else:
+                    found.close()

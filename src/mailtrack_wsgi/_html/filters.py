@@ -1,0 +1,111 @@
+"""What pages say: times, numbers and verdicts in words, and links that keep what was chosen."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import accumulate
+from urllib.parse import urlencode
+
+from markupsafe import escape
+
+from mailtrack._model import UNKNOWN, Client, Open, VerdictKind
+
+KINDS = {
+    VerdictKind.HUMAN: "Person",
+    VerdictKind.PROXY: "Person (via proxy)",
+    VerdictKind.PREFETCH: "Prefetched",
+    VerdictKind.SCANNER: "Security scanner",
+    VerdictKind.BOT: "Robot",
+    VerdictKind.UNKNOWN: "Not known",
+}
+"""What the kinds of verdicts are called."""
+
+DAY = timedelta(days=1)
+
+# How much of a text is shown in a list, in bytes of HTML, so that no page grows heavy whatever strangers write. What
+# people have fits; all of it is in the CSV and the API.
+_ROOM, _ROOM_FOR_NAME = 100, 32
+
+_SPANS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+def kind_name(kind: str) -> str:
+    """Return what a kind of verdict is called."""
+    return KINDS[VerdictKind(kind)]
+
+
+def verdict_name(one: Open) -> str:
+    """Return what the verdict on an open is called, with the name of the proxy where one is known."""
+    name = one.client.name if one.client.name != UNKNOWN else one.verdict.vendor
+    if one.verdict.kind is VerdictKind.PROXY and name:
+        return f"Person (via {short_name(name)} proxy)"
+    return KINDS[one.verdict.kind]
+
+
+def relative_time(value: datetime, now: datetime) -> str:
+    """Return how long ago a time was, as `3 hours ago`."""
+    seconds = (now - value).total_seconds()
+    for unit, length in _SPANS:
+        if seconds >= length:
+            return f"{plural(int(seconds // length), unit)} ago"
+    return "just now"
+
+
+def exact_time(value: datetime) -> str:
+    """Return a UTC time to the second, as `6 Nov 2025, 12:00:05 UTC`."""
+    return f"{zoneless_time(value)} UTC"
+
+
+def zoneless_time(value: datetime) -> str:
+    """Return a UTC time to the second, as `6 Nov 2025, 12:00:05`, for pages that say that times are UTC."""
+    return f"{value:%-d %b %Y, %H:%M:%S}"
+
+
+def duration(value: timedelta | None) -> str:
+    """Return how long something took, as `3 hours`; a dash for what never happened."""
+    if value is None:
+        return "–"
+    seconds = value.total_seconds()
+    for unit, length in (*_SPANS[2:], ("second", 1)):
+        if seconds >= length:
+            return plural(round(seconds / length), unit)
+    return "under a second"
+
+
+def percentage(share: float | None) -> str:
+    """Return a share as `34.3 %`; a dash where there is nothing to have a share in."""
+    return "–" if share is None else f"{share * 100:.1f}\u00a0%"
+
+
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number of things, as `1,200 recipients`; `many` where an s does not make the plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
+
+
+def client_name(client: Client) -> str:
+    """Return what a client is called, with its version and system as far as known."""
+    name = f"{short_name(client.name)} {client.version}".strip() if client.name != UNKNOWN else ""
+    return " · ".join(part for part in (name, short_name(client.os) if client.os != UNKNOWN else "") if part)
+
+
+def excerpt(text: str, room: int = _ROOM) -> str:
+    """Return a text, cut with an ellipsis where it would take more than so many bytes of HTML."""
+    if len(escape(text).encode()) <= room:
+        return text
+    sizes = accumulate(len(escape(char).encode()) for char in text)
+    return text[: sum(size < room for size in sizes)] + "…"
+
+
+def short_name(text: str) -> str:
+    """Return the beginning of a name that is one of many in a list."""
+    return excerpt(text, _ROOM_FOR_NAME)
+
+
+def query(chosen: Mapping[str, object], **changes: object) -> str:
+    """Return a link to the same page with other arguments; those that are `None` or empty are left out."""
+    arguments = {name: value for name, value in {**chosen, **changes}.items() if value not in (None, "")}
+    return f"?{urlencode(arguments)}"
+
+
+def waiting_time(seconds: int) -> str:
+    """Return how long to wait, as `5 seconds` or `12 minutes`."""
+    return plural(seconds, "second") if seconds < 120 else plural(-(-seconds // 60), "minute")

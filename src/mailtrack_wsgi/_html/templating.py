@@ -1,0 +1,67 @@
+"""How a template becomes an answer, and the files that pages load."""
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+import attrs
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from werkzeug.wrappers import Response
+
+from mailtrack._times import to_text
+from mailtrack_wsgi import _security_headers as security_headers
+from mailtrack_wsgi._html import filters
+
+
+@attrs.frozen
+class Asset:
+    """A file that pages load."""
+
+    data: bytes
+    media_type: str
+    version: str
+
+
+def _load(name: str, media_type: str) -> Asset:
+    data = (files("mailtrack_wsgi._html") / "static" / name).read_bytes()
+    return Asset(data, media_type, sha256(data).hexdigest()[:12])
+
+
+ASSETS = {
+    "style.css": _load("style.css", "text/css; charset=utf-8"),
+    "page.js": _load("page.js", "text/javascript; charset=utf-8"),
+}
+
+_templates = Environment(
+    loader=PackageLoader("mailtrack_wsgi._html"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals.update(
+    assets={name: f"{name}?v={asset.version}" for name, asset in ASSETS.items()},
+    kinds=filters.KINDS,
+    query=filters.query,
+)
+_templates.filters.update(
+    client=filters.client_name,
+    count=lambda value: f"{value:,}",
+    duration=filters.duration,
+    exact=filters.exact_time,
+    excerpt=filters.excerpt,
+    iso=to_text,
+    kind=filters.kind_name,
+    percentage=filters.percentage,
+    plural=filters.plural,
+    relative=filters.relative_time,
+    short_name=filters.short_name,
+    verdict=filters.verdict_name,
+    zoneless=filters.zoneless_time,
+)
+
+
+def page_response(template: str, status: int = 200, **values: Any) -> Response:
+    """Return a page made from a template."""
+    text = _templates.get_template(template).render(values)
+    return Response(text, status, security_headers.PAGE, content_type="text/html; charset=utf-8")

@@ -1,0 +1,70 @@
+"""Who is asking, and under which name we are reached: through as many proxies as are trusted, and no more."""
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import attrs
+from werkzeug.exceptions import BadRequest
+
+from mailtrack._errors import InvalidSetting
+from mailtrack._model import parse_ip
+from mailtrack._urls import Urls
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_IPV4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
+_IPV6_IN_BRACKETS = re.compile(r"\[([^\]]{2,64})\](?::[0-9]{1,5})?", re.ASCII)
+
+
+@attrs.frozen
+class Proxies:
+    """Reads what trusted proxies say about a request.
+
+    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or sets the header anew. Headers
+    are counted one by one: with `trusted` proxies, the value that counts is that many from the end, or the first where
+    there are fewer. Clients can invent whatever stands before it.
+
+    Attributes:
+        trusted: how many proxies stand before the application.
+    """
+
+    trusted: int = 0
+
+    def address(self, environ: "WSGIEnvironment") -> str | None:
+        """Return the client's IP address in canonical form, or `None` where it can't be known."""
+        if self.trusted:
+            forwarded = self._forwarded(environ, "FOR")
+            if forwarded is not None and (address := _parse_forwarded_address(forwarded)):
+                return address
+        return parse_ip(environ.get("REMOTE_ADDR"))
+
+    def urls(self, environ: "WSGIEnvironment") -> Urls:
+        """Return the URLs as this request reached us.
+
+        Raises:
+            BadRequest: the `Host` header is malformed.
+        """
+        scheme = environ["wsgi.url_scheme"]
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        if self.trusted:
+            scheme = (self._forwarded(environ, "PROTO") or scheme).lower()  # RFC 9110, 4.2.3: schemes have no case
+            host = self._forwarded(environ, "HOST") or host
+        if scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            raise BadRequest("The Host header is not valid.")
+        path = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe="/-._~!$&()*+,;=:")
+        try:
+            return Urls(f"{scheme}://{host}{path}")
+        except InvalidSetting:  # a port that is none, brackets around no address
+            raise BadRequest("The Host header is not valid.") from None
+
+    def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:
+        values = environ.get(f"HTTP_X_FORWARDED_{what}", "").rsplit(",", self.trusted)
+        return values[-min(self.trusted, len(values))].strip() or None
+
+
+def _parse_forwarded_address(text: str) -> str | None:
+    match = _IPV4_WITH_PORT.fullmatch(text) or _IPV6_IN_BRACKETS.fullmatch(text)
+    return parse_ip(match[1] if match else text)

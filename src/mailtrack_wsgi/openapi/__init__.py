@@ -1,5 +1,0 @@
-"""The API as an OpenAPI 3.1 document: data, and what puts it together."""
-
-from mailtrack_wsgi.openapi.document import make_document
-
-__all__ = ["make_document"]
