@@ -118,6 +118,13 @@ class TestConnections:
                 with pytest.raises(sqlite3.ProgrammingError, match="closed"):
                     spy.total_changes  # noqa: B018  # reading it is what fails
 
+    def test_a_thread_goes_on_after_a_rest_that_another_thread_spent_reading(self, storage: SQLiteStorage) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(storage.ping).result()
+            with storage._connections.reading():
+                storage._connections.rest()  # as at the end of a program
+                pool.submit(storage.ping).result()
+
     def test_no_transaction_is_left_open_by_reading(self, storage, spies) -> None:
         pixel = make_pixel()
         storage.add_pixel(pixel)

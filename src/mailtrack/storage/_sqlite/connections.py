@@ -326,7 +326,8 @@ class Connections:
                 stale = [holder for holder in self._holders if not holder.is_current(file)]
             if stale:
                 self._leave(stale)
-            if any(holder.file == file for holder in self._ending):  # SQLite would share what belongs to its former WAL
+            # SQLite would share with these what belongs to their former WAL.
+            if any(holder.file == file and not holder.is_current(file) for holder in self._ending):
                 raise StorageUnavailable(f"{self._path} was replaced for a time, and is still in use from before.")
             if file != self._file:
                 self._translate(self._check)
