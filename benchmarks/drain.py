@@ -17,10 +17,11 @@ from pathlib import Path
 from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Hit, Spool, open_storage
-from mailtrack._spool import Backlog, drain
-from mailtrack._spool.lines import to_line
+from mailtrack._ingest.drain import drain
+from mailtrack._spool import Reader
 from mailtrack._tracker import Tracker
 from mailtrack.storage._sqlite.connections import connect
+from mailtrack.testing._factories import to_line
 
 OURS = "spool to storage"
 RECIPIENTS = 10_000
@@ -55,7 +56,7 @@ def time_drain(path: Path, hits: Sequence[Hit]) -> float:
     spool = Spool(path.parent / secrets.token_hex(8))
     fill(spool, hits)
     with open_storage(f"sqlite:///{copy(path)}") as storage:
-        taken = seconds(lambda: drain(Backlog(spool.folder), Tracker(storage).store))
+        taken = seconds(lambda: drain(Reader(spool.folder), Tracker(storage).store))
     shutil.rmtree(spool.folder)
     return taken
 
@@ -84,7 +85,7 @@ def batches_of(path: Path, hits: Sequence[Hit]) -> list[Sequence[Hit]]:
     spool = Spool(path.parent / "sample")
     fill(spool, hits)
     batches: list[Sequence[Hit]] = []
-    drain(Backlog(spool.folder), batches.append)
+    drain(Reader(spool.folder), batches.append)
     return batches
 
 

@@ -34,7 +34,7 @@ from mailtrack import (
 )
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock
-from mailtrack.verdicts import Networks, Patterns, default_rules, load_networks
+from mailtrack.verdicts import Networks, RecentHits, default_rules, load_networks
 from mailtrack_wsgi import create_app
 
 BASE = "https://mail.example.com/track"
@@ -447,7 +447,7 @@ class TestParts:
 
     @pytest.mark.parametrize(
         "parts",
-        [{"judge": default_rules()}, {"judge": "rules.toml"}, {"spool": "mail.db.spool"}, {"patterns": 5}],
+        [{"judge": default_rules()}, {"judge": "rules.toml"}, {"spool": "mail.db.spool"}, {"recent_hits": 5}],
         ids=lambda parts: f"{next(iter(parts))}-{type(next(iter(parts.values()))).__name__}",
     )
     def test_a_tracker_takes_no_other_parts(self, storage: Storage, parts: dict[str, Any]) -> None:
@@ -493,9 +493,9 @@ class TestParts:
 
     @pytest.mark.parametrize("name", ["burst_recipients", "burst_seconds", "repeat_seconds"])
     @pytest.mark.parametrize("value", ["5", None, -1, float("nan")])
-    def test_the_limits_of_patterns_are_numbers(self, name: str, value: Any) -> None:
+    def test_the_thresholds_of_recent_hits_are_numbers(self, name: str, value: Any) -> None:
         with pytest.raises(InvalidSetting, match=name):
-            Patterns(**{name: value})
+            RecentHits(**{name: value})
 
     @pytest.mark.parametrize("tracker", [None, "sqlite:///mail.db"])
     def test_an_application_is_made_of_a_tracker(self, tracker: Any) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mailtrack import Spool
-from mailtrack._spool.lines import to_line
+from mailtrack.testing._factories import to_line
 
 EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "set_aside": 0}
 

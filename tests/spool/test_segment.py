@@ -29,7 +29,7 @@ def segment(folder: Path) -> Iterator[Segment]:
 
 
 @pytest.fixture
-def fake_os(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def fake_os(segment: Segment, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replaces functions of `os` for segments only."""
 
     class Fake:
@@ -38,7 +38,7 @@ def fake_os(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     fake = Fake()
     monkeypatch.setattr(module, "os", fake)
-    monkeypatch.setattr(module, "write", lambda *arguments: fake.write(*arguments))
+    monkeypatch.setattr(segment, "_write", lambda *arguments: fake.write(*arguments))
     return lambda **functions: fake.__dict__.update(functions)
 
 

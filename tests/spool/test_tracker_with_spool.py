@@ -7,8 +7,9 @@ import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
 from mailtrack import _forking as forking
+from mailtrack._ingest.drain import drain
 from mailtrack._ingest.recorder import Recorder
-from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status
+from mailtrack._spool import Reader, Spool, SpoolFull, get_status
 from mailtrack._spool.segment import Segment
 from mailtrack.testing._contract.helpers import all_opens, at_once
 from mailtrack.testing._contract.lifecycle import in_child
@@ -83,13 +84,13 @@ class TestRecording:
         for name in ("", "../../etc", "a1b2c3d", "\ud800" * 8):
             tracker.record(name)
         assert spool.folder.exists()
-        assert get_status(spool.folder).hits == 0
+        assert get_status(spool.folder).lines == 0
 
     def test_after_start_it_does_not_wait_for_the_storage(self, tracker, pixel, folder, monkeypatch) -> None:
         monkeypatch.setattr(Recorder, "store", lambda *_: pytest.fail("it was stored at once"))
         tracker._recorder._spool.open()
         tracker.record(pixel.id)
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
 
     def test_after_stop_it_stores_at_once(self, tracker, pixel, opens) -> None:
         tracker.start()
@@ -172,7 +173,7 @@ class TestStartingAndStopping:
             tracker.start()
         assert tracker.stop() is True
 
-    @pytest.mark.parametrize(("owner", "name"), [(Segment, "create"), (Backlog, "lead")], ids=["segment", "lead"])
+    @pytest.mark.parametrize(("owner", "name"), [(Segment, "create"), (Reader, "lead")], ids=["segment", "lead"])
     def test_one_that_could_not_be_started_can_be_started_later(
         self, tracker, pixel, opens, folder, monkeypatch, owner, name
     ) -> None:
@@ -200,7 +201,7 @@ class TestStartingAndStopping:
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is False
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
 
     def test_starting_again_after_that_stores_all(self, tracker, pixel, opens, folder, monkeypatch) -> None:
         def fail(_: object) -> None:
@@ -282,13 +283,13 @@ class TestManyProcesses:
         other.start()
         other.record(pixel.id)
         assert other.stop(timeout=0.3) is False
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
 
     def test_stopping_goes_on_itself_when_the_one_that_stored_is_gone(
-        self, other, pixel, opens, make_backlog, folder, wait_until
+        self, other, pixel, opens, make_reader, folder, wait_until
     ) -> None:
         folder.mkdir()
-        gone = make_backlog()  # it leads, and never stores anything
+        gone = make_reader()  # it leads, and never stores anything
         other.start()
         other.record(pixel.id)
         told = []
@@ -355,7 +356,7 @@ class TestForking:
 
     def test_what_a_start_needs_is_taken_after_the_lock_of_the_start(self, tracker, monkeypatch) -> None:
         order = []
-        for kind in (forking.ForkSafeLock, Spool, Backlog):
+        for kind in (forking.ForkSafeLock, Spool, Reader):
             before = kind.before_fork
             monkeypatch.setattr(kind, "before_fork", lambda one, before=before: (order.append(type(one)), before(one)))
         tracker.start()
@@ -363,25 +364,23 @@ class TestForking:
             os._exit(0)
         os.waitpid(child, 0)
         last_lock = len(order) - 1 - order[::-1].index(forking.ForkSafeLock)
-        assert last_lock < min(order.index(Spool), order.index(Backlog))
+        assert last_lock < min(order.index(Spool), order.index(Reader))
 
 
 class TestDeletionsMeanwhile:
-    def test_of_a_deleted_recipient_only_the_bare_open_appears(
-        self, tracker, spool, make_backlog, pixel, opens
-    ) -> None:
+    def test_of_a_deleted_recipient_only_the_bare_open_appears(self, tracker, spool, make_reader, pixel, opens) -> None:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         spool.open()
         tracker.record(pixel.id, token=recipient.token)
         tracker.delete_recipient(recipient.id)
-        drain(make_backlog(), tracker.store)
+        drain(make_reader(), tracker.store)
         assert [(one.recipient_id, one.token) for one in opens()] == [(None, None)]
         assert list(tracker.iter_recipients(pixel.id)) == []
 
-    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, make_backlog, pixel, folder) -> None:
+    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, make_reader, pixel, folder) -> None:
         spool.open()
         tracker.record(pixel.id)
         tracker.delete_pixel(pixel.id)
         spool.close()
-        drain(make_backlog(), tracker.store)
+        drain(make_reader(), tracker.store)
         assert list(folder.iterdir()) == []

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtrack._ingest.lines import UnreadableLine, from_line, make_line
 from mailtrack._model import Hit, clean_text
-from mailtrack._spool.lines import UnreadableRecord, from_line, make_line, to_line
 from mailtrack._times import to_utc
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 # Any character at all, halves of surrogate pairs among them, and more often those that could end a field or a line.
 TEXTS = st.text(st.characters() | st.sampled_from("\t\n\r\v\f\x00\x1c\x85\u2028\u2029\ud800\udfff\ufeff-"))
@@ -95,20 +96,20 @@ class TestDamageIsNoticed:
         line = bytearray(to_line(hit))
         place = data.draw(st.integers(0, len(line) - 1))
         line[place] ^= data.draw(st.integers(1, 255))
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(bytes(line))
 
     @given(HITS, st.data())
     def test_any_cut(self, hit: Hit, data: st.DataObject) -> None:
         line = to_line(hit)
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(line[: data.draw(st.integers(0, len(line) - 2))])
 
     @given(HITS, HITS, st.data())
     def test_half_a_line_with_another_behind_it(self, hit: Hit, other: Hit, data: st.DataObject) -> None:
         line = to_line(hit)
         half = line[: data.draw(st.integers(1, len(line) - 1))]
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(half + to_line(other))
 
 
@@ -119,7 +120,7 @@ class TestForeignLinesAreUnreadable:
         ids=lambda line: repr(line[:12]),
     )
     def test_what_is_no_record(self, line: bytes) -> None:
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(line)
 
     @pytest.mark.parametrize(
@@ -136,27 +137,27 @@ class TestForeignLinesAreUnreadable:
         fields = fields_of(make_hit("a1b2c3d4"))
         assert from_line(line_of(fields))
         fields[field] = value
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(line_of(fields))
 
     @pytest.mark.parametrize("change", [lambda fields: fields[:-1], lambda fields: [*fields, "more"]])
     def test_another_number_of_fields(self, change) -> None:
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(line_of(change(fields_of(make_hit("a1b2c3d4")))))
 
     def test_bytes_that_are_no_text(self) -> None:
         body = to_line(make_hit("a1b2c3d4"))[:-9].replace(b"Mozilla", b"\xff\xfe")
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(with_checksum(body))
 
     @given(st.binary() | st.binary().map(with_checksum))
     def test_any_bytes_at_all(self, line: bytes) -> None:
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(line)
 
     @given(st.lists(TEXTS, min_size=7, max_size=7))
     def test_any_fields_with_a_right_checksum_but_without_a_time(self, fields: list[str]) -> None:
         fields[1] += "?"
         body = "".join(f"{field}\t" for field in ["1", *fields]).encode("utf-8", "surrogatepass")
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableLine):
             from_line(with_checksum(body))
