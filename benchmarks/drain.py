@@ -17,11 +17,14 @@ from pathlib import Path
 from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Hit, Spool, open_storage
+from mailtrack._ids import new_open_id
 from mailtrack._ingest.drain import drain
+from mailtrack._ingest.lines import make_line
+from mailtrack._ingest.request import Request
 from mailtrack._spool import Reader
+from mailtrack._times import now, now_in_milliseconds, to_milliseconds
 from mailtrack._tracker import Tracker
 from mailtrack.storage._sqlite.connections import connect
-from mailtrack.testing._factories import to_line
 
 OURS = "spool to storage"
 RECIPIENTS = 10_000
@@ -34,8 +37,17 @@ def make_hits(path: Path, number: int) -> list[Hit]:
     pixel = tracker.create_pixel("Newsletter")
     recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
     tokens = [recipients[place * 7919 % RECIPIENTS].token for place in range(number)]
-    hits = (tracker.new_hit(pixel.short_id, token=token, ip="192.0.2.1", user_agent=USER_AGENT) for token in tokens)
-    return [hit for hit in hits if hit]
+    return [
+        Hit(
+            id=new_open_id(now_in_milliseconds()),
+            pixel=pixel.short_id,
+            token=token,
+            at=now(),
+            ip="192.0.2.1",
+            user_agent=USER_AGENT,
+        )
+        for token in tokens
+    ]
 
 
 def copy(path: Path) -> Path:
@@ -48,7 +60,8 @@ def copy(path: Path) -> Path:
 def fill(spool: Spool, hits: Sequence[Hit]) -> None:
     spool.open()
     for hit in hits:
-        spool.append(to_line(hit))
+        request = Request(hit.pixel, hit.token, hit.ip, hit.user_agent)
+        spool.append(make_line(hit.id, to_milliseconds(hit.at), request))
     spool.close()
 
 

@@ -2,9 +2,11 @@
 
 import json
 
+import attrs
 import pytest
 
 from mailtrack import Spool
+from mailtrack.testing import make_hit
 from mailtrack.testing._factories import to_line
 
 EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "set_aside": 0}
@@ -16,7 +18,7 @@ def left(tmp_path, tracker, pixel):
     spool = Spool(tmp_path / "mailtrack.db.spool")
     spool.open()
     for number in range(3):
-        spool.append(to_line(tracker.new_hit(pixel.id, user_agent=f"#{number}")))
+        spool.append(to_line(attrs.evolve(make_hit(pixel), user_agent=f"#{number}")))
     spool.close()
     return spool
 

@@ -185,7 +185,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def what_is_set_aside_was_damaged_or_refused_and_no_line_is_there_twice(self) -> None:
         assert self._aside() <= self.damaged | self.poison
         lines = self._lines_aside()
-        assert get_status(self.folder).set_aside == len(lines) == len(set(lines))
+        assert get_status(self.folder).dead_letters == len(lines) == len(set(lines))
 
     @invariant()
     def a_process_that_took_nothing_more_knows_what_waits(self) -> None:

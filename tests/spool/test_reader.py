@@ -274,7 +274,7 @@ class TestReading:
             assert next(reader.batches()).lines == [line[:-1] for line in lines]
         assert take(reader) == hits
 
-    def test_one_batch_goes_over_many_segments_and_owners(self, make_spool, make_reader, leave_by_death, lines, hits):
+    def test_one_batch_goes_over_many_segments_and_owners(self, make_spool, make_reader, leave_by_death, lines):
         leave_by_death(lines[:5], segment_bytes=2 * ONE_LINE)
         spool = make_spool(segment_bytes=2 * ONE_LINE)
         for line in lines[5:]:
@@ -288,7 +288,7 @@ class TestReading:
 
     def test_a_line_longer_than_a_batch_is_read_whole(self, leave, make_reader, lines, folder) -> None:
         leave(b"x" * 10_000 + b"\n", lines[0])
-        assert sizes(make_reader(batch_bytes=10)) == [1, 1]
+        assert drain(make_reader(batch_bytes=10), list) == 1
         assert (folder / "set-aside.lines").read_bytes() == b"x" * 10_000 + b"\n"
 
     def test_a_round_ends_though_another_process_appends_on(self, make_spool, make_reader, lines) -> None:

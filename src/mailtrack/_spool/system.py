@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Callable
-from functools import cache
 
 
-@cache
 def load_write() -> Callable[[int, bytes], int]:
     """Return a function like `os.write` that keeps the interpreter lock during the system call.
 
