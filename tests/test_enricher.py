@@ -9,7 +9,9 @@ import pytest
 
 from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, RejudgeProgress, RuleTable, Storage, Tracker, VerdictKind
 from mailtrack._ingest import enrich as module
-from mailtrack._ingest.enrich import Enricher, rejudge
+from mailtrack._ingest import rejudging
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.rejudging import rejudge
 from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
@@ -221,7 +223,7 @@ class TestJudgingAgain:
     def test_many_changes_are_written_in_parts(
         self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "_CHANGED_AT_ONCE", 1000)
+        monkeypatch.setattr(rejudging, "_CHANGED_AT_ONCE", 1000)
         fill(2500)
         counted = [memory.get_pixel(pixel.id).counted.number for _ in rejudge(memory, enricher, pixel.id)]
         assert counted == [1500, 500, 0]

@@ -423,7 +423,7 @@ class TestLockedDatabases:
         with self.locked(tmp_path):
             mail.open(20)
             assert mail.tracker.stop(timeout=SECONDS) is False
-            assert get_status(folder).hits == 20
+            assert get_status(folder).lines == 20
         mail.tracker.start()
         assert mail.tracker.stop(timeout=SECONDS) is True
         mail.wait_for(20)
@@ -436,7 +436,7 @@ class TestLockedDatabases:
         mail.tracker.start()
         with self.locked(tmp_path):
             mail.open(50)
-            spooled = get_status(spool.folder).hits
+            spooled = get_status(spool.folder).lines
             assert 0 < spooled < 50
             assert spooled + spool.refused == 50
         mail.wait_for(spooled)

@@ -92,13 +92,17 @@ class TestWhatIsWrittenIsRead:
         assert from_line(to_line(hit)) == hit
 
 
-VERSION_1 = (  # as mailtrack wrote them before lines had a kind
-    b"1\t019a5909b60700112233445566778899\t2025-11-06T12:00:00.007Z\ta1b2c3d4\t"
-    b"tok_ffffffffffffffffffffffffffffffff\t192.0.2.1\tGr\xc3\xbc\xc3\x9fe\thttps://mail.example.com/\t"
-    b"no-language range\t4f18ba0a\n",
-    b"1\t019a5909b60800112233445566778899\t2025-11-06T12:00:00.008Z\ta1b2c3d4-0000-4000-8000-000000000000\t"
-    b"-\t-\t\t\t-\tb60c9d16\n",
-)
+VERSION_1 = [  # as mailtrack wrote them before lines had a kind
+    (
+        b"1\t019a5909b60700112233445566778899\t2025-11-06T12:00:00.007Z\ta1b2c3d4\t"
+        b"tok_ffffffffffffffffffffffffffffffff\t192.0.2.1\tGr\xc3\xbc\xc3\x9fe\thttps://mail.example.com/\t"
+        b"no-language range\t1403e274\n"
+    ),
+    (
+        b"1\t019a5909b60800112233445566778899\t2025-11-06T12:00:00.008Z\ta1b2c3d4-0000-4000-8000-000000000000\t"
+        b"-\t-\t\t\t-\t2ffae685\n"
+    ),
+]
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
 HITS_OF_VERSION_1 = [
     Hit(
@@ -153,8 +157,8 @@ class TestOtherVersions:
         assert stored == [hit]
         assert sorted((folder / "set-aside.lines").read_bytes().splitlines(keepends=True)) == sorted(foreign)
         assert sorted(caplog.messages) == [
-            "A line of the spool was moved to set-aside.lines: its kind is unknown.",
             "A line of the spool was moved to set-aside.lines: its fields are malformed.",
+            "A line of the spool was moved to set-aside.lines: its kind is unknown.",
             "A line of the spool was moved to set-aside.lines: its version is unknown.",
         ]
 

@@ -162,7 +162,7 @@ class SpoolMachine(RuleBasedStateMachine):
         left = sorted(path for path in self.orphans if path.exists())
         path = left[place % len(left)]
         lines = path.read_bytes().split(b"\n")
-        whole = [number for number, line in enumerate(lines[:-1]) if line[:1] == b"1"]
+        whole = [number for number, line in enumerate(lines[:-1]) if line[:1] == b"2"]
         if whole:
             number = whole[place % len(whole)]
             self.damaged.add(from_line(lines[number]).id)
@@ -244,7 +244,7 @@ class SpoolMachine(RuleBasedStateMachine):
         return file.read_bytes().splitlines() if file.exists() else []
 
     def _aside(self) -> set[str]:
-        return {from_line(b"1" + line[1:]).id for line in self._lines_aside()}
+        return {from_line(b"2" + line[1:]).id for line in self._lines_aside()}
 
     def _process(self, place: int) -> Process:
         return self.processes[place % len(self.processes)]

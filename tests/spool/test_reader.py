@@ -506,7 +506,7 @@ class TestWhatCanNotBeUsed:
         reader = make_reader()
         assert (take(reader), take(reader)) == (hits, [])
         told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-        assert told == ["0.spool in the spool can't be used: Is a directory."]
+        assert told == ["0.spool in the spool can't be read: Is a directory."]
 
     def test_it_is_used_when_that_is_over(self, leave, make_reader, take, lines, hits, monkeypatch) -> None:
         leave(*lines)

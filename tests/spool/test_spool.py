@@ -267,7 +267,7 @@ class TestDisksThatDoNotSync:
         disk(fail)
         spool.close()
         assert lines_in(files()) == lines[:1]
-        assert caplog.messages == ["The spool's disk does not take what was written: Input/output error."]
+        assert caplog.messages == ["The spool can't be synced to disk: Input/output error."]
 
 
 class TestRotating:

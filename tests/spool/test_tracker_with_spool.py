@@ -1,6 +1,8 @@
 """`Tracker` with a spool: it is used from `start` to `stop`, and opens reach the log either way."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -247,6 +249,42 @@ class TestStartingAndStopping:
         following.start()
         assert following.stop(timeout=SECONDS) is True
         assert len(opens()) == 1
+
+
+class TestLoading:
+    """`start` loads all modules that opens need, so that the first image does not wait for them."""
+
+    SCRIPT = """
+import sys, threading
+from mailtrack import Spool, Tracker, open_storage
+
+url, folder = sys.argv[1:]
+with open_storage(url) as storage:
+    tracker = Tracker(storage, spool=Spool(folder))
+    pixel = tracker.create_pixel("Spring launch")
+    recipient, = tracker.generate_tokens(pixel, ["ann@example.org"])
+    tracker.start()
+    before = set(sys.modules)
+    tracker.record(
+        pixel,
+        token=recipient.token,
+        ip="2001:db8::1",
+        user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1",
+        signals=["range"],
+    )
+    recorded = set(sys.modules)
+    assert tracker.stop(timeout=30)
+    assert tracker.get_pixel(pixel).opens.number == 1
+    print(*sorted(recorded - before), "|", *sorted(set(sys.modules) - recorded))
+"""
+
+    @pytest.mark.parametrize("url", ["memory://", "sqlite:///mail.db"])
+    def test_neither_recording_nor_storing_the_first_open_loads_a_module(self, tmp_path, url) -> None:
+        # What measures the coverage loads modules of its own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+        command = [sys.executable, "-c", self.SCRIPT, url, "mail.spool"]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert ran.stdout == "|\n"
 
 
 class TestManyProcesses:
