@@ -9,6 +9,7 @@ import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
 from mailtrack import _forking as forking
+from mailtrack._ingest import recorder
 from mailtrack._ingest.drain import drain
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._spool import Reader, Spool, SpoolFull, get_status
@@ -93,6 +94,33 @@ class TestRecording:
         tracker._recorder._spool.open()
         tracker.record(pixel.id)
         assert get_status(folder).lines == 1
+
+    def test_with_a_spool_no_hit_is_made(self, tracker, pixel, spool, waiting, monkeypatch) -> None:
+        spool.open()
+        monkeypatch.setattr(recorder, "Hit", lambda **_: pytest.fail("a hit was made"))
+        tracker.record(pixel.id, user_agent="Mail/1")
+        assert [hit.user_agent for hit in waiting()] == ["Mail/1"]
+
+    def test_without_a_spool_no_line_is_made(self, storage, monkeypatch) -> None:
+        monkeypatch.setattr(recorder, "make_line", lambda *_: pytest.fail("a line was made"))
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.record(pixel, user_agent="Mail/1")
+        assert [one.user_agent for one in tracker.iter_opens(pixel)] == ["Mail/1"]
+
+    @pytest.mark.parametrize("started", [False, True])
+    def test_both_ways_make_the_same_open(self, storage, spool, clock, started) -> None:
+        tracker = Tracker(storage, spool=spool, clock=clock)
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel, ["ann@example.org"])
+        if started:
+            tracker.start()
+        parts = {"token": ann.token, "ip": "192.0.2.1", "user_agent": "Grüße", "referer": "-", "signals": ["range"]}
+        tracker.record(pixel, **parts)
+        assert tracker.stop(timeout=SECONDS) is True
+        (found,) = tracker.iter_opens(pixel)
+        assert {**parts, "signals": ("range",)} == {name: getattr(found, name) for name in parts}
+        assert (found.opened_at, found.recipient_id, len(found.id)) == (clock(), ann.id, 32)
 
     def test_after_stop_it_stores_at_once(self, tracker, pixel, opens) -> None:
         tracker.start()

@@ -56,11 +56,11 @@ class Recorder:
         """
         at = self._milliseconds()
         hit_id = ids.new_open_id(at)
-        if self._spool is not None and self._spool.is_open:
+        if self._spool is not None:
             try:
                 self._spool.append(make_line(hit_id, at, request))
             except SpoolClosed:
-                pass  # it was stopped just now
+                pass  # it is not started, or was stopped just now
             else:
                 return
         self.store([Hit(id=hit_id, at=from_milliseconds(at), **request._asdict())])

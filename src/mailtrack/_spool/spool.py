@@ -79,6 +79,7 @@ class Spool:
         self.folder = Path(folder)
         self.durability = to_choice(durability, Durability, "durability")
         self.refused = 0
+        self._syncs_each = self.durability is Durability.ALWAYS
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST)
         self._segment_seconds = segment_seconds
@@ -122,26 +123,24 @@ class Spool:
             SpoolClosed: the spool is not open in this process.
         """
         try:
-            segment, size = self._append(line)
-            if self.durability is Durability.ALWAYS:
+            while True:
+                segment = self._active
+                if segment is None:
+                    raise SpoolClosed("The spool is not open.")
+                if self._left_bytes + segment.size + len(line) > self._max_bytes:
+                    self._make_room(segment, len(line))
+                try:
+                    size = segment.append(line)
+                    break
+                except SegmentSealed:
+                    self._rotate(segment)
+            if self._syncs_each:
                 segment.sync(size)
         except OSError as error:
             self.refused += 1
             raise SpoolFull(f"The spool refuses an open: {error.strerror}.") from error
         if size >= self._segment_bytes:
             self._try_to_rotate(segment)
-
-    def _append(self, line: bytes) -> tuple[Segment, int]:
-        while True:
-            segment = self._active
-            if segment is None:
-                raise SpoolClosed("The spool is not open.")
-            if self._left_bytes + segment.size + len(line) > self._max_bytes:
-                self._make_room(segment, len(line))
-            try:
-                return segment, segment.append(line)
-            except SegmentSealed:
-                self._rotate(segment)
 
     def _make_room(self, segment: Segment, size: int) -> None:
         now = time.monotonic()
