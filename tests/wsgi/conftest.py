@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from mailtrack import Tracker, Urls, open_storage
 from mailtrack_wsgi import create_app
 from mailtrack_wsgi._openapi import make_document
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, parse_limit
 
 ROOT = "http://mail.example.com/track"
 
@@ -49,7 +50,7 @@ class Description:
     """The API as its document describes it, to hold answers against."""
 
     def __init__(self) -> None:
-        self.document = make_document(Urls(ROOT))
+        self.document = make_document(Urls(ROOT), limit=parse_limit(DEFAULT_LIMIT))
         self._validators: dict[str, Any] = {}
         self._paths = [
             (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), re.DOTALL), item)

@@ -17,7 +17,7 @@ from mailtrack_wsgi import create_app
 from mailtrack_wsgi._html.templating import ASSETS
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
-from mailtrack_wsgi._openapi.page import make_reference, words
+from mailtrack_wsgi._openapi.reference import make_reference, words
 from mailtrack_wsgi._openapi.samples import KEY
 
 REFERENCE = make_reference(make_document(Urls("https://mail.example.com")))

@@ -9,8 +9,8 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from mailtrack import InvalidSetting
-from mailtrack_wsgi import _concurrency as share
-from mailtrack_wsgi._concurrency import Share
+from mailtrack_wsgi import _concurrency as concurrency
+from mailtrack_wsgi._concurrency import ConcurrencyLimit
 
 SECONDS = 30  # that something which must happen may take
 
@@ -18,45 +18,45 @@ SECONDS = 30  # that something which must happen may take
 @pytest.fixture
 def impatient(monkeypatch):
     """Lets nobody wait for a turn."""
-    monkeypatch.setattr(share, "PATIENCE", 0.0)
+    monkeypatch.setattr(concurrency, "PATIENCE", 0.0)
 
 
 @pytest.fixture
 def patient(monkeypatch):
     """Lets everybody wait as long as it takes."""
-    monkeypatch.setattr(share, "PATIENCE", float(SECONDS))
+    monkeypatch.setattr(concurrency, "PATIENCE", float(SECONDS))
 
 
 @pytest.mark.usefixtures("impatient")
-class TestShare:
+class TestConcurrencyLimit:
     def test_it_lets_so_many_take_turns_and_no_more(self):
-        shared = Share(2)
-        shared.take()
-        shared.take()
+        limit = ConcurrencyLimit(2)
+        limit.acquire()
+        limit.acquire()
         with pytest.raises(ServiceUnavailable) as caught:
-            shared.take()
+            limit.acquire()
         assert ("Retry-After", "1") in caught.value.get_headers()
 
     def test_a_turn_that_ended_is_free_for_another(self):
-        shared = Share(1)
+        limit = ConcurrencyLimit(1)
         for _ in range(3):
-            with shared:
+            with limit:
                 pass
 
     def test_a_turn_ends_with_an_error_too(self):
-        shared = Share(1)
-        with pytest.raises(LookupError), shared:
+        limit = ConcurrencyLimit(1)
+        with pytest.raises(LookupError), limit:
             raise LookupError
-        shared.take()
+        limit.acquire()
 
 
 @pytest.mark.usefixtures("patient")
 def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
-    shared, barrier, at_once, most = Share(2), threading.Barrier(40), [], []
+    limit, barrier, at_once, most = ConcurrencyLimit(2), threading.Barrier(40), [], []
 
     def run(number):
         barrier.wait(SECONDS)
-        with shared:
+        with limit:
             at_once.append(number)
             most.append(len(at_once))
             at_once.remove(number)
@@ -68,13 +68,13 @@ def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
 
 def test_nobody_waits_for_what_is_slow(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(share.time, "monotonic", lambda: clock[0])
-    shared = Share(1)
-    shared.take()
-    clock[0] += share.PATIENCE
+    monkeypatch.setattr(concurrency.time, "monotonic", lambda: clock[0])
+    limit = ConcurrencyLimit(1)
+    limit.acquire()
+    clock[0] += concurrency.PATIENCE
     monkeypatch.setattr(threading.Condition, "wait", lambda _, timeout: timeout > 0 and pytest.fail("it waits"))
     with pytest.raises(ServiceUnavailable):
-        shared.take()
+        limit.acquire()
 
 
 class SlowBody(io.BytesIO):
