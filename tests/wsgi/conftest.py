@@ -26,7 +26,7 @@ ROOT = "http://mail.example.com/track"
 
 @attrs.frozen
 class Answer:
-    """What the application answered."""
+    """An answer of the application."""
 
     status: int
     headers: Headers
@@ -49,8 +49,9 @@ class Answer:
 class Description:
     """The API as its document describes it, to hold answers against."""
 
-    def __init__(self) -> None:
-        self.document = make_document(Urls(ROOT), limit=parse_limit(DEFAULT_LIMIT))
+    def __init__(self, token_limit: str | None = DEFAULT_LIMIT) -> None:
+        limit = None if token_limit is None else parse_limit(token_limit)
+        self.document = make_document(Urls(ROOT), limit=limit)
         self._validators: dict[str, Any] = {}
         self._paths = [
             (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), re.DOTALL), item)
@@ -71,14 +72,14 @@ class Description:
         return next((item for pattern, item in self._paths if pattern.fullmatch(path)), None)
 
     def check(self, method: str, path: str, answer: Answer) -> None:
-        """Raise an error where an answer is none of those that the document tells of; other paths pass."""
+        """Raise an error if the document does not describe an answer; other paths pass."""
         item = self.find(path)
         if item is None:
             return
         methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "DELETE"}
         methods |= {"HEAD"} if "GET" in methods else set()
         if method not in methods:
-            if answer.status in (401, 403):  # told whatever the method
+            if answer.status in (401, 403):  # answered for every method
                 return
             assert (answer.status, {*answer.headers["Allow"].split(", ")}) == (405, methods)
             return
@@ -100,7 +101,7 @@ _described = Description()
 
 
 class Client:
-    """Sends requests to an application that is mounted at /track, and checks that its document tells of the answers.
+    """Sends requests to an application that is mounted at /track, and checks that its document describes the answers.
 
     Each call takes what werkzeug's `EnvironBuilder` takes, and besides:
 
@@ -110,8 +111,9 @@ class Client:
         without: entries to leave out.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, described: Description = _described) -> None:
         self._app = validator(app)
+        self._described = described
 
     def open(self, method, path, **request):
         """Return the parts of the answer as they come: an iterator over the body to be closed, status, headers."""
@@ -125,7 +127,7 @@ class Client:
         if method != "HEAD" and "Content-Length" in headers:
             assert int(headers["Content-Length"]) == len(data)
         answer = Answer(int(status[:3]), headers, data)
-        _described.check(method, made["PATH_INFO"], answer)
+        self._described.check(method, made["PATH_INFO"], answer)
         return answer
 
     def _open(self, made):
@@ -151,7 +153,7 @@ class Client:
 
 
 class Page(HTMLParser):
-    """What a page is made of.
+    """The content of a page.
 
     Attributes:
         tags: with their attributes.
@@ -240,7 +242,8 @@ def make_client(storage):
         tracker = Tracker(
             storage, base_url=base_url, allow_special_domains=allow_special_domains, clock=SteppingClock()
         )
-        return Client(create_app(tracker, **options))
+        app = create_app(tracker, **options)
+        return Client(app, Description(options["token_limit"]) if "token_limit" in options else _described)
 
     return make
 

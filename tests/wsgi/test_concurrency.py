@@ -1,4 +1,4 @@
-"""What is slow may hold a part of a server's threads only."""
+"""Slow requests hold a part of a server's threads only."""
 
 import io
 import threading
@@ -194,6 +194,6 @@ class TestApplication:
 
 
 @pytest.mark.parametrize("name", ["max_slow", "max_downloads"])
-def test_a_share_of_none_is_refused(make_client, name):
+def test_a_limit_below_one_is_refused(make_client, name):
     with pytest.raises(InvalidSetting, match=name):
         make_client(**{name: 0})

@@ -48,7 +48,7 @@ def ask(make_client, broken):
 def test_an_unavailable_storage_makes_503_in_json_with_the_time_to_wait(ask, method, path, body):
     answer = ask(StorageUnavailable(SECRET, retry_after=7), method, path, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
-    assert answer.json == {"error": "The storage is not available just now. Try again later."}
+    assert answer.json == {"error": "The storage is not available. Try again later."}
 
 
 @every_page_request

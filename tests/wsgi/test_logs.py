@@ -82,7 +82,7 @@ def test_an_open_is_shown_with_its_time_recipient_verdict_client_and_address(cli
 @each_storage
 def test_an_open_of_nobody_known_says_so(client, show, pixel):
     client.get(f"/tracker/{pixel.short_id}.png")
-    assert show(f"/logs/{pixel.id}").rows[1][1] == "not known"
+    assert show(f"/logs/{pixel.id}").rows[1][1] == "unknown"
 
 
 @each_storage
@@ -228,7 +228,7 @@ def test_a_pixel_whose_opens_were_all_purged_is_not_one_that_was_never_opened(lo
     for page in (1, 2):
         answer = logs(f"?page={page}")
         assert (answer.status, "Not opened yet" in answer.text, numbers(answer)) == (200, False, [])
-    assert "No opens are listed." in logs().text
+    assert "All opens were purged." in logs().text
 
 
 @each_storage
@@ -376,7 +376,7 @@ def test_opens_are_filtered_and_the_filter_goes_with_the_page_links(logs, take_a
 )
 def test_a_filter_that_finds_nothing_says_so(logs, judged, query):
     answer = logs(query.format(**judged))
-    assert (answer.status, numbers(answer), "No such opens." in answer.text) == (200, [], True)
+    assert (answer.status, numbers(answer), "No opens match." in answer.text) == (200, [], True)
 
 
 def test_the_filter_tells_what_is_chosen(show, pixel, judged):
@@ -386,7 +386,7 @@ def test_the_filter_tells_what_is_chosen(show, pixel, judged):
     ]
     assert [field["value"] for field in page.fields("recipient")] == [judged["ann"]]
     assert [field["value"] for field in page.fields("figures")] == ["raw"]
-    assert "Only of ann@example.org" in page.text
+    assert "Only opens of ann@example.org" in page.text
 
 
 @pytest.mark.parametrize(

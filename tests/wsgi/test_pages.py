@@ -172,7 +172,7 @@ def test_there_is_no_confirmation_for_what_is_not_there(client, key):
         (400, "That did not work", {"path": "/logs/x?page=0"}),
         (403, "Refused", {"method": "POST", "path": "/pixels", "headers": {"Origin": "null"}}),
         (404, "Not found", {"path": "/nowhere"}),
-        (405, "Not possible", {"method": "POST", "path": "/"}),
+        (405, "Method not allowed", {"method": "POST", "path": "/"}),
         (
             413,
             "Too large",
@@ -195,7 +195,7 @@ def test_an_error_page_says_what_is_wrong_and_leads_home(client, take_apart, sta
         ("/nowhere", "Error 404 Not found Check the address of the page. All pixels"),
         (
             "/logs/00000000",
-            "Error 404 Pixel not found It may have been deleted, or the address has a mistake in it. All pixels",
+            "Error 404 Pixel not found It may have been deleted, or the address may be wrong. All pixels",
         ),
     ],
 )
