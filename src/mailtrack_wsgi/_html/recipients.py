@@ -204,7 +204,7 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
         root=context.root(request.environ),
         name=found.email,
         deleted=["the address", "its token: later opens of the mail will have no recipient"],
-        after=f"The {filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
+        after=f"{filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
         if found.opens.number
         else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],

@@ -24,49 +24,55 @@ _CURSOR = in_query("cursor", "As in the link to the following page.", {"type": "
 def make_page_paths() -> dict[str, Data]:
     """Return the paths of pages with their operations."""
     return {
-        "/": {
-            "get": operation(
-                "Pages",
-                "showDashboard",
-                "Dashboard",
-                "The pixels with their counts, the newest first, and a form to create one.",
-                parameters=[_SEARCH, _CURSOR],
-                answers=_page("The dashboard.", *ANY),
-            ),
-        },
-        "/logs/{pixel}": {
-            "parameters": [IN_PIXEL],
-            "get": operation(
-                "Pages",
-                "showLogs",
-                "Logs of a pixel",
-                "The pixel's figures and its opens, the newest first, 50 a page. A number past the end shows an empty "
-                "page with a link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
-                parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
-                answers=_page("The page.", *ANY, 404),
-            ),
-        },
-        "/pixels/{pixel}/delete": {
-            "parameters": [IN_PIXEL],
-            "post": operation(
-                "Pages",
-                "submitPixelDeletion",
-                "Delete a pixel by form",
-                "The form on the confirmation page sends this. Deletes the pixel with its opens, recipients, tokens "
-                "and image, all or nothing. The body is not read. A form on another site is refused.",
-                answers={303: _TO_DASHBOARD, **_refusals(*CHANGE, 404)},
-            ),
-        },
-        "/docs": {
-            "get": operation(
-                "Pages",
-                "showDocs",
-                "This reference",
-                "The API reference as a page that loads no script from elsewhere.",
-                answers=_page("The reference.", *ANY),
-            ),
-        },
+        "/": {"get": _dashboard()},
+        "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
+        "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
+        "/docs": {"get": _docs()},
     }
+
+
+def _dashboard() -> Data:
+    return operation(
+        "Pages",
+        "showDashboard",
+        "Dashboard",
+        "The pixels with their counts, newest first, and a form to create one.",
+        parameters=[_SEARCH, _CURSOR],
+        answers=_page("The dashboard.", *ANY),
+    )
+
+
+def _logs() -> Data:
+    return operation(
+        "Pages",
+        "showLogs",
+        "Logs of a pixel",
+        "The pixel's figures and its opens, newest first, 50 a page. A number past the end shows an empty page with a "
+        "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
+        parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
+        answers=_page("The page.", *ANY, 404),
+    )
+
+
+def _deletion() -> Data:
+    return operation(
+        "Pages",
+        "submitPixelDeletion",
+        "Delete a pixel by form",
+        "The form on the confirmation page sends this. Deletes the pixel with its opens, recipients, tokens and image, "
+        "all or nothing. The body is not read. A form on another site is refused.",
+        answers={303: _TO_DASHBOARD, **_refusals(*CHANGE, 404)},
+    )
+
+
+def _docs() -> Data:
+    return operation(
+        "Pages",
+        "showDocs",
+        "This reference",
+        "The API reference as a page that loads no script from elsewhere.",
+        answers=_page("The reference.", *ANY),
+    )
 
 
 _TO_DASHBOARD = {

@@ -285,7 +285,7 @@ def _kind(schema: _Data) -> Markup:
         return Markup('<a href="#{0}">{0}</a>').format(schema["$ref"].rpartition("/")[2])
     kinds: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if "array" in kinds:
-        return Markup("list of {}").format(_kind(schema["items"]))
+        return Markup("list ({})").format(_kind(schema["items"]))
     if "enum" in schema:
         return Markup(" or ").join(Markup("<code>{}</code>").format(json.dumps(value)) for value in schema["enum"])
     names = [
