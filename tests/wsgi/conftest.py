@@ -265,9 +265,9 @@ def recipient(tracker, pixel):
 
 @pytest.fixture
 def contents(storage, tracker):
-    """Tells all that is stored: each pixel with its image, recipients and opens."""
+    """Returns all that is stored: each pixel with its image, recipients and opens."""
 
-    def tell():
+    def read():
         return [
             (
                 pixel,
@@ -278,12 +278,12 @@ def contents(storage, tracker):
             for pixel in tracker.iter_pixels()
         ]
 
-    return tell
+    return read
 
 
 @pytest.fixture
 def opens(tracker, pixel):
-    """Tells the opens of the pixel, the newest first."""
+    """Returns the opens of the pixel, the newest first."""
     return lambda: tracker.list_opens(pixel.id, limit=1000).items
 
 

@@ -106,7 +106,7 @@ def test_days_without_opens_have_their_places():
 
 
 @pytest.mark.parametrize(
-    ("after", "told"),
+    ("after", "shown"),
     [
         (timedelta(seconds=-90), "just now"),
         (timedelta(seconds=59), "just now"),
@@ -117,12 +117,12 @@ def test_days_without_opens_have_their_places():
         (timedelta(days=800), "2 years ago"),
     ],
 )
-def test_how_long_ago_is_told_in_words(after, told):
-    assert filters.relative_time(NOON, NOON + after) == told
+def test_how_long_ago_is_told_in_words(after, shown):
+    assert filters.relative_time(NOON, NOON + after) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         (None, "–"),
         (timedelta(0), "under a second"),
@@ -130,8 +130,8 @@ def test_how_long_ago_is_told_in_words(after, told):
         (timedelta(hours=50), "2 days"),
     ],
 )
-def test_how_long_something_took_is_told_in_words(value, told):
-    assert filters.duration(value) == told
+def test_how_long_something_took_is_told_in_words(value, shown):
+    assert filters.duration(value) == shown
 
 
 def test_a_link_leaves_out_what_is_not_chosen():

@@ -17,13 +17,13 @@ SECONDS = 30  # that something which must happen may take
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Lets nobody wait for a turn."""
+    """No request waits for a turn."""
     monkeypatch.setattr(concurrency, "PATIENCE", 0.0)
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Lets everybody wait as long as it takes."""
+    """Requests wait for a turn as long as it takes."""
     monkeypatch.setattr(concurrency, "PATIENCE", float(SECONDS))
 
 
@@ -51,7 +51,7 @@ class TestConcurrencyLimit:
 
 
 @pytest.mark.usefixtures("patient")
-def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
+def test_in_a_burst_every_request_gets_a_turn_and_never_more_than_allowed_at_once():
     limit, barrier, at_once, most = ConcurrencyLimit(2), threading.Barrier(40), [], []
 
     def run(number):
@@ -66,7 +66,7 @@ def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
     assert (len(most), max(most) <= 2) == (40, True)
 
 
-def test_nobody_waits_for_what_is_slow(monkeypatch):
+def test_no_request_waits_for_slow_ones(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(concurrency.time, "monotonic", lambda: clock[0])
     limit = ConcurrencyLimit(1)
@@ -78,7 +78,7 @@ def test_nobody_waits_for_what_is_slow(monkeypatch):
 
 
 class SlowBody(io.BytesIO):
-    """A body whose client sends nothing until it is told to."""
+    """A body whose client sends nothing until `sent` is set."""
 
     def __init__(self, data):
         super().__init__(data)

@@ -308,8 +308,8 @@ def test_no_key_is_logged(make_client, broken, caplog, key, error):
     for way in (bearer, basic, x_api_key):
         for path in ("/api/v1/pixels", f"/?key={key}"):
             assert client.get(path, headers=way(key)).status in (500, 503)
-    told = caplog.text + "".join(str(vars(record)) for record in caplog.records)
-    assert not any(text in told for text in (key, basic(key)["Authorization"], from_text(key, at=now()).digest))
+    shown = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    assert not any(text in shown for text in (key, basic(key)["Authorization"], from_text(key, at=now()).digest))
 
 
 def test_no_repr_shows_a_key(storage):

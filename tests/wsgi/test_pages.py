@@ -204,10 +204,10 @@ def test_the_404_page_says_once_what_was_not_found(client, take_apart, path, sai
     assert page.text.partition("API ")[2] == said
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])
-def test_an_error_page_tells_when_to_try_again(make_client, broken, seconds, told):
+@pytest.mark.parametrize(("seconds", "shown"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])
+def test_an_error_page_tells_when_to_try_again(make_client, broken, seconds, shown):
     answer = make_client(storage=broken(StorageUnavailable("x", retry_after=seconds))).get("/")
-    assert f"Try again in {told}." in answer.text
+    assert f"Try again in {shown}." in answer.text
 
 
 def test_a_failure_is_told_on_a_page_of_the_same_look(make_client, broken, take_apart):

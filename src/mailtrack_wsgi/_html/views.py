@@ -1,4 +1,4 @@
-"""The pages of pixels: dashboard, log and deletion. Each reads the request, calls the tracker and shows a page."""
+"""The pages of pixels and the files that pages load: each endpoint reads the request, calls the tracker and answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,6 @@ from mailtrack_wsgi._html.templating import ASSETS, page_response
 from mailtrack_wsgi._query import choice_argument, number_argument, one_argument
 
 OPENS_ON_PAGE = 50
-RECIPIENTS_ON_PAGE = 50
 PIXELS_ON_PAGE = 25
 
 _DAYS_ON_DASHBOARD = 14
