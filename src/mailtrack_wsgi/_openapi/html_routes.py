@@ -18,7 +18,7 @@ _OF_RECIPIENT = in_query(
     "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
 )
 _SEARCH = in_query("search", "Only pixels whose name contains this.", {"type": "string"})
-_CURSOR = in_query("cursor", "As in the link to the following page.", {"type": "string", "format": "cursor"})
+_CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
 def make_page_paths() -> dict[str, Data]:
