@@ -123,7 +123,7 @@ def create_app(
             is cut. `max_slow` and `max_downloads` together should be less than the threads of a process.
 
     Returns:
-        The application. To wrap it in middleware, assign its `wsgi_app`.
+        The application. To add middleware, assign its `wsgi_app`.
 
     Raises:
         InvalidSetting: `api_keys` is empty, or has a key that can't be sent; `hosts` is a single text; `token_limit` or
@@ -174,8 +174,8 @@ class Application:
     """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks.
 
     Attributes:
-        wsgi_app: answers every request. Assign it to wrap it in middleware, `app.wsgi_app = Middleware(app.wsgi_app)`;
-            the application itself stays what it is.
+        wsgi_app: answers every request. Assign it to add middleware, `app.wsgi_app = Middleware(app.wsgi_app)`; the
+            application keeps its type and attributes.
     """
 
     wsgi_app: "WSGIApplication"

@@ -1,4 +1,4 @@
-"""`Context`: what every endpoint is given."""
+"""`Context`: the parts of an application, as every endpoint gets them."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit

@@ -23,7 +23,7 @@ _IPV6_IN_BRACKETS = re.compile(r"\[([^\]]{2,64})\](?::[0-9]{1,5})?", re.ASCII)
 class Proxies:
     """Reads the headers that trusted proxies add to a request.
 
-    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or sets the header anew. Headers
+    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or replaces the header. Headers
     are counted one by one: with `trusted` proxies, the value that counts is that many from the end, or the first if
     there are fewer. Clients can forge every value before it.
 
