@@ -10,7 +10,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from mailtrack._model import ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
-from mailtrack._urls import Urls
+from mailtrack._urls import UPLOADS_PATH, Urls
 from mailtrack.report import Count, Delay, DelayRange, Named, Period, Rate, Report
 
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ def make_converter() -> cattrs.Converter:
         Open, _unstructure(converter, Open, pixel_id=omitted, signals=omitted, age=omitted)
     )
     converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=omitted))
-    image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else f"/uploads/{name}")
+    image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
     converter.register_unstructure_hook(
         Pixel, _unstructure(converter, Pixel, image=image, purged=omitted, purged_before=omitted)
     )

@@ -1,4 +1,4 @@
-"""The application: which path leads where, and what every error looks like."""
+"""The application: its routes, and the one mapping from errors to answers."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -22,21 +22,25 @@ from mailtrack._errors import (
     UnsupportedImage,
 )
 from mailtrack._tracker import Tracker
+from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
 from mailtrack_wsgi import _api as api
-from mailtrack_wsgi import _beacon as beacon
-from mailtrack_wsgi._auth import CHALLENGES, SAFE_METHODS, Gate, known_keys, refuse_cross_site, refuse_other_hosts
+from mailtrack_wsgi import _paths as paths
+from mailtrack_wsgi._auth import CHALLENGES, SAFE_METHODS, Gate, make_verifier, refuse_cross_site, refuse_other_hosts
+from mailtrack_wsgi._beacon import Beacon
 from mailtrack_wsgi._bodies import MAX_PROBLEMS
-from mailtrack_wsgi._concurrency import Share
-from mailtrack_wsgi._context import Site
+from mailtrack_wsgi._concurrency import ConcurrencyLimit
+from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import recipients as recipients_page
 from mailtrack_wsgi._html import views as pages
+from mailtrack_wsgi._html.errors import error_page
 from mailtrack_wsgi._mount import Mount
+from mailtrack_wsgi._openapi import page as reference_page
 from mailtrack_wsgi._proxies import Proxies
-from mailtrack_wsgi._rate_limit import TokenLimiter
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter, limits_file
 from mailtrack_wsgi._security_headers import harden
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -53,11 +57,11 @@ _routes = Map(
         Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),
         Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=recipients_page.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
-        Rule("/uploads/<image>", methods=["GET"], endpoint=pages.upload),
-        Rule("/docs", methods=["GET"], endpoint=pages.docs),
-        Rule("/static/<name>", methods=["GET"], endpoint=pages.static),
-        Rule("/healthz", methods=["GET"], endpoint=api.healthz),
-        Rule("/readyz", methods=["GET"], endpoint=api.readyz),
+        Rule(f"{UPLOADS_PATH}<image>", methods=["GET"], endpoint=pages.upload),
+        Rule("/docs", methods=["GET"], endpoint=reference_page.docs),
+        Rule(f"{paths.STATIC}<name>", methods=["GET"], endpoint=pages.static),
+        Rule(paths.HEALTH, methods=["GET"], endpoint=api.healthz),
+        Rule(paths.READINESS, methods=["GET"], endpoint=api.readyz),
         Rule("/api/v1/pixels", methods=["POST"], endpoint=api.create_pixel),
         Rule("/api/v1/pixels", methods=["GET"], endpoint=api.list_pixels),
         Rule(_PIXEL, methods=["GET"], endpoint=api.get_pixel),
@@ -75,8 +79,8 @@ _routes = Map(
     merge_slashes=False,
 )
 
-_UNAVAILABLE = "The storage is not available just now. Try again later."
-_JSON_PATHS = ("/api/", "/healthz", "/readyz")
+_UNAVAILABLE = "The storage is not available. Try again later."
+_JSON_PATHS = (paths.API, paths.HEALTH, paths.READINESS)
 
 
 def create_app(
@@ -86,40 +90,68 @@ def create_app(
     stored_keys: bool = False,
     hosts: Iterable[str] | None = None,
     trusted_proxies: int = 0,
+    token_limit: str | None = DEFAULT_LIMIT,  # for each client
     rate_limit_storage: str | None = None,
     max_slow: int = 2,  # with the next, three of the four threads that servers commonly have
     max_downloads: int = 1,
 ) -> "Application":
-    """Make the WSGI application of a tracker, to be served by itself or mounted under any path.
+    """Make the WSGI application of a tracker, to be served on its own or mounted under any path.
 
-    What judging opens needs is loaded here, once in a process, which takes some tenths of a second: the first mail that
-    is opened should not wait for it.
+    Loads what judging opens needs, once in a process, which takes some tenths of a second: the first mail that is
+    opened should not wait for it.
 
     Args:
-        tracker: does the work. It may be shared by several applications.
-        api_keys: keys, as they are sent, of which one is needed for everything but the tracker, uploads and
-            `/healthz`. Without these and `stored_keys` nothing asks for a key.
-        stored_keys: whether the keys that `Tracker.keys.create` and `mailtrack keys create` have stored do as well.
-            With it a key is needed even while none is stored.
-        hosts: under which names, in lower case and without ports, all but the tracker answers; under any, if not given.
-            An application without keys that only its own machine reaches needs them: a web site that a browser there
-            shows may let its own name lead to that machine.
-        trusted_proxies: how many proxies stand before the application, each of which adds to `X-Forwarded-For`,
-            `-Proto` and `-Host`. With 0 these headers mean nothing.
-        rate_limit_storage: where requests for tokens are counted: `memory://` (each process for itself),
-            `sqlite:///file` or `redis://host:port`. If not given, a file beside that of the tracker's storage, and
-            memory where the storage has none.
-        max_slow: how many requests that change something may be answered at once in one process, as they last as long
-            as their client or the storage takes. Others are answered with 503, so that the rest of the server's threads
-            is there for the tracker.
-        max_downloads: the same of requests that stream a file. On Linux, one whose client reads nothing for 30 seconds
+        tracker: does the work. Several applications may share it.
+        api_keys: keys, as clients send them. With these or `stored_keys`, everything but the tracker, uploads and
+            `/healthz` needs one; without both, nothing does.
+        stored_keys: whether keys stored by `Tracker.keys.create` and `mailtrack keys create` are valid. With it a key
+            is needed even while none is stored.
+        hosts: the host names that are answered, in lower case and without ports; any by default. The tracker answers
+            under every name. An application without keys that only its own machine reaches needs them: a web site in a
+            browser on that machine may point its own name there.
+        trusted_proxies: number of proxies in front of the application, each of which adds to `X-Forwarded-For`,
+            `-Proto` and `-Host`. With 0 these headers are ignored.
+        token_limit: how often each client may generate tokens and add recipients, as the library `limits` writes it:
+            `10/15minutes`, `100/hour`. `None` switches the limit off.
+        rate_limit_storage: where these requests are counted: `memory://` (each process for itself),
+            `sqlite:///file` or `redis://host:port`. By default a file beside that of the tracker's storage, or memory
+            if the storage has none.
+        max_slow: number of requests that change something and run at once in one process, since they last as long as
+            their client or the storage takes. Further ones are answered with 503, which keeps the server's other
+            threads free for the tracker.
+        max_downloads: the same for requests that stream a file. On Linux, one whose client reads nothing for 30 seconds
             is cut. `max_slow` and `max_downloads` together should be less than the threads of a process.
 
+    Returns:
+        The application. To add middleware, assign its `wsgi_app`.
+
     Raises:
-        InvalidSetting: `api_keys` is empty, or has one that can't be sent; `hosts` is one text; `rate_limit_storage`
-            can't be used; `max_slow` or `max_downloads` is below 1, or `trusted_proxies` below 0.
-        InvalidArgument: `tracker` is no tracker.
+        InvalidSetting: `api_keys` is empty, or has a key that can't be sent; `hosts` is a single text; `token_limit` or
+            `rate_limit_storage` can't be used; `max_slow` or `max_downloads` is below 1, or `trusted_proxies` below 0.
+        InvalidArgument: `tracker` is not a tracker.
     """
+    _check_options(
+        tracker, hosts=hosts, trusted_proxies=trusted_proxies, max_slow=max_slow, max_downloads=max_downloads
+    )
+    verifiers = [] if api_keys is None else [make_verifier(api_keys)]
+    if stored_keys:
+        verifiers.append(tracker.keys.find)
+    context = Context(
+        tracker=tracker,
+        proxies=Proxies(trusted_proxies),
+        limiter=_make_limiter(tracker, token_limit, rate_limit_storage),
+        changes=ConcurrencyLimit(max_slow),
+        downloads=ConcurrencyLimit(max_downloads),
+        keyed=bool(verifiers),
+    )
+    try:
+        tracker.prepare()
+    except Exception:  # it will be tried again, and mails get their images anyway
+        _logger.exception("The data that judging opens needs can't be loaded.")
+    return Application(context, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
+
+
+def _check_options(tracker: object, *, hosts: object, trusted_proxies: int, max_slow: int, max_downloads: int) -> None:
     if not hasattr(tracker, "database_file"):
         raise InvalidArgument("tracker", "must be a Tracker")
     if isinstance(hosts, str | bytes):
@@ -129,68 +161,68 @@ def create_app(
             raise InvalidSetting(name, "must be at least 1")
     if to_whole(trusted_proxies or 0, 0, 1_000_000) is None:
         raise InvalidSetting("trusted_proxies", "must be a whole number of at least 0")
-    verifiers = [] if api_keys is None else [known_keys(api_keys)]
-    if stored_keys:
-        verifiers.append(tracker.keys.find)
-    if rate_limit_storage is None:
+
+
+def _make_limiter(tracker: Tracker, limit: str | None, url: str | None) -> TokenLimiter | None:
+    if url is None:
         file = tracker.database_file
-        rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
-    try:
-        tracker.prepare()
-    except Exception:  # it will be tried again, and mails get their images all the same
-        _logger.exception("What judging opens needs can't be loaded.")
-    site = Site(
-        tracker=tracker,
-        proxies=Proxies(trusted_proxies),
-        limiter=TokenLimiter(rate_limit_storage),
-        share=Share(max_slow),
-        downloads=Share(max_downloads),
-        keyed=bool(verifiers),
-    )
-    return Application(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
+        url = "memory://" if file is None else f"sqlite:///{limits_file(file)}"
+    return None if limit is None else TokenLimiter(url, limit)
 
 
 class Application:
-    """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks."""
+    """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks.
 
-    def __init__(self, site: Site, gate: Gate | None, hosts: frozenset[str] | None) -> None:
-        self._site = site
+    Attributes:
+        wsgi_app: answers every request. Assign it to add middleware, `app.wsgi_app = Middleware(app.wsgi_app)`; the
+            application keeps its type and attributes.
+    """
+
+    wsgi_app: "WSGIApplication"
+
+    def __init__(self, context: Context, gate: Gate | None, hosts: frozenset[str] | None) -> None:
+        self._context = context
         self._gate = gate
         self._hosts = hosts
-        self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
+        self._beacon = Beacon(context.tracker, context.proxies.address)
+        self.wsgi_app = self._dispatch
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request."""
-        if not environ.get("PATH_INFO", "").startswith(beacon.PATH):
+        """Answer a request by `wsgi_app`."""
+        return self.wsgi_app(environ, start_response)
+
+    def _dispatch(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith(TRACKER_PATH):
             environ = self._settle(environ)
-        if environ.get("PATH_INFO", "").startswith(beacon.PATH):
-            return self._beacon(environ, start_response)
-        response = self._answer(environ)
-        harden(response)
-        return response(environ, start_response)
+            if not environ.get("PATH_INFO", "").startswith(TRACKER_PATH):
+                response = self._answer(environ)
+                harden(response)
+                return response(environ, start_response)
+        return self._beacon(environ, start_response)
 
     @cached_property
     def _mount(self) -> Mount:
-        return Mount(self._site.tracker.urls, _is_route)
+        return Mount(self._context.tracker.urls, _is_route)
 
     def _settle(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
         try:
             return self._mount.settle(environ)
-        except Exception:  # noqa: BLE001  # what is wrong with the tracker shows where the request is answered
+        except Exception:  # noqa: BLE001  # a fault of the tracker is reported where the request is answered
             return environ
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:
         try:
             if self._hosts is not None:
                 refuse_other_hosts(environ, self._hosts)
-            refuse_cross_site(environ, self._site)  # first: another site must not make the browser ask for a key
+            # Before keys are checked: another site must not make the browser ask for one.
+            refuse_cross_site(environ, proxies=self._context.proxies, urls=self._context.tracker.urls)
             if self._gate is not None:
                 self._gate.check(environ)
             endpoint, arguments = _routes.bind_to_environ(environ).match()
-            self._site.urls(environ)  # raises where the Host is malformed, before anything is done
+            self._context.urls(environ)  # raises if the Host is malformed, before anything is done
             answer: Callable[..., Response] = endpoint
-            with nullcontext() if environ["REQUEST_METHOD"] in SAFE_METHODS else self._site.share:
-                return answer(self._site, Request(environ), **arguments)
+            with nullcontext() if environ["REQUEST_METHOD"] in SAFE_METHODS else self._context.changes:
+                return answer(self._context, Request(environ), **arguments)
         except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
             return self._refusal(environ, error)
 
@@ -206,26 +238,24 @@ class Application:
                 ]
             response = api.json_response(content, status)
         else:
-            response = pages.error_page(
-                self._root(environ), status, message, retry_after=dict(headers).get("Retry-After")
-            )
+            response = error_page(self._root(environ), status, message, retry_after=dict(headers).get("Retry-After"))
         response.headers.extend(headers)
         return response
 
     def _root(self, environ: "WSGIEnvironment") -> str:
         try:
-            return self._site.root(environ)
+            return self._context.root(environ)
         except HTTPException:
             return ""
 
 
 def _is_route(path: str, method: str) -> bool:
-    """Return whether a path leads somewhere by a method."""
+    """Return whether a route takes a path and a method."""
     return _routes.bind("").test(path, method)
 
 
 def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
-    """Return the status, the message and the headers that an error is answered with: the only such mapping."""
+    """Return the status, message and headers that an error is answered with: the only such mapping."""
     match error:
         case Unauthorized():
             return 401, error.description, CHALLENGES
@@ -239,13 +269,13 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
         case UnsupportedImage():
             return 415, str(error), []
         case InvalidEmails():
-            return 400, error.summary, []  # nothing that was given is repeated
+            return 400, error.summary, []  # which repeats no input
         case InvalidInput():
             return 400, str(error), []
         case StorageUnavailable():
             _logger.warning("The storage is not available: %s", error)
             return 503, _UNAVAILABLE, [("Retry-After", str(error.retry_after))]
-        case OSError():  # a storage of a third party; bodies that can't be read are a `BadRequest`
+        case OSError():  # of a third party's storage; a body that can't be read is a `BadRequest`
             _logger.error("The storage is not available.", exc_info=error)
             return 503, _UNAVAILABLE, [("Retry-After", "1")]
         case _:

@@ -1,50 +1,54 @@
-"""Who may do what: keys, and changes that a browser makes on behalf of another site."""
+"""Access: API keys, the host names that are answered, and changes that a browser makes on behalf of another site."""
 
-from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 
 from mailtrack._errors import InvalidSetting
 from mailtrack._keys import find_key, from_text
 from mailtrack._model import ApiKey
 from mailtrack._times import now
-from mailtrack._urls import Urls
-from mailtrack_wsgi._context import KEY, Site
+from mailtrack._urls import UPLOADS_PATH, Urls
+from mailtrack_wsgi import _paths as paths
+from mailtrack_wsgi._proxies import Proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+KEY = "mailtrack.key"
+"""Entry of the WSGI environment that holds the id of the API key that a request was made with."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# What needs no key. The tracker comes before all this; style sheet and script are nobody's secret, and the page that
-# asks for a key needs them.
-_OPEN_PATHS = ("/uploads/", "/static/")
-_HEALTH = "/healthz"
+# Paths that need no key. The tracker is answered before keys are checked. Style sheet and script hold nothing secret,
+# and the page that asks for a key needs them.
+_OPEN_PATHS = (UPLOADS_PATH, paths.STATIC)
 
-# A program takes the first, a browser asks for what the second wants.
+# Programs take the first, browsers react to the second. Werkzeug's `WWWAuthenticate` would write the realm without
+# quotation marks, which RFC 9110 (11.5) does not let servers do.
 CHALLENGES = [("WWW-Authenticate", f'{scheme} realm="mailtrack"') for scheme in ("Bearer", "Basic")]
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 Verify = Callable[[str], ApiKey | None]
-"""Returns the key that a text is, `None` where it is none."""
+"""Returns the key that a text is, `None` if it is not one."""
 
 
-def known_keys(texts: Iterable[str]) -> Verify:
-    """Return what knows some keys; of each only its hash is kept.
+def make_verifier(texts: Iterable[str]) -> Verify:
+    """Return a verifier for a fixed set of keys. Only their hashes are kept.
 
     Raises:
-        InvalidSetting: there is none, or one is empty, or has blanks or characters that are not ASCII.
+        InvalidSetting: there are none, or one is empty, or has blanks or characters that are not ASCII.
     """
     if isinstance(texts, str | bytes):
         raise InvalidSetting("api_keys", "must be several keys, as in [key]")
     given = list(texts)
     if not given:
-        raise InvalidSetting("api_keys", "must hold at least one key; leave it out to ask for none")
+        raise InvalidSetting("api_keys", "must hold at least one key; leave it out to need none")
     if not all(map(_can_be_key, given)):
         raise InvalidSetting("api_keys", "must hold texts of printable ASCII, without blanks")
     at = now()
@@ -56,24 +60,24 @@ def _can_be_key(text: object) -> bool:
 
 
 class Gate:
-    """Lets in who has a key. Thread-safe.
+    """Refuses requests without a valid key. Thread-safe.
 
     Args:
-        verifiers: each knows some keys.
+        verifiers: asked in order; a key that one of them knows is valid.
     """
 
     def __init__(self, verifiers: Sequence[Verify]) -> None:
         self._verifiers = verifiers
 
     def check(self, environ: "WSGIEnvironment") -> None:
-        """Return where a request has a key, and write the key's id into its environment, or where it needs none.
+        """Check a request, and write the id of its key into its environment. Open paths need no key.
 
         Raises:
-            Unauthorized: it has none, or a wrong one.
+            Unauthorized: it has no key, or a wrong one.
             StorageError: the keys can't be read.
         """
         path = environ.get("PATH_INFO", "")
-        if path == _HEALTH or path.startswith(_OPEN_PATHS):
+        if path == paths.HEALTH or path.startswith(_OPEN_PATHS):
             return
         text = _given_key(environ)
         for verify in self._verifiers if text else ():
@@ -84,25 +88,27 @@ class Gate:
 
 
 def _given_key(environ: "WSGIEnvironment") -> str:
-    """Return what a request gives as its key, "" where it gives none. It is taken as it is, blanks included."""
+    """Return the text that a request gives as its key, "" without one."""
     if "HTTP_X_API_KEY" in environ:  # before Authorization, which a proxy may want for itself
         return str(environ["HTTP_X_API_KEY"])
-    scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return str(value)
-    if scheme.lower() == "basic":
-        try:
-            return b64decode(value, validate=True).decode("latin-1").partition(":")[2]
-        except ValueError:
-            return ""
-    return ""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    try:
+        given = Authorization.from_header(header)
+    except ValueError:  # Basic with characters that are not ASCII
+        return ""
+    if given is None or given.type not in ("basic", "bearer"):
+        return ""
+    if given.type == "basic":
+        return given.password or ""
+    # Werkzeug reads `a=b` as parameters, and a key may hold an equals sign.
+    return header.partition(" ")[2].strip(" \t") if given.token is None else given.token
 
 
 def refuse_other_hosts(environ: "WSGIEnvironment", hosts: Collection[str]) -> None:
-    """Refuse a request under a name that is none of these.
+    """Refuse a request whose `Host` is none of these names.
 
-    A site may let its own name lead to the operator's machine (DNS rebinding). To a browser that is the same site then,
-    so it lets its pages read and change all that is there. The browser still says the name; programs may say none.
+    A web site may point its own name at the operator's machine (DNS rebinding). To a browser both are then the same
+    site, so its pages may read and change everything there. The browser still sends the name; programs may send none.
 
     Raises:
         BadRequest: it names another host.
@@ -110,18 +116,23 @@ def refuse_other_hosts(environ: "WSGIEnvironment", hosts: Collection[str]) -> No
     host = environ.get("HTTP_HOST")
     try:
         allowed = not host or urlsplit(f"//{host}").hostname in hosts
-    except ValueError:  # brackets around no address
+    except ValueError:  # brackets around something that is not an address
         allowed = False
     if not allowed:
         raise BadRequest("The server does not answer under this name. Set its base URL, or make a key.")
 
 
-def refuse_cross_site(environ: "WSGIEnvironment", site: Site) -> None:
+def refuse_cross_site(environ: "WSGIEnvironment", *, proxies: Proxies, urls: Urls | None) -> None:
     """Refuse a change that a browser makes on behalf of another site.
 
-    A browser that knows a key sends it along, whoever asks it to, so a key is no protection here. `Sec-Fetch-Site`
-    decides where the browser sends it, which it does over https and to this machine; else an `Origin` must be ours.
-    Programs send neither.
+    A browser that knows a key sends it with every request, so a key is no protection here. `Sec-Fetch-Site` decides if
+    the browser sends it, which it does over https and to its own machine; otherwise an `Origin` must be ours. Programs
+    send neither.
+
+    Args:
+        environ: the request.
+        proxies: reads the origin that the request was sent to.
+        urls: the URLs below the base URL, `None` if it is not known.
 
     Raises:
         Forbidden: the request comes from another site.
@@ -133,22 +144,22 @@ def refuse_cross_site(environ: "WSGIEnvironment", site: Site) -> None:
     if fetch_site is not None:
         allowed = fetch_site.lower() in ("same-origin", "none")
     else:
-        allowed = origin is None or _is_ours(origin.lower(), environ, site)
+        allowed = origin is None or _is_ours(origin.lower(), environ, proxies, urls)
     if not allowed:
         raise Forbidden("Requests from other sites are refused.")
 
 
-def _is_ours(origin: str, environ: "WSGIEnvironment", site: Site) -> bool:
-    """Tell whether an origin is that of the base URL, or the one that this request was sent to."""
-    if site.tracker.urls is not None and origin == _to_origin(site.tracker.urls):
+def _is_ours(origin: str, environ: "WSGIEnvironment", proxies: Proxies, urls: Urls | None) -> bool:
+    """Return whether an origin is that of the base URL, or the one that this request was sent to."""
+    if urls is not None and origin == _to_origin(urls):
         return True
     try:
-        return origin == _to_origin(site.proxies.urls(environ))
-    except BadRequest:  # a malformed Host is nobody's
+        return origin == _to_origin(proxies.urls(environ))
+    except BadRequest:  # a malformed Host matches no origin
         return False
 
 
 def _to_origin(urls: Urls) -> str:
-    """Return an origin as browsers write it: in lower case, without the port that goes without saying."""
+    """Return an origin as browsers write it: in lower case, without the default port of its scheme."""
     base = urlsplit(urls.base)
     return f"{base.scheme}://{base.netloc.lower().removesuffix(_DEFAULT_PORTS[base.scheme])}"

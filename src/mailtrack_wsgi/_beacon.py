@@ -1,6 +1,6 @@
-"""`GET /tracker/<pixel>.png`: the way of an open, from the request to `Tracker.record`.
+"""`GET /tracker/<pixel>.png`: from the request of a mail program to `Tracker.record`.
 
-Plain WSGI: no framework object on this path. Whatever happens, a mail gets an image.
+Plain WSGI, without framework objects. Every request gets an image, whatever fails.
 """
 
 import logging
@@ -12,42 +12,44 @@ from mailtrack._errors import StorageError
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._model import MAX_TEXT_LENGTH, Image
 from mailtrack._tracker import Tracker
+from mailtrack._urls import TRACKER_PATH
 from mailtrack_wsgi._tracker_urls import find_pixel, find_token
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-PATH = "/tracker/"
-
 _logger = logging.getLogger(__name__)
 
-_HEADERS = [
-    ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0, private"),
-    ("Pragma", "no-cache"),
-    ("Expires", "0"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Cross-Origin-Resource-Policy", "cross-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Robots-Tag", "noindex"),
-]
+HEADERS = {
+    "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0, private",
+    "Pragma": "no-cache",
+    "Expires": "0",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+"""Headers of every image that the tracker sends, besides its type and length."""
 
 
 def _headers(image: Image) -> list[tuple[str, str]]:
-    return [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
+    return [*HEADERS.items(), ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
 
 
 _TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
 
-# Where clients say that nobody has asked to see the image yet.
+_PREFIX = len(TRACKER_PATH)
+
+# Headers by which clients announce that no person has asked to see the image yet.
 _PURPOSES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 
 
 class Beacon:
-    """The tracker's endpoint as a WSGI application for the paths below `/tracker/`.
+    """The tracker's endpoint, a WSGI application for the paths below `/tracker/`.
 
     Args:
         tracker: records the hits.
-        client_address: tells a request's IP address.
+        client_address: returns a request's IP address.
     """
 
     def __init__(self, tracker: Tracker, client_address: "Callable[[WSGIEnvironment], str | None]") -> None:
@@ -57,7 +59,7 @@ class Beacon:
         self._silent_until = 0.0
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
-        """Answer a request, and record it where it is a `GET` of a pixel."""
+        """Answer a request, and record it if it is a `GET` of a pixel."""
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             body = b"Method not allowed\n"
@@ -66,7 +68,7 @@ class Beacon:
                 [("Allow", "GET, HEAD"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
             )
             return [body]
-        name = environ["PATH_INFO"][len(PATH) :]
+        name = environ["PATH_INFO"][_PREFIX:]
         pixel = find_pixel(name)
         image = self._picture(pixel)
         if method == "GET":
@@ -77,8 +79,8 @@ class Beacon:
     def _picture(self, pixel: str) -> Image:
         try:
             return self._tracker.get_picture(pixel)
-        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
-            self._complain("A pixel's image can't be looked up; the transparent one is sent", error)
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever fails
+            self._complain("A pixel's image can't be looked up; the transparent one is sent instead", error)
             return TRANSPARENT_PNG
 
     def _record(self, pixel: str, name: str, environ: "WSGIEnvironment") -> None:
@@ -91,11 +93,11 @@ class Beacon:
                 referer=_text(environ.get("HTTP_REFERER", "")),
                 signals=_signals(environ),
             )
-        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever happens
-            self._complain("A hit can't be recorded; its image is sent all the same", error)
+        except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever fails
+            self._complain("A hit can't be recorded; its image is sent anyway", error)
 
     def _complain(self, what: str, error: Exception) -> None:
-        """Log a failure, at most once a second: under load there may be thousands."""
+        """Log a failure, at most once a second: there may be thousands under load."""
         self._failures += 1
         now = time.monotonic()
         if now >= self._silent_until:
@@ -105,7 +107,7 @@ class Beacon:
 
 
 def _signals(environ: "WSGIEnvironment") -> list[str]:
-    """Return what the headers announce about the request, as the judge knows it."""
+    """Return the judge's signals that are in the headers of a request."""
     signals = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
     if "HTTP_RANGE" in environ:
         signals.append("range")
@@ -117,7 +119,7 @@ def _signals(environ: "WSGIEnvironment") -> list[str]:
 
 
 def _text(header: str) -> str:
-    """Return a header's text: WSGI hands its bytes over as Latin-1, clients mean UTF-8."""
+    """Return a header's text: WSGI decodes its bytes as Latin-1, clients send UTF-8."""
     if header.isascii():
         return header
     return header[: MAX_TEXT_LENGTH * 4].encode("latin-1", "replace").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Reading request bodies: whole, within limits, of the declared kind, or not at all."""
+"""Reads request bodies: complete, within limits and of the declared type, or not at all."""
 
 import io
 import json
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_EMAILS = 10_000
-MAX_PROBLEMS = 20  # bad addresses told of in one answer
+MAX_PROBLEMS = 20  # invalid addresses in one answer
 MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
-MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name that is refused for its length
+MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name long enough to be refused
 MAX_TEXT_BYTES = 256 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
 MAX_RECIPIENTS_BYTES = 8 * 1024 * 1024  # pasted text and a file together
 MAX_PARTS = 20
 PATIENCE = 20.0
-"""How long a body may take, in seconds, and a second more for each `MIN_RATE` bytes of it."""
+"""Time that a body may take, in seconds, plus one second for each `MIN_RATE` bytes of it."""
 
 MIN_RATE = 4096
-_FIRST_PIECE = 16  # bytes; each is twice the one before, as servers return only when all of it is there
+_FIRST_PIECE = 16  # bytes; each is twice the preceding one, since servers wait for all bytes of a read
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 @attrs.frozen
 class PixelForm:
-    """What a request to create a pixel holds."""
+    """The content of a request to create a pixel."""
 
     name: str
     image: bytes | None = None
@@ -50,17 +50,17 @@ class PixelForm:
 
 @attrs.frozen
 class RecipientsForm:
-    """What a form to add recipients holds."""
+    """The content of a form to add recipients."""
 
     emails: str
     file: bytes | None = None
 
 
 def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
-    """Return the JSON object that a request carries, with or without a byte order mark.
+    """Return the JSON object in a request's body, which may begin with a byte order mark.
 
     Raises:
-        HTTPException: 400, 411, 413 or 415, as the body deserves.
+        HTTPException: the body is refused with 400, 408, 411, 413 or 415.
     """
     media_type, options = _media_type(environ)
     if media_type != "application/json" or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
@@ -76,11 +76,11 @@ def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
 
 
 def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
-    """Return what a request asks to create, given as JSON or as a form.
+    """Return the name and image of a pixel to create, sent as JSON or as a form.
 
     Raises:
-        HTTPException: 400, 411, 413 or 415, as the body deserves.
-        InvalidImage: the image is no file, or there are several.
+        HTTPException: the body is refused with 400, 408, 411, 413 or 415.
+        InvalidImage: the image is not a file, or there are several.
     """
     if _media_type(environ)[0] not in FORM_TYPES:
         name = read_json(environ).get("name")
@@ -95,10 +95,10 @@ def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
 
 
 def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
-    """Return what a form asks to add to the recipients of a pixel.
+    """Return the pasted addresses and the file of a form to add recipients.
 
     Raises:
-        HTTPException: 400, 411, 413 or 415, as the body deserves.
+        HTTPException: the body is refused with 400, 408, 411, 413 or 415.
     """
     if _media_type(environ)[0] not in FORM_TYPES:
         raise UnsupportedMediaType("The body must be a form.")
@@ -112,7 +112,7 @@ def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
 def _read_form(
     environ: "WSGIEnvironment", *, most: int, most_text: int
 ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-    """Return the fields and files of a form of at most so many bytes, of which so many may be text."""
+    """Return the fields and files of a form of at most `most` bytes, of which `most_text` may be text."""
     media_type, options = _media_type(environ)
     body = _WholeBody(environ, most if media_type == FORM_TYPES[0] else most_text)
     parser = FormDataParser(
@@ -125,20 +125,20 @@ def _read_form(
         _, fields, files = parser.parse(io.BufferedReader(body), media_type, body.length, options)
     except ValueError:
         raise BadRequest("The form is malformed.") from None
-    body.read()  # what follows the form must be whole, too
+    body.read()  # bytes behind the form must be complete, too
     return fields, files
 
 
 def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:
-    """Return the files of a field; a browser sends an empty one without a name where none was chosen."""
+    """Return the files of a field, without the empty one that browsers send if none was chosen."""
     found = [(cast(io.BytesIO, file.stream).getvalue(), file.filename) for file in files.getlist(name)]  # no copy
     return [data for data, file_name in found if data or file_name]
 
 
 class _WholeBody(io.RawIOBase):
-    """A request's body as a stream that raises where it ends before its declared length, or takes too long.
+    """A request's body as a stream that raises if it ends before its declared length, or takes too long.
 
-    What has stopped altogether is not seen here: no WSGI server lets its application look at the clock meanwhile.
+    A body that stops altogether is not noticed here: the application waits in the server's `read` meanwhile.
     """
 
     def __init__(self, environ: "WSGIEnvironment", limit: int) -> None:
@@ -170,7 +170,7 @@ class _WholeBody(io.RawIOBase):
         self._left -= len(data)
         self._piece *= 2
         if self._left and monotonic() - self._start > PATIENCE + (self.length - self._left) / MIN_RATE:
-            raise RequestTimeout("The body comes too slowly.")
+            raise RequestTimeout("The body arrives too slowly.")
         return len(data)
 
 

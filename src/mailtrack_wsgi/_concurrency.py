@@ -1,4 +1,4 @@
-"""How many slow requests may hold a server's threads at once."""
+"""Limits how many slow requests hold a server's threads at once."""
 
 import threading
 import time
@@ -10,43 +10,44 @@ PATIENCE = 0.25
 """How long a request may wait for its turn, in seconds; the thread that waits is missing elsewhere."""
 
 
-class Share:
-    """Lets only so many at once do what lasts as long as a client or a storage likes.
+class ConcurrencyLimit:
+    """Limits how many requests run at once whose duration depends on a client or on the storage.
 
-    While turns come to their ends quickly, as in a burst of small requests, others wait for theirs. When none has begun
-    for a while, they are all held by what is slow, and others are turned away at once. Thread-safe.
+    While requests end quickly, as in a burst of small ones, the others wait for their turn. When none has begun for a
+    while, slow ones hold every turn, and further requests are refused at once. Thread-safe; a context manager that
+    takes a turn and gives it back.
 
     Args:
-        most: how many at once.
+        most: number of requests at once.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._held = 0
-        self._last_taken = 0.0
+        self._running = 0
+        self._last_acquired = 0.0
         self._changed = threading.Condition()
 
     def __enter__(self) -> None:
-        self.take()
+        self.acquire()
 
     def __exit__(self, *_: "type[BaseException] | BaseException | TracebackType | None") -> None:
-        self.give_back()
+        self.release()
 
-    def take(self) -> None:
-        """Begin a turn; whoever does ends it with `give_back`.
+    def acquire(self) -> None:
+        """Take a turn, to be ended with `release`.
 
         Raises:
-            ServiceUnavailable: too many are at it.
+            ServiceUnavailable: every turn is taken.
         """
         with self._changed:
-            patience = self._last_taken + PATIENCE - time.monotonic()
-            if not self._changed.wait_for(lambda: self._held < self._most, timeout=patience):
-                raise ServiceUnavailable("The server is busy just now. Try again later.", retry_after=1)
-            self._held += 1
-            self._last_taken = time.monotonic()
+            patience = self._last_acquired + PATIENCE - time.monotonic()
+            if not self._changed.wait_for(lambda: self._running < self._most, timeout=patience):
+                raise ServiceUnavailable("The server is busy. Try again later.", retry_after=1)
+            self._running += 1
+            self._last_acquired = time.monotonic()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """End a turn."""
         with self._changed:
-            self._held -= 1
+            self._running -= 1
             self._changed.notify()

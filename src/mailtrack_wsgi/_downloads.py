@@ -1,4 +1,4 @@
-"""An end for downloads whose clients read no more, or that can't go on: the client sees that they were cut."""
+"""Cuts downloads that stall or fail, so that the client notices."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 STALL_SECONDS = 30.0
-"""How long a download may stand still, in seconds, before its connection is cut."""
+"""Time without progress after which a download's connection is cut, in seconds."""
 
 _OPEN_FILES = "/proc/self/fd"
 _RECEIVED = slice(128, 136)  # `tcpi_bytes_received` within `struct tcp_info` (linux/tcp.h)
@@ -28,26 +28,26 @@ Peer = tuple[str, int]
 
 
 def cut_when_stalled(environ: "WSGIEnvironment") -> None:
-    """Have the system cut the connections of a request's client when they stand still.
+    """Let the operating system cut the connections of a request's client when they stall.
 
-    A server's thread that sends to a client who does not read hangs in the server, where no WSGI application is asked
-    again. So the system ends it, by `TCP_USER_TIMEOUT` (tcp(7)); the client sees that the answer was cut. Does nothing
-    where the system is not Linux, or where the connection is a proxy's Unix socket.
+    A thread that sends to a client which does not read blocks in the server, and the application is not called again.
+    So the system ends the connection, by `TCP_USER_TIMEOUT` (tcp(7)); the client sees that the answer was cut. Does
+    nothing on systems other than Linux, or if the connection is a proxy's Unix socket.
     """
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         for _, connection in _connections_of(environ):
-            with suppress(OSError):  # it is closed meanwhile
+            with suppress(OSError):  # closed meanwhile
                 connection.setsockopt(socket.IPPROTO_TCP, option, round(STALL_SECONDS * 1000))
 
 
 def cut_on_error(environ: "WSGIEnvironment", pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Return the pieces of an answer; an error in the middle resets the connection before it is raised.
 
-    In HTTP/1.0, which nginx speaks to servers by default, the end of the connection is the end of such an
-    answer: a part would look like the whole. Servers do not say which connection a request came by. It is one of the
-    client's that has received nothing since; any others of these are idle, or answer an older request. Where
-    `cut_when_stalled` does nothing, the error is only raised.
+    In HTTP/1.0, which nginx speaks to servers by default, the end of the connection ends such an answer, so a part
+    would look complete. Servers do not reveal the connection of a request. It is among the client's connections that
+    have received nothing since; any others of these are idle, or answer an older request. Where `cut_when_stalled` does
+    nothing, the error is only raised.
     """
     return _or_reset(environ, pieces, _count_received(environ))
 
@@ -56,7 +56,7 @@ def _or_reset(environ: "WSGIEnvironment", pieces: Iterable[bytes], received: dic
     try:
         yield from pieces
     except Exception:
-        _logger.exception("A download can't go on, and is cut.")  # some servers do not log what is raised here
+        _logger.exception("A download failed, and its connection is cut.")  # some servers do not log the error
         for peer, connection in _connections_of(environ):
             if received.get(peer) == _received_by(connection):
                 _reset(connection)
@@ -64,37 +64,37 @@ def _or_reset(environ: "WSGIEnvironment", pieces: Iterable[bytes], received: dic
 
 
 def _count_received(environ: "WSGIEnvironment") -> dict[Peer, int]:
-    """Return how many bytes each connection of a request's client has received."""
+    """Return the number of bytes that each connection of a request's client has received."""
     return {peer: _received_by(connection) for peer, connection in _connections_of(environ)}
 
 
 def _received_by(connection: socket.socket) -> int:
-    with suppress(AttributeError, OSError):  # the system has no `TCP_INFO`; the connection is closed meanwhile
+    with suppress(AttributeError, OSError):  # no `TCP_INFO` on this system, or closed meanwhile
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.stop)
         return int.from_bytes(info[_RECEIVED], sys.byteorder)
     return -1
 
 
 def _reset(connection: socket.socket) -> None:
-    """Reset a connection at once, though the server has it open, too; see connect(2) on dissolving an association."""
+    """Reset a connection at once, although the server has it open, too; see connect(2), "dissolve the association"."""
     with suppress(ImportError):  # some builds of Python have no ctypes
-        import ctypes  # only here: it is hardly ever needed
+        import ctypes  # here, since it is rarely needed
 
         ctypes.CDLL(None).connect(connection.fileno(), _NOWHERE, len(_NOWHERE))
 
 
 def _connections_of(environ: "WSGIEnvironment") -> Iterator[tuple[Peer, socket.socket]]:
-    """Return the TCP connections of a request's client, each as a duplicate that is closed behind it."""
+    """Yield the TCP connections of a request's client, each as a duplicate that is closed afterwards."""
     client, port = parse_ip(environ.get("REMOTE_ADDR")), environ.get("SERVER_PORT")
     for connection in _connections() if client else ():
-        with connection, suppress(OSError):  # it is closed meanwhile, or only listens
+        with connection, suppress(OSError):  # closed meanwhile, or only listening
             peer = connection.getpeername()[:2]
             if str(connection.getsockname()[1]) == port and parse_ip(peer[0]) == client:
                 yield peer, connection
 
 
 def _connections() -> Iterator[socket.socket]:
-    """Return the TCP sockets of this process, each as a duplicate to be closed."""
+    """Yield the TCP sockets of this process, each as a duplicate that the caller closes."""
     names: list[str] = []
     with suppress(OSError):
         names = os.listdir(_OPEN_FILES)  # noqa: PTH208  # numbers, not paths

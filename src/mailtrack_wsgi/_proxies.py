@@ -1,4 +1,4 @@
-"""Who is asking, and under which name we are reached: through as many proxies as are trusted, and no more."""
+"""The client's address and our own URLs as a request has them, through exactly as many proxies as are trusted."""
 
 import re
 from typing import TYPE_CHECKING
@@ -21,20 +21,20 @@ _IPV6_IN_BRACKETS = re.compile(r"\[([^\]]{2,64})\](?::[0-9]{1,5})?", re.ASCII)
 
 @attrs.frozen
 class Proxies:
-    """Reads what trusted proxies say about a request.
+    """Reads the headers that trusted proxies add to a request.
 
-    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or sets the header anew. Headers
-    are counted one by one: with `trusted` proxies, the value that counts is that many from the end, or the first where
-    there are fewer. Clients can invent whatever stands before it.
+    Each proxy adds one value at the end of `X-Forwarded-For`, `-Proto` and `-Host`, or replaces the header. Headers
+    are counted one by one: with `trusted` proxies, the value that counts is that many from the end, or the first if
+    there are fewer. Clients can forge every value before it.
 
     Attributes:
-        trusted: how many proxies stand before the application.
+        trusted: number of proxies in front of the application.
     """
 
     trusted: int = 0
 
     def address(self, environ: "WSGIEnvironment") -> str | None:
-        """Return the client's IP address in canonical form, or `None` where it can't be known."""
+        """Return the client's IP address in canonical form, or `None` if it can't be known."""
         if self.trusted:
             forwarded = self._forwarded(environ, "FOR")
             if forwarded is not None and (address := _parse_forwarded_address(forwarded)):
@@ -42,7 +42,7 @@ class Proxies:
         return parse_ip(environ.get("REMOTE_ADDR"))
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
-        """Return the URLs as this request reached us.
+        """Return the URLs as this request was addressed.
 
         Raises:
             BadRequest: the `Host` header is malformed.
@@ -57,7 +57,7 @@ class Proxies:
         path = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe="/-._~!$&()*+,;=:")
         try:
             return Urls(f"{scheme}://{host}{path}")
-        except InvalidSetting:  # a port that is none, brackets around no address
+        except InvalidSetting:  # a bad port, brackets around something that is not an address
             raise BadRequest("The Host header is not valid.") from None
 
     def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:

@@ -1,7 +1,7 @@
-"""The headers that make browsers careful: what an answer does not say itself, it gets from here.
+"""Security headers: the defaults for headers that an answer does not set itself.
 
-The tracker's answers are not among them, theirs are fixed. `Strict-Transport-Security` is left to whoever ends TLS: it
-speaks for a whole host and for months, while mailtrack may be one path of it.
+The tracker's answers have fixed headers instead. `Strict-Transport-Security` is left to the server that terminates TLS:
+it applies to a whole host for months, while mailtrack may be one path of it.
 """
 
 from werkzeug.wrappers import Response
@@ -17,7 +17,7 @@ _EVERYWHERE = {
     "X-Robots-Tag": "noindex",
 }
 
-# Nothing but our own style sheet and script; the icon is written into the page.
+# Only our own style sheet and script; the icon is part of the page.
 PAGE = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
@@ -26,7 +26,7 @@ PAGE = {
     "Cache-Control": "no-store",
 }
 
-# Mails show it, wherever they are read.
+# Mails show it, on any site that they are read on.
 UPLOAD = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -35,6 +35,6 @@ UPLOAD = {
 
 
 def harden(response: Response) -> None:
-    """Give an answer the headers that it does not have."""
+    """Add the security headers that an answer does not set itself."""
     for name, value in _EVERYWHERE.items():
         response.headers.setdefault(name, value)

@@ -1,31 +1,31 @@
-"""Which pixel and which token a tracker URL names, as mail programs, templates and gateways have left it."""
+"""Finds the pixel and the token in a tracker URL, also where mail programs, templates or gateways have mangled it."""
 
 import re
 from urllib.parse import unquote
 
 from mailtrack import _ids as ids
 
-_MAX_LENGTH = 2048  # of a query or a path: a token takes 42; what senders add is short, and more is not worth reading
-_MAX_QUOTED = 3  # a link rewriter quotes what is quoted already
+_MAX_LENGTH = 2048  # of a query or a path: a token takes 42, senders add little, and the rest is not read
+_MAX_QUOTED = 3  # link rewriters quote what is already quoted
 
 _PIXEL_LENGTHS = (8 + len(".png"), 36 + len(".png"))
 _TOKEN_LENGTH = 36
 
-# A pixel's UUID or short id at the start, whatever follows; before it, what a doubled slash, a base URL whose path ends
-# in `/tracker`, or an opening bracket leaves.
+# A pixel's UUID or short id at the start, followed by anything. In front of it may be the remains of a doubled slash,
+# of a base URL whose path ends in `/tracker`, or of an opening bracket.
 _PIXEL = re.compile(
     r"[^0-9a-z]*(?:tracker[^0-9a-z]+)*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})(?![0-9a-f])",
     re.ASCII | re.IGNORECASE,
 )
-_BREAK = re.compile(r"[=\s]+")  # of a line in quoted-printable
-_UNDERSCORE = re.compile(r"tok(?:=5f|&#95;|&#x5f;)")  # in quoted-printable and HTML
-_WITHIN = re.compile(r"[^0-9a-z_]+")  # such breaks, and what lets a word be broken or says that a sign is meant as such
+_BREAK = re.compile(r"[=\s]+")  # soft line breaks of quoted-printable
+_UNDERSCORE = re.compile(r"tok(?:=5f|&#95;|&#x5f;)")  # as quoted-printable and HTML escape it
+_WITHIN = re.compile(r"[^0-9a-z_]+")  # soft line breaks and hyphens, zero-width characters, backslashes
 
 
 def find_pixel(name: str) -> str:
-    """Return the id of the pixel that the part of a path behind `/tracker/` names, "" where there is none.
+    """Return the id of the pixel that is named by the part of a path behind `/tracker/`, "" without one.
 
-    What follows the id means nothing: other endings, slashes, and what mail programs take along from the text around.
+    Anything behind the id is ignored: other endings, slashes, and characters of the surrounding text.
     """
     if len(name) in _PIXEL_LENGTHS and name.endswith(".png"):
         return name[:-4]
@@ -37,8 +37,8 @@ def find_pixel(name: str) -> str:
 def find_token(query: str, name: str = "") -> str | None:
     """Return the token of a tracker URL, or `None`.
 
-    That is the first `token` argument where it is whole. Else a token is known by its form, since mail programs escape
-    what is before it, take along what follows it, or escape the question mark, so that it is a part of the path.
+    That is the first `token` argument if it is whole. Otherwise a token is recognised by its form, since mail programs
+    escape what precedes it, add what follows it, or escape the question mark, which makes it a part of the path.
 
     Args:
         query: the query string, still quoted.

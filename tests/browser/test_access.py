@@ -137,8 +137,8 @@ def _work_under(url, page):
     page.get_by_role("button", name="Add recipients").click()
     assert page.get_by_label("URL of the image").first.input_value().startswith(f"{url}/tracker/")
     page.get_by_role("link", name="Delete ann@example.org").click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     page.get_by_role("link", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     assert page.url == f"{url}/"
     assert all(one.startswith((url, "data:")) for one in page.requested)

@@ -128,7 +128,7 @@ def test_the_log_is_paged_filtered_and_switched(site, page):
     expect(page.get_by_role("link", name="Raw", exact=True)).to_have_attribute("aria-current", "true")
     page.get_by_role("link", name="Show all").click()
     page.get_by_role("link", name=re.compile("^reader")).first.click()
-    expect(page.get_by_text(re.compile("^Only of reader"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Only opens of reader"))).to_be_visible()
 
 
 def test_recipients_are_filtered_and_deleted(site, page):
@@ -143,7 +143,7 @@ def test_recipients_are_filtered_and_deleted(site, page):
     assert site.tracker.get_pixel(short_id).recipients == 59
     page.goto(f"{site.url}/pixels/{short_id}/recipients?opened=false")
     page.get_by_role("link", name="Delete reader59@example.org").click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     expect(page.get_by_role("heading", name="All recipients")).to_be_visible()
     assert site.tracker.get_pixel(short_id).recipients == 58
 
@@ -160,12 +160,12 @@ def test_pixels_are_searched_paged_and_deleted(new_site, page):
     expect(cards(page)).to_have_count(1)
     page.get_by_role("link", name="Number 17", exact=True).click()
     page.get_by_role("link", name="Delete").click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Pixels")
     assert "Number 17" not in [pixel.name for pixel in new_site.tracker.iter_pixels()]
 
 
-def test_a_bad_image_is_told_in_the_form(site, page, tmp_path):
+def test_a_bad_image_is_reported_in_the_form(site, page, tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(b"no image")
     page.goto(site.url)
@@ -189,8 +189,8 @@ def test_a_script_shows_the_chosen_image(site, scripted, picture):
     scripted.goto(site.url)
     scripted.locator(".create").evaluate("element => element.open = true")
     scripted.get_by_label("Image (optional)").set_input_files(picture)
-    expect(scripted.get_by_role("img", name="The image you chose")).to_be_visible()
-    expect(scripted.locator("#image-told")).to_contain_text("logo.png, 1 kB")
+    expect(scripted.get_by_role("img", name="The chosen image")).to_be_visible()
+    expect(scripted.locator("#image-status")).to_contain_text("logo.png, 1 kB")
 
 
 def test_a_script_copies_the_tag(site, scripted):

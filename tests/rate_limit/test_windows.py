@@ -4,10 +4,11 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
-from limits.errors import StorageError
 
 from mailtrack import StorageUnavailable, open_storage
 from mailtrack_wsgi._rate_limit import TokenLimiter, sqlite
@@ -17,7 +18,7 @@ HOUR, YEAR = 3600.0, 365 * 86_400.0
 
 
 class Clock:
-    """Tells the seconds it was set to."""
+    """Returns the seconds it was set to."""
 
     def __init__(self) -> None:
         self.now = 2 * YEAR
@@ -43,7 +44,7 @@ def windows(request: pytest.FixtureRequest, path: Path, clock: Clock) -> SQLiteW
 
 def ask(windows: SQLiteWindows, times: int = 1, client: str = "ann") -> list[bool]:
     """Ask for 2 requests in 60 seconds."""
-    return [windows.acquire_entry(client, 2, 60) for _ in range(times)]
+    return [windows.ask(client, limit=2, seconds=60).granted for _ in range(times)]
 
 
 class TestWindow:
@@ -69,34 +70,40 @@ class TestWindow:
         assert ask(windows) == [True]
 
     def test_several_are_taken_all_or_none(self, windows: SQLiteWindows) -> None:
-        taken = [windows.acquire_entry("ann", 2, 60, amount=amount) for amount in (3, 1, 2, 1)]
+        taken = [windows.ask("ann", limit=2, seconds=60, cost=cost).granted for cost in (3, 1, 2, 1)]
         assert taken == [False, True, False, True]
 
-    def test_it_tells_its_start_by_the_wall_clock_and_how_many_there_are(
-        self, windows: SQLiteWindows, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(sqlite.time, "time", lambda: 5000.0)
-        empty = windows.get_moving_window("ann", 2, 60)
-        ask(windows)
+    def test_a_decision_comes_with_the_window_of_its_own_moment(self, windows: SQLiteWindows, clock: Clock) -> None:
+        found = [windows.ask("ann", limit=2, seconds=60)]
         clock.now += 30
-        ask(windows)
-        assert (empty, windows.get_moving_window("ann", 2, 60)) == ((5000.0, 0), (4970.0, 2))
+        found += [windows.ask("ann", limit=2, seconds=60) for _ in range(2)]
+        assert found == [(True, 1, 60.0), (True, 0, 30.0), (False, 0, 30.0)]
 
-    def test_it_is_forgotten_when_told(self, windows: SQLiteWindows) -> None:
+    def test_to_look_counts_nothing(self, windows: SQLiteWindows, clock: Clock) -> None:
+        found = [windows.ask("ann", limit=2, seconds=60, cost=0) for _ in range(3)]
         ask(windows, 2)
-        ask(windows, 2, "bob")
-        windows.clear("ann")
-        assert ask(windows) + ask(windows, 1, "bob") == [True, False]
+        clock.now += 10
+        found.append(windows.ask("ann", limit=2, seconds=60, cost=0))
+        assert found == [(True, 2, 60.0)] * 3 + [(True, 0, 50.0)]
 
-    def test_all_are_forgotten_when_told(self, windows: SQLiteWindows) -> None:
+    def test_windows_of_different_lengths_do_not_shorten_each_other(self, windows: SQLiteWindows, clock: Clock) -> None:
+        windows.ask("hour", limit=1, seconds=3600)
+        clock.now += 61
+        ask(windows, client="minute")
+        assert not windows.ask("hour", limit=1, seconds=3600).granted
+
+    def test_each_call_is_one_transaction(self, windows: SQLiteWindows, monkeypatch: pytest.MonkeyPatch) -> None:
+        statements: list[str] = []
+        connect = sqlite.sqlite3.connect
+
+        def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+            connection = connect(*arguments, **options)
+            connection.set_trace_callback(statements.append)
+            return connection
+
+        monkeypatch.setattr(sqlite.sqlite3, "connect", traced)
         ask(windows, 2)
-        ask(windows, 1, "bob")
-        assert (windows.reset(), ask(windows, 2)) == (3, [True, True])
-
-    def test_other_kinds_of_windows_are_refused(self, windows: SQLiteWindows) -> None:
-        for call in (lambda: windows.incr("ann", 60), lambda: windows.get("ann"), lambda: windows.get_expiry("ann")):
-            with pytest.raises(NotImplementedError):
-                call()
+        assert [statements.count(text) for text in ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")] == [2, 2, 0]
 
 
 class TestClock:
@@ -106,9 +113,8 @@ class TestClock:
     ) -> None:
         ask(windows, 2)
         clock.now += jump
-        before = ask(windows)
-        start, found = windows.get_moving_window("ann", 2, 60)
-        assert (before, found, start <= sqlite.time.time()) == ([False], 2, True)
+        before = windows.ask("ann", limit=2, seconds=60)
+        assert before == (False, 0, 60.0)
         clock.now += 60.1
         assert ask(windows) == [True]
 
@@ -165,13 +171,27 @@ class TestFile:
         path.touch()
         assert ask(SQLiteWindows(path), 3) == [True, True, False]
 
+    def test_one_of_before_windows_had_lengths_goes_on_counting(self, path: Path, clock: Clock) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript(
+                f"""PRAGMA application_id = {0x6D746C31};
+                CREATE TABLE requests (client BLOB NOT NULL, at REAL NOT NULL);
+                CREATE INDEX requests_of_client ON requests (client, at);
+                CREATE INDEX requests_by_time ON requests (at)"""
+            )
+            db.execute("INSERT INTO requests VALUES (?, ?)", (sha256(b"ann").digest(), clock.now))
+            db.commit()
+        clock.now += 899
+        assert SQLiteWindows(path, clock=clock).ask("ann", limit=1, seconds=900) == (False, 0, 1.0)
+        clock.now += 1.1
+        assert SQLiteWindows(path, clock=clock).ask("ann", limit=1, seconds=900).granted
+
 
 class TestFaults:
     def refused(self, path: Path) -> bool:
-        """Tell whether a request that can't be counted is refused, with a reason."""
-        windows = SQLiteWindows(path)
-        with pytest.raises(StorageError):
-            ask(windows)
+        """Return whether a request that can't be counted is refused, with a reason."""
+        with pytest.raises(StorageUnavailable, match="can't be counted"):
+            ask(SQLiteWindows(path))
         with pytest.raises(StorageUnavailable, match="can't be counted"):
             TokenLimiter(f"sqlite:///{path}").ask("192.0.2.1")
         return True

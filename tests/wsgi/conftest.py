@@ -19,13 +19,14 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from mailtrack import Tracker, Urls, open_storage
 from mailtrack_wsgi import create_app
 from mailtrack_wsgi._openapi import make_document
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, parse_limit
 
 ROOT = "http://mail.example.com/track"
 
 
 @attrs.frozen
 class Answer:
-    """What the application answered."""
+    """An answer of the application."""
 
     status: int
     headers: Headers
@@ -48,8 +49,9 @@ class Answer:
 class Description:
     """The API as its document describes it, to hold answers against."""
 
-    def __init__(self) -> None:
-        self.document = make_document(Urls(ROOT))
+    def __init__(self, token_limit: str | None = DEFAULT_LIMIT) -> None:
+        limit = None if token_limit is None else parse_limit(token_limit)
+        self.document = make_document(Urls(ROOT), limit=limit)
         self._validators: dict[str, Any] = {}
         self._paths = [
             (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), re.DOTALL), item)
@@ -70,14 +72,14 @@ class Description:
         return next((item for pattern, item in self._paths if pattern.fullmatch(path)), None)
 
     def check(self, method: str, path: str, answer: Answer) -> None:
-        """Raise an error where an answer is none of those that the document tells of; other paths pass."""
+        """Raise an error if the document does not describe an answer; other paths pass."""
         item = self.find(path)
         if item is None:
             return
         methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "DELETE"}
         methods |= {"HEAD"} if "GET" in methods else set()
         if method not in methods:
-            if answer.status in (401, 403):  # told whatever the method
+            if answer.status in (401, 403):  # answered for every method
                 return
             assert (answer.status, {*answer.headers["Allow"].split(", ")}) == (405, methods)
             return
@@ -99,7 +101,7 @@ _described = Description()
 
 
 class Client:
-    """Sends requests to an application that is mounted at /track, and checks that its document tells of the answers.
+    """Sends requests to an application that is mounted at /track, and checks that its document describes the answers.
 
     Each call takes what werkzeug's `EnvironBuilder` takes, and besides:
 
@@ -109,8 +111,9 @@ class Client:
         without: entries to leave out.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, described: Description = _described) -> None:
         self._app = validator(app)
+        self._described = described
 
     def open(self, method, path, **request):
         """Return the parts of the answer as they come: an iterator over the body to be closed, status, headers."""
@@ -124,7 +127,7 @@ class Client:
         if method != "HEAD" and "Content-Length" in headers:
             assert int(headers["Content-Length"]) == len(data)
         answer = Answer(int(status[:3]), headers, data)
-        _described.check(method, made["PATH_INFO"], answer)
+        self._described.check(method, made["PATH_INFO"], answer)
         return answer
 
     def _open(self, made):
@@ -150,7 +153,7 @@ class Client:
 
 
 class Page(HTMLParser):
-    """What a page is made of.
+    """The content of a page.
 
     Attributes:
         tags: with their attributes.
@@ -239,7 +242,8 @@ def make_client(storage):
         tracker = Tracker(
             storage, base_url=base_url, allow_special_domains=allow_special_domains, clock=SteppingClock()
         )
-        return Client(create_app(tracker, **options))
+        app = create_app(tracker, **options)
+        return Client(app, Description(options["token_limit"]) if "token_limit" in options else _described)
 
     return make
 
@@ -261,9 +265,9 @@ def recipient(tracker, pixel):
 
 @pytest.fixture
 def contents(storage, tracker):
-    """Tells all that is stored: each pixel with its image, recipients and opens."""
+    """Returns all that is stored: each pixel with its image, recipients and opens."""
 
-    def tell():
+    def read():
         return [
             (
                 pixel,
@@ -274,12 +278,12 @@ def contents(storage, tracker):
             for pixel in tracker.iter_pixels()
         ]
 
-    return tell
+    return read
 
 
 @pytest.fixture
 def opens(tracker, pixel):
-    """Tells the opens of the pixel, the newest first."""
+    """Returns the opens of the pixel, the newest first."""
     return lambda: tracker.list_opens(pixel.id, limit=1000).items
 
 

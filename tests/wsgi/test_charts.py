@@ -48,25 +48,25 @@ def test_a_pixel_without_opens_has_no_chart(chart):
 def test_the_unit_suits_the_time_that_opens_span(chart, span, unit, bars):
     made = chart((timedelta(0), True), (span, True))
     assert (made.unit, len(made.bars)) == (unit, bars)
-    assert made.people == (1 if span > timedelta(days=364 * 75) else 2)
+    assert made.opens.raw == (1 if span > timedelta(days=364 * 75) else 2)
 
 
 @pytest.mark.parametrize("hours", [743, 744, 745, 2000])
 def test_the_chart_has_each_open_where_more_hours_have_opens_than_a_report_lists(chart, hours):
     made = chart(*[(timedelta(hours=place), place % 2 == 0) for place in range(hours)])
-    assert made.people + made.machines == hours
-    assert made.bars[0].people + made.bars[0].machines > 0
+    assert made.opens.raw == hours
+    assert made.bars[0].opens.raw > 0
 
 
 def test_people_stand_on_the_line_and_machines_hang_from_it(chart):
     made = chart(*[(timedelta(0), True)] * 3, (timedelta(hours=1), False), (timedelta(hours=2), True))
     first, second, third, *rest = made.bars
-    assert (first.people, first.machines, second.people, second.machines) == (3, 0, 0, 1)
-    assert (first.top, first.people_height, made.base) == (0, 750, 750)
-    assert (second.people_height, second.machines_height) == (0, HEIGHT - 750)
-    assert (third.top, third.people_height) == (500, 250)
-    assert all((bar.people_height, bar.machines_height) == (0, 0) for bar in rest)
-    assert (made.peak.label, made.people, made.machines, made.most_machines) == ("6 Nov 2025, 12:00", 4, 1, 1)
+    assert (first.opens, second.opens) == (Count(3, 3), Count(0, 1))
+    assert (first.top, first.height_above, made.base) == (0, 750, 750)
+    assert (second.height_above, second.height_below) == (0, HEIGHT - 750)
+    assert (third.top, third.height_above) == (500, 250)
+    assert all((bar.height_above, bar.height_below) == (0, 0) for bar in rest)
+    assert (made.peak, made.peak_below, made.opens) == (3, 1, Count(4, 5))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_people_stand_on_the_line_and_machines_hang_from_it(chart):
 def test_a_chart_with_few_bars_shows_no_hour_of_the_future(chart, now, first, last):
     made = chart((timedelta(0), True), now=now)
     assert (len(made.bars), made.bars[0].label, made.bars[-1].label) == (12, first, last)
-    assert [bar.label for bar in made.bars if bar.people] == ["6 Nov 2025, 12:00"]
+    assert [bar.label for bar in made.bars if bar.opens.counted] == ["6 Nov 2025, 12:00"]
 
 
 def test_the_last_bar_of_a_chart_is_that_of_the_last_open_however_long_ago_it_was(chart):
@@ -92,12 +92,12 @@ def test_the_last_bar_of_a_chart_is_that_of_the_last_open_however_long_ago_it_wa
 def test_one_among_many_can_be_seen():
     days = {NOON.replace(hour=0, minute=0, second=0): Count(1_000_000, 1_000_001)}
     made = chart_of_days(days, until=max(days), number=3)
-    assert [bar.machines_height for bar in made.bars] == [0, 0, HEIGHT // 100]
+    assert [bar.height_below for bar in made.bars] == [0, 0, HEIGHT // 100]
 
 
 def test_days_without_opens_have_their_places():
     made = chart_of_days({}, until=NOON, number=14)
-    assert (len(made.bars), made.people, made.bars[0].label, made.bars[-1].label) == (
+    assert (len(made.bars), made.opens.counted, made.bars[0].label, made.bars[-1].label) == (
         14,
         0,
         "24 Oct 2025",
@@ -106,7 +106,7 @@ def test_days_without_opens_have_their_places():
 
 
 @pytest.mark.parametrize(
-    ("after", "told"),
+    ("after", "shown"),
     [
         (timedelta(seconds=-90), "just now"),
         (timedelta(seconds=59), "just now"),
@@ -117,12 +117,12 @@ def test_days_without_opens_have_their_places():
         (timedelta(days=800), "2 years ago"),
     ],
 )
-def test_how_long_ago_is_told_in_words(after, told):
-    assert filters.relative_time(NOON, NOON + after) == told
+def test_how_long_ago_is_told_in_words(after, shown):
+    assert filters.relative_time(NOON, NOON + after) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         (None, "–"),
         (timedelta(0), "under a second"),
@@ -130,8 +130,8 @@ def test_how_long_ago_is_told_in_words(after, told):
         (timedelta(hours=50), "2 days"),
     ],
 )
-def test_how_long_something_took_is_told_in_words(value, told):
-    assert filters.duration(value) == told
+def test_how_long_something_took_is_told_in_words(value, shown):
+    assert filters.duration(value) == shown
 
 
 def test_a_link_leaves_out_what_is_not_chosen():

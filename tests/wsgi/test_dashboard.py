@@ -18,9 +18,7 @@ def names(page):
 @each_storage
 def test_a_newcomer_is_told_what_to_do(show):
     page = show("/")
-    assert all(
-        text in page.text for text in ("Create a pixel.", "Add the recipients.", "Put the image into your mail.")
-    )
+    assert all(text in page.text for text in ("Create a pixel.", "Add the recipients.", "Add the image to your mail."))
     assert [attributes for tag, attributes in page.tags if tag == "details"] == [{"class": "create", "open": None}]
     assert page.fields("search") == []
 
@@ -102,7 +100,7 @@ def test_a_search_goes_with_the_page_links(show):
 @pytest.mark.parametrize("search", ["autumn", "%", "\x00", "x" * 5000, "<script>"])
 def test_a_search_that_finds_nothing_says_so(show, search):
     page = show("/", query_string={"search": search})
-    assert (len(page.rows), "No pixel has this in its name." in page.text) == (0, True)
+    assert (len(page.rows), "No pixel name contains this text." in page.text) == (0, True)
 
 
 @pytest.mark.usefixtures("pixel")
@@ -121,7 +119,7 @@ def test_a_search_that_ended_early_leads_on(show, tracker, monkeypatch):
     for name in ("wanted", "a", "b"):
         tracker.create_pixel(name)
     page = show("/?search=wanted")
-    assert "Not found among the newest pixels." in page.text
+    assert "No match among the newest pixels." in page.text
     (on,) = [link for link in page.links if "cursor=" in link]
     assert names(show("/" + on)) == ["wanted"]
 

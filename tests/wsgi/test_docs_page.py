@@ -17,10 +17,12 @@ from mailtrack_wsgi import create_app
 from mailtrack_wsgi._html.templating import ASSETS
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
-from mailtrack_wsgi._openapi.page import make_reference, words
+from mailtrack_wsgi._openapi.reference import make_reference, words
 from mailtrack_wsgi._openapi.samples import KEY
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, parse_limit
 
-REFERENCE = make_reference(make_document(Urls("https://mail.example.com")))
+LIMIT = parse_limit(DEFAULT_LIMIT)
+REFERENCE = make_reference(make_document(Urls("https://mail.example.com"), limit=LIMIT))
 OPERATIONS = [operation for group in REFERENCE.groups for operation in group.operations]
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
@@ -71,7 +73,7 @@ def test_it_stays_small_below_a_long_base_url(make_client):
 
 
 def test_with_keys_on_the_samples_give_one_where_it_is_needed():
-    keyed = make_reference(make_document(Urls("https://mail.example.com"), keyed=True))
+    keyed = make_reference(make_document(Urls("https://mail.example.com"), limit=LIMIT, keyed=True))
     for operation in (one for group in keyed.groups for one in group.operations):
         needed = not operation.path.startswith(("/tracker", "/uploads", "/healthz"))
         assert [f"Bearer {KEY}" in sample for sample in (operation.curl, operation.python)] == [needed] * 2

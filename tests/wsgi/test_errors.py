@@ -1,4 +1,4 @@
-"""What errors look like: JSON from the API, pages elsewhere, and nothing that is nobody's business."""
+"""Errors: JSON from the API, pages elsewhere, and no internals in either."""
 
 import logging
 import sqlite3
@@ -48,7 +48,7 @@ def ask(make_client, broken):
 def test_an_unavailable_storage_makes_503_in_json_with_the_time_to_wait(ask, method, path, body):
     answer = ask(StorageUnavailable(SECRET, retry_after=7), method, path, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
-    assert answer.json == {"error": "The storage is not available just now. Try again later."}
+    assert answer.json == {"error": "The storage is not available. Try again later."}
 
 
 @every_page_request
@@ -94,8 +94,8 @@ def test_any_other_failure_makes_a_500_page(ask, method, path, body, error):
 @pytest.mark.parametrize("error", [StorageUnavailable(SECRET), StorageError(SECRET), RuntimeError(SECRET)])
 def test_an_error_tells_nothing_of_its_cause(ask, method, path, body, error):
     answer = ask(error, method, path, body)
-    told = answer.text + str(answer.headers)
-    assert not any(word in told for word in ("SECRET", "/srv", "Traceback", "Error(", ".py"))
+    shown = answer.text + str(answer.headers)
+    assert not any(word in shown for word in ("SECRET", "/srv", "Traceback", "Error(", ".py"))
 
 
 def test_a_failure_is_told_to_the_operator_with_its_cause(ask, caplog):

@@ -40,4 +40,4 @@ def test_an_application_is_made_though_judging_can_not_be_prepared(caplog):
     with open_storage("memory://") as storage:
         application = create_app(Unprepared(storage))
         assert Client(application).get("/tracker/a1b2c3d4.png").status_code == 200
-    assert "What judging opens needs can't be loaded." in caplog.messages
+    assert "The data that judging opens needs can't be loaded." in caplog.messages

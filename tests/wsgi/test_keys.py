@@ -86,8 +86,9 @@ NO_WAYS = {
     "in a cookie": {"Cookie": f"key={SECRET}"},
     "100 kB": bearer("a" * 100_000),
 }
-# As a server would not let them through; whoever does must not let anybody in.
-NO_TEXTS = ["{0}\n", "\n{0}", "{0}\r\nX-Injected: 1", "{0}\x00", "{0}é", "ключ", " {0}", "{0} ", "{0}\xa0", "\ud800"]
+# Servers refuse most of these; one that lets them through must not let them in.
+NO_TEXTS = ["{0}\n", "\n{0}", "{0}\r\nX-Injected: 1", "{0}\x00", "{0}é", "ключ", "{0}\xa0", "\ud800", "{0}=\n"]
+BLANKS = [" {0}", "{0} ", "\t{0}"]
 
 
 @pytest.fixture
@@ -115,18 +116,50 @@ def test_what_is_no_key_opens_nothing_and_is_not_repeated(keyed, headers, path):
     assert (SECRET not in answer.text + str(answer.headers), len(answer.data) < 4096) == (True, True)
 
 
+@pytest.fixture
+def ask_with(storage):
+    """Asks for the pixels with a header as it is, and returns the status."""
+
+    def ask(header, value, key=SECRET):
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/v1/pixels", "HTTP_HOST": "mail.example.com"}
+        environ |= {"wsgi.url_scheme": "http", "SERVER_NAME": "mail.example.com", "SERVER_PORT": "80"}
+        answered = []
+        create_app(Tracker(storage), api_keys=[key])(
+            environ | {header: value}, lambda status, _, __=None: answered.append(status)
+        )
+        return answered[0]
+
+    return ask
+
+
 @pytest.mark.parametrize("text", NO_TEXTS, ids=ascii)
 @pytest.mark.parametrize("header", ["HTTP_X_API_KEY", "HTTP_AUTHORIZATION"])
-def test_a_key_with_anything_about_it_is_none(storage, text, header):
+def test_a_key_with_anything_about_it_is_none(ask_with, text, header):
     given = text.format(SECRET)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/v1/pixels", "HTTP_HOST": "mail.example.com"}
-    environ |= {"wsgi.url_scheme": "http", "SERVER_NAME": "mail.example.com", "SERVER_PORT": "80"}
-    answered = []
-    create_app(Tracker(storage), api_keys=[SECRET])(
-        environ | {header: given if header == "HTTP_X_API_KEY" else f"Bearer {given}"},
-        lambda status, _, __=None: answered.append(status),
-    )
-    assert answered == ["401 UNAUTHORIZED"]
+    value = given if header == "HTTP_X_API_KEY" else f"Bearer {given}"
+    assert ask_with(header, value) == "401 UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("text", BLANKS, ids=ascii)
+def test_blanks_are_no_part_of_a_bearer_key_and_spoil_another(ask_with, text):
+    given = text.format(SECRET)
+    statuses = [ask_with("HTTP_AUTHORIZATION", f"Bearer {given}"), ask_with("HTTP_X_API_KEY", given)]
+    assert statuses == ["200 OK", "401 UNAUTHORIZED"]
+
+
+@pytest.mark.parametrize(
+    "value", ["Basic é", "Basic \ud800", f"Basic {SECRET}é", "Basic =", "Bearer =", "Bearer a=b, c"]
+)
+def test_a_malformed_header_holds_no_key(ask_with, value):
+    assert ask_with("HTTP_AUTHORIZATION", value) == "401 UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("key", ["a=b", "a=b,c=d", '"=a"', "=", "a==", "realm=x"])
+def test_a_key_may_hold_an_equals_sign(ask_with, key):
+    assert [ask_with("HTTP_AUTHORIZATION", f"Bearer {key}", key), ask_with("HTTP_X_API_KEY", key, key)] == [
+        "200 OK"
+    ] * 2
+    assert ask_with("HTTP_AUTHORIZATION", f"Bearer {key}\n", key) == "401 UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/pixels?key={0}&api_key={0}&access_token={0}", "/?key={0}", "/{0}"])
@@ -275,8 +308,8 @@ def test_no_key_is_logged(make_client, broken, caplog, key, error):
     for way in (bearer, basic, x_api_key):
         for path in ("/api/v1/pixels", f"/?key={key}"):
             assert client.get(path, headers=way(key)).status in (500, 503)
-    told = caplog.text + "".join(str(vars(record)) for record in caplog.records)
-    assert not any(text in told for text in (key, basic(key)["Authorization"], from_text(key, at=now()).digest))
+    shown = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    assert not any(text in shown for text in (key, basic(key)["Authorization"], from_text(key, at=now()).digest))
 
 
 def test_no_repr_shows_a_key(storage):

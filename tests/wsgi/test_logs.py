@@ -20,7 +20,7 @@ def logs(client, pixel):
 
 @pytest.fixture
 def make_opens(storage, pixel):
-    """Stores opens of the pixel, a second apart; the user agent tells their number, from 1."""
+    """Stores opens of the pixel, a second apart; the user agent has their number, from 1."""
 
     def make(count):
         noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_an_open_is_shown_with_its_time_recipient_verdict_client_and_address(cli
 @each_storage
 def test_an_open_of_nobody_known_says_so(client, show, pixel):
     client.get(f"/tracker/{pixel.short_id}.png")
-    assert show(f"/logs/{pixel.id}").rows[1][1] == "not known"
+    assert show(f"/logs/{pixel.id}").rows[1][1] == "unknown"
 
 
 @each_storage
@@ -228,7 +228,7 @@ def test_a_pixel_whose_opens_were_all_purged_is_not_one_that_was_never_opened(lo
     for page in (1, 2):
         answer = logs(f"?page={page}")
         assert (answer.status, "Not opened yet" in answer.text, numbers(answer)) == (200, False, [])
-    assert "No opens are listed." in logs().text
+    assert "All opens were purged." in logs().text
 
 
 @each_storage
@@ -325,7 +325,7 @@ def test_an_address_with_markup_is_escaped(client, tracker, pixel, show):
 
 @pytest.fixture
 def judged(storage, pixel, tracker):
-    """Opens of two recipients and of nobody, of three kinds; the user agent tells their number."""
+    """Opens of two recipients and of none, of three kinds; the user agent has their number."""
     ann, bob = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.com"])
     noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
     kinds = {VerdictKind.HUMAN: ann.id, VerdictKind.SCANNER: bob.id, VerdictKind.BOT: None}
@@ -376,7 +376,7 @@ def test_opens_are_filtered_and_the_filter_goes_with_the_page_links(logs, take_a
 )
 def test_a_filter_that_finds_nothing_says_so(logs, judged, query):
     answer = logs(query.format(**judged))
-    assert (answer.status, numbers(answer), "No such opens." in answer.text) == (200, [], True)
+    assert (answer.status, numbers(answer), "No opens match." in answer.text) == (200, [], True)
 
 
 def test_the_filter_tells_what_is_chosen(show, pixel, judged):
@@ -386,7 +386,7 @@ def test_the_filter_tells_what_is_chosen(show, pixel, judged):
     ]
     assert [field["value"] for field in page.fields("recipient")] == [judged["ann"]]
     assert [field["value"] for field in page.fields("figures")] == ["raw"]
-    assert "Only of ann@example.org" in page.text
+    assert "Only opens of ann@example.org" in page.text
 
 
 @pytest.mark.parametrize(

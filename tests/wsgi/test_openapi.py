@@ -48,8 +48,8 @@ def test_it_has_every_public_route_the_pages_too_and_no_other(document):
         for method in rule.methods - {"HEAD"}
         if PUBLIC.match(rule.rule)
     }
-    told = {(path, method) for path, method, _ in operations(document)}
-    assert told - {("/tracker/{pixel}.png", "get"), ("/tracker/{pixel}.png", "head")} == routes
+    shown = {(path, method) for path, method, _ in operations(document)}
+    assert shown - {("/tracker/{pixel}.png", "get"), ("/tracker/{pixel}.png", "head")} == routes
 
 
 def test_every_operation_has_a_name_a_tag_and_words(document):
@@ -62,8 +62,8 @@ def test_every_operation_has_a_name_a_tag_and_words(document):
 
 def test_every_parameter_of_a_path_is_told(document):
     for path, item in document["paths"].items():
-        told = [one["name"] for one in item.get("parameters", []) if one["in"] == "path"]
-        assert told == re.findall("{(.*?)}", path)
+        shown = [one["name"] for one in item.get("parameters", []) if one["in"] == "path"]
+        assert shown == re.findall("{(.*?)}", path)
 
 
 def test_every_example_is_as_its_schema_says(document, described):
@@ -100,14 +100,14 @@ def test_the_words_for_verdicts_are_those_of_the_model(document):
 
 
 @pytest.mark.parametrize(
-    ("base_url", "told"),
+    ("base_url", "shown"),
     [(None, "http://mail.example.com/track"), ("https://example.org/mail", "https://example.org/mail")],
 )
-def test_urls_are_those_of_the_server(make_client, base_url, told):
+def test_urls_are_those_of_the_server(make_client, base_url, shown):
     answer = make_client(base_url=base_url).get("/api/v1/openapi.json")
-    assert answer.json["servers"] == [{"url": told, "description": "This server."}]
+    assert answer.json["servers"] == [{"url": shown, "description": "This server."}]
     urls = set(re.findall(r"https?://[^\s\"/]+", answer.text))
-    assert urls == {re.match("https?://[^/]+", told)[0]}
+    assert urls == {re.match("https?://[^/]+", shown)[0]}
 
 
 def test_no_key_is_needed_unless_keys_are_on(document, make_client):

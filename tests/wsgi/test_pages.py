@@ -172,7 +172,7 @@ def test_there_is_no_confirmation_for_what_is_not_there(client, key):
         (400, "That did not work", {"path": "/logs/x?page=0"}),
         (403, "Refused", {"method": "POST", "path": "/pixels", "headers": {"Origin": "null"}}),
         (404, "Not found", {"path": "/nowhere"}),
-        (405, "Not possible", {"method": "POST", "path": "/"}),
+        (405, "Method not allowed", {"method": "POST", "path": "/"}),
         (
             413,
             "Too large",
@@ -195,7 +195,7 @@ def test_an_error_page_says_what_is_wrong_and_leads_home(client, take_apart, sta
         ("/nowhere", "Error 404 Not found Check the address of the page. All pixels"),
         (
             "/logs/00000000",
-            "Error 404 Pixel not found It may have been deleted, or the address has a mistake in it. All pixels",
+            "Error 404 Pixel not found It may have been deleted, or the address may be wrong. All pixels",
         ),
     ],
 )
@@ -204,10 +204,10 @@ def test_the_404_page_says_once_what_was_not_found(client, take_apart, path, sai
     assert page.text.partition("API ")[2] == said
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])
-def test_an_error_page_tells_when_to_try_again(make_client, broken, seconds, told):
+@pytest.mark.parametrize(("seconds", "shown"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])
+def test_an_error_page_tells_when_to_try_again(make_client, broken, seconds, shown):
     answer = make_client(storage=broken(StorageUnavailable("x", retry_after=seconds))).get("/")
-    assert f"Try again in {told}." in answer.text
+    assert f"Try again in {shown}." in answer.text
 
 
 def test_a_failure_is_told_on_a_page_of_the_same_look(make_client, broken, take_apart):

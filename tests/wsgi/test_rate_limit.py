@@ -1,4 +1,4 @@
-"""The limit of 10 requests for tokens in any 15 minutes, for each client."""
+"""The limit on requests for tokens, 10 in any 15 minutes unless set otherwise, for each client."""
 
 import re
 import threading
@@ -263,6 +263,70 @@ def test_another_file_can_be_asked_for(make_client, ask, tmp_path):
     answers = [ask(client=client).status for client in clients for _ in range(6)]
     assert answers == [201] * 10 + [429] * 2
     assert (tmp_path / "other").exists()
+
+
+def ask_twelve_times(ask, client):
+    answers = [ask(client=client) for _ in range(12)]
+    return Counter(answer.status for answer in answers), answers[-1]
+
+
+class TestAnotherLimit:
+    """`create_app(token_limit=...)`."""
+
+    @pytest.mark.parametrize(
+        ("limit", "granted", "text", "policy"),
+        [
+            ("3/minute", 3, "3 requests per minute", "q=3;w=60"),
+            ("1 per 2 hours", 1, "1 request per 2 hours", "q=1;w=7200"),
+            ("10/15minutes", 10, "10 requests per 15 minutes", "q=10;w=900"),
+        ],
+    )
+    def test_text_and_headers_of_a_refusal_follow_it(self, make_client, ask, limit, granted, text, policy):
+        statuses, last = ask_twelve_times(ask, make_client(token_limit=limit))
+        assert statuses == {201: granted, 429: 12 - granted}
+        assert last.json == {"error": f"Too many requests. Maximum {text}"}
+        assert last.headers["RateLimit-Policy"] == f'"generate-tokens";{policy}'
+
+    def test_none_switches_it_off(self, make_client, ask, tmp_path):
+        statuses, last = ask_twelve_times(ask, make_client(token_limit=None))
+        assert (statuses, [name for name, _ in last.headers if name.startswith("RateLimit")]) == ({201: 12}, [])
+        assert list(tmp_path.glob("*.limits")) == []
+
+    @pytest.mark.parametrize(("limit", "text"), [("2/hour", "2 requests per hour"), (None, "")])
+    def test_the_reference_of_the_api_follows_it(self, make_client, limit, text):
+        client = make_client(token_limit=limit)
+        document, page = client.get("/api/v1/openapi.json").json, client.get("/docs").text
+        operation = document["paths"]["/api/v1/pixels/{pixel}/generate-tokens"]["post"]
+        assert ("429" in operation["responses"], "TooManyRequests" in document["components"]["responses"]) == (
+            bool(limit),
+            bool(limit),
+        )
+        assert ("RateLimit" in operation["responses"]["201"].get("headers", {})) == bool(limit)
+        assert (f"A client may make {text}." in page, "429" in page) == (bool(limit), bool(limit))
+
+    def test_the_recipients_page_follows_it(self, make_client, pixel):
+        client = make_client(token_limit="1/hour")
+        path, form = f"/pixels/{pixel.id}/recipients", {"emails": "ann@example.org"}
+        first, second = client.post(path, data=form), client.post(path, data=form)
+        assert (first.status, second.status) == (303, 429)
+        assert "Recipients can be added 1 time per hour." in second.text
+        assert [make_client(token_limit=None).post(path, data=form).status for _ in range(11)] == [303] * 11
+
+    @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+    def test_each_limit_counts_for_itself_where_they_share_a_file(self, make_client, ask):
+        many, few = make_client(token_limit="5/hour"), make_client(token_limit="1/second")
+        assert [ask(client=client).status for client in (many, few, few, many)] == [201, 201, 429, 201]
+
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            *("", "off", "10", "10/15", "0/minute", "-1/minute", "10/fortnight", "1/second;5/minute", "2000000/hour"),
+            *("1/2years", "1/99999999999999999999years", 10, b"10/minute"),
+        ],
+    )
+    def test_one_that_can_not_be_used_is_reported_when_the_application_is_made(self, make_client, limit):
+        with pytest.raises(InvalidSetting, match="token_limit: must be a number of requests and a time"):
+            make_client(token_limit=limit)
 
 
 @pytest.mark.parametrize(

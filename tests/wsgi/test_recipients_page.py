@@ -46,7 +46,7 @@ def added(add, show):
 
 @pytest.fixture
 def emails(tracker, pixel):
-    """Tells the addresses of the pixel's recipients."""
+    """Returns the addresses of the pixel's recipients."""
     return lambda: [one.email for one in tracker.iter_recipients(pixel.id)]
 
 
@@ -84,7 +84,7 @@ def test_recipients_are_shown_with_what_they_opened_and_their_link(client, show,
     (head, ann, bob) = page.rows
     assert head == ["Address", "Opened", "Opens", "Added", "Link", "Delete"]
     assert (ann[0], ann[1].startswith("Opened first "), ann[2]) == ("ann@example.org", True, "1")
-    assert (bob[0], bob[1], bob[2]) == ("bob@example.com", "not yet", "0")
+    assert (bob[0], bob[1], bob[2]) == ("bob@example.com", "not opened yet", "0")
     assert f"/track/logs/{pixel.short_id}?recipient={recipient.id}#opens" in page.links
     values = [attributes.get("value", "") for _, attributes in page.tags]
     assert any(value.endswith(f"/tracker/{pixel.short_id}.png?token={recipient.token}") for value in values)
@@ -148,7 +148,7 @@ def test_a_file_and_pasted_text_are_taken_together(add, emails):
 @each_storage
 def test_who_is_there_already_keeps_the_token(added, tracker, pixel, recipient):
     text = added("ann@example.org\nbob@example.com").text
-    assert "1 recipient added 1 address was here already, and keeps its token." in text
+    assert "1 recipient added 1 address was already a recipient and keeps its token." in text
     assert next(iter(tracker.iter_recipients(pixel.id))).token == recipient.token
 
 
@@ -158,7 +158,7 @@ def test_lines_that_can_not_be_taken_are_shown_and_the_others_are_taken(add, ema
     page = take_apart(answer)
     assert answer.status == 200
     assert emails() == ["ann@example.org", "cem@example.net"]
-    assert "2 recipients added 2 lines of the pasted text were not taken Line Text Why 2 bob@ " in page.text
+    assert "2 recipients added 2 lines of the pasted text were rejected Line Text Reason 2 bob@ " in page.text
     assert "4 <script>alert(1)</script> There is no address in it." in page.text
 
 
@@ -182,9 +182,9 @@ def test_of_many_rejected_lines_the_first_are_shown_and_all_are_there_to_downloa
 
 def test_the_rejected_rows_of_a_pasted_text_and_of_a_file_are_told_apart(add, take_apart):
     page = take_apart(add("ann@example.org\nbob@", b"Name,Email\nCem,cem@example.net\nDee,dee@"))
-    assert "2 recipients added Addresses were taken from the column “Email”." in page.text
-    assert "1 line of the pasted text was not taken Line Text Why 2 bob@ " in page.text
-    assert "1 line of the file was not taken Line Text Why 3 " in page.text
+    assert "2 recipients added The addresses were read from the column “Email”." in page.text
+    assert "1 line of the pasted text was rejected Line Text Reason 2 bob@ " in page.text
+    assert "1 line of the file was rejected Line Text Reason 3 " in page.text
     assert set(rejected(page)) == {"rejected-pasted.csv", "rejected-file.csv"}
 
 
@@ -209,7 +209,7 @@ def test_nothing_given_is_told(add, emails, text):
 
 def test_the_page_says_from_which_column_of_a_table_addresses_were_taken(added, emails):
     page = added(file=b"Mail;Email;Name\nann@example.com;ann@example.org;Ann\n")
-    assert "Addresses were taken from the column “Email”." in page.text
+    assert "The addresses were read from the column “Email”." in page.text
     assert emails() == ["ann@example.org"]
 
 
@@ -224,7 +224,7 @@ def test_a_file_that_is_no_list_is_refused_with_the_reason_and_pasted_addresses_
 @pytest.mark.parametrize("text", ["a@b.co," * 100_001, "\n" * 100_001 + "x", "a@b.co\r" * 100_001])
 def test_more_than_100000_lines_are_refused_before_any_is_taken(add, emails, text):
     answer = add(file=text.encode())
-    assert (answer.status, "At most 100,000 lines can be added at once;" in answer.text, emails()) == (400, True, [])
+    assert (answer.status, "At most 100,000 lines can be added at once." in answer.text, emails()) == (400, True, [])
 
 
 def test_more_than_10000_addresses_are_taken_in_one_submission(added, emails):

@@ -388,8 +388,8 @@ def test_a_storage_that_raises_on_everything_still_gives_the_image(make_client, 
 
 def test_an_open_that_could_not_be_stored_is_told_to_the_operator(make_client, broken, caplog):
     make_client(storage=broken(StorageError("damaged"))).get(f"/tracker/{UNKNOWN}.png")
-    told = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
-    assert told == {"A hit can't be recorded; its image is sent all the same (failures so far: 1): damaged"}
+    shown = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
+    assert shown == {"A hit can't be recorded; its image is sent anyway (failures so far: 1): damaged"}
 
 
 def test_many_failures_at_once_are_one_line_in_the_log(make_client, broken, caplog, monkeypatch):

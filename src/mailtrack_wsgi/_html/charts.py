@@ -1,4 +1,4 @@
-"""Charts as numbers: which bars a template draws, and what they say in words."""
+"""Charts: the bars that a template draws, and their labels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -31,27 +31,25 @@ _UNITS = (
 
 @attrs.frozen(kw_only=True)
 class Bar:
-    """The opens of one period: people's above the base line, machines' below it.
+    """The opens of one period: counted ones above the base line, the rest of the raw ones below it.
 
     Attributes:
         x: its left edge.
-        top: the upper edge of the people's part.
-        people_height: the height of that part, down to the base line.
-        machines_height: the height of the other part, from there down.
-        start: when it begins.
+        top: its upper edge.
+        height_above: height of the counted part, down to the base line.
+        height_below: height of the rest, from the base line down.
+        start: when the period begins.
         label: the same in words, in UTC.
-        people: how many opens count.
-        machines: how many do not.
+        opens: the opens of the period.
     """
 
     x: int
     top: int
-    people_height: int
-    machines_height: int
+    height_above: int
+    height_below: int
     start: datetime
     label: str
-    people: int
-    machines: int
+    opens: Count
 
 
 @attrs.frozen(kw_only=True)
@@ -60,10 +58,11 @@ class Chart:
 
     Attributes:
         bars: in order of time, without gaps.
-        unit: how long each period is, in words.
+        unit: length of each period, in words.
         by_day: whether each period begins with a day of UTC.
-        width: of all bars together.
-        base: where the base line is, from above.
+        width: width of all bars together.
+        base: distance of the base line from the upper edge.
+        bar_width: width of one bar.
     """
 
     bars: tuple[Bar, ...]
@@ -74,36 +73,31 @@ class Chart:
     bar_width: int = _WIDTH
 
     @property
-    def people(self) -> int:
-        """How many of the opens count."""
-        return sum(bar.people for bar in self.bars)
+    def opens(self) -> Count:
+        """The opens of all periods together."""
+        return sum((bar.opens for bar in self.bars), Count())
 
     @property
-    def machines(self) -> int:
-        """How many of the opens do not count."""
-        return sum(bar.machines for bar in self.bars)
+    def peak(self) -> int:
+        """The most counted opens in one period."""
+        return max(bar.opens.counted for bar in self.bars)
 
     @property
-    def peak(self) -> Bar:
-        """The period with the most opens that count."""
-        return max(self.bars, key=lambda bar: bar.people)
-
-    @property
-    def most_machines(self) -> int:
-        """The most opens in one period that do not count."""
-        return max(bar.machines for bar in self.bars)
+    def peak_below(self) -> int:
+        """The most opens in one period that are not counted."""
+        return max(bar.opens.raw - bar.opens.counted for bar in self.bars)
 
 
 def chart_of_report(report: Report, *, now: datetime) -> Chart | None:
-    """Return the chart of all opens of a pixel, `None` without any. Its unit suits the time that they span.
+    """Return the chart of all opens of a pixel, `None` without any. Its unit depends on the time that they span.
 
     Args:
-        report: its figures.
-        now: where few bars leave room, it is filled up to here, and no further: the rest goes before the first open.
+        report: the figures of the pixel.
+        now: the end of a chart with few bars; further empty bars precede the first open.
     """
     if not report.hours:
         return None
-    whole = len(report.hours) < HOURS_TOLD  # else the first hours may be missing; no day is
+    whole = len(report.hours) < HOURS_TOLD  # otherwise the first hours may be missing, but no day is
     periods = report.hours if whole else report.days
     length, unit, origin = _choose_unit(periods[0].start, periods[-1].start, _HOUR if whole else _DAY)
     last = periods[-1].start
@@ -114,7 +108,7 @@ def chart_of_report(report: Report, *, now: datetime) -> Chart | None:
 
 
 def _choose_unit(first: datetime, last: datetime, shortest: timedelta) -> tuple[timedelta, str, datetime]:
-    """Return the shortest unit of which few enough bars span a time, and where the first of them begins."""
+    """Return the shortest unit that divides a time into few enough bars, and the start of the first bar."""
     midnight = first.replace(hour=0)
     for length, unit in _UNITS:
         origin = midnight if length >= _DAY else first - (first - midnight) % length
@@ -124,7 +118,7 @@ def _choose_unit(first: datetime, last: datetime, shortest: timedelta) -> tuple[
 
 
 def chart_of_days(days: dict[datetime, Count], *, until: datetime, number: int) -> Chart:
-    """Return the chart of the last `number` days, the one that begins at `until` included."""
+    """Return the chart of the last `number` days, including the one that begins at `until`."""
     shown = [until - place * _DAY for place in reversed(range(number))]
     return _make_chart([(day, days.get(day, Count())) for day in shown], _DAY, "day")
 
@@ -138,8 +132,8 @@ def _sum_up(periods: Iterable[Period], origin: datetime, length: timedelta) -> d
 
 
 def _make_chart(periods: Sequence[tuple[datetime, Count]], length: timedelta, unit: str) -> Chart:
-    above = max(count.counted for _, count in periods)
-    below = max(count.raw - count.counted for _, count in periods)
+    above = max(opens.counted for _, opens in periods)
+    below = max(opens.raw - opens.counted for _, opens in periods)
     scale = HEIGHT / max(above + below, 1)
     base = round(above * scale) if above + below else HEIGHT
     by_day = length >= _DAY
@@ -148,21 +142,19 @@ def _make_chart(periods: Sequence[tuple[datetime, Count]], length: timedelta, un
 
 
 def _bars(periods: Sequence[tuple[datetime, Count]], scale: float, base: int, pattern: str) -> Iterator[Bar]:
-    for place, (start, count) in enumerate(periods):
-        machines = count.raw - count.counted
-        people_height = _visible(count.counted, scale)
+    for place, (start, opens) in enumerate(periods):
+        height_above = _visible(opens.counted, scale)
         yield Bar(
             x=place * _STEP + (_STEP - _WIDTH) // 2,
-            top=max(base - people_height, 0),
-            people_height=people_height,
-            machines_height=_visible(machines, scale),
+            top=max(base - height_above, 0),
+            height_above=height_above,
+            height_below=_visible(opens.raw - opens.counted, scale),
             start=start,
             label=format(start, pattern),
-            people=count.counted,
-            machines=machines,
+            opens=opens,
         )
 
 
 def _visible(number: int, scale: float) -> int:
-    """Return the height for a number; what is there at all can be seen."""
+    """Return the height for a number; any number above 0 is visible."""
     return max(round(number * scale), HEIGHT // 100) if number else 0

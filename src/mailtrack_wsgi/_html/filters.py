@@ -1,4 +1,4 @@
-"""What pages say: times, numbers and verdicts in words, and links that keep what was chosen."""
+"""Template filters: times, numbers and verdicts in words, and links that keep a selection."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from markupsafe import escape
 
 from mailtrack._model import UNKNOWN, Client, Open, VerdictKind
+from mailtrack.report import Count
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
@@ -15,34 +16,39 @@ KINDS = {
     VerdictKind.PREFETCH: "Prefetched",
     VerdictKind.SCANNER: "Security scanner",
     VerdictKind.BOT: "Robot",
-    VerdictKind.UNKNOWN: "Not known",
+    VerdictKind.UNKNOWN: "Unknown",
 }
-"""What the kinds of verdicts are called."""
+"""Names of the kinds of verdicts."""
 
 DAY = timedelta(days=1)
 
-# How much of a text is shown in a list, in bytes of HTML, so that no page grows heavy whatever strangers write. What
-# people have fits; all of it is in the CSV and the API.
+# Length at which lists cut a text, in bytes of HTML, so that no input from outside makes a page heavy. Real values fit;
+# the CSV and the API have the whole text.
 _ROOM, _ROOM_FOR_NAME = 100, 32
 
 _SPANS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def kind_name(kind: str) -> str:
-    """Return what a kind of verdict is called."""
+    """Return the name of a kind of verdict."""
     return KINDS[VerdictKind(kind)]
 
 
 def verdict_name(one: Open) -> str:
-    """Return what the verdict on an open is called, with the name of the proxy where one is known."""
+    """Return the name of an open's verdict, with the name of its proxy if it is known."""
     name = one.client.name if one.client.name != UNKNOWN else one.verdict.vendor
     if one.verdict.kind is VerdictKind.PROXY and name:
         return f"Person (via {short_name(name)} proxy)"
     return KINDS[one.verdict.kind]
 
 
+def machines(opens: Count) -> int:
+    """Return how many of some opens are not counted: pages attribute them to machines."""
+    return opens.raw - opens.counted
+
+
 def relative_time(value: datetime, now: datetime) -> str:
-    """Return how long ago a time was, as `3 hours ago`."""
+    """Return a time relative to now, as `3 hours ago`."""
     seconds = (now - value).total_seconds()
     for unit, length in _SPANS:
         if seconds >= length:
@@ -56,12 +62,12 @@ def exact_time(value: datetime) -> str:
 
 
 def zoneless_time(value: datetime) -> str:
-    """Return a UTC time to the second, as `6 Nov 2025, 12:00:05`, for pages that say that times are UTC."""
+    """Return a UTC time to the second, as `6 Nov 2025, 12:00:05`, for pages that name the time zone themselves."""
     return f"{value:%-d %b %Y, %H:%M:%S}"
 
 
 def duration(value: timedelta | None) -> str:
-    """Return how long something took, as `3 hours`; a dash for what never happened."""
+    """Return a duration in its largest unit, as `3 hours`; a dash for `None`."""
     if value is None:
         return "–"
     seconds = value.total_seconds()
@@ -72,23 +78,23 @@ def duration(value: timedelta | None) -> str:
 
 
 def percentage(share: float | None) -> str:
-    """Return a share as `34.3 %`; a dash where there is nothing to have a share in."""
+    """Return a share as `34.3 %`; a dash for `None`."""
     return "–" if share is None else f"{share * 100:.1f}\u00a0%"
 
 
 def plural(number: int, noun: str, many: str | None = None) -> str:
-    """Return a number of things, as `1,200 recipients`; `many` where an s does not make the plural."""
+    """Return a number with its noun, as `1,200 recipients`; `many` is the plural if it is not formed by an s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
 def client_name(client: Client) -> str:
-    """Return what a client is called, with its version and system as far as known."""
+    """Return the name of a client, with its version and system as far as they are known."""
     name = f"{short_name(client.name)} {client.version}".strip() if client.name != UNKNOWN else ""
     return " · ".join(part for part in (name, short_name(client.os) if client.os != UNKNOWN else "") if part)
 
 
 def excerpt(text: str, room: int = _ROOM) -> str:
-    """Return a text, cut with an ellipsis where it would take more than so many bytes of HTML."""
+    """Return a text, cut with an ellipsis if it takes more than `room` bytes of HTML."""
     if len(escape(text).encode()) <= room:
         return text
     sizes = accumulate(len(escape(char).encode()) for char in text)
@@ -96,16 +102,16 @@ def excerpt(text: str, room: int = _ROOM) -> str:
 
 
 def short_name(text: str) -> str:
-    """Return the beginning of a name that is one of many in a list."""
+    """Return a name, cut to the length for names in a list."""
     return excerpt(text, _ROOM_FOR_NAME)
 
 
 def query(chosen: Mapping[str, object], **changes: object) -> str:
-    """Return a link to the same page with other arguments; those that are `None` or empty are left out."""
+    """Return a link to the same page with changed arguments, without those that are `None` or empty."""
     arguments = {name: value for name, value in {**chosen, **changes}.items() if value not in (None, "")}
     return f"?{urlencode(arguments)}"
 
 
 def waiting_time(seconds: int) -> str:
-    """Return how long to wait, as `5 seconds` or `12 minutes`."""
+    """Return a time to wait, as `5 seconds` or `12 minutes`."""
     return plural(seconds, "second") if seconds < 120 else plural(-(-seconds // 60), "minute")

@@ -1,4 +1,4 @@
-"""The page of a pixel's recipients: to add, look at and delete them."""
+"""The pages of a pixel's recipients: to add, list and delete them."""
 
 import threading
 from base64 import b64encode
@@ -17,25 +17,25 @@ from mailtrack._images import heap
 from mailtrack._imports import RejectedRow
 from mailtrack._model import Pixel
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
-from mailtrack_wsgi._context import Site, choice_argument, count_argument, one_argument
+from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
 from mailtrack_wsgi._html.templating import page_response
-from mailtrack_wsgi._rate_limit import MINUTES, REQUESTS
+from mailtrack_wsgi._query import choice_argument, count_argument, one_argument
 
 RECIPIENTS_ON_PAGE = 50
 REJECTED_ON_PAGE = 40
 MAX_LINES = 100_000
-"""How many lines or addresses are taken at once: some seconds of work."""
+"""Number of lines or addresses in one submission: some seconds of work."""
 
 _LARGE = 1024 * 1024  # bytes
 
-# Large lists are taken one at a time in a process: what one costs in memory, up to 75 MiB, is then paid once.
-_taking = threading.Semaphore(1)
+# A process imports large lists one at a time, so that it needs their memory, up to 75 MiB, only once.
+_importing = threading.Semaphore(1)
 
 
 @attrs.frozen(kw_only=True)
 class _Rejects:
-    """The rows of one source that were not taken, and the file of them, by whose byte order mark Excel knows UTF-8."""
+    """The rejected rows of one source, and a file of them with a byte order mark, by which Excel recognises UTF-8."""
 
     source: str
     rows: tuple[RejectedRow, ...]
@@ -43,20 +43,20 @@ class _Rejects:
 
     @property
     def link(self) -> Markup:
-        """The rows as a file in a link: nothing of them has to be kept on the server."""
+        """The file as a link that contains it, so that the server need not keep it."""
         return Markup("data:text/csv;charset=utf-8;base64,") + Markup(b64encode(self.data).decode())  # noqa: S704
 
 
 @attrs.frozen(kw_only=True)
 class _Outcome:
-    """What became of a submitted list.
+    """The outcome of a submitted list.
 
     Attributes:
-        added: how many recipients are new.
-        present: how many were there already.
-        column: from which column of a table they were taken, "" for none.
-        rejects: what was not taken.
-        problem: what is wrong with the submission as a whole, or with its file.
+        added: number of new recipients.
+        present: number of recipients that existed already.
+        column: the column of a table that the addresses were read from, "" without one.
+        rejects: the rejected rows.
+        problem: the fault of the submission as a whole, or of its file.
     """
 
     added: int = 0
@@ -67,32 +67,32 @@ class _Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether nothing at all was taken."""
+        """Whether nothing was imported at all."""
         return bool(self.problem or self.rejects) and not (self.added or self.present)
 
 
-def recipients(site: Site, request: Request, pixel: str) -> Response:
-    """`GET /pixels/<pixel>/recipients`: the recipients, and what to put into mails.
+def recipients(context: Context, request: Request, pixel: str) -> Response:
+    """`GET /pixels/<pixel>/recipients`: the recipients, and the image tag to copy.
 
-    After a list was added, the query has the numbers, and the column of a table (`?added=3&present=1&column=Email`).
+    After an import, the query has its outcome (`?added=3&present=1&column=Email`).
     """
     added, present = count_argument(request, "added"), count_argument(request, "present")
     column = filters.short_name(one_argument(request, "column") or "")
     outcome = None if added is None else _Outcome(added=added, present=present or 0, column=column)
-    return _show(site, request, site.tracker.get_pixel(pixel), outcome)
+    return _show(context, request, context.tracker.get_pixel(pixel), outcome)
 
 
-def add_recipients(site: Site, request: Request, pixel: str) -> Response:
-    """`POST /pixels/<pixel>/recipients`: the submission of the form there. What is valid is taken.
+def add_recipients(context: Context, request: Request, pixel: str) -> Response:
+    """`POST /pixels/<pixel>/recipients`: the form on that page. Imports the valid rows.
 
-    Where all was taken, another page follows, so that reloading that one sends nothing. Rejected rows are people's
-    data, which belong neither into a URL nor into a file on the server, so they are shown in the answer itself. A
-    reload that sends the same again adds nothing, and is not counted either.
+    If all rows were imported, redirects to a page that can be reloaded without sending anything. Rejected rows are
+    personal data, which belong neither into a URL nor into a file on the server, so the answer itself shows them. A
+    reload that sends the same list again adds nothing, and does not count towards the rate limit.
     """
-    found = site.tracker.get_pixel(pixel)
+    found = context.tracker.get_pixel(pixel)
     form = read_recipients_form(request.environ)
     with _turn(form):
-        return _take(site, request, found, form)
+        return _take(context, request, found, form)
 
 
 @contextmanager
@@ -100,52 +100,53 @@ def _turn(form: RecipientsForm) -> Iterator[None]:
     if len(form.emails) + len(form.file or b"") < _LARGE:
         yield
         return
-    with _taking:
+    with _importing:
         try:
             yield
         finally:
             heap.give_back()
 
 
-def _take(site: Site, request: Request, found: Pixel, form: RecipientsForm) -> Response:
+def _take(context: Context, request: Request, found: Pixel, form: RecipientsForm) -> Response:
     digest = _digest(found, form)
-    if not site.remembers(request.environ, digest):
-        _count(site, request)
-    outcome = _add(site, found, form)
+    if not context.remembers(request.environ, digest):
+        _check_limit(context, request)
+    outcome = _add(context, found, form)
     if not (outcome.rejects or outcome.problem):
         column = filters.short_name(outcome.column)
         numbers = filters.query({}, added=outcome.added, present=outcome.present or None, column=column)
-        return redirect(f"{site.root(request.environ)}/pixels/{found.short_id}/recipients{numbers}", 303)
-    with suppress(StorageUnavailable):  # it is done, and a reload would only count
-        site.remember(request.environ, digest)
-    return _show(site, request, site.tracker.get_pixel(found.id), outcome)
+        return redirect(f"{context.root(request.environ)}/pixels/{found.short_id}/recipients{numbers}", 303)
+    with suppress(StorageUnavailable):  # the import is done, and a reload would only count
+        context.remember(request.environ, digest)
+    return _show(context, request, context.tracker.get_pixel(found.id), outcome)
 
 
 def _digest(pixel: Pixel, form: RecipientsForm) -> str:
     return sha256(b"\0".join([pixel.id.encode(), form.emails.encode(), form.file or b""])).hexdigest()
 
 
-def _count(site: Site, request: Request) -> None:
-    allowance = site.ask_limiter(request.environ)
-    if not allowance.granted:
+def _check_limit(context: Context, request: Request) -> None:
+    allowance = context.ask_limiter(request.environ)
+    if allowance and not allowance.granted:
+        number = filters.plural(allowance.limit.requests, "time")
         raise TooManyRequests(
-            f"Recipients can be added {REQUESTS} times in {MINUTES} minutes.", retry_after=allowance.reset
+            f"Recipients can be added {number} per {allowance.limit.period}.", retry_after=allowance.reset
         )
 
 
 def _check(form: RecipientsForm) -> str | None:
-    """Return what is wrong with a form before any of it is read, if anything."""
+    """Return the fault of a form that can be seen before it is read, `None` without one."""
     file = form.file or b""
     if not form.emails.strip() and not file.strip():
         return "Paste some addresses, or choose a file."
     lines = max(form.emails.count(sign) + file.count(sign.encode()) for sign in "@\n\r")
     if lines > MAX_LINES:
-        return f"At most {MAX_LINES:,} lines can be added at once; the command line takes any number."
+        return f"At most {MAX_LINES:,} lines can be added at once. The command line takes any number."
     return None
 
 
-def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
-    """Add what was pasted and what is in the file, each by its own lines."""
+def _add(context: Context, pixel: Pixel, form: RecipientsForm) -> _Outcome:
+    """Import the pasted text and the file, each with line numbers of its own."""
     sources: dict[str, str | bytes] = {"pasted": form.emails, "file": form.file or b""}
     given = {name: rows for name, rows in sources.items() if rows.strip()}
     outcome = _Outcome(problem=_check(form))
@@ -153,8 +154,8 @@ def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
         return outcome
     for name, rows in given.items():
         try:
-            result = site.tracker.import_recipients(pixel, rows, on_invalid="skip")
-        except InvalidInput as error:  # no list at all, such as a workbook
+            result = context.tracker.import_recipients(pixel, rows, on_invalid="skip")
+        except InvalidInput as error:  # not a list, such as a workbook
             return attrs.evolve(outcome, problem=str(error))
         rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode("utf-8-sig"))
         outcome = attrs.evolve(
@@ -167,19 +168,19 @@ def _add(site: Site, pixel: Pixel, form: RecipientsForm) -> _Outcome:
     return outcome
 
 
-def _show(site: Site, request: Request, pixel: Pixel, outcome: _Outcome | None) -> Response:
+def _show(context: Context, request: Request, pixel: Pixel, outcome: _Outcome | None) -> Response:
     opened = choice_argument(request, "opened", ("true", "false"))
     cursor = one_argument(request, "cursor")
-    page = site.tracker.list_recipients(
+    page = context.tracker.list_recipients(
         pixel.id, limit=RECIPIENTS_ON_PAGE, cursor=cursor, opened=None if opened is None else opened == "true"
     )
-    url = site.urls(request.environ).tracking(pixel)
+    url = context.urls(request.environ).tracking(pixel)
     size = "" if pixel.image else ' width="1" height="1" border="0"'
     return page_response(
         "recipients.html",
         400 if outcome and outcome.failed else 200,
-        root=site.root(request.environ),
-        now=site.tracker.now(),
+        root=context.root(request.environ),
+        now=context.tracker.now(),
         pixel=pixel,
         outcome=outcome,
         shown=REJECTED_ON_PAGE,
@@ -194,16 +195,16 @@ def _show(site: Site, request: Request, pixel: Pixel, outcome: _Outcome | None) 
     )
 
 
-def confirm_recipient(site: Site, request: Request, recipient: str) -> Response:
-    """`GET /recipients/<recipient>/deletion`: what will go."""
-    found = site.tracker.get_recipient(recipient)
+def confirm_recipient(context: Context, request: Request, recipient: str) -> Response:
+    """`GET /recipients/<recipient>/deletion`: asks for confirmation."""
+    found = context.tracker.get_recipient(recipient)
     back = f"/pixels/{found.pixel_id[:8]}/recipients"
     return page_response(
         "deletion.html",
-        root=site.root(request.environ),
+        root=context.root(request.environ),
         name=found.email,
-        goes=["the address", "its token: further opens of the mail are counted without a recipient"],
-        after=f"The {filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
+        deleted=["the address", "its token: later opens of the mail will have no recipient"],
+        after=f"{filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
         if found.opens.number
         else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
@@ -212,7 +213,7 @@ def confirm_recipient(site: Site, request: Request, recipient: str) -> Response:
     )
 
 
-def delete_recipient(site: Site, request: Request, recipient: str) -> Response:
+def delete_recipient(context: Context, request: Request, recipient: str) -> Response:
     """`POST /recipients/<recipient>/delete`."""
-    deleted = site.tracker.delete_recipient(recipient)
-    return redirect(f"{site.root(request.environ)}/pixels/{deleted.pixel_id[:8]}/recipients", 303)
+    deleted = context.tracker.delete_recipient(recipient)
+    return redirect(f"{context.root(request.environ)}/pixels/{deleted.pixel_id[:8]}/recipients", 303)

@@ -1,4 +1,4 @@
-"""How a template becomes an answer, and the files that pages load."""
+"""Renders templates, and holds the files that pages load."""
 
 from hashlib import sha256
 from importlib.resources import files
@@ -9,13 +9,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
 from mailtrack._times import to_text
+from mailtrack._urls import UPLOADS_PATH
+from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._html import filters
 
 
 @attrs.frozen
 class Asset:
-    """A file that pages load."""
+    """A file that pages load; its version changes with its content."""
 
     data: bytes
     media_type: str
@@ -40,9 +42,10 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals.update(
-    assets={name: f"{name}?v={asset.version}" for name, asset in ASSETS.items()},
+    assets={name: f"{paths.STATIC}{name}?v={asset.version}" for name, asset in ASSETS.items()},
     kinds=filters.KINDS,
     query=filters.query,
+    uploads=UPLOADS_PATH,
 )
 _templates.filters.update(
     client=filters.client_name,
@@ -52,6 +55,7 @@ _templates.filters.update(
     excerpt=filters.excerpt,
     iso=to_text,
     kind=filters.kind_name,
+    machines=filters.machines,
     percentage=filters.percentage,
     plural=filters.plural,
     relative=filters.relative_time,
@@ -62,6 +66,6 @@ _templates.filters.update(
 
 
 def page_response(template: str, status: int = 200, **values: Any) -> Response:
-    """Return a page made from a template."""
+    """Return a page from a template and its values."""
     text = _templates.get_template(template).render(values)
     return Response(text, status, security_headers.PAGE, content_type="text/html; charset=utf-8")

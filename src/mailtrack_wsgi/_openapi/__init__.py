@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document: data, and what puts it together."""
+"""The API as an OpenAPI 3.1 document (`document` and the data that it is made of), and as a page (`page`)."""
 
 from mailtrack_wsgi._openapi.document import make_document
 

@@ -4,29 +4,35 @@ from typing import Any
 
 from mailtrack import __version__
 from mailtrack._urls import Urls
-from mailtrack_wsgi._openapi.errors import REFUSALS
+from mailtrack_wsgi._openapi.errors import make_refusals
 from mailtrack_wsgi._openapi.examples import make_examples
 from mailtrack_wsgi._openapi.operations import TAGS, make_paths
 from mailtrack_wsgi._openapi.schemas import SCHEMAS
+from mailtrack_wsgi._rate_limit import TokenLimit
 
 _ABOUT = (
-    "mailtrack records whether mail was opened, by whom and when. Times are UTC. HEAD is answered wherever GET is, "
-    "with the same headers; a method that is not listed here is answered with 405 and `Allow`."
+    "mailtrack records which mails were opened, by whom and when. Times are UTC. Every path that takes GET takes HEAD, "
+    "with the same headers; any other method gets 405 with `Allow`."
 )
 
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `Authorization: Bearer KEY`."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as `X-API-Key: KEY`."},
-    "basic": {"type": "http", "scheme": "basic", "description": "For browsers: any user name, the key as password."},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "For browsers: any user name, and the key as the password.",
+    },
 }
 
 
-def make_document(urls: Urls, *, keyed: bool = False) -> dict[str, Any]:
+def make_document(urls: Urls, *, limit: TokenLimit | None, keyed: bool = False) -> dict[str, Any]:
     """Make the OpenAPI 3.1 document.
 
     Args:
-        urls: the URLs of the server that it tells of.
-        keyed: whether it asks for keys.
+        urls: the URLs of the server that it describes.
+        limit: the server's limit on requests for tokens, `None` without one.
+        keyed: whether requests need a key.
     """
     ways: list[dict[str, list[str]]] = [{name: []} for name in _SECURITY_SCHEMES]
     return {
@@ -40,6 +46,6 @@ def make_document(urls: Urls, *, keyed: bool = False) -> dict[str, Any]:
         "servers": [{"url": urls.base, "description": "This server."}],
         "security": ways if keyed else [{}, *ways],
         "tags": TAGS,
-        "paths": make_paths(make_examples(urls)),
-        "components": {"schemas": SCHEMAS, "responses": REFUSALS, "securitySchemes": _SECURITY_SCHEMES},
+        "paths": make_paths(make_examples(urls), limit),
+        "components": {"schemas": SCHEMAS, "responses": make_refusals(limit), "securitySchemes": _SECURITY_SCHEMES},
     }

@@ -1,4 +1,4 @@
-"""One small mailing as the API tells of it, by the names of the schemas."""
+"""Examples: one small mailing as the API shows it, by the names of the schemas."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ ANN = Recipient(
     id="a1b2c3d40123456789abcdef",
     pixel_id=PIXEL.id,
     email="ann@example.org",
-    token="tok_0123456789abcdef0123456789abcdef",  # noqa: S106  # nobody's
+    token="tok_0123456789abcdef0123456789abcdef",  # noqa: S106  # an example
     created_at=_NOON,
     opens=_ONCE,
     counted=_ONCE,
@@ -55,7 +55,7 @@ _BOB = Recipient(
     id="a1b2c3d4fedcba9876543210",
     pixel_id=PIXEL.id,
     email="bob@example.com",
-    token="tok_fedcba9876543210fedcba9876543210",  # noqa: S106  # nobody's
+    token="tok_fedcba9876543210fedcba9876543210",  # noqa: S106  # an example
     created_at=_NOON,
     opens=OpenSpan(number=1, first=_FETCHED, last=_FETCHED),
 )
@@ -94,10 +94,10 @@ _FIGURES = Figures(
 
 
 def make_examples(urls: Urls) -> dict[str, Any]:
-    """Return an example for each schema that is asked for or answered, made as the API makes its answers.
+    """Return an example for each schema of a request or an answer, made as the API makes its answers.
 
     Args:
-        urls: the URLs that are in them.
+        urls: builds the URLs in them.
     """
     recipient = partial(wire.recipient, owner=PIXEL, urls=urls)
     return {

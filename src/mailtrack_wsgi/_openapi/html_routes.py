@@ -1,4 +1,4 @@
-"""The pages that people look at, as far as others may link and post to them."""
+"""The operations of pages that others may link or post to."""
 
 from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
@@ -9,66 +9,74 @@ from mailtrack_wsgi._openapi.schemas import text
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
 _PAGE = in_query(
     "page",
-    "Which page of all opens, 50 on each.",
+    "Number of a page of all opens, 50 on each.",
     {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1},
 )
-_FIGURES = in_query("figures", "Which figures stand out.", {"type": "string", "enum": ["counted", "raw"]})
+_FIGURES = in_query("figures", "The figures to show large.", {"type": "string", "enum": ["counted", "raw"]})
 _KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "enum": [*VerdictKind]})
-_OF_RECIPIENT = in_query("recipient", "Only opens of this recipient, by id.", {"type": "string", "examples": [ANN.id]})
-_SEARCH = in_query("search", "Only pixels with this in their name.", {"type": "string"})
-_CURSOR = in_query("cursor", "From the link to the part that follows.", {"type": "string", "format": "cursor"})
+_OF_RECIPIENT = in_query(
+    "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
+)
+_SEARCH = in_query("search", "Only pixels whose name contains this.", {"type": "string"})
+_CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
 def make_page_paths() -> dict[str, Data]:
     """Return the paths of pages with their operations."""
     return {
-        "/": {
-            "get": operation(
-                "Pages",
-                "showDashboard",
-                "Dashboard",
-                "The pixels with their counts, the newest first, and a form to create one.",
-                parameters=[_SEARCH, _CURSOR],
-                answers=_page("The dashboard.", *ANY),
-            ),
-        },
-        "/logs/{pixel}": {
-            "parameters": [IN_PIXEL],
-            "get": operation(
-                "Pages",
-                "showLogs",
-                "Logs of a pixel",
-                "The pixel's figures and its opens, the newest first, 50 a page. Past the end is an empty page with a "
-                "link to the last. With `kind` or `recipient` the parts follow by `cursor`, and `page` is not used.",
-                parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
-                answers=_page("The page.", *ANY, 404),
-            ),
-        },
-        "/pixels/{pixel}/delete": {
-            "parameters": [IN_PIXEL],
-            "post": operation(
-                "Pages",
-                "submitPixelDeletion",
-                "Delete a pixel by a form",
-                "What the form on the confirmation page sends. Deletes the pixel with its opens, recipients, tokens "
-                "and image: all, or nothing. The body is not read. A form of another site is refused.",
-                answers={303: _TO_DASHBOARD, **_refusals(*CHANGE, 404)},
-            ),
-        },
-        "/docs": {
-            "get": operation(
-                "Pages",
-                "showDocs",
-                "This reference",
-                "The reference of the API as a page, which loads no script from elsewhere.",
-                answers=_page("The reference.", *ANY),
-            ),
-        },
+        "/": {"get": _dashboard()},
+        "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
+        "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
+        "/docs": {"get": _docs()},
     }
 
 
+def _dashboard() -> Data:
+    return operation(
+        "Pages",
+        "showDashboard",
+        "Dashboard",
+        "The pixels with their counts, newest first, and a form to create one.",
+        parameters=[_SEARCH, _CURSOR],
+        answers=_page("The dashboard.", *ANY),
+    )
+
+
+def _logs() -> Data:
+    return operation(
+        "Pages",
+        "showLogs",
+        "Logs of a pixel",
+        "The pixel's figures and its opens, newest first, 50 a page. A number past the end shows an empty page with a "
+        "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
+        parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
+        answers=_page("The page.", *ANY, 404),
+    )
+
+
+def _deletion() -> Data:
+    return operation(
+        "Pages",
+        "submitPixelDeletion",
+        "Delete a pixel by form",
+        "The form on the confirmation page sends this. Deletes the pixel with its opens, recipients, tokens and image, "
+        "all or nothing. The body is not read. A form on another site is refused.",
+        answers={303: _TO_DASHBOARD, **_refusals(*CHANGE, 404)},
+    )
+
+
+def _docs() -> Data:
+    return operation(
+        "Pages",
+        "showDocs",
+        "This reference",
+        "The API reference as a page that loads no script from elsewhere.",
+        answers=_page("The reference.", *ANY),
+    )
+
+
 _TO_DASHBOARD = {
-    "description": "It is deleted; the dashboard follows.",
+    "description": "The pixel is deleted; redirects to the dashboard.",
     "headers": {
         "Location": {
             "description": "The path of the dashboard.",

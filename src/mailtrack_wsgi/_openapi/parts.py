@@ -1,4 +1,4 @@
-"""What the operations of the API's document are made of: parameters, bodies and answers."""
+"""Builds the parts of operations: parameters, bodies and answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from mailtrack_wsgi._openapi.schemas import PIXEL_KEY_PATTERN, RECIPIENT_ID_PATT
 Data = dict[str, Any]
 """A part of the document."""
 
-# What any request may be answered with: a Host header that is none, a key that is missing, a failure.
+# Error statuses of every operation (a bad Host header, a missing key, a failure), of changes, and of bodies.
 ANY = (400, 401, 500, 503)
 CHANGE = (*ANY, 403)
 BODY = (*CHANGE, 408, 411, 413, 415)
@@ -43,7 +43,7 @@ def operation(
     refusals: Sequence[int] = (),
     **more: Any,
 ) -> Data:
-    """Return an operation. Refusals are those of the components, unless `answers` has one of its own."""
+    """Return an operation. `refusals` refer to the error responses among the components; `answers` go before them."""
     documented = {status: {"$ref": f"#/components/responses/{component(status)}"} for status in refusals} | {**answers}
     return {
         "operationId": name,
@@ -56,7 +56,7 @@ def operation(
 
 
 def json_answer(schema: str, description: str, examples: Mapping[str, Any], *, example: str = "", **more: Any) -> Data:
-    """Return an answer in JSON, with the example of its schema unless another is named."""
+    """Return an answer in JSON, with the example of its schema unless another one is named."""
     content = {"application/json": {"schema": ref(schema), "example": examples[example or schema]}}
     return {"description": description, **more, "content": content}
 

@@ -1,4 +1,4 @@
-"""How to send a request that the API's document tells of: with curl, and with what comes with Python."""
+"""Code samples for the operations of the API: with curl, and with Python's standard library."""
 
 import json
 import shlex
@@ -15,15 +15,15 @@ _IMAGE_FILE = "image.png"
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """A request to show.
+    """A request to write a sample for.
 
     Attributes:
         method: the HTTP method.
         url: the whole URL.
         body: the JSON to send, if any.
-        form: the text fields of the same as a form with an image, if it can be sent so.
+        form: the text fields of the same request as a form with an image, if it can be sent as one.
         keyed: whether it needs a key.
-        media_type: what is answered, without its parameters; "" for nothing.
+        media_type: the media type of the answer without its parameters, "" without a body.
     """
 
     method: str
@@ -41,7 +41,7 @@ class Request:
 
 
 def to_curl(request: Request) -> str:
-    """Return commands that send a request, the second one with an image where that is possible."""
+    """Return commands that send a request, a second one with an image if it can have one."""
     words = ["curl"]
     if request.method == "HEAD":
         words.append("-I")
@@ -62,7 +62,7 @@ def to_curl(request: Request) -> str:
 
 
 def to_python(request: Request) -> str:
-    """Return a program that sends a request and shows the answer."""
+    """Return a program that sends a request and prints the answer."""
     arguments = [json.dumps(request.url)]
     if request.body is not None:
         arguments.append(f"data=json.dumps({json.dumps(request.body)}).encode()")

@@ -1,9 +1,10 @@
-"""The shapes of what the API takes and gives, as JSON Schemas by name."""
+"""JSON Schemas of the objects in requests and answers, by name."""
 
 from typing import Any
 
 from mailtrack._addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from mailtrack._model import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, Certainty, VerdictKind
+from mailtrack._urls import UPLOADS_PATH
 from mailtrack.report import HOURS_TOLD
 from mailtrack.storage._protocol import MAX_TOP
 from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_PROBLEMS
@@ -15,7 +16,7 @@ PIXEL_KEY_PATTERN = f"^({_UUID.replace('a-f', 'A-Fa-f')}|[0-9A-Fa-f]{{8}})$"
 RECIPIENT_ID_PATTERN = "^[0-9a-f]{24}$"
 IMAGE_PATTERN = rf"^{_UUID}\.(gif|jpg|png|webp)$"
 
-# A name is what is left of it without blanks around it; control characters may be among those only.
+# Blanks around a name are cut off, so control characters may be among those only.
 _BLANK = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _IN_NAME, _AT_ENDS = f"[^{_CONTROL}]", f"[^{_CONTROL}{_BLANK}]"
@@ -28,7 +29,7 @@ def text(description: str, **more: Any) -> Schema:
 
 
 def ref(name: str, description: str = "") -> Schema:
-    """Return a reference to the schema of this name, and what it stands for where it is a property."""
+    """Return a reference to the schema of this name, with a description if it is a property."""
     found = {"$ref": f"#/components/schemas/{name}"}
     return found | {"description": description} if description else found
 
@@ -50,7 +51,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _object(about: str, **properties: Schema) -> Schema:
-    """Return the schema of an answer's object: it has these properties, always all of them, and no others."""
+    """Return the schema of an object in an answer, which has exactly these properties, all of them required."""
     return {
         "type": "object",
         "description": about,
@@ -62,9 +63,9 @@ def _object(about: str, **properties: Schema) -> Schema:
 
 def _page(of: str, what: str) -> Schema:
     return _object(
-        f"A part of a list of {what}.",
-        items=_list(ref(of), f"The {what} in it."),
-        next=_or_null(text("What to ask for as `cursor` to get the part that follows; `null` at the end.")),
+        f"A page of a list of {what}.",
+        items=_list(ref(of), f"The {what} on it."),
+        next=_or_null(text("The value of `cursor` for the following page; `null` on the last.")),
     )
 
 
@@ -82,12 +83,12 @@ def _time(description: str) -> Schema:
 
 _PIXEL_ID = text("The pixel's UUID. Its first eight digits are the short id.", format="uuid", pattern=f"^{_UUID}$")
 _RECIPIENT_ID = text("The recipient's id, 24 hex digits.", pattern=RECIPIENT_ID_PATTERN)
-_EMAIL = text("The address: its domain in lower case and Unicode, the local part as it was first given.")
-_TOKEN = text("The secret that stands for the recipient.", pattern="^tok_[0-9a-f]{32}$")
+_EMAIL = text("The address: its domain in lower case and Unicode, its local part as first given.")
+_TOKEN = text("The secret that identifies the recipient.", pattern="^tok_[0-9a-f]{32}$")
 _DONE = {"type": "boolean", "const": True, "description": "Always `true`."}
 _NAME = text(
-    f"What the mailing is called, 1 to {MAX_NAME_LENGTH} characters. Blanks around it are cut off; control characters "
-    "are refused.",
+    f"The name of the mailing, 1 to {MAX_NAME_LENGTH} characters. Blanks around it are cut off; control characters are "
+    "refused.",
     minLength=1,
     pattern=NAME_PATTERN,
 )
@@ -106,15 +107,15 @@ SCHEMAS: dict[str, Schema] = {
     },
     "NewPixelWithImage": {
         "type": "object",
-        "description": "A pixel to create, as a form with a file.",
+        "description": "A pixel to create, as a form with an optional file.",
         "properties": {
             "name": _NAME,
             "image": text(
                 "A file to show instead of the transparent pixel: JPG, PNG, GIF or WebP, at most 5,242,880 bytes, "
-                "50 megapixels in all frames together, and 1,000 frames. Limits are lower for some kinds: 12.5 "
-                "megapixels for a WebP that is lossless or transparent, 25 for a progressive JPEG (12.5 with colours "
-                "at full resolution) and for a PNG of 64 bits a pixel. The content decides the type, not the name. "
-                "The picture is kept as it is, without its metadata.",
+                "50 megapixels in all frames together, and 1,000 frames. Some kinds have lower limits: 12.5 "
+                "megapixels for a lossless or transparent WebP, 25 for a progressive JPEG (12.5 with colours at full "
+                "resolution) and for a PNG of 64 bits a pixel. The type is taken from the content, not the name. The "
+                "image is stored unchanged, except that its metadata is removed.",
                 format="binary",
             ),
         },
@@ -122,12 +123,12 @@ SCHEMAS: dict[str, Schema] = {
     },
     "NewTokens": {
         "type": "object",
-        "description": "Addresses to make tokens for.",
+        "description": "Addresses to generate tokens for.",
         "properties": {
             "emails": _list(
                 {"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH},
-                f"1 to {MAX_EMAILS:,} addresses. All must be valid, or nothing is done. An address that is given "
-                "twice, in whatever case, counts once.",
+                f"1 to {MAX_EMAILS:,} addresses. If one is not valid, nothing is done. An address given twice, "
+                "in any case, counts once.",
                 minItems=1,
                 maxItems=MAX_EMAILS,
             )
@@ -137,33 +138,35 @@ SCHEMAS: dict[str, Schema] = {
     "Pixel": _object(
         "A pixel: a tracked mailing and its image.",
         id=_PIXEL_ID,
-        name=text("What it is called.", minLength=1, maxLength=MAX_NAME_LENGTH),
-        createdAt=_time("When it was made."),
+        name=text("Its name.", minLength=1, maxLength=MAX_NAME_LENGTH),
+        createdAt=_time("When it was created."),
         imagePath=_or_null(
             text(
-                "Where its own image is served, below the base URL; `null` for the transparent pixel.",
-                pattern=IMAGE_PATTERN.replace("^", "^/uploads/"),
+                "Path of its own image below the base URL; `null` for the transparent pixel.",
+                pattern=IMAGE_PATTERN.replace("^", f"^{UPLOADS_PATH}"),
             )
         ),
-        recipients=_number("How many recipients it has."),
-        opens=ref("OpenSpan", "All of its opens."),
-        counted=ref("OpenSpan", "Those that are taken for a person's."),
-        views=_number("How many opens were no repeats of one a few seconds before."),
-        countedViews=_number("How many of those count."),
-        opened=_number("How many recipients have an open that counts."),
-        openedRaw=_number("How many recipients have any open."),
-        trackingUrl=_url("The URL of its image, to put into a mail. With `?token=` it tells whose open it is."),
+        recipients=_number("Number of its recipients."),
+        opens=ref("OpenSpan", "All of its opens (raw)."),
+        counted=ref("OpenSpan", "The opens attributed to people."),
+        views=_number("Number of opens without repeats within seconds."),
+        countedViews=_number("The same for opens that count."),
+        opened=_number("Number of recipients with an open that counts."),
+        openedRaw=_number("Number of recipients with any open."),
+        trackingUrl=_url(
+            "The URL of its image, to put into a mail. With `?token=`, opens are attributed to a recipient."
+        ),
         logsUrl=_url("The page that shows its opens."),
     ),
     "PixelPage": _page("Pixel", "pixels, the newest first"),
     "PixelDeleted": _object(
-        "A pixel was deleted.", success=_DONE, message=text("What was done.", const="Pixel deleted successfully")
+        "A pixel was deleted.", success=_DONE, message=text("A message for people.", const="Pixel deleted successfully")
     ),
     "OpenSpan": _object(
-        "How many opens there are, from when to when.",
-        number=_number("How many."),
-        first=_or_null(_time("The time of the earliest; `null` without any.")),
-        last=_or_null(_time("The time of the latest; `null` without any.")),
+        "A number of opens, with the times of the first and the last.",
+        number=_number("Number of opens."),
+        first=_or_null(_time("When the earliest came; `null` without any.")),
+        last=_or_null(_time("When the latest came; `null` without any.")),
     ),
     "Token": _object(
         "A recipient's token.",
@@ -173,10 +176,10 @@ SCHEMAS: dict[str, Schema] = {
         recipientId=_RECIPIENT_ID,
     ),
     "Tokens": _object(
-        "The tokens that were made, or were there already.",
+        "The tokens of the addresses, new or existing.",
         success=_DONE,
         pixelId=_PIXEL_ID,
-        generated={"type": "integer", "minimum": 1, "maximum": MAX_EMAILS, "description": "How many tokens there are."},
+        generated={"type": "integer", "minimum": 1, "maximum": MAX_EMAILS, "description": "Number of tokens."},
         tokens=_list(
             ref("Token"),
             "One for each distinct address, in the order of first appearance.",
@@ -189,16 +192,16 @@ SCHEMAS: dict[str, Schema] = {
         id=_RECIPIENT_ID,
         email=_EMAIL,
         token=_TOKEN,
-        createdAt=_time("When its token was made."),
-        opens=ref("OpenSpan", "All of its opens."),
-        counted=ref("OpenSpan", "Those that are taken for a person's."),
+        createdAt=_time("When its token was generated."),
+        opens=ref("OpenSpan", "All of its opens (raw)."),
+        counted=ref("OpenSpan", "The opens attributed to people."),
         trackingUrl=_url("The URL to put into this recipient's mail."),
     ),
-    "RecipientPage": _page("Recipient", "recipients, in the order of their creation"),
+    "RecipientPage": _page("Recipient", "recipients, in order of creation"),
     "RecipientDeleted": _object(
         "A recipient was deleted.",
         success=_DONE,
-        message=text("What was done.", const="Recipient deleted successfully"),
+        message=text("A message for people.", const="Recipient deleted successfully"),
         deletedEmail=_EMAIL,
     ),
     "Open": _object(
@@ -206,111 +209,109 @@ SCHEMAS: dict[str, Schema] = {
         id=text("The open's id.", minLength=1),
         recipientId=_or_null(
             text(
-                "Whose open it is; `null` where the URL had no token of this pixel. It outlives the recipient.",
+                "The id of its recipient; `null` if the URL had no token of this pixel. Outlives the recipient.",
                 pattern=RECIPIENT_ID_PATTERN,
             )
         ),
         token=_or_null(
             text("That recipient's token; `null` once the recipient is deleted.", pattern=_TOKEN["pattern"])
         ),
-        openedAt=_time("When the image was asked for."),
-        ip=_or_null(text("The address that it was asked from; `null` where it is not known.")),
-        userAgent=text(
-            f"What the client calls itself, cut at {MAX_TEXT_LENGTH} characters.", maxLength=MAX_TEXT_LENGTH
-        ),
-        referer=text(
-            f"Where the client says it comes from, cut at {MAX_TEXT_LENGTH} characters.", maxLength=MAX_TEXT_LENGTH
-        ),
-        verdict=ref("Verdict", "What kind of fetch it was."),
-        client=ref("Client", "The program that asked."),
-        counted=_flag("Whether it is taken for a person's."),
+        openedAt=_time("When the image was requested."),
+        ip=_or_null(text("The client's IP address; `null` if it is not known.")),
+        userAgent=text(f"The client's `User-Agent`, cut at {MAX_TEXT_LENGTH} characters.", maxLength=MAX_TEXT_LENGTH),
+        referer=text(f"The client's `Referer`, cut at {MAX_TEXT_LENGTH} characters.", maxLength=MAX_TEXT_LENGTH),
+        verdict=ref("Verdict", "Who or what opened it."),
+        client=ref("Client", "The program that requested the image."),
+        counted=_flag("Whether it is attributed to a person."),
     ),
-    "OpenPage": _page("Open", "opens, the last arrived first"),
+    "OpenPage": _page("Open", "opens, the last recorded first"),
     "Verdict": _object(
-        "What kind of fetch an open was, and why.",
-        kind=text("What it was.", enum=[kind.value for kind in VerdictKind]),
-        vendor=_or_null(text("Whose program it was; `null` where that is not known.")),
-        reasons=_list({"type": "string"}, "The rules that decided, the decisive one first."),
+        "Who or what an open is attributed to, and why.",
+        kind=text("The kind of client.", enum=[kind.value for kind in VerdictKind]),
+        vendor=_or_null(text("The vendor of the program; `null` if it is not known.")),
+        reasons=_list({"type": "string"}, "The rules that matched, the decisive one first."),
         certainty={
             "type": ["string", "null"],
             "enum": [*(certainty.value for certainty in Certainty), None],
-            "description": "How sure it is; `null` where nothing was decided.",
+            "description": "How certain the verdict is; `null` if no rule matched.",
         },
-        rulesVersion=_number("The version of the rules that judged; 0 where none did."),
+        rulesVersion=_number("The version of the rules; 0 if the open was not judged."),
     ),
     "Client": _object(
-        "The program that asked for the image, as far as its user agent tells.",
+        "The program that requested the image, according to its user agent.",
         name=text("Its name, or `unknown`."),
-        version=text("The first number of its version; empty where that is not known."),
+        version=text("The first number of its version; empty if it is not known."),
         os=text("Its operating system, or `unknown`."),
         device=text("The kind of device: `desktop`, `mobile`, `tablet`, `other` or `unknown`."),
     ),
     "Count": _object(
         "A number of opens or recipients.",
-        counted=_number("Those that are taken for people's."),
-        raw=_number("All of them, with machines'."),
+        counted=_number("Those attributed to people."),
+        raw=_number("All of them, including machines."),
     ),
     "Report": _object(
         "The figures of a pixel at one moment.",
         pixel=ref("Pixel", "The pixel."),
-        timeZone=text("In which hours and days begin."),
-        recipients=_number("How many recipients there are: the base of `rate`."),
-        rateBase=text("What `rate` is a share of.", const="recipients"),
-        opened=ref("Count", "How many recipients have opened."),
-        rate=ref("Rate", "That as a share of all recipients."),
-        notOpened=_number("How many recipients have no open that counts."),
-        fetches=ref("Count", "How often the image was asked for: all opens."),
+        timeZone=text("The time zone in which hours and days begin."),
+        recipients=_number("Number of recipients: the base of `rate`."),
+        rateBase=text("The base of `rate`.", const="recipients"),
+        opened=ref("Count", "Number of recipients who have opened."),
+        rate=ref("Rate", "The same as a share of all recipients."),
+        notOpened=_number("Number of recipients without an open that counts."),
+        fetches=ref("Count", "Number of requests for the image: all opens."),
         views=ref("Count", "The same without repeats within seconds."),
-        delay=ref("Delay", "How long it took until the first open."),
+        delay=ref("Delay", "Median time to the first open."),
         delays=_list(ref("DelayRange"), "Recipients by the time to their first open, in order.", minItems=1),
         hours=_list(
-            ref("Period"), f"Opens by hour, in order; the last {HOURS_TOLD} hours that have any.", maxItems=HOURS_TOLD
+            ref("Period"), f"Opens by hour, in order; the last {HOURS_TOLD} hours with any.", maxItems=HOURS_TOLD
         ),
         days=_list(ref("Period"), "Opens by day, in order; days without any are left out."),
-        hoursOfDay=_list(ref("Count"), "Opens by the hour of the day in which they came.", minItems=24, maxItems=24),
+        hoursOfDay=_list(ref("Count"), "Opens by hour of the day.", minItems=24, maxItems=24),
         verdicts=_list(
             ref("Named"),
-            "Opens by kind of verdict, the most frequent first, as in all below.",
+            "Opens by kind of verdict. Like all below, the most frequent first.",
             maxItems=len(VerdictKind),
         ),
-        vendors=_list(ref("Named"), "Opens by vendor, where that is known.", maxItems=MAX_TOP),
+        vendors=_list(ref("Named"), "Opens by vendor, if it is known.", maxItems=MAX_TOP),
         clients=_list(ref("Named"), "Opens by client.", maxItems=MAX_TOP),
         systems=_list(ref("Named"), "Opens by operating system.", maxItems=MAX_TOP),
         devices=_list(ref("Named"), "Opens by kind of device.", maxItems=MAX_TOP),
-        top=_list(ref("Recipient"), "The recipients with the most opens that count, at least two.", maxItems=MAX_TOP),
+        top=_list(
+            ref("Recipient"), "The recipients with the most opens that count, at least two each.", maxItems=MAX_TOP
+        ),
     ),
     "Rate": _object(
-        "The recipients who have opened as a share of all, from 0 to 1; `null` where there are none.",
-        counted=_share("With an open that counts."),
-        raw=_share("With any open."),
+        "Recipients who have opened as a share of all, 0 to 1; `null` without recipients.",
+        counted=_share("Those with an open that counts."),
+        raw=_share("Those with any open."),
     ),
     "Delay": _object(
-        "The median time from the making of a token to its first open, in seconds, within 5 %; `null` without any.",
+        "The median time from generating a token to its first open, in seconds, within 5 %; `null` without any.",
         counted=_seconds("To the first open that counts."),
         raw=_seconds("To the first of all."),
     ),
     "DelayRange": _object(
-        "Recipients whose first open came within a time, and not within the range before.",
-        within=_seconds("The end of the range, in seconds; `null` for all that took longer."),
-        recipients=ref("Count", "How many recipients."),
+        "Recipients whose first open came within a range of time.",
+        within=_seconds("The end of the range, in seconds; `null` for the last, which has none."),
+        recipients=ref("Count", "Number of recipients."),
     ),
     "Period": _object(
         "Opens in an hour or a day.",
         start=text("When it begins, in the report's time zone.", format="date-time"),
-        opens=ref("Count", "How many opens."),
+        opens=ref("Count", "Number of opens."),
     ),
     "Named": _object(
-        "Opens that have something in common.", name=text("What that is."), opens=ref("Count", "How many opens.")
+        "Opens of one name in a breakdown.", name=text("The name."), opens=ref("Count", "Number of opens.")
     ),
-    "Status": _object("All is well.", status=text("What is the matter.", const="ok")),
-    "Error": _object("What went wrong.", error=text("The reason, for people.", minLength=1)),
+    "Status": _object("The status of the server.", status=text("Always `ok`.", const="ok")),
+    "Error": _object("An error.", error=text("The reason, for people.", minLength=1)),
     "InvalidTokens": {
         **_object(
-            "Why no tokens were made.",
+            "An error in a request for tokens.",
             error=text("The reason, for people.", minLength=1),
             invalid=_list(
                 ref("InvalidEmail"),
-                f"Where `error` is `Invalid email format`: the bad addresses, the first {MAX_PROBLEMS}.",
+                f"If `error` is `Invalid email format`: the invalid addresses, the first {MAX_PROBLEMS}.",
                 minItems=1,
                 maxItems=MAX_PROBLEMS,
             ),
@@ -318,9 +319,9 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["error"],
     },
     "InvalidEmail": _object(
-        "A bad address.",
+        "An invalid address.",
         index=_number("Its place in `emails`, counted from 0."),
-        reason=text("What is wrong with it.", minLength=1),
+        reason=text("Why it is not valid.", minLength=1),
     ),
     "Document": {
         "type": "object",
@@ -333,4 +334,4 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["openapi", "info", "paths"],
     },
 }
-"""Every schema, by name. Objects in answers have all of their properties and no others."""
+"""Every schema by name. An object in an answer has all of its properties and no others."""

@@ -1,9 +1,10 @@
-"""The rate limit on making tokens, exact over all that count in the same place.
+"""The rate limit on generating tokens: exact over every thread, process and machine that counts in the same place.
 
-A `TokenLimiter` asks the moving window of the library `limits`. What was counted lies in an SQLite file (`sqlite`), in
-memory, or in Redis.
+`limit` reads what is allowed, `TokenLimiter` asks for each request. The counts are kept by a `Windows`: in an SQLite
+file or in memory (`sqlite`), or in Redis (`redis`).
 """
 
-from mailtrack_wsgi._rate_limit.limiter import MINUTES, REQUESTS, Allowance, TokenLimiter
+from mailtrack_wsgi._rate_limit.limit import DEFAULT_LIMIT, TokenLimit, parse_limit
+from mailtrack_wsgi._rate_limit.limiter import Allowance, TokenLimiter, limits_file
 
-__all__ = ["MINUTES", "REQUESTS", "Allowance", "TokenLimiter"]
+__all__ = ["DEFAULT_LIMIT", "Allowance", "TokenLimit", "TokenLimiter", "limits_file", "parse_limit"]

@@ -1,11 +1,11 @@
-// What a script can add: the reader's time zone, copying, a look at an image before it is sent, a reload that sends nothing.
+// Adds the reader's time zone, buttons to copy, a preview of an image, and a reload that sends nothing again.
 "use strict";
 
 const to = (timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle });
 const zoned = to("long");
 const ways = { zoned, second: to("medium"), minute: to("short"), day: to() };
 const show = (at, way) => {
-  const whole = way !== "day" || at.getHours() + at.getMinutes() === 0; // a day of UTC begins at another hour elsewhere
+  const whole = way !== "day" || at.getHours() + at.getMinutes() === 0; // a day of UTC begins at another hour in other zones
   return ways[whole ? way : "minute"].format(at);
 };
 for (const element of document.querySelectorAll("time")) {
@@ -20,7 +20,7 @@ document.querySelectorAll("figure title").forEach((title, place) => {
 const zone = document.querySelector("[data-zone]");
 if (zone) zone.textContent = zoned.resolvedOptions().timeZone;
 
-// What became of a form is shown once: reloading asks for the page that has the form, and sends nothing again.
+// The outcome of a form is shown once: a reload requests the page with the form, and sends nothing again.
 if (document.getElementById("result")) history.replaceState(null, "", location.pathname);
 if (document.getElementById("problem")) history.replaceState(null, "", document.querySelector(".brand").href);
 
@@ -50,15 +50,15 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 for (const canvas of document.querySelectorAll("canvas[data-preview]")) {
   const input = document.getElementById(canvas.dataset.preview);
-  const told = document.getElementById(canvas.dataset.told);
+  const status = document.getElementById(canvas.dataset.status);
   const most = Number(input.dataset.most);
   input.addEventListener("change", async () => {
     const [file] = input.files;
     canvas.classList.remove("ready");
     input.setCustomValidity("");
-    told.textContent = "";
+    status.textContent = "";
     if (!file) return;
-    told.textContent = `${file.name}, ${Math.ceil(file.size / 1024).toLocaleString()} kB`;
+    status.textContent = `${file.name}, ${Math.ceil(file.size / 1024).toLocaleString()} kB`;
     if (file.size > most) {
       input.setCustomValidity("The image is larger than 5 MB.");
       input.reportValidity();
@@ -73,7 +73,7 @@ for (const canvas of document.querySelectorAll("canvas[data-preview]")) {
       context.drawImage(image, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
       canvas.classList.add("ready");
     } catch {
-      told.textContent += " – this does not look like an image";
+      status.textContent += " – this does not look like an image";
     }
   });
 }

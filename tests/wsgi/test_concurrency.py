@@ -1,4 +1,4 @@
-"""What is slow may hold a part of a server's threads only."""
+"""Slow requests hold a part of a server's threads only."""
 
 import io
 import threading
@@ -9,54 +9,54 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from mailtrack import InvalidSetting
-from mailtrack_wsgi import _concurrency as share
-from mailtrack_wsgi._concurrency import Share
+from mailtrack_wsgi import _concurrency as concurrency
+from mailtrack_wsgi._concurrency import ConcurrencyLimit
 
 SECONDS = 30  # that something which must happen may take
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Lets nobody wait for a turn."""
-    monkeypatch.setattr(share, "PATIENCE", 0.0)
+    """No request waits for a turn."""
+    monkeypatch.setattr(concurrency, "PATIENCE", 0.0)
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Lets everybody wait as long as it takes."""
-    monkeypatch.setattr(share, "PATIENCE", float(SECONDS))
+    """Requests wait for a turn as long as it takes."""
+    monkeypatch.setattr(concurrency, "PATIENCE", float(SECONDS))
 
 
 @pytest.mark.usefixtures("impatient")
-class TestShare:
+class TestConcurrencyLimit:
     def test_it_lets_so_many_take_turns_and_no_more(self):
-        shared = Share(2)
-        shared.take()
-        shared.take()
+        limit = ConcurrencyLimit(2)
+        limit.acquire()
+        limit.acquire()
         with pytest.raises(ServiceUnavailable) as caught:
-            shared.take()
+            limit.acquire()
         assert ("Retry-After", "1") in caught.value.get_headers()
 
     def test_a_turn_that_ended_is_free_for_another(self):
-        shared = Share(1)
+        limit = ConcurrencyLimit(1)
         for _ in range(3):
-            with shared:
+            with limit:
                 pass
 
     def test_a_turn_ends_with_an_error_too(self):
-        shared = Share(1)
-        with pytest.raises(LookupError), shared:
+        limit = ConcurrencyLimit(1)
+        with pytest.raises(LookupError), limit:
             raise LookupError
-        shared.take()
+        limit.acquire()
 
 
 @pytest.mark.usefixtures("patient")
-def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
-    shared, barrier, at_once, most = Share(2), threading.Barrier(40), [], []
+def test_in_a_burst_every_request_gets_a_turn_and_never_more_than_allowed_at_once():
+    limit, barrier, at_once, most = ConcurrencyLimit(2), threading.Barrier(40), [], []
 
     def run(number):
         barrier.wait(SECONDS)
-        with shared:
+        with limit:
             at_once.append(number)
             most.append(len(at_once))
             at_once.remove(number)
@@ -66,19 +66,19 @@ def test_in_a_burst_everybody_gets_a_turn_and_never_more_than_allowed_at_once():
     assert (len(most), max(most) <= 2) == (40, True)
 
 
-def test_nobody_waits_for_what_is_slow(monkeypatch):
+def test_no_request_waits_for_slow_ones(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(share.time, "monotonic", lambda: clock[0])
-    shared = Share(1)
-    shared.take()
-    clock[0] += share.PATIENCE
+    monkeypatch.setattr(concurrency.time, "monotonic", lambda: clock[0])
+    limit = ConcurrencyLimit(1)
+    limit.acquire()
+    clock[0] += concurrency.PATIENCE
     monkeypatch.setattr(threading.Condition, "wait", lambda _, timeout: timeout > 0 and pytest.fail("it waits"))
     with pytest.raises(ServiceUnavailable):
-        shared.take()
+        limit.acquire()
 
 
 class SlowBody(io.BytesIO):
-    """A body whose client sends nothing until it is told to."""
+    """A body whose client sends nothing until `sent` is set."""
 
     def __init__(self, data):
         super().__init__(data)
@@ -194,6 +194,6 @@ class TestApplication:
 
 
 @pytest.mark.parametrize("name", ["max_slow", "max_downloads"])
-def test_a_share_of_none_is_refused(make_client, name):
+def test_a_limit_below_one_is_refused(make_client, name):
     with pytest.raises(InvalidSetting, match=name):
         make_client(**{name: 0})

@@ -1,0 +1,44 @@
+"""`RedisWindows`: moving windows in Redis, through the library `limits`."""
+
+import time
+
+from limits.errors import ConfigurationError
+from limits.storage import RedisStorage
+
+from mailtrack._errors import InvalidSetting, StorageUnavailable
+from mailtrack_wsgi._rate_limit.windows import Window
+
+_TIMEOUT = 1.0  # seconds; options in the query of the URL override it
+
+
+class RedisWindows:
+    """`Windows` in Redis, for several machines. Nothing connects before the first request.
+
+    Time is the wall clock of the machine that asks. Keys are kept as they are, until their window is over.
+
+    Args:
+        url: `redis://`, `rediss://` or `redis+unix://`, as `limits` takes it.
+
+    Raises:
+        InvalidSetting: the package redis is not installed, or does not take the URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._storage = RedisStorage(url, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT)
+        except (ConfigurationError, ValueError) as error:
+            raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from error
+
+    def ask(self, key: str, *, limit: int, seconds: int, cost: int = 1) -> Window:
+        """Run the two scripts of `limits`, which count and look, in one transaction."""
+        storage, now = self._storage, time.time()
+        keys = [storage.prefixed_key(key)]
+        try:
+            with storage.storage.pipeline(transaction=True) as transaction:
+                storage.lua_acquire_moving_window(keys, [now, limit, seconds, cost], client=transaction)
+                storage.lua_moving_window(keys, [now - seconds, limit], client=transaction)
+                granted, found = transaction.execute()
+        except storage.base_exceptions as error:
+            raise StorageUnavailable(f"Requests for tokens can't be counted: {error}", retry_after=1) from error
+        oldest, number = (float(found[0]), int(found[1])) if found else (now, 0)
+        return Window(bool(granted), max(limit - number, 0), seconds - max(now - oldest, 0.0))  # it rounds to 0.1 ms
