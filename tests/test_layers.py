@@ -133,7 +133,7 @@ def test_a_library_in_another_room_breaks_its_contract(contract, plant, check) -
     [
         ("mailtrack._ids", "from mailtrack import Pixel", NO_ROOT),
         (
-            "mailtrack.cli._common",
+            "mailtrack.cli._options",
             "def lazily():\n    from mailtrack_wsgi import create_app",
             "Nothing inside imports a root package",
         ),

@@ -14,10 +14,11 @@ from mailtrack.cli._commands.opens import opens
 from mailtrack.cli._commands.pixels import pixels
 from mailtrack.cli._commands.purge import purge
 from mailtrack.cli._commands.recipients import recipients
+from mailtrack.cli._commands.recipients_add import add
 from mailtrack.cli._commands.report import rejudge, report
 from mailtrack.cli._commands.serve import serve
 from mailtrack.cli._commands.spool import spool
-from mailtrack.cli._common import example, shared_options
+from mailtrack.cli._options import example, shared_options
 
 
 class _Program(click.Group):
@@ -48,3 +49,4 @@ def main() -> None:
 
 for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, spool, doctor):
     main.add_command(command)
+recipients.add_command(add)

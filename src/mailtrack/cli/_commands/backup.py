@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from mailtrack.cli._common import database_option, example, judge_options, opened_tracker, spool_option
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, judge_options, spool_option
 from mailtrack.cli._output import counted, echo
 
 
@@ -29,7 +30,7 @@ def backup(file: Path, **given: Any) -> None:
     these are judged as the server would, if the command is given the same options. FILE appears when it is whole, and
     can be served as it is.
     """
-    with _aborting_on_sigterm(), opened_tracker(with_judge=True, with_spool=True, **given) as tracker:
+    with _aborting_on_sigterm(), open_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
         echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)
 

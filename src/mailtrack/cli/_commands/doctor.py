@@ -6,8 +6,9 @@ from typing import Any
 import attrs
 import click
 
-from mailtrack.cli._common import database_option, example, json_option, judge_options, spool_option
-from mailtrack.cli._doctor import Outcome, examine
+from mailtrack.cli._doctor.examine import examine
+from mailtrack.cli._doctor.finding import Outcome
+from mailtrack.cli._options import database_option, example, json_option, judge_options, spool_option
 from mailtrack.cli._output import echo, echo_json
 from mailtrack.cli._settings import Settings
 

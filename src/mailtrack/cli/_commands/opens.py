@@ -12,16 +12,9 @@ from mailtrack._model import Open
 from mailtrack._paging import DEFAULT_LIMIT
 from mailtrack._times import to_text
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import (
-    cursor_option,
-    database_option,
-    echo_list,
-    example,
-    json_option,
-    limit_option,
-    opened_tracker,
-)
-from mailtrack.cli._output import Table
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import cursor_option, database_option, example, json_option, limit_option
+from mailtrack.cli._tables import Table, echo_list
 
 
 @click.command(epilog=example("mailtrack opens a1b2c3d4 --limit 10", "mailtrack opens a1b2c3d4 --csv > opens.csv"))
@@ -47,7 +40,7 @@ def opens(
     """Show the opens of PIXEL, the newest first."""
     if as_csv and (as_json or cursor is not None or context.get_parameter_source("limit") != ParameterSource.DEFAULT):
         raise click.UsageError("--csv writes all opens; it does not go with --json, --limit or --cursor.")
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         if as_csv:
             for piece in opens_csv(tracker.iter_opens_with_recipients(pixel), raw=raw):
                 click.echo(piece, nl=False)

@@ -14,8 +14,10 @@ import click
 from mailtrack._model import Pixel
 from mailtrack._retention import Purge
 from mailtrack._times import now
-from mailtrack.cli._common import database_option, example, opened_tracker, spool_option
-from mailtrack.cli._output import Table, confirm, counted, echo, is_terminal, progress
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, spool_option
+from mailtrack.cli._output import confirm, counted, echo, is_terminal, progress
+from mailtrack.cli._tables import Table
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PIXELS_SHOWN = 20
@@ -43,7 +45,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> 
     It shows how many there are, and asks. Servers can run meanwhile. Opens that wait in the spool are not deleted:
     they are stored first, and belong to the next purge.
     """
-    with opened_tracker(with_spool=True, **given) as tracker:
+    with open_tracker(with_spool=True, **given) as tracker:
         before = now() - older_than
         plan = tracker.plan_purge(before=before, pixel=pixel)
         if plan.before < before:

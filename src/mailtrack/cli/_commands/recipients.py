@@ -11,21 +11,20 @@ from mailtrack._export import recipients_csv
 from mailtrack._model import Pixel, Recipient
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
-from mailtrack.cli._adding import add
 from mailtrack.cli._base_url import printed_urls
-from mailtrack.cli._common import (
+from mailtrack.cli._files import OutputFile
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import (
     base_url_option,
     cursor_option,
     database_option,
-    echo_list,
     example,
     json_option,
     limit_option,
-    opened_tracker,
     shared_options,
 )
-from mailtrack.cli._files import OutputFile
-from mailtrack.cli._output import Table, echo
+from mailtrack.cli._output import echo
+from mailtrack.cli._tables import Table, echo_list
 
 opened_option = click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
 
@@ -34,9 +33,6 @@ opened_option = click.option("--opened/--not-opened", default=None, help="Only t
 @shared_options
 def recipients() -> None:
     """Add, list, export and delete recipients."""
-
-
-recipients.add_command(add)
 
 
 @recipients.command(
@@ -52,7 +48,7 @@ recipients.add_command(add)
 @base_url_option
 def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         urls = printed_urls(tracker)
         echo_list(
@@ -74,7 +70,7 @@ def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None
 @base_url_option
 def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         some = tracker.iter_recipients(found.id, opened=opened)
         with OutputFile(output) as file:
@@ -96,7 +92,7 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
     """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
     if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
         raise click.UsageError("Give either an ID, or --pixel and --email.")
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = [recipient] if recipient is not None else _find(tracker, str(pixel), str(email))
         for one in found:
             tracker.delete_recipient(one)

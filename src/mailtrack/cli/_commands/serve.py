@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mailtrack.cli._base_url import remember
-from mailtrack.cli._common import database_option, example, judge_options, special_domains_option, spool_option
+from mailtrack.cli._options import database_option, example, judge_options, special_domains_option, spool_option
 from mailtrack.cli._output import drop, echo
 from mailtrack.cli._settings import Settings
 

@@ -12,8 +12,8 @@ from mailtrack._spool import Backlog, get_status
 from mailtrack._spool import drain as drain_spool
 from mailtrack._spool import inspect as inspect_spool
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import database_option, example, json_option, judge_options, shared_options, spool_option
 from mailtrack.cli._failures import describe
+from mailtrack.cli._options import database_option, example, json_option, judge_options, shared_options, spool_option
 from mailtrack.cli._output import counted, echo, echo_json, is_terminal
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage

@@ -8,7 +8,7 @@ import pytest
 from mailtrack import Spool
 from mailtrack._spool import Backlog, dead_letters
 from mailtrack._spool.lines import to_line
-from mailtrack.cli._doctor.backlog import check_spool
+from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.testing import make_hit
 
 GOOD = {"spool": "ok", "set-aside": "ok"}

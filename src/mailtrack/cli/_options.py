@@ -1,19 +1,12 @@
-"""What the commands share: options, examples, the tracker they work with, and lists."""
+"""Options that several commands share, and the examples at the end of a command's help."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeVar
 
 import click
 
-from mailtrack._model import Page, T
-from mailtrack._paging import MAX_LIMIT, pages
-from mailtrack._tracker import Tracker
-from mailtrack.cli import _base_url as base_url
-from mailtrack.cli._output import Table, echo, echo_json
-from mailtrack.cli._settings import Settings
-from mailtrack.storage import open_storage
+from mailtrack._paging import MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,60 +66,3 @@ def _hand_down(context: click.Context, option: click.Parameter, value: str | Non
 def example(*lines: str) -> str:
     """Return examples for the end of a command's help."""
     return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
-
-
-@contextmanager
-def opened_tracker(
-    *, create: bool = False, with_judge: bool = False, with_spool: bool = False, **given: Any
-) -> Iterator[Tracker]:
-    """Open the storage that the options and the environment name, for one command.
-
-    Args:
-        create: whether to create a database that does not exist.
-        with_judge: whether the tracker judges as the options and the environment say.
-        with_spool: whether the tracker has the server's spool, which is not started.
-        given: the options of the command.
-
-    Raises:
-        DatabaseNotFound: it does not exist, and `create` is false.
-    """
-    settings = Settings.resolve(given)
-    with open_storage(settings.database, create=create) as storage:
-        yield Tracker(
-            storage,
-            base_url=settings.base_url or base_url.recall(storage),
-            judge=settings.make_judge() if with_judge else None,
-            spool=settings.make_spool() if with_spool else None,
-            allow_special_domains=settings.allow_special_domains,
-        )
-
-
-def echo_list(
-    get_page: Callable[[int, str | None], Page[T]],
-    *,
-    limit: int | None,
-    cursor: str | None,
-    table: Table,
-    to_rows: Callable[[Sequence[T]], Iterable[Sequence[str]]],
-    to_json: Callable[[T], object] | None,
-) -> None:
-    """Print a list as it comes, page by page, and how to go on where it is cut.
-
-    Args:
-        get_page: returns a page, given its limit and cursor.
-        limit: how many items to print, 1 to 1,000; `None` for all.
-        cursor: where to begin, `None` for the start.
-        table: what to print in, unless as JSON.
-        to_rows: makes the rows of a page.
-        to_json: makes the JSON of an item; `None` to print a table.
-    """
-    found = (get_page(limit, cursor),) if limit else pages(lambda start: get_page(MAX_LIMIT, start), cursor=cursor)
-    following = None
-    for page in found:
-        if to_json is not None:
-            echo_json(*map(to_json, page.items))
-        else:
-            table.echo(to_rows(page.items))
-        following = page.next
-    if following is not None:
-        echo(f"There is more: --cursor {following}", err=True)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from mailtrack._times import find_zone
-from mailtrack.cli._output import Table, can_encode, echo, visible
+from mailtrack.cli._output import can_encode, echo, visible
+from mailtrack.cli._tables import Table
 from mailtrack.report import Count, DelayRange, Named, Period, Rate, Report
 
 _BAR = 24  # characters

@@ -12,8 +12,9 @@ from mailtrack._errors import InvalidEmails, shown
 from mailtrack._imports import ImportResult
 from mailtrack._model import Pixel
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import database_option, example, json_option, opened_tracker, special_domains_option
 from mailtrack.cli._files import OutputFile, input_file, is_same
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, json_option, special_domains_option
 from mailtrack.cli._output import echo, echo_json, is_terminal, visible
 
 _SHOWN = 20  # of the rows that can't be taken; the file of --rejects has them all
@@ -52,7 +53,7 @@ def add(
     if rejects is not None and is_same(rejects, file):
         raise click.UsageError("--rejects names the file that is read.")
     skips = skip_invalid or rejects is not None
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         with OutputFile(rejects) if rejects is not None else nullcontext() as rest, _counted(tracker, found.id):
             result = _import(tracker, found, file, email, skips=skips)

@@ -10,8 +10,8 @@ import pytest
 import trustme
 
 from mailtrack._times import now
-from mailtrack.cli._doctor.outside import check_url
-from mailtrack.cli._doctor.web import Unreachable, Web
+from mailtrack.cli._doctor.http_client import Unreachable, Web
+from mailtrack.cli._doctor.public_url import check_url
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
 

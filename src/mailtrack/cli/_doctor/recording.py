@@ -8,7 +8,7 @@ from mailtrack._errors import StorageError
 from mailtrack._model import Open, Pixel
 from mailtrack._tracker import Tracker
 from mailtrack.cli._doctor.finding import Finding, failed, ok, reason, skipped, warning
-from mailtrack.cli._doctor.web import Answer, Unreachable, Web
+from mailtrack.cli._doctor.http_client import Answer, Unreachable, Web
 
 SECONDS = 5.0
 """How long an open may take to the database; half a second is usual."""

@@ -12,8 +12,8 @@ from mailtrack._ids import new_pixel_id
 from mailtrack._images.check import TRANSPARENT_PNG, check_upload
 from mailtrack._times import Clock
 from mailtrack.cli._doctor.finding import Finding, failed, ok, skipped, warning
+from mailtrack.cli._doctor.http_client import Answer, Unreachable, Web
 from mailtrack.cli._doctor.machine import check_server_clock
-from mailtrack.cli._doctor.web import Answer, Unreachable, Web
 
 _HEADERS = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0, private",
