@@ -8,6 +8,12 @@ from mailtrack._arguments import check_type
 from mailtrack._errors import InvalidSetting
 from mailtrack._model import Pixel, Recipient
 
+TRACKER_PATH = "/tracker/"
+"""Path of the images that mails load, below the base URL."""
+
+UPLOADS_PATH = "/uploads/"
+"""Path of pixels' own images, below the base URL."""
+
 
 def check_base_url(value: str) -> str:
     """Return a base URL without a slash at its end.
@@ -48,7 +54,7 @@ class Urls:
         check_type(pixel, Pixel, "pixel")
         if recipient is not None:
             check_type(recipient, Recipient, "recipient")
-        url = f"{self.base}/tracker/{pixel.short_id}.png"
+        url = f"{self.base}{TRACKER_PATH}{pixel.short_id}.png"
         return url if recipient is None else f"{url}?token={recipient.token}"
 
     def logs(self, pixel: Pixel) -> str:

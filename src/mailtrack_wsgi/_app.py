@@ -32,7 +32,7 @@ from mailtrack_wsgi._html import recipients as recipients_page
 from mailtrack_wsgi._html import views as pages
 from mailtrack_wsgi._mount import Mount
 from mailtrack_wsgi._proxies import Proxies
-from mailtrack_wsgi._rate_limit import TokenLimiter
+from mailtrack_wsgi._rate_limit import TokenLimiter, limits_file
 from mailtrack_wsgi._security_headers import harden
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def create_app(
         verifiers.append(tracker.keys.find)
     if rate_limit_storage is None:
         file = tracker.database_file
-        rate_limit_storage = "memory://" if file is None else f"sqlite:///{file}.limits"
+        rate_limit_storage = "memory://" if file is None else f"sqlite:///{limits_file(file)}"
     try:
         tracker.prepare()
     except Exception:  # it will be tried again, and mails get their images all the same

@@ -21,19 +21,20 @@ PATH = "/tracker/"
 
 _logger = logging.getLogger(__name__)
 
-_HEADERS = [
-    ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0, private"),
-    ("Pragma", "no-cache"),
-    ("Expires", "0"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Cross-Origin-Resource-Policy", "cross-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Robots-Tag", "noindex"),
-]
+HEADERS = {
+    "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0, private",
+    "Pragma": "no-cache",
+    "Expires": "0",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+"""Headers of every image that the tracker sends, besides its type and length."""
 
 
 def _headers(image: Image) -> list[tuple[str, str]]:
-    return [*_HEADERS, ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
+    return [*HEADERS.items(), ("Content-Type", image.media_type), ("Content-Length", str(len(image.data)))]
 
 
 _TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)

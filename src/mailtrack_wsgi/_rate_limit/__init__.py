@@ -4,6 +4,6 @@ A `TokenLimiter` asks the moving window of the library `limits`. What was counte
 memory, or in Redis.
 """
 
-from mailtrack_wsgi._rate_limit.limiter import MINUTES, REQUESTS, Allowance, TokenLimiter
+from mailtrack_wsgi._rate_limit.limiter import MINUTES, REQUESTS, Allowance, TokenLimiter, limits_file
 
-__all__ = ["MINUTES", "REQUESTS", "Allowance", "TokenLimiter"]
+__all__ = ["MINUTES", "REQUESTS", "Allowance", "TokenLimiter", "limits_file"]

@@ -102,6 +102,11 @@ class TokenLimiter:
             return not self._limiter.test(self._once, _client(address, key), digest)
 
 
+def limits_file(database: Path) -> Path:
+    """Return the file beside an SQLite database that counts its requests for tokens."""
+    return Path(f"{database}.limits")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:

@@ -36,8 +36,7 @@ from mailtrack.cli._settings import Settings
 )
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""
-    # The one step up from the library to its adapter: the command that composes both.
-    from mailtrack.cli._server.server import serve as run
+    from mailtrack.cli._server.server import serve as run  # only here: it loads the adapter and its libraries
 
     settings = Settings.resolve(given)
 

@@ -1,4 +1,4 @@
-"""What `mailtrack doctor` does: looks at a deployment from inside and outside, and tells it in plain words."""
+"""All checks of a deployment, from inside and from outside, in order."""
 
 import ssl
 from collections.abc import Iterator
@@ -18,13 +18,15 @@ from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.storage._sqlite.inspection import Inspection
+from mailtrack.storage._sqlite.wal import beside
+from mailtrack_wsgi._rate_limit import limits_file
 
-# What these checks must come to, so that the database may be opened as a server does, which mends what it can.
+# The outcomes with which the database may be opened as a server does, which repairs what it can.
 _USABLE = {
     "database": {Outcome.OK},
     "tables": {Outcome.OK},
     "journal": {Outcome.OK},
-    "integrity": {Outcome.OK, Outcome.SKIPPED},  # it may be too large to be looked through
+    "integrity": {Outcome.OK, Outcome.SKIPPED},  # the file may be too large to be searched
 }
 
 
@@ -35,18 +37,18 @@ def examine(
     context: ssl.SSLContext | None = None,
     clock: Clock = now,
 ) -> Iterator[Finding]:
-    """Check a deployment, and tell each check as it ends.
+    """Check a deployment, and yield each finding when its check ends.
 
-    Nothing is changed, but that a pixel exists in the database for a moment, where there are both a database and a URL.
+    Nothing is changed, except for a temporary pixel if there are both a database and a URL.
 
     Args:
-        settings: those of the server; from outside it is asked at `base_url`.
-        timeout: how long an answer may take, in seconds.
-        context: which certificates are trusted; those that the system trusts, if not given.
-        clock: tells the time.
+        settings: those of the server; the checks from outside use its `base_url`.
+        timeout: the limit for each answer, in seconds.
+        context: the trusted certificates; by default those of the system.
+        clock: returns the current time.
 
     Raises:
-        StorageError: the database was found well, and can't be opened a moment later.
+        StorageError: the database passed its checks, but can't be opened a moment later.
     """
     usable = True
     for finding in _examine_inside(settings, clock):
@@ -55,7 +57,7 @@ def examine(
     if usable:
         yield _check_keys(settings.database)
     if settings.base_url is None:
-        yield skipped("reachable", "No URL is given, so nothing was looked at from outside.", "Give it with --url.")
+        yield skipped("reachable", "No URL is given, so nothing was checked from outside.", "Give it with --url.")
         return
     web = Web(timeout=timeout, context=context)
     answers = False
@@ -63,9 +65,7 @@ def examine(
         answers = answers or (finding.check == "tracker" and finding.outcome is Outcome.OK)
         yield finding
     if not answers or not usable:
-        yield skipped(
-            "recording", "It takes a database that can be used, and a tracker that answers, to follow an open."
-        )
+        yield skipped("recording", "To follow an open takes a usable database and a tracker that answers.")
         return
     with open_storage(settings.database) as storage:
         yield from check_recording(Tracker(storage), settings.base_url, web=web)
@@ -76,12 +76,12 @@ def _check_keys(database: str) -> Finding:
         number = len(storage.list_keys())
     if number:
         return ok(
-            "keys", f"Keys are stored ({number:,}): a server that is started now shows nothing but images without one."
+            "keys", f"Keys are stored ({number:,}): a server that is started now requires one, except for images."
         )
     return warning(
         "keys",
-        "No key is stored, so a server that was started now would ask for none.",
-        "Run mailtrack keys create, and restart the server, unless something else keeps strangers out.",
+        "No key is stored: a server that is started now requires none.",
+        "Run mailtrack keys create and restart the server, unless access is restricted by other means.",
     )
 
 
@@ -92,11 +92,11 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from database.check_database(file)
         yield machine.check_space("disk", file.parent, wanted=machine.LITTLE_SPACE)
     elif settings.database.lower().startswith("memory:"):
-        yield skipped("database", "memory:// is each process's own, so there is nothing to look at.")
+        yield skipped("database", "Each process has its own memory://, so there is nothing to check.")
     else:
         yield _check_storage(settings.database)
     if spool is None:
-        yield skipped("spool", "There is no spool: each open is a commit of its own.")
+        yield skipped("spool", "There is no spool: each open is committed on its own.")
     else:
         yield from check_spool(spool, clock())
         yield machine.check_space("spool-disk", spool, wanted=settings.spool_max_bytes * settings.workers)
@@ -112,13 +112,17 @@ def _check_storage(url: str) -> Finding:
             storage.ping()
     except (InvalidSetting, StorageError) as error:
         return failed(
-            "database", f"The storage can't be used: {reason(error)}.", "See that it runs, and that its URL is right."
+            "database",
+            f"The storage can't be used: {reason(error)}.",
+            "Check that its server runs, and that its URL is right.",
         )
     return ok("database", "The storage answers.")
 
 
 def _files_of(database: Path | None) -> list[Path]:
-    return [] if database is None else [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm", ".limits"))]
+    if database is None:
+        return []
+    return [database, *beside(database), limits_file(database)]
 
 
 def _newest_open(database: Path | None) -> Iterator[tuple[str, datetime]]:
@@ -128,12 +132,12 @@ def _newest_open(database: Path | None) -> Iterator[tuple[str, datetime]]:
                 if newest := inspection.newest_open():
                     yield "The newest open", newest
     except StorageError:
-        return  # the check of the database tells
+        return  # the check of the database reports it
 
 
 def _check_rules(settings: Settings) -> Finding:
     try:
         table = settings.make_judge().table
     except (InvalidSetting, InvalidRules) as error:
-        return failed("rules", f"The judge can't be made: {reason(error)}.", "Mend the file, or leave the option out.")
+        return failed("rules", f"The judge can't be made: {reason(error)}.", "Correct the file, or omit the option.")
     return ok("rules", f"Opens are judged by {len(table.rules)} rules, version {table.version}.")
