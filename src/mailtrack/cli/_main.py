@@ -1,4 +1,4 @@
-"""The command `mailtrack`."""
+"""The program `mailtrack`: the group of all commands."""
 
 import sys
 from functools import partial
@@ -22,7 +22,7 @@ from mailtrack.cli._options import example, shared_options
 
 
 class _Program(click.Group):
-    """Reports what fails in one line, without a stack trace."""
+    """Reports errors in one line, without a stack trace."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command line and, by default, exit with its code."""

@@ -10,17 +10,17 @@ from typing import Any, TextIO
 
 import click
 
-# Control characters, halves of surrogate pairs, separators of lines, and what changes the direction of text.
+# Control characters, surrogates, line separators, and characters that change the direction of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    r"""Return a text on one line, with escapes such as `\x1b` for what could control a terminal."""
+    r"""Return a text on one line, with escapes such as `\x1b` for control characters."""
     return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print lines of text, with escapes for what could control a terminal and for what can't be encoded."""
+    """Print lines of text. Control characters, and those that the encoding lacks, are escaped."""
     stream = sys.stderr if err else sys.stdout
     parts = (part if part in ("\n", "\t") else visible(part) for part in re.split("([\n\t])", text))
     if stream is not None:  # a program may be started with `>&-`
@@ -28,7 +28,7 @@ def echo(text: str = "", *, err: bool = False) -> None:
 
 
 def echo_json(*values: object) -> None:
-    """Print values as JSON, one a line; in ASCII where the output is not in UTF-8."""
+    """Print values as JSON, one per line; in ASCII unless the output is in UTF-8."""
     to_ascii = codecs.lookup(_encoding(sys.stdout)).name != "utf-8"
     lines = "\n".join(json.dumps(value, ensure_ascii=to_ascii) for value in values)
     if lines:
@@ -55,12 +55,12 @@ def progress(label: str, length: int | None) -> Any:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a standard stream is a terminal; it is `None` where the program was started with it closed."""
+    """Return whether a standard stream is a terminal. It is `None` if the program was started with it closed."""
     return stream is not None and stream.isatty()
 
 
 def can_encode(text: str) -> bool:
-    """Return whether standard output can show a text as it is."""
+    """Return whether standard output can show a text without escapes."""
     return encodable(text, sys.stdout) == text
 
 

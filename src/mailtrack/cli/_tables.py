@@ -16,16 +16,16 @@ _NARROWEST = 6  # characters of a column that is cut
 
 
 class Table:
-    """Prints rows in columns of equal width, block by block, below a row of heads.
+    """Prints rows in aligned columns, block by block, below a row of headings.
 
-    Where standard output is a terminal, its width is kept: cells are cut, and end with an ellipsis. Where that is not
-    enough, each cell gets a line of its own, behind the name of its column. Elsewhere, cells are never cut.
+    On a terminal, rows fit its width: cells are cut and end with an ellipsis. If that is not enough, each cell gets a
+    line of its own, after the heading of its column. Elsewhere, cells are never cut.
 
     Args:
-        heads: the names of the columns.
-        right: which columns are aligned to the right, as numbers are.
-        cut: which columns may be cut, in this order: each down to six characters before the next.
-        stacks: whether cells get lines of their own in a narrow terminal; lines are cut otherwise.
+        heads: the headings of the columns.
+        right: the numbers of the columns that are aligned to the right.
+        cut: the numbers of the columns that may be cut, in this order: each down to six characters before the next.
+        stacks: whether cells get lines of their own in a narrow terminal; otherwise lines are cut.
     """
 
     def __init__(self, *heads: str, right: Collection[int] = (), cut: Sequence[int] = (), stacks: bool = True) -> None:
@@ -37,7 +37,7 @@ class Table:
         self._stacks = stacks
 
     def echo(self, rows: Iterable[Sequence[str]]) -> None:
-        """Print a block of rows; the first one with the heads above it."""
+        """Print a block of rows, the first block with the headings above it."""
         block = list(map(_printable, rows))
         for row in (self._heads, *block):
             self._widths = [max(width, _width(cell)) for width, cell in zip(self._widths, row, strict=True)]
@@ -72,13 +72,13 @@ def echo_list(
     to_rows: Callable[[Sequence[T]], Iterable[Sequence[str]]],
     to_json: Callable[[T], object] | None,
 ) -> None:
-    """Print a list as it comes, page by page, and how to go on where it is cut.
+    """Print a list page by page, and the cursor for the rest if it is cut.
 
     Args:
         get_page: returns a page, given its limit and cursor.
-        limit: how many items to print, 1 to 1,000; `None` for all.
-        cursor: where to begin, `None` for the start.
-        table: what to print in, unless as JSON.
+        limit: the number of items to print, 1 to 1,000; `None` for all.
+        cursor: the cursor to begin at, `None` for the start.
+        table: prints the rows, unless `to_json` is given.
         to_rows: makes the rows of a page.
         to_json: makes the JSON of an item; `None` to print a table.
     """
@@ -99,12 +99,12 @@ def _printable(row: Iterable[str]) -> tuple[str, ...]:
 
 
 def _terminal_width() -> int | None:
-    """Return how many characters a line of the terminal has, `None` where output goes elsewhere."""
+    """Return the width of the terminal in characters, `None` if standard output is not one."""
     return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
 def _fitted(widths: Sequence[int], cut: Iterable[int], room: int) -> list[int]:
-    """Return widths that fit into a line, as far as that is possible."""
+    """Return the widths of columns, cut to fit into a line as far as possible."""
     fitted = list(widths)
     for place in cut:
         excess = max(_line_width(fitted) - room, 0)
@@ -135,7 +135,7 @@ def _padded(text: str, width: int, *, right: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many cells of a terminal a text takes: two for a wide character, none for a combining one."""
+    """Return the width of a text in cells of a terminal: two for a wide character, none for a combining one."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
