@@ -13,7 +13,7 @@ from mailtrack.cli._settings import Settings
 
 
 @click.command(epilog=example("mailtrack doctor --url https://mail.example.com/track"))
-@click.option("--url", "--base-url", "base_url", metavar="URL", help="Where the server is reached from outside.")
+@click.option("--url", "--base-url", "base_url", metavar="URL", help="The public URL of the server.")
 @json_option
 @database_option
 @spool_option

@@ -22,11 +22,11 @@ def keys() -> None:
 
 
 @keys.command(epilog=example("mailtrack keys create --name 'Nightly export'"))
-@click.option("--name", default="", help="What to call it.")
+@click.option("--name", default="", help="A name for the key.")
 @json_option
 @database_option
 def create(name: str, as_json: bool, **given: Any) -> None:
-    """Create a key and print it, this once; create the database, too, where there is none."""
+    """Create a key and print it, only this once. A database that does not exist is created."""
     with open_tracker(create=True, **given) as tracker:
         key, text = tracker.keys.create(name)
         first = len(tracker.keys.all()) == 1
@@ -43,7 +43,7 @@ def create(name: str, as_json: bool, **given: Any) -> None:
 @json_option
 @database_option
 def list_(as_json: bool, **given: Any) -> None:
-    """List the ids, names and times of all keys, the oldest first. The keys themselves are not stored."""
+    """List the ids, names and times of all keys, oldest first. The keys themselves are not stored."""
     with open_tracker(**given) as tracker:
         found = tracker.keys.all()
     if as_json:

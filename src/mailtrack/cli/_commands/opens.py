@@ -21,8 +21,8 @@ from mailtrack.cli._tables import Table, echo_list
 @click.argument("pixel")
 @limit_option(DEFAULT_LIMIT)
 @cursor_option
-@click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV, in UTF-8.")
-@click.option("--raw", is_flag=True, help="With --csv: do not guard cells that a spreadsheet would take for formulas.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write all opens as CSV, in UTF-8.")
+@click.option("--raw", is_flag=True, help="With --csv: do not escape cells that a spreadsheet would run as formulas.")
 @json_option
 @database_option
 @click.pass_context
@@ -37,7 +37,7 @@ def opens(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show the opens of PIXEL, the newest first."""
+    """Show the opens of PIXEL, newest first."""
     if as_csv and (as_json or cursor is not None or context.get_parameter_source("limit") != ParameterSource.DEFAULT):
         raise click.UsageError("--csv writes all opens; it does not go with --json, --limit or --cursor.")
     with open_tracker(**given) as tracker:

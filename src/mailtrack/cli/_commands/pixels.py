@@ -40,7 +40,7 @@ def pixels() -> None:
 @database_option
 @base_url_option
 def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> None:
-    """Create a pixel called NAME, and the database where there is none."""
+    """Create a pixel called NAME. A database that does not exist is created."""
     with open_tracker(create=True, **given) as tracker:
         data = None if image is None else image.read(MAX_BYTES + 1)
         _show(tracker, tracker.create_pixel(name, image=data), as_json)
@@ -53,7 +53,7 @@ def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> No
 @database_option
 @base_url_option
 def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
-    """List the pixels, the newest first."""
+    """List the pixels, newest first."""
     with open_tracker(**given) as tracker:
         urls = printed_urls(tracker) if as_json else None
         echo_list(

@@ -1,4 +1,4 @@
-"""`mailtrack recipients`."""
+"""`mailtrack recipients`, except for `add`."""
 
 from typing import Any
 
@@ -26,7 +26,9 @@ from mailtrack.cli._options import (
 from mailtrack.cli._output import echo
 from mailtrack.cli._tables import Table, echo_list
 
-opened_option = click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
+opened_option = click.option(
+    "--opened/--not-opened", default=None, help="Only recipients that have opened, or have not."
+)
 
 
 @click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
@@ -64,7 +66,7 @@ def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None
 @recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
-@click.option("--raw", is_flag=True, help="Do not guard cells that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="Do not escape cells that a spreadsheet would run as formulas.")
 @opened_option
 @database_option
 @base_url_option
@@ -89,7 +91,7 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any
 @click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
 @database_option
 def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
-    """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
+    """Delete a recipient by its id, or by its address in a pixel. Its opens are kept, without the address."""
     if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
         raise click.UsageError("Give either an ID, or --pixel and --email.")
     with open_tracker(**given) as tracker:
@@ -100,7 +102,7 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
 
 
 def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
-    """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
+    """Return the ids of a pixel's recipients with an address: one, or several of an earlier version."""
     wanted = comparable(canonical(email.strip(), allow_special_domains=True))
     found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
     if not found:

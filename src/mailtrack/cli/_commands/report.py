@@ -14,13 +14,15 @@ from mailtrack.cli._report_text import echo_report
 
 @click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
 @click.argument("pixel")
-@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="Where days and hours begin.")
-@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
+@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="The time zone of days and hours.")
+@click.option(
+    "--top", type=click.IntRange(1, 100), default=10, show_default=True, help="The number of entries in each list."
+)
 @json_option
 @database_option
 @base_url_option
 def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) -> None:
-    """Show the figures of PIXEL: those that count, and raw ones with machines' opens beside them."""
+    """Show the figures of PIXEL, counted (opens by people) and raw (all opens)."""
     with open_tracker(**given) as tracker:
         found = tracker.report(pixel, time_zone=time_zone, top=top)
         if as_json:
@@ -34,7 +36,7 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) ->
 @judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
-    """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
+    """Judge the opens of each PIXEL, or of all, again by the current rules, and correct the counts."""
     with open_tracker(with_judge=True, **given) as tracker:
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0

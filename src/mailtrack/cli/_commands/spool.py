@@ -22,7 +22,7 @@ from mailtrack.storage import open_storage
 @click.group(epilog=example("mailtrack spool status"))
 @shared_options
 def spool() -> None:
-    """Look into the spool, which keeps opens until the storage has them."""
+    """Inspect the spool, which keeps opens until the storage has them."""
 
 
 @spool.command(epilog=example("mailtrack spool status --json"))
@@ -30,7 +30,7 @@ def spool() -> None:
 @database_option
 @spool_option
 def status(as_json: bool, **given: Any) -> None:
-    """Show how much waits."""
+    """Show the size of the spool."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
         echo_json(attrs.asdict(found))
@@ -45,11 +45,11 @@ def status(as_json: bool, **given: Any) -> None:
 @database_option
 @spool_option
 def drain(**given: Any) -> None:
-    """Store what waits, where no running process does so."""
+    """Store the opens in the spool, if no running process does."""
     settings = Settings.resolve(given)
     folder = _folder(settings)
     backlog = Backlog(folder)
-    with open_storage(settings.database, create=False) as storage:  # in a new one, no hit would find its pixel
+    with open_storage(settings.database, create=False) as storage:  # a new database would have no pixel for the hits
         try:
             if folder.exists() and not backlog.lead():
                 raise click.ClickException("A running process drains this spool.")
@@ -65,13 +65,13 @@ def drain(**given: Any) -> None:
 @database_option
 @spool_option
 def inspect(**given: Any) -> None:
-    """Print the lines that wait, the oldest segment first.
+    """Print the lines of the spool, oldest segment first.
 
-    They hold the version, id, time, pixel, token, address, user agent, referer and checksum, with tabs between them.
+    A line holds version, id, time, pixel, token, address, user agent, referer and checksum, separated by tabs.
     """
     shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):
-        if shown:  # a damaged line may hold anything
+        if shown:  # a damaged line may hold any bytes
             echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))
         else:
             click.echo(line, nl=False)
@@ -80,7 +80,7 @@ def inspect(**given: Any) -> None:
 def _folder(settings: Settings) -> Path:
     folder = settings.spool_folder
     if folder is None:
-        raise InvalidSetting("spool", "there is none for this storage; name its folder")
+        raise InvalidSetting("spool", "this storage has none by default; name its folder")
     file = settings.database_file
     if settings.spool is None and file is not None and not (file.exists() or folder.exists()):
         raise DatabaseNotFound(str(file.absolute()))
