@@ -180,6 +180,7 @@ def draw() -> str:
     """Return the picture as SVG."""
     graph = grimp.build_graph("mailtrack", "mailtrack_wsgi", cache_dir=None)
     rows = [[box for box in row if box in graph.modules] for row in read_rows(ROOT / "pyproject.toml")]
+    rows = [row for row in rows if row]
     picture = Picture(graph, rows)
     head = HEAD.format(width=WIDTH, height=round(picture.height), ground=round(picture.ground))
     arrows = map(picture.draw_arrow, picture.arrows)
