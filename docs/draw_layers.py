@@ -86,7 +86,6 @@ def lay_out(rows: list[list[str]], imports: dict[str, set[str]]) -> tuple[list[l
             beside = nodes[number - 1 if down else number + 1]
             order = {node: at / len(beside) for at, node in enumerate(beside)}
             own = {node: at / len(nodes[number]) for at, node in enumerate(nodes[number])}
-
             for node in nodes[number]:
                 if neighbours := linked[node][0 if down else 1]:
                     own[node] = sum(order[one] for one in neighbours) / len(neighbours)
