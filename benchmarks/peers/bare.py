@@ -10,7 +10,7 @@ from mailtrack_wsgi import create_app
 REQUEST = {"REQUEST_METHOD": "GET", "PATH_INFO": "/tracker/0a1b2c3d.png"}
 
 
-def load(_settings, _keys):
+def load(_settings, _keys, _parent):
     answer = []
     body = create_app(Tracker(open_storage("memory://")))(REQUEST, lambda *start: answer.extend(start))
     status, headers = answer

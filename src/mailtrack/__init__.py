@@ -55,11 +55,10 @@ from mailtrack._retention import Purge
 from mailtrack._spool import Durability, Spool, SpoolFull
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
+from mailtrack._version import __version__ as __version__
 from mailtrack.report import Report
 from mailtrack.storage import Storage, open_storage
 from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ApiKey",

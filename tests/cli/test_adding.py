@@ -185,7 +185,7 @@ class TestSkipping:
 
     def test_the_file_that_is_read_is_not_overwritten(self, add, emails, tmp_path):
         result = add(TABLE, "--rejects", "./people.csv", exits=2)
-        assert result.stderr.splitlines()[-1] == "Error: --rejects names the file that is read."
+        assert result.stderr.splitlines()[-1] == "Error: --rejects names the input file."
         assert (emails(), (tmp_path / "people.csv").read_text()) == ([], TABLE)
 
     @pytest.mark.parametrize("file", ["missing/rejected.csv", "."])

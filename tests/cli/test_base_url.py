@@ -112,7 +112,7 @@ class TestStorages:
         monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.01)
         with tracker._storage._connections.writing():
             remember(Settings(base_url=BASE))
-        assert capsys.readouterr().err.startswith("Warning: the base URL can't be kept for other commands: ")
+        assert capsys.readouterr().err.startswith("Warning: the base URL can't be stored for other commands: ")
 
     def test_what_is_no_base_url_counts_as_none(self, tracker):
         tracker._storage.set_setting("base_url", "no URL")

@@ -26,7 +26,7 @@ def test_json_is_one_finding_a_line(run):
     assert found[-1] == {
         "check": "reachable",
         "outcome": "skipped",
-        "found": "No URL is given, so nothing was looked at from outside.",
+        "found": "No URL is given, so nothing was checked from outside.",
         "advice": "Give it with --url.",
     }
 

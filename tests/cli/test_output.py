@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mailtrack._times import to_text
-from mailtrack.cli._output import Table, visible
+from mailtrack.cli._output import visible
+from mailtrack.cli._tables import Table
 from mailtrack.testing import make_pixel
 
 NAME = "Grüße 😀 日本語"

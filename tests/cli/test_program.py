@@ -134,3 +134,15 @@ class TestCompletion:
         script = "import sys; sys.argv[0] = 'mailtrack'; from mailtrack.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, "_MAILTRACK_COMPLETE" in done.stdout) == (0, True)
+
+
+def test_a_server_without_granian_names_the_extra(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("mailtrack.cli._server.server.find_spec", lambda _: None)
+    assert run("serve", exits=1).stderr == "Error: The server needs granian: pip install 'mailtrack[server]'\n"
+    assert not (tmp_path / "mailtrack.db").exists()
+
+
+def test_commands_load_the_adapter_only_to_serve_and_for_the_doctor():
+    script = "import sys; from mailtrack.cli import main; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert set(ran.stdout.split()) & {"mailtrack_wsgi", "werkzeug", "jinja2", "limits", "granian"} == set()

@@ -1,4 +1,4 @@
-"""`mailtrack recipients`."""
+"""`mailtrack recipients`, except for `add`."""
 
 import csv
 import io

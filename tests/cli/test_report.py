@@ -10,7 +10,7 @@ import pytest
 from mailtrack import Tracker, open_storage
 from mailtrack import _wire as wire
 from mailtrack.cli import main
-from mailtrack.cli._figures import _time
+from mailtrack.cli._report_text import _time
 from mailtrack.testing import FakeClock, make_hit
 
 BLOCKS = set("█▉▊▋▌▍▎▏░")

@@ -82,4 +82,4 @@ def test_the_folder_is_named_by_the_settings(run, left, tmp_path, way):
 @pytest.mark.parametrize("options", [["--spool", "off"], ["--database", "memory://"]], ids=["off", "no folder"])
 def test_a_storage_without_a_spool_is_wrong_usage(run, command, options):
     result = run("spool", command, *options, exits=2)
-    assert result.stderr.splitlines()[-1] == "Error: --spool: there is none for this storage; name its folder"
+    assert result.stderr.splitlines()[-1] == "Error: --spool: this storage has none by default; name its folder"

@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from mailtrack import Tracker, open_storage
 from mailtrack.cli._doctor.finding import Outcome
-from mailtrack.cli._doctor.web import Web
+from mailtrack.cli._doctor.http_client import Web
 from mailtrack_wsgi import create_app
 
 

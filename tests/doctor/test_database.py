@@ -70,7 +70,8 @@ def test_what_a_killed_server_left_in_the_wal_stays_there(check, path, tmp_path_
     assert check() == {}
     assert {one: one.read_bytes() for one in files if one.exists()} == files
     (found,) = [finding.found for finding in check_database(path) if finding.check == "journal"]
-    assert found == "The journal mode is WAL. A copy needs mailtrack.db-wal, too; `mailtrack backup` sees to that."
+    whole = "A copy of the file needs mailtrack.db-wal too; `mailtrack backup` includes it."
+    assert found == f"The journal mode is WAL. {whole}"
 
 
 def test_one_that_is_missing_is_not_made(check, path):

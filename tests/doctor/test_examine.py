@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from mailtrack import Tracker, open_storage
-from mailtrack.cli._doctor import examine
+from mailtrack.cli._doctor.examine import examine
 from mailtrack.cli._settings import Settings
 from mailtrack_wsgi import create_app
 

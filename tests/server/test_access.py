@@ -49,7 +49,7 @@ def answers(running):
 def test_without_keys_it_refuses_to_be_reached_by_others_and_says_what_to_do(fail, host):
     code, told = fail("--host", host)
     assert (code, len(told.splitlines())) == (1, 1)
-    assert told.startswith(f"Error: Whoever reaches {host} could see and delete everything. ")
+    assert told.startswith(f"Error: Every client that reaches {host} could read and delete everything. ")
     assert "mailtrack keys create" in told
     assert "--allow-anonymous" in told
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrack.cli._doctor import examine
+from mailtrack.cli._doctor.examine import examine
 from mailtrack.cli._settings import Settings
 
 

@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from mailtrack._images.check import TRANSPARENT_PNG
-from mailtrack.cli._doctor import examine
-from mailtrack.cli._doctor.web import Unreachable, Web
+from mailtrack.cli._doctor.examine import examine
+from mailtrack.cli._doctor.http_client import Unreachable, Web
 from mailtrack.cli._settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"

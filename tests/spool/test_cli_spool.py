@@ -163,4 +163,4 @@ class TestInspect:
 def test_a_storage_without_a_spool_is_told_of(run, command, database, options) -> None:
     done = run(command, *options, database=database)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "--spool: there is none for this storage; name its folder" in done.stderr
+    assert "--spool: this storage has none by default; name its folder" in done.stderr

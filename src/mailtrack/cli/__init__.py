@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print, exit code (0, 1 it failed, 2 wrong usage)."""
+"""The command line `mailtrack`, with its settings, the reference server and the doctor: the application."""
 
 from mailtrack.cli._main import main
 

@@ -1,4 +1,4 @@
-"""The base URL of the server, which the storage keeps for the commands that print URLs."""
+"""The base URL of the printed URLs: the storage keeps the one that the server was last started with."""
 
 from mailtrack._errors import InvalidSetting, StorageError
 from mailtrack._tracker import Tracker
@@ -11,28 +11,28 @@ _NAME = "base_url"
 
 
 def remember(settings: Settings) -> None:
-    """Keep the base URL that a server was started with; a server that was started without one leaves none."""
+    """Store the base URL of a server that starts, or that it has none."""
     try:
         with open_storage(settings.database) as storage:
             if isinstance(storage, SupportsSettings) and storage.get_setting(_NAME) != settings.base_url:
                 storage.set_setting(_NAME, settings.base_url)
-    except StorageError as error:  # opens are taken all the same
-        echo(f"Warning: the base URL can't be kept for other commands: {error}", err=True)
+    except StorageError as error:  # opens are recorded all the same
+        echo(f"Warning: the base URL can't be stored for other commands: {error}", err=True)
 
 
 def recall(storage: Storage) -> str | None:
-    """Return the base URL that the server was last started with, `None` where it is not known."""
+    """Return the base URL that the server was last started with, `None` if unknown."""
     kept = storage.get_setting(_NAME) if isinstance(storage, SupportsSettings) else None
     try:
         return None if kept is None else check_base_url(kept)
-    except InvalidSetting:  # not written by `remember`
+    except InvalidSetting:  # another program wrote it
         return None
 
 
 def printed_urls(tracker: Tracker) -> Urls:
-    """Return what makes the URLs that a command prints.
+    """Return the builder of the URLs that a command prints.
 
-    Where no base URL is known, they are those of a server on this machine, and a warning is printed.
+    If no base URL is known, URLs lead to a server on this machine, and a warning is printed.
     """
     if tracker.urls is not None:
         return tracker.urls

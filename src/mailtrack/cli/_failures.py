@@ -1,4 +1,4 @@
-"""How commands fail: one line on standard error, no stack trace, and the exit code."""
+"""Failures: one line on standard error, no stack trace, and an exit code (1 for errors, 2 for wrong usage)."""
 
 import io
 import os
@@ -21,9 +21,9 @@ def run(command: Callable[[], object]) -> int:
     streams = sys.stdout, sys.stderr
     try:
         code = _run(command)
-    except SystemExit as end:  # click ends so when it wrote a completion, or when a reader has gone away
+    except SystemExit as end:  # click raises it after a completion, and when the reader of a pipe is gone
         code = end.code if isinstance(end.code, int) else FAILED if end.code else 0
-    sys.stdout, sys.stderr = streams  # which click has replaced then
+    sys.stdout, sys.stderr = streams  # click may have replaced them
     for stream in filter(None, streams):
         code = _flush(stream, code)
     return code
@@ -48,24 +48,24 @@ def _run(command: Callable[[], object]) -> int:
 
 
 def describe(error: OSError) -> str:
-    """Return what is wrong, and with which file."""
+    """Return the reason of an error, after the name of its file."""
     what = error.strerror or str(error)
     return what if error.filename is None else f"{os.fsdecode(error.filename)}: {what}"
 
 
 def _fail(message: str, code: int = FAILED) -> int:
-    with suppress(OSError):  # its reader may be gone
+    with suppress(OSError):  # the reader may be gone
         echo(message, err=True)
     return code
 
 
 def _flush(stream: TextIO, code: int) -> int:
-    """Write what waits, and return the exit code; what can't be written is dropped, or the interpreter tries again."""
+    """Flush a stream and return the exit code. Discard what can't be written, or Python tries again at exit."""
     try:
         stream.flush()
     except OSError as error:
         drop(stream)
-        if code:  # it is reported already
+        if code:  # already reported
             return code
         return FAILED if isinstance(error, BrokenPipeError) else _fail(f"Error: {describe(error)}")
     return code

@@ -1,4 +1,4 @@
-"""Files that commands read and write, with `-` for standard input and output."""
+"""The files that commands read and write; `-` stands for standard input and output."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from mailtrack.cli._output import echo, is_terminal
 
 
 def input_file(name: str) -> BinaryIO:
-    """Open a file, a pipe or standard input to read, until the command ends; the type of an option or argument."""
+    """Open a file, a pipe or standard input for reading; click closes it. Used as the type of options and arguments."""
     if name == "-":
         return _standard_input()
     try:
@@ -23,7 +23,7 @@ def input_file(name: str) -> BinaryIO:
 
 
 class OutputFile:
-    """A file to write, or standard output; a context manager. What is in the file stays until something is written."""
+    """A file to write, or standard output; a context manager. Until the first write, an existing file is unchanged."""
 
     def __init__(self, name: str) -> None:
         self._file = None if name == "-" else open(name, "ab")  # noqa: PTH123, SIM115  # as above; closed below
@@ -37,7 +37,7 @@ class OutputFile:
             self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Write bytes, the first time in place of what there was."""
+        """Write bytes. The first write replaces the content of the file."""
         if self._file is None:
             click.echo(data, nl=False)
             return
@@ -48,11 +48,11 @@ class OutputFile:
 
 
 def is_same(name: str, file: BinaryIO) -> bool:
-    """Return whether a name is that of an open file, which is neither a pipe nor a device."""
+    """Return whether a name leads to an open file. Pipes and devices are never the same."""
     try:
         found = os.fstat(file.fileno())
         return stat.S_ISREG(found.st_mode) and os.path.samestat(os.stat(name), found)  # noqa: PTH116  # as above
-    except OSError:  # there is none of this name, or the file is none
+    except OSError:  # no such file, or not a real one
         return False
 
 

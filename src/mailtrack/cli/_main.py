@@ -1,4 +1,4 @@
-"""The command `mailtrack`."""
+"""The program `mailtrack`: the group of all commands."""
 
 import sys
 from functools import partial
@@ -14,14 +14,15 @@ from mailtrack.cli._commands.opens import opens
 from mailtrack.cli._commands.pixels import pixels
 from mailtrack.cli._commands.purge import purge
 from mailtrack.cli._commands.recipients import recipients
+from mailtrack.cli._commands.recipients_add import add
 from mailtrack.cli._commands.report import rejudge, report
 from mailtrack.cli._commands.serve import serve
 from mailtrack.cli._commands.spool import spool
-from mailtrack.cli._common import example, shared_options
+from mailtrack.cli._options import example, shared_options
 
 
 class _Program(click.Group):
-    """Reports what fails in one line, without a stack trace."""
+    """Reports errors in one line, without a stack trace."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command line and, by default, exit with its code."""
@@ -48,3 +49,4 @@ def main() -> None:
 
 for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, spool, doctor):
     main.add_command(command)
+recipients.add_command(add)

@@ -1,4 +1,4 @@
-"""What can be set about the command line and the reference server; the only reader of the environment."""
+"""The settings of the commands and the reference server; the only module that reads the environment."""
 
 import math
 import os
@@ -88,26 +88,26 @@ def _to_base_url(value: str | None) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How the reference server runs, and which storage the commands use.
+    """Settings of the reference server and the commands, validated.
 
     Attributes:
         host: the address that the server listens on.
         port: its TCP port, 1 to 65,535.
         database: the URL of the storage, see `mailtrack.open_storage`.
-        base_url: where the server is reached from outside, or `None` to build URLs from each request.
-        workers: how many processes serve, 1 to 64.
+        base_url: the public URL of the server, or `None` to build URLs from each request.
+        workers: the number of serving processes, 1 to 64.
         spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, and
             none otherwise; "off" for none at all.
         spool_durability: `everysec` (an open is on disk within a second) or `always` (before its image goes out).
-        spool_max_bytes: how much each worker keeps while the storage is away, from 1 MiB.
-        rules: a file of rules for the judge, added to those that come with mailtrack; see `mailtrack.verdicts`.
+        spool_max_bytes: the size of each worker's spool while the storage is unavailable, in bytes, from 1 MiB.
+        rules: a file of rules for the judge, in addition to the built-in ones; see `mailtrack.verdicts`.
         networks: files of networks for the judge, as `name=file` with commas between.
-        window: how many seconds after the making of its token an open is early, 0 to 86,400.
-        counted: which kinds of verdict count as people, with commas between.
-        allow_anonymous: whether the server may listen on an address that others reach though no key is stored.
-        trusted_proxies: how many proxies stand before the server whose `X-Forwarded-*` headers count, 0 to 10.
-        allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and the like.
-        rate_limit_storage: where requests for tokens are counted, as `create_app` takes it.
+        window: the number of seconds after its token was made in which an open is early, 0 to 86,400.
+        counted: the kinds of verdict that count as people, with commas between.
+        allow_anonymous: whether the server may listen on a public address without any stored key.
+        trusted_proxies: the number of proxies before the server whose `X-Forwarded-*` headers are trusted, 0 to 10.
+        allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and so on.
+        rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`.
     """
 
     host: str = "127.0.0.1"
@@ -129,7 +129,7 @@ class Settings:
 
     @property
     def spool_folder(self) -> Path | None:
-        """Where the spool lies, `None` where there is none."""
+        """The folder of the spool, `None` if there is none."""
         if self.spool is not None:
             return None if self.spool == "off" else Path(self.spool)
         file = self.database_file
@@ -137,21 +137,21 @@ class Settings:
 
     @property
     def database_file(self) -> Path | None:
-        """The SQLite file, `None` where the storage is another."""
+        """The file of an SQLite storage, `None` for other storages."""
         scheme, _, path = self.database.partition(":///")
         return Path(path) if scheme.lower() == "sqlite" and path else None
 
     @property
     def netloc(self) -> str:
-        """The host and the port that the server listens on, as in a URL."""
+        """The host and port that the server listens on, as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def make_spool(self) -> Spool | None:
-        """Make the spool, not open yet, or `None` where there is none.
+        """Return the spool, not open yet, or `None` if there is none.
 
         Raises:
-            InvalidSetting: one is wanted for `memory://`, which each process has for itself: one that drains for all
-                would know no pixel of the others.
+            InvalidSetting: a spool is set for `memory://`. Each process has a memory of its own, so the one that drains
+                would not have the pixels of the others.
         """
         folder = self.spool_folder
         if folder is None:
@@ -161,11 +161,11 @@ class Settings:
         return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
 
     def make_judge(self) -> Judge:
-        """Make the judge of opens.
+        """Return the judge of opens.
 
         Raises:
             InvalidSetting: a file of rules or networks can't be read.
-            InvalidRules: it can't be used.
+            InvalidRules: a file of rules is invalid.
         """
         try:
             table = default_rules() if self.rules is None else load_rules(self.rules, base=default_rules())
@@ -181,11 +181,11 @@ class Settings:
 
     @classmethod
     def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
-        """Make settings from what was given, else from the environment, else from the defaults.
+        """Return settings from given values, then from the environment, then from the defaults.
 
         Args:
             given: values by attribute; `None` counts as not given.
-            environment: `MAILTRACK_PORT` stands for `port`, and so on; an empty value counts as not set.
+            environment: variables, `MAILTRACK_PORT` for `port` and so on; an empty value counts as not set.
 
         Raises:
             InvalidSetting: a value can't be used.

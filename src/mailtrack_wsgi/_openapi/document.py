@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mailtrack import __version__
 from mailtrack._urls import Urls
+from mailtrack._version import __version__
 from mailtrack_wsgi._openapi.errors import make_refusals
 from mailtrack_wsgi._openapi.examples import make_examples
 from mailtrack_wsgi._openapi.operations import TAGS, make_paths

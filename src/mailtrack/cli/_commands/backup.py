@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from mailtrack.cli._common import database_option, example, judge_options, opened_tracker, spool_option
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, judge_options, spool_option
 from mailtrack.cli._output import counted, echo
 
 
@@ -23,20 +24,20 @@ from mailtrack.cli._output import counted, echo
 @database_option
 @spool_option
 def backup(file: Path, **given: Any) -> None:
-    """Write a whole copy of the database to FILE, while the server runs.
+    """Write a copy of the database to FILE while the server runs.
 
-    FILE must not exist. It holds all that was answered before the command began, with the opens that wait in the spool;
-    these are judged as the server would, if the command is given the same options. FILE appears when it is whole, and
-    can be served as it is.
+    FILE must not exist. It holds all opens whose images were served before the command began, including those in the
+    spool. Give the command the options of the server, so that it judges these opens alike. FILE appears once it is
+    complete, and a server can use it unchanged.
     """
-    with _aborting_on_sigterm(), opened_tracker(with_judge=True, with_spool=True, **given) as tracker:
+    with _aborting_on_sigterm(), open_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
         echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)
 
 
 @contextmanager
 def _aborting_on_sigterm() -> Iterator[None]:
-    """Have SIGTERM, as of a scheduler that waits no longer, end the command as Ctrl-C does: nothing half done stays."""
+    """End the command by SIGTERM, as a scheduler sends it, in the same way as by Ctrl-C: no partial file remains."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

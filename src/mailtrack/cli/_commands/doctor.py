@@ -6,14 +6,14 @@ from typing import Any
 import attrs
 import click
 
-from mailtrack.cli._common import database_option, example, json_option, judge_options, spool_option
-from mailtrack.cli._doctor import Outcome, examine
+from mailtrack.cli._doctor.finding import Outcome
+from mailtrack.cli._options import database_option, example, json_option, judge_options, spool_option
 from mailtrack.cli._output import echo, echo_json
 from mailtrack.cli._settings import Settings
 
 
 @click.command(epilog=example("mailtrack doctor --url https://mail.example.com/track"))
-@click.option("--url", "--base-url", "base_url", metavar="URL", help="Where the server is reached from outside.")
+@click.option("--url", "--base-url", "base_url", metavar="URL", help="The public URL of the server.")
 @json_option
 @database_option
 @spool_option
@@ -22,9 +22,11 @@ from mailtrack.cli._settings import Settings
 def doctor(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Check a deployment from inside and, at its URL, from outside.
 
-    Nothing is changed, but that a pixel exists for a moment, to see that its opens arrive. The exit code is 1 where
-    something failed.
+    Nothing is changed, except for a temporary pixel, by which the doctor sees that opens arrive. The exit code is 1 if
+    a check failed.
     """
+    from mailtrack.cli._doctor.examine import examine  # only here: it loads the adapter and its libraries
+
     outcomes: Counter[Outcome] = Counter()
     for finding in examine(Settings.resolve(given)):
         outcomes[finding.outcome] += 1

@@ -6,8 +6,10 @@ import click
 
 from mailtrack import _wire as wire
 from mailtrack._times import to_text
-from mailtrack.cli._common import database_option, example, json_option, opened_tracker, shared_options
-from mailtrack.cli._output import Table, echo, echo_json
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, json_option, shared_options
+from mailtrack.cli._output import echo, echo_json
+from mailtrack.cli._tables import Table
 
 
 @click.group(epilog=example("mailtrack keys create --name 'Nightly export'"))
@@ -20,12 +22,12 @@ def keys() -> None:
 
 
 @keys.command(epilog=example("mailtrack keys create --name 'Nightly export'"))
-@click.option("--name", default="", help="What to call it.")
+@click.option("--name", default="", help="A name for the key.")
 @json_option
 @database_option
 def create(name: str, as_json: bool, **given: Any) -> None:
-    """Create a key and print it, this once; create the database, too, where there is none."""
-    with opened_tracker(create=True, **given) as tracker:
+    """Create a key and print it, only this once. A database that does not exist is created."""
+    with open_tracker(create=True, **given) as tracker:
         key, text = tracker.keys.create(name)
         first = len(tracker.keys.all()) == 1
     if as_json:
@@ -41,8 +43,8 @@ def create(name: str, as_json: bool, **given: Any) -> None:
 @json_option
 @database_option
 def list_(as_json: bool, **given: Any) -> None:
-    """List the ids, names and times of all keys, the oldest first. The keys themselves are not stored."""
-    with opened_tracker(**given) as tracker:
+    """List the ids, names and times of all keys, oldest first. The keys themselves are not stored."""
+    with open_tracker(**given) as tracker:
         found = tracker.keys.all()
     if as_json:
         echo_json(*map(wire.api_key, found))
@@ -55,7 +57,7 @@ def list_(as_json: bool, **given: Any) -> None:
 @database_option
 def revoke(key_id: str, **given: Any) -> None:
     """Revoke the key with this ID. Every process stops accepting it within two seconds."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         tracker.keys.revoke(key_id)
         last = not tracker.keys.all()
     echo(f"Revoked {key_id}.", err=True)

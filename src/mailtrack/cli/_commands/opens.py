@@ -12,24 +12,17 @@ from mailtrack._model import Open
 from mailtrack._paging import DEFAULT_LIMIT
 from mailtrack._times import to_text
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import (
-    cursor_option,
-    database_option,
-    echo_list,
-    example,
-    json_option,
-    limit_option,
-    opened_tracker,
-)
-from mailtrack.cli._output import Table
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import cursor_option, database_option, example, json_option, limit_option
+from mailtrack.cli._tables import Table, echo_list
 
 
 @click.command(epilog=example("mailtrack opens a1b2c3d4 --limit 10", "mailtrack opens a1b2c3d4 --csv > opens.csv"))
 @click.argument("pixel")
 @limit_option(DEFAULT_LIMIT)
 @cursor_option
-@click.option("--csv", "as_csv", is_flag=True, help="Write all of them as CSV, in UTF-8.")
-@click.option("--raw", is_flag=True, help="With --csv: do not guard cells that a spreadsheet would take for formulas.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write all opens as CSV, in UTF-8.")
+@click.option("--raw", is_flag=True, help="With --csv: do not escape cells that a spreadsheet would run as formulas.")
 @json_option
 @database_option
 @click.pass_context
@@ -44,10 +37,10 @@ def opens(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show the opens of PIXEL, the newest first."""
+    """Show the opens of PIXEL, newest first."""
     if as_csv and (as_json or cursor is not None or context.get_parameter_source("limit") != ParameterSource.DEFAULT):
         raise click.UsageError("--csv writes all opens; it does not go with --json, --limit or --cursor.")
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         if as_csv:
             for piece in opens_csv(tracker.iter_opens_with_recipients(pixel), raw=raw):
                 click.echo(piece, nl=False)

@@ -10,19 +10,19 @@ from mailtrack._model import Pixel
 from mailtrack._times import to_text
 from mailtrack._tracker import Tracker
 from mailtrack.cli._base_url import printed_urls
-from mailtrack.cli._common import (
+from mailtrack.cli._files import input_file
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import (
     base_url_option,
     cursor_option,
     database_option,
-    echo_list,
     example,
     json_option,
     limit_option,
-    opened_tracker,
     shared_options,
 )
-from mailtrack.cli._files import input_file
-from mailtrack.cli._output import Table, confirm, counted, echo, echo_json, visible
+from mailtrack.cli._output import confirm, counted, echo, echo_json, visible
+from mailtrack.cli._tables import Table, echo_list
 
 
 @click.group(epilog=example('mailtrack pixels create "Spring launch"'))
@@ -40,8 +40,8 @@ def pixels() -> None:
 @database_option
 @base_url_option
 def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> None:
-    """Create a pixel called NAME, and the database where there is none."""
-    with opened_tracker(create=True, **given) as tracker:
+    """Create a pixel called NAME. A database that does not exist is created."""
+    with open_tracker(create=True, **given) as tracker:
         data = None if image is None else image.read(MAX_BYTES + 1)
         _show(tracker, tracker.create_pixel(name, image=data), as_json)
 
@@ -53,8 +53,8 @@ def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> No
 @database_option
 @base_url_option
 def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
-    """List the pixels, the newest first."""
-    with opened_tracker(**given) as tracker:
+    """List the pixels, newest first."""
+    with open_tracker(**given) as tracker:
         urls = printed_urls(tracker) if as_json else None
         echo_list(
             lambda most, start: tracker.list_pixels(limit=most, cursor=start),
@@ -73,7 +73,7 @@ def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) ->
 @base_url_option
 def show(pixel: str, as_json: bool, **given: Any) -> None:
     """Show PIXEL with its URLs and counts."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         _show(tracker, tracker.get_pixel(pixel), as_json)
 
 
@@ -83,7 +83,7 @@ def show(pixel: str, as_json: bool, **given: Any) -> None:
 @database_option
 def delete(pixel: str, yes: bool, **given: Any) -> None:
     """Delete PIXEL with its opens, recipients, tokens and image."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         if not yes:
             owned = f"{counted(found.opens.number, 'open')} and {counted(found.recipients, 'recipient')}"

@@ -14,15 +14,17 @@ import click
 from mailtrack._model import Pixel
 from mailtrack._retention import Purge
 from mailtrack._times import now
-from mailtrack.cli._common import database_option, example, opened_tracker, spool_option
-from mailtrack.cli._output import Table, confirm, counted, echo, is_terminal, progress
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, spool_option
+from mailtrack.cli._output import confirm, counted, echo, is_terminal, progress
+from mailtrack.cli._tables import Table
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PIXELS_SHOWN = 20
 
 
 def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
-    """Return a span of time such as `90d`."""
+    """Return the duration that an age such as `90d` means."""
     found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
     if found is None:
         raise click.BadParameter("must be a number of hours, days or weeks from 1 to 99999, as in 12h, 90d or 26w")
@@ -38,12 +40,12 @@ def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
 @database_option
 @spool_option
 def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> None:
-    """Delete the opens that are older than AGE; all counts and figures stay.
+    """Delete the opens that are older than AGE. All counts and figures are kept.
 
-    It shows how many there are, and asks. Servers can run meanwhile. Opens that wait in the spool are not deleted:
-    they are stored first, and belong to the next purge.
+    The command shows the number of opens and asks for confirmation. Servers may run meanwhile. Opens in the spool are
+    not deleted: they are stored first, and belong to the next purge.
     """
-    with opened_tracker(with_spool=True, **given) as tracker:
+    with open_tracker(with_spool=True, **given) as tracker:
         before = now() - older_than
         plan = tracker.plan_purge(before=before, pixel=pixel)
         if plan.before < before:
@@ -78,11 +80,11 @@ def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> 
 def _ask() -> None:
     if not is_terminal(sys.stdin):
         raise click.UsageError("There is no terminal to ask on. Nothing was deleted; --yes deletes without asking.")
-    confirm("Delete them for good? The figures go on counting them.")
+    confirm("Delete them for good? The figures still count them.")
 
 
 def _run(plan: Purge, total: int) -> None:
-    """Delete until done or Ctrl-C, and report how many were deleted, however it ends."""
+    """Delete until done or Ctrl-C, and report the number of deleted opens either way."""
     deleted = 0
     with _interruptible() as interrupted:
         try:
@@ -98,7 +100,7 @@ def _run(plan: Purge, total: int) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[Event]:
-    """Give an event that Ctrl-C sets, instead of an exception that could come between a deletion and its count."""
+    """Yield an event that Ctrl-C sets. An exception instead could come between a deletion and its count."""
     interrupted = Event()
     before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:

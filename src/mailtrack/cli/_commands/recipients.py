@@ -1,4 +1,4 @@
-"""`mailtrack recipients`."""
+"""`mailtrack recipients`, except for `add`."""
 
 from typing import Any
 
@@ -11,32 +11,30 @@ from mailtrack._export import recipients_csv
 from mailtrack._model import Pixel, Recipient
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
-from mailtrack.cli._adding import add
 from mailtrack.cli._base_url import printed_urls
-from mailtrack.cli._common import (
+from mailtrack.cli._files import OutputFile
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import (
     base_url_option,
     cursor_option,
     database_option,
-    echo_list,
     example,
     json_option,
     limit_option,
-    opened_tracker,
     shared_options,
 )
-from mailtrack.cli._files import OutputFile
-from mailtrack.cli._output import Table, echo
+from mailtrack.cli._output import echo
+from mailtrack.cli._tables import Table, echo_list
 
-opened_option = click.option("--opened/--not-opened", default=None, help="Only those that have opened, or have not.")
+opened_option = click.option(
+    "--opened/--not-opened", default=None, help="Only recipients that have opened, or have not."
+)
 
 
 @click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
 @shared_options
 def recipients() -> None:
     """Add, list, export and delete recipients."""
-
-
-recipients.add_command(add)
 
 
 @recipients.command(
@@ -52,7 +50,7 @@ recipients.add_command(add)
 @base_url_option
 def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         urls = printed_urls(tracker)
         echo_list(
@@ -68,13 +66,13 @@ def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None
 @recipients.command(epilog=example("mailtrack recipients export a1b2c3d4 --opened --output opened.csv"))
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
-@click.option("--raw", is_flag=True, help="Do not guard cells that a spreadsheet would take for formulas.")
+@click.option("--raw", is_flag=True, help="Do not escape cells that a spreadsheet would run as formulas.")
 @opened_option
 @database_option
 @base_url_option
 def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         some = tracker.iter_recipients(found.id, opened=opened)
         with OutputFile(output) as file:
@@ -93,10 +91,10 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any
 @click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
 @database_option
 def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
-    """Delete a recipient, by its id or its address in a pixel; the opens stay, without the address."""
+    """Delete a recipient by its id, or by its address in a pixel. Its opens are kept, without the address."""
     if (recipient is None) == (pixel is None) or (pixel is None) != (email is None):
         raise click.UsageError("Give either an ID, or --pixel and --email.")
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = [recipient] if recipient is not None else _find(tracker, str(pixel), str(email))
         for one in found:
             tracker.delete_recipient(one)
@@ -104,7 +102,7 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
 
 
 def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
-    """Return the ids of the recipients of a pixel with an address: one, or more of an earlier mailtrack."""
+    """Return the ids of a pixel's recipients with an address: one, or several of an earlier version."""
     wanted = comparable(canonical(email.strip(), allow_special_domains=True))
     found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
     if not found:

@@ -6,21 +6,24 @@ import click
 
 from mailtrack import _wire as wire
 from mailtrack.cli._base_url import printed_urls
-from mailtrack.cli._common import base_url_option, database_option, example, json_option, judge_options, opened_tracker
-from mailtrack.cli._figures import echo_report
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import base_url_option, database_option, example, json_option, judge_options
 from mailtrack.cli._output import counted, echo, echo_json, progress
+from mailtrack.cli._report_text import echo_report
 
 
 @click.command(epilog=example("mailtrack report a1b2c3d4 --time-zone Europe/Berlin"))
 @click.argument("pixel")
-@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="Where days and hours begin.")
-@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="How many of each to show.")
+@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="The time zone of days and hours.")
+@click.option(
+    "--top", type=click.IntRange(1, 100), default=10, show_default=True, help="The number of entries in each list."
+)
 @json_option
 @database_option
 @base_url_option
 def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) -> None:
-    """Show the figures of PIXEL: those that count, and raw ones with machines' opens beside them."""
-    with opened_tracker(**given) as tracker:
+    """Show the figures of PIXEL, counted (opens by people) and raw (all opens)."""
+    with open_tracker(**given) as tracker:
         found = tracker.report(pixel, time_zone=time_zone, top=top)
         if as_json:
             echo_json(wire.report(found, printed_urls(tracker)))
@@ -33,8 +36,8 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) ->
 @judge_options
 @database_option
 def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
-    """Judge the opens of each PIXEL, or of all, again with today's rules, and correct the counts."""
-    with opened_tracker(with_judge=True, **given) as tracker:
+    """Judge the opens of each PIXEL, or of all, again by the current rules, and correct the counts."""
+    with open_tracker(with_judge=True, **given) as tracker:
         found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
         opens = changed = 0
         with progress("Judging opens again", sum(pixel.kept for pixel in found)) as bar:

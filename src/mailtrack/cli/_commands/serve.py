@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mailtrack.cli._base_url import remember
-from mailtrack.cli._common import database_option, example, judge_options, special_domains_option, spool_option
+from mailtrack.cli._options import database_option, example, judge_options, special_domains_option, spool_option
 from mailtrack.cli._output import drop, echo
 from mailtrack.cli._settings import Settings
 
@@ -18,26 +18,28 @@ from mailtrack.cli._settings import Settings
 @click.option("--port", help="The TCP port to listen on.  [default: 8000]")
 @database_option
 @click.option("--base-url", metavar="URL", help="The server's URL from outside.  [default: from each request]")
-@click.option("--workers", help="How many processes serve.  [default: 1]")
+@click.option("--workers", help="The number of serving processes.  [default: 1]")
 @spool_option
 @click.option("--spool-durability", help="When an open is on disk: everysec or always.  [default: everysec]")
-@click.option("--spool-max-bytes", help="How much each worker keeps while the storage is away.  [default: 1 GiB]")
+@click.option(
+    "--spool-max-bytes",
+    help="The size of each worker's spool while the storage is unavailable, in bytes.  [default: 1 GiB]",
+)
 @judge_options
 @click.option(
     "--allow-anonymous", is_flag=True, default=None, help="Listen on public addresses without any stored key."
 )
 @special_domains_option
-@click.option("--trusted-proxies", help="How many proxies stand before the server.  [default: 0]")
+@click.option("--trusted-proxies", help="The number of proxies before the server.  [default: 0]")
 @click.option(
     "--rate-limit-storage",
     metavar="URL",
-    help="Where requests for tokens are counted: memory://, sqlite:///FILE, redis://HOST:PORT."
+    help="The storage that counts requests for tokens: memory://, sqlite:///FILE, redis://HOST:PORT."
     "  [default: beside the database]",
 )
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""
-    # The one step up from the library to its adapter: the command that composes both.
-    from mailtrack.cli._server.server import serve as run
+    from mailtrack.cli._server.server import serve as run  # only here: it loads the adapter and its libraries
 
     settings = Settings.resolve(given)
 
@@ -46,7 +48,7 @@ def serve(**given: Any) -> None:
         access = ", with API keys" if keys else ""
         try:
             echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{access} (Ctrl-C ends it)")
-        except OSError:  # a server goes on where its output is not read
+        except OSError:  # a server goes on if its output can't be written
             drop(sys.stdout)
 
     run(settings, on_start=start)

@@ -11,8 +11,8 @@ from mailtrack._ingest.drain import drain as drain_spool
 from mailtrack._spool import Reader, get_status
 from mailtrack._spool import inspect as inspect_spool
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import database_option, example, json_option, judge_options, shared_options, spool_option
 from mailtrack.cli._failures import describe
+from mailtrack.cli._options import database_option, example, json_option, judge_options, shared_options, spool_option
 from mailtrack.cli._output import counted, echo, echo_json, is_terminal
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
@@ -21,7 +21,7 @@ from mailtrack.storage import open_storage
 @click.group(epilog=example("mailtrack spool status"))
 @shared_options
 def spool() -> None:
-    """Look into the spool, which keeps opens until the storage has them."""
+    """Inspect the spool, which keeps opens until the storage has them."""
 
 
 @spool.command(epilog=example("mailtrack spool status --json"))
@@ -29,7 +29,7 @@ def spool() -> None:
 @database_option
 @spool_option
 def status(as_json: bool, **given: Any) -> None:
-    """Show how much waits."""
+    """Show the size of the spool."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
         numbers = {"segments": found.segments, "bytes": found.bytes}
@@ -45,11 +45,11 @@ def status(as_json: bool, **given: Any) -> None:
 @database_option
 @spool_option
 def drain(**given: Any) -> None:
-    """Store what waits, where no running process does so."""
+    """Store the opens in the spool, if no running process does."""
     settings = Settings.resolve(given)
     folder = _folder(settings)
     reader = Reader(folder)
-    with open_storage(settings.database, create=False) as storage:  # in a new one, no hit would find its pixel
+    with open_storage(settings.database, create=False) as storage:  # a new database would have no pixel for the hits
         try:
             if folder.exists() and not reader.lead():
                 raise click.ClickException("A running process drains this spool.")
@@ -65,13 +65,13 @@ def drain(**given: Any) -> None:
 @database_option
 @spool_option
 def inspect(**given: Any) -> None:
-    """Print the lines that wait, the oldest segment first.
+    """Print the lines of the spool, oldest segment first.
 
     Tabs separate their fields: version, id, time, kind, pixel, token, address, user agent, referer, signals, checksum.
     """
     shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):
-        if shown:  # a damaged line may hold anything
+        if shown:  # a damaged line may hold any bytes
             echo(line.decode("utf-8", "backslashreplace").rstrip("\n"))
         else:
             click.echo(line, nl=False)
@@ -80,7 +80,7 @@ def inspect(**given: Any) -> None:
 def _folder(settings: Settings) -> Path:
     folder = settings.spool_folder
     if folder is None:
-        raise InvalidSetting("spool", "there is none for this storage; name its folder")
+        raise InvalidSetting("spool", "this storage has none by default; name its folder")
     file = settings.database_file
     if settings.spool is None and file is not None and not (file.exists() or folder.exists()):
         raise DatabaseNotFound(str(file.absolute()))

@@ -1,4 +1,4 @@
-"""The checks of the database file."""
+"""The checks of an SQLite database and its file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +9,10 @@ from mailtrack.storage._sqlite.inspection import NEEDED_SQLITE, SQLITE_VERSION, 
 from mailtrack.storage._sqlite.wal import has_content, wal_of
 
 QUICK_CHECK_SECONDS = 10.0
-"""How long the look for damage may take."""
+"""Default limit of the search for damage."""
 
 _PRAGMAS = {"synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
-"""What our connections set, and what SQLite then tells: `FULL`, on, on."""
+"""The pragmas that each connection sets, with the values that SQLite then reports: `FULL`, on, on."""
 
 _RESTORE = "Stop the server, keep a copy of the file and its WAL, and restore a backup."
 
@@ -26,18 +26,18 @@ def check_sqlite(version: tuple[int, int, int] = SQLITE_VERSION) -> Finding:
     if may_damage_wal(version):
         return warning(
             "sqlite",
-            f"SQLite {name} can, very rarely, damage a database when it is written at the moment of a checkpoint.",
-            "Keep backups, and use 3.51.3 or newer (or 3.50.7, 3.44.6) unless your system's version is mended already.",
+            f"SQLite {name} can, very rarely, damage a database that is written during a checkpoint.",
+            "Keep backups, and use 3.51.3 or newer (or 3.50.7, 3.44.6), unless your system's package has the fix.",
         )
-    return ok("sqlite", f"SQLite {name} has no fault that is known to matter here.")
+    return ok("sqlite", f"SQLite {name} has no known fault that matters here.")
 
 
 def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Iterator[Finding]:
-    """Check a database file; nothing in it is changed.
+    """Check a database file, without changing it.
 
     Args:
         path: the file.
-        seconds: how long the look for damage may take.
+        seconds: the limit of the search for damage.
     """
     if not path.exists():
         yield _missing(path)
@@ -51,7 +51,9 @@ def check_database(path: Path, *, seconds: float = QUICK_CHECK_SECONDS) -> Itera
         return
     except StorageError as error:
         yield failed(
-            "database", f"{path} can't be used: {reason(error)}.", f"Name the right file. If it is this one: {_RESTORE}"
+            "database",
+            f"{path} can't be used: {reason(error)}.",
+            f"Name the right file. If this is the one: {_RESTORE}",
         )
         return
     with inspection:
@@ -63,10 +65,12 @@ def _missing(path: Path) -> Finding:
         return failed(
             "database",
             f"There is no {path.absolute()}, but its WAL is there.",
-            "Move the file back beside its WAL, which has the last changes. For a backup in its place, remove the WAL.",
+            "Move the file back beside its WAL, which has the last changes. Before restoring a backup, remove the WAL.",
         )
     return failed(
-        "database", f"There is no {path.absolute()}.", "Name the right file, or start the server once, which makes it."
+        "database",
+        f"There is no {path.absolute()}.",
+        "Name the right file, or start the server once, which creates it.",
     )
 
 
@@ -88,7 +92,7 @@ def _check_writable(inspection: Inspection, path: Path) -> Finding:
         return failed(
             "database",
             f"{path} can't be written: {reason(error)}.",
-            "See who holds it locked, and that this user may write the file and its folder.",
+            "Find the process that holds the lock, and check that this user may write the file and its folder.",
         )
     return ok("database", f"{path} can be read and written.")
 
@@ -103,8 +107,8 @@ def _check_tables(inspection: Inspection) -> Finding:
     if pending := inspection.pending():
         return warning(
             "tables",
-            f"The tables are those of an older mailtrack; {len(pending)} changes are to come.",
-            "Make a backup, and start the server, which makes the changes.",
+            f"The tables are those of an older mailtrack; {len(pending)} migrations are pending.",
+            "Make a backup, then start the server, which migrates them.",
         )
     return ok("tables", "The tables are those of this version.")
 
@@ -114,12 +118,14 @@ def _check_journal(inspection: Inspection, path: Path) -> Finding:
     if mode != "wal":
         return failed(
             "journal",
-            f"The journal mode is {mode}, so that readers and writers wait for one another.",
+            f"The journal mode is {mode}, so readers and writers block each other.",
             "Start the server, which sets WAL; the file must be on a local disk.",
         )
     if has_content(path):
         name = wal_of(path).name
-        return ok("journal", f"The journal mode is WAL. A copy needs {name}, too; `mailtrack backup` sees to that.")
+        return ok(
+            "journal", f"The journal mode is WAL. A copy of the file needs {name} too; `mailtrack backup` includes it."
+        )
     return ok("journal", "The journal mode is WAL.")
 
 
@@ -128,10 +134,10 @@ def _check_pragmas(inspection: Inspection) -> Finding:
     if wrong:
         return failed(
             "durability",
-            f"This SQLite does not do as told: {', '.join(wrong)}.",
+            f"This SQLite ignores some settings: {', '.join(wrong)}.",
             "Use a Python with an ordinary SQLite.",
         )
-    return ok("durability", "What is committed is on disk, and what is deleted is overwritten.")
+    return ok("durability", "Commits are synced to disk, and deleted data is overwritten.")
 
 
 def _check_integrity(inspection: Inspection, seconds: float) -> Finding:
@@ -139,7 +145,7 @@ def _check_integrity(inspection: Inspection, seconds: float) -> Finding:
     if problems is None:
         return skipped(
             "integrity",
-            f"The file is too large to be looked through in {seconds:g} seconds.",
+            f"The file is too large to be searched for damage in {seconds:g} seconds.",
             "At a quiet time, run sqlite3 FILE 'PRAGMA quick_check'.",
         )
     if problems:

@@ -1,4 +1,4 @@
-"""What a check comes to."""
+"""The result of a check."""
 
 import enum
 
@@ -16,13 +16,13 @@ class Outcome(enum.StrEnum):
 
 @attrs.frozen
 class Finding:
-    """What one check found, in plain words.
+    """The result of one check, in plain words.
 
     Attributes:
         check: the name of the check.
         outcome: how it ended.
-        found: one sentence that tells what there is.
-        advice: one sentence that tells what to do, `None` where nothing is to be done.
+        found: the state that the check saw, in one sentence.
+        advice: the remedy, in one sentence; `None` if none is needed.
     """
 
     check: str
@@ -32,25 +32,25 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Return that all is as it should be."""
+    """Return the finding of a check that passed."""
     return Finding(check, Outcome.OK, found)
 
 
 def warning(check: str, found: str, advice: str) -> Finding:
-    """Return that something may do harm."""
+    """Return the finding that something may do harm."""
     return Finding(check, Outcome.WARNING, found, advice)
 
 
 def failed(check: str, found: str, advice: str) -> Finding:
-    """Return that something does not work, or does harm."""
+    """Return the finding that something does not work, or does harm."""
     return Finding(check, Outcome.FAILED, found, advice)
 
 
 def skipped(check: str, found: str, advice: str | None = None) -> Finding:
-    """Return that nothing was looked at, and why."""
+    """Return the finding of a check that was not made, with its reason."""
     return Finding(check, Outcome.SKIPPED, found, advice)
 
 
 def reason(error: Exception | str) -> str:
-    """Return what an error says, in one line of at most 300 characters, to be the end of a sentence."""
+    """Return the message of an error as the end of a sentence: one line of at most 300 characters."""
     return " ".join(str(error).split())[:300].rstrip(".")

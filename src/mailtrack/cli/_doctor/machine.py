@@ -1,4 +1,4 @@
-"""The checks of what the machine gives: files, disk space, time."""
+"""The checks of the machine: permissions of files, disk space, the clock."""
 
 import shutil
 import stat
@@ -13,17 +13,17 @@ LITTLE_SPACE = 1024 * 1024 * 1024
 """Bytes that should be free beside the database."""
 
 NO_SPACE = 64 * 1024 * 1024
-"""Bytes without which a day is not to be survived."""
+"""Free bytes below which the disk is about to be full."""
 
 _BEGAN = datetime(2025, 11, 1, tzinfo=UTC)  # there was no mailtrack before
 _TOLERANCE = timedelta(minutes=1)
 
 
 def check_permissions(files: Iterable[Path]) -> Finding:
-    """Check that nobody else on the machine may read or write files, those that there are."""
+    """Check that other users of the machine may not read or write files. Missing files are left out."""
     modes = {}
     for path in files:
-        with suppress(OSError):  # there is none yet
+        with suppress(OSError):  # not made yet
             modes[path] = path.stat().st_mode
     if not modes:
         return skipped("permissions", "There are no files yet.")
@@ -34,11 +34,11 @@ def check_permissions(files: Iterable[Path]) -> Finding:
         elif mode & (stat.S_IROTH | stat.S_IXOTH):
             readable.append(path)
     if writable:
-        return failed("permissions", f"Everybody on this machine may write {_names(writable)}.", _chmod(writable))
+        return failed("permissions", f"Every user of this machine may write {_names(writable)}.", _chmod(writable))
     if readable:
         return warning(
             "permissions",
-            f"Everybody on this machine may read {_names(readable)}, which hold addresses.",
+            f"Every user of this machine may read {_names(readable)}, which hold addresses.",
             _chmod(readable),
         )
     return ok("permissions", "Database and spool are closed to other users of this machine.")
@@ -53,26 +53,28 @@ def _chmod(paths: Iterable[Path]) -> str:
 
 
 def check_space(check: str, folder: Path, *, wanted: int) -> Finding:
-    """Check the free space of the disk on which a folder is, or would be made.
+    """Check the free space of the disk that holds a folder, or would hold it.
 
     Args:
-        check: what the check is called.
+        check: the name of the check.
         folder: the folder.
-        wanted: how many bytes should be free.
+        wanted: the number of bytes that should be free.
     """
     there = next((one for one in (folder, *folder.absolute().parents) if one.is_dir()), None)
     try:
         free = shutil.disk_usage(there or folder).free
     except OSError as error:
         return failed(
-            check, f"{folder} can't be looked at: {error.strerror}.", "Run this as the user that runs the server."
+            check, f"{folder} can't be examined: {error.strerror}.", "Run this as the user that runs the server."
         )
-    told = f"{_mebibytes(free)} MiB are free on the disk of {folder.absolute()}"
+    space = f"{_mebibytes(free)} MiB are free on the disk of {folder.absolute()}"
     if free < NO_SPACE:
-        return failed(check, f"Only {told}.", "Make room now: opens are refused when the disk is full.")
+        return failed(check, f"Only {space}.", "Free some space now: a full disk refuses opens.")
     if free < wanted:
-        return warning(check, f"Only {told}; {_mebibytes(wanted)} MiB should be.", "Make room, or use a larger disk.")
-    return ok(check, f"{told}.")
+        return warning(
+            check, f"Only {space}; {_mebibytes(wanted)} MiB should be.", "Free some space, or use a larger disk."
+        )
+    return ok(check, f"{space}.")
 
 
 def _mebibytes(size: int) -> str:
@@ -80,34 +82,34 @@ def _mebibytes(size: int) -> str:
 
 
 def check_clock(now: datetime, stored: Iterable[tuple[str, datetime]]) -> Finding:
-    """Check the time of this machine against times that lie behind it.
+    """Check that stored times lie in the past by the clock of this machine.
 
     Args:
-        now: the time here.
-        stored: times in the past, each with what it is the time of.
+        now: the time by the clock of this machine.
+        stored: times of past events, each with the name of its event.
     """
-    advice = "Set the time, and let it be kept by NTP: verdicts and reports depend on it."
+    advice = "Set the time and keep it by NTP: verdicts and reports depend on it."
     if now < _BEGAN:
-        return failed("clock", f"This machine takes today for {now:%Y-%m-%d}.", advice)
+        return failed("clock", f"The date of this machine, {now:%Y-%m-%d}, is wrong.", advice)
     ahead = [(what, at) for what, at in stored if at > now + _TOLERANCE]
     if ahead:
         what, at = max(ahead, key=lambda one: one[1])
-        return warning("clock", f"{what} is {_span(at - now)} ahead of this machine's time.", advice)
-    return ok("clock", "Nothing stored is ahead of this machine's time.")
+        return warning("clock", f"{what} is {_span(at - now)} ahead of this machine's clock.", advice)
+    return ok("clock", "No stored time is ahead of this machine's clock.")
 
 
 def check_server_clock(now: datetime, server: datetime | None) -> Finding:
-    """Check the time of this machine against that of the server's answer."""
+    """Compare the clock of this machine with the date of the server's answer."""
     if server is None:
-        return skipped("server-clock", "The answer has no date that can be read.")
+        return skipped("server-clock", "The answer has no valid date.")
     if abs(server - now) > _TOLERANCE:
         direction = "ahead of" if server > now else "behind"
         return warning(
             "server-clock",
-            f"The server's time is {_span(abs(server - now))} {direction} this machine's.",
-            "Set the time of whichever is wrong, and let it be kept by NTP.",
+            f"The server's clock is {_span(abs(server - now))} {direction} this machine's.",
+            "Correct the clock that is wrong, and keep both by NTP.",
         )
-    return ok("server-clock", "The server's time is that of this machine.")
+    return ok("server-clock", "The server's clock agrees with this machine's.")
 
 
 def _span(value: timedelta) -> str:
@@ -115,7 +117,7 @@ def _span(value: timedelta) -> str:
 
 
 def times_of(files: Iterable[Path]) -> Iterator[tuple[str, datetime]]:
-    """Return when files were last written, those that there are."""
+    """Return the times at which files were last written. Missing files are left out."""
     for path in files:
         with suppress(OSError):
             yield f"The last change of {path}", datetime.fromtimestamp(path.stat().st_mtime, UTC)

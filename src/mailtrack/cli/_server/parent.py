@@ -1,4 +1,4 @@
-"""Worker processes that end when the process that started them is gone."""
+"""Workers of the server end when its main process is gone."""
 
 import os
 import signal
@@ -6,23 +6,23 @@ import signal
 from mailtrack._spool import PeriodicThread
 
 _LOOK_SECONDS = 0.25  # a supervisor may start the next server at once
-_STOP_SECONDS = 4  # as long as a worker has that its parent ends
+_STOP_SECONDS = 4  # about as long as a running parent would wait
 
 
 def end_with_parent(parent: int) -> None:
-    """End this process when its parent is gone: by SIGTERM, or by SIGALRM if that does not do in 4 seconds.
+    """End this process when its parent is gone: by SIGTERM, and by SIGALRM if it still runs 4 seconds later.
 
-    A worker that went on alone would hold the port, so that the next server could not have it. The alarm is the
-    system's: a worker that slow clients keep from ending may hold the interpreter.
+    An orphaned worker would keep the port from the next server. The alarm works without the interpreter, which slow
+    clients may keep busy.
 
     Args:
-        parent: the process id of the parent, as the parent knew it: it may be gone already.
+        parent: the process id of the parent, taken in the parent: it may be gone already.
     """
     PeriodicThread("mailtrack-parent", _Watch(parent), first_wait=_LOOK_SECONDS).start()
 
 
 class _Watch:
-    """Looks for the parent, and ends this process where it is gone."""
+    """Ends this process if its parent is gone."""
 
     def __init__(self, parent: int) -> None:
         self._parent = parent

@@ -5,8 +5,9 @@ import os
 import socket
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mailtrack._errors import MailtrackError, StorageError
@@ -22,18 +23,20 @@ from mailtrack_wsgi._rate_limit import TokenLimiter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_THREADS = 6  # for each worker: a slow storage or client holds up one; more of them queue for the interpreter
-_MAX_SLOW = 2  # of them for changes
-_MAX_DOWNLOADS = 2  # of them; the rest is there for the tracker, whatever slow clients do
-_CONNECTIONS = 1024  # of a worker at once; a slow client holds one
-_STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is ended
-_DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; all is over within 10
+    from granian.server.common import AbstractServer
+
+_THREADS = 6  # per worker: a slow storage or client blocks one; more of them only compete for the interpreter
+_MAX_SLOW = 2  # of these threads for changes
+_MAX_DOWNLOADS = 2  # of these threads; the others remain for the tracker, however slow clients are
+_CONNECTIONS = 1024  # per worker; a slow client holds one
+_STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is killed
+_DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; the whole stop takes at most 10
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _NEEDS_KEY = (
-    "Whoever reaches {} could see and delete everything. Create a key for this database with `mailtrack keys create`,"
-    " or allow that with --allow-anonymous."
+    "Every client that reaches {} could read and delete everything. Create a key for this database with `mailtrack keys"
+    " create`, or accept that with --allow-anonymous."
 )
 
 
@@ -42,34 +45,47 @@ class ServerError(MailtrackError):
 
 
 def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: None) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then is still answered.
+    """Serve until SIGTERM or SIGINT; requests in flight are still answered.
 
     Args:
-        settings: how, and with which storage.
-        on_start: called when the server listens, with whether it asks for keys.
+        settings: the settings of the server.
+        on_start: called when the server listens, with whether it requires keys.
 
     Raises:
-        InvalidSetting: the URL of the place to count requests for tokens can't be used.
+        InvalidSetting: a setting can't be used, such as the URL of the rate limit's storage.
         ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
             be used.
         StorageError: the storage can't be opened.
     """
-    try:
-        from granian import Granian
-        from granian.constants import HTTPModes, Interfaces
-        from granian.log import LogLevels
-    except ImportError as error:
-        raise ServerError("The server needs granian: pip install 'mailtrack[server]'") from error
-    with open_storage(settings.database) as storage:  # what is wrong with it is told before anything listens
-        # Decided once, for all workers there will be: when the last key is revoked, nobody gets in.
+    if find_spec("granian") is None:
+        raise ServerError("The server needs granian: pip install 'mailtrack[server]'")
+    # All errors come before the server listens. Whether keys are required is decided once, for all workers of this run:
+    # a server whose last key is revoked stays closed.
+    with open_storage(settings.database) as storage:
         keys = bool(storage.list_keys())
-    settings.make_judge()  # likewise what is wrong with the rules
+    settings.make_judge()
     if settings.rate_limit_storage is not None:
         TokenLimiter(settings.rate_limit_storage)
     address = _check_address(settings.host, settings.port)
     if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
         raise ServerError(_NEEDS_KEY.format(settings.host))
-    server = Granian(
+    server = _make_server(settings, address)
+    server.on_startup(partial(on_start, keys))
+    # The outer storage is closed after the workers have ended; their WAL then goes into the database file.
+    with open_storage(settings.database), _draining(settings):
+        try:
+            server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
+        except SystemExit:  # a worker died and was not replaced yet
+            if not server.interrupt_signal:
+                raise
+
+
+def _make_server(settings: Settings, address: str) -> "AbstractServer[Any]":
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+
+    return Granian(
         "mailtrack",
         address=address,
         port=settings.port,
@@ -77,29 +93,25 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         workers=settings.workers,
         blocking_threads=_THREADS,
         backpressure=_CONNECTIONS,
-        http=HTTPModes.http1,  # else a client that sends nothing stays; so it is closed after 30 seconds
+        http=HTTPModes.http1,  # only with HTTP/1 are idle connections closed, after 30 seconds
         workers_kill_timeout=_STOP_TIMEOUT,
         respawn_failed_workers=True,
-        log_level=LogLevels.error,  # its warnings are advice on our choice of threads
+        log_level=LogLevels.error,  # its warnings advise against our choice of threads
     )
-    server.on_startup(partial(on_start, keys))
-    # The outer one is closed when the workers are gone: what they left in the WAL goes into the database file then.
-    with open_storage(settings.database), _draining(settings):
-        try:
-            server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
-        except SystemExit:  # a worker that died is still to be replaced
-            if not server.interrupt_signal:
-                raise
 
 
 def _check_address(host: str, port: int) -> str:
-    """Return the IP address that a host stands for, where it can be listened on."""
-    # granian shares its port with whoever shares theirs, so a second server would take a part of the first one's
-    # requests. This socket shares with nobody.
+    """Return the IP address of a host, after an attempt to listen on it.
+
+    Raises:
+        ServerError: it can't be listened on.
+    """
+    # granian shares its port with other servers that share theirs, so a second server would take part of the first
+    # one's requests. This socket does not share.
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed just now is in nobody's way
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of connections closed just now are free
             probe.bind(address)
             return str(address[0])
     except OSError as error:
@@ -107,7 +119,7 @@ def _check_address(host: str, port: int) -> str:
 
 
 def _own_hosts(settings: Settings) -> list[str] | None:
-    """Return the names of a server without keys, `None` where it can't know them."""
+    """Return the host names of a server without keys, `None` if they can't be known."""
     if settings.allow_anonymous or settings.trusted_proxies:
         return None
     base_url = [] if settings.base_url is None else [str(urlsplit(settings.base_url).hostname)]
@@ -119,7 +131,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
     end_with_parent(parent)
     heap.keep_large_blocks_apart()
     storage = open_storage(settings.database)
-    # Where this process outlives its parent, nothing else closes it: what ends a forked worker runs no `atexit`.
+    # Forked workers end without running `atexit`, so a worker that outlives its parent closes its storage here.
     Finalize(None, storage.close, exitpriority=0)
     tracker = Tracker(
         storage,
@@ -142,9 +154,9 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
 
 @contextmanager
 def _draining(settings: Settings) -> "Iterator[None]":
-    """Drain the spool of all workers in this process, beside them; at the end, what they left in whatever way.
+    """Drain the spool of all workers in this process, and once more after the workers have ended.
 
-    Should this process be killed, its workers end, and what they leave waits for the next server.
+    If this process is killed, its workers end, and the next server drains what they leave.
     """
     spool = settings.make_spool()
     if spool is None:
@@ -163,5 +175,5 @@ def _draining(settings: Settings) -> "Iterator[None]":
             yield
         finally:
             drainer.stop(_DRAIN_TIMEOUT)
-            with suppress(StorageError):  # the file may have been replaced: closing empties the WAL of the present one
+            with suppress(StorageError):  # notices a replaced file, so that closing empties the WAL of the present one
                 tracker.ping()

@@ -9,18 +9,18 @@ from mailtrack._spool import dead_letters
 from mailtrack._spool.segment import is_unlocked, segments
 from mailtrack.cli._doctor.finding import Finding, failed, ok, skipped, warning
 
-_PATIENCE = timedelta(minutes=2)  # a file that is drained is begun anew after half a minute
+_PATIENCE = timedelta(minutes=2)  # four times as long as a segment is written before the next begins
 
 
 def check_spool(folder: Path, now: datetime) -> Iterator[Finding]:
-    """Check what waits in a spool's folder, whether anybody brings it to the storage, and what was set aside.
+    """Check the folder of a spool: the hits that wait, the process that stores them, and the dead letters.
 
     Args:
         folder: the spool's folder.
-        now: the time here.
+        now: the time by the clock of this machine.
     """
     if not folder.exists():
-        yield skipped("spool", f"There is no {folder} yet; the server makes it.")
+        yield skipped("spool", f"There is no {folder} yet; the server creates it.")
         return
     try:
         found = [_check_waiting(folder, now), _check_set_aside(folder)]
@@ -39,29 +39,29 @@ def _check_waiting(folder: Path, now: datetime) -> Finding:
             if found.st_size:
                 waiting.append((datetime.fromtimestamp(found.st_mtime, UTC), found.st_size))
     drained = not is_unlocked(folder)  # a process that drains it holds its lock
-    told = f"{sum(size for _, size in waiting):,} bytes of opens in {len(waiting):,} files"
+    size = f"{sum(number for _, number in waiting):,} bytes of opens in {len(waiting):,} files"
     if waiting and not drained:
         return failed(
             "spool",
-            f"{told} wait in the spool, and no process stores them.",
+            f"{size} wait in the spool, and no process stores them.",
             "Start the server, or run mailtrack spool drain.",
         )
     if waiting and (age := now - min(waiting)[0]) > _PATIENCE:
         return failed(
             "spool",
-            f"{told} wait in the spool, the oldest for {int(age.total_seconds() // 60):,} minutes.",
-            "See the server's log: the database may be locked, full or away.",
+            f"{size} wait in the spool, the oldest for {int(age.total_seconds() // 60):,} minutes.",
+            "Read the server's log: the database may be locked, full or unreachable.",
         )
     if waiting:
-        return ok("spool", f"{told} are in the spool, and are being stored.")
-    return ok("spool", f"Nothing waits in the spool; {'a' if drained else 'no'} process is there to store what comes.")
+        return ok("spool", f"{size} are in the spool and are being stored.")
+    return ok("spool", f"The spool is empty; {'a' if drained else 'no'} process is running to store new opens.")
 
 
 def _check_set_aside(folder: Path) -> Finding:
     if number := dead_letters.count(folder):
         return warning(
             "set-aside",
-            f"{number:,} lines that could not become an open are set aside.",
-            f"Look at {folder / dead_letters.FILE} and at the server's log, and remove it when it is clear why.",
+            f"{number:,} lines could not become opens, and are set aside.",
+            f"Compare {folder / dead_letters.FILE} with the server's log. Remove the file once the cause is known.",
         )
-    return ok("set-aside", "No line of the spool had to be set aside.")
+    return ok("set-aside", "No line of the spool is set aside.")

@@ -1,14 +1,15 @@
-"""A report as text for people."""
+"""A report as text: tables and bars."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from mailtrack._times import find_zone
-from mailtrack.cli._output import Table, can_encode, echo, visible
+from mailtrack.cli._output import can_encode, echo, visible
+from mailtrack.cli._tables import Table
 from mailtrack.report import Count, DelayRange, Named, Period, Rate, Report
 
 _BAR = 24  # characters
-_DAYS = 14  # of more than that, the first and the last are shown
+_DAYS = 14  # of more days, the first and the last are shown
 _NUMBERS = (1, 2)  # columns
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
@@ -23,7 +24,7 @@ def echo_report(report: Report) -> None:
         echo("\nNo opens yet.")
         return
     counted, machines = ("█", "░") if _has_blocks() else ("#", ".")
-    echo(f"\nBelow: counted, raw.  {counted} taken for people's  {machines} taken for machines'")
+    echo(f"\nBelow: counted, raw.  {counted} by people  {machines} by machines")
     _echo_bars(f"Opens by day ({zone})", list(_days(report.days)))
     _echo_bars(f"Opens by hour of the day ({zone})", _hours(report.hours_of_day))
     _echo_bars("Recipients by time to the first open", list(_delays(report.delays)))
@@ -69,7 +70,7 @@ def _rate(rate: Rate) -> tuple[str, str]:
 
 
 def _time(delay: timedelta | None) -> str:
-    """Return a span of time in its two largest units."""
+    """Return a duration in its two largest units."""
     if delay is None:
         return "none"
     seconds = round(delay.total_seconds())
@@ -81,7 +82,7 @@ def _time(delay: timedelta | None) -> str:
 
 
 def _days(days: Sequence[Period]) -> Iterator[Named]:
-    """Name days; of many, the first and the last."""
+    """Return the days with their names; of many, the first and the last."""
     left_out = range(_DAYS // 2, len(days) - _DAYS // 2) if len(days) > _DAYS else range(0)
     for place, day in enumerate(days):
         if place not in left_out:
@@ -101,7 +102,7 @@ def _delays(delays: Sequence[DelayRange]) -> Iterator[Named]:
 
 
 def _echo_bars(title: str, named: Sequence[Named]) -> None:
-    """Print counts with bars: full ones for what counts, light ones for the rest."""
+    """Print counts with bars: the counted opens solid, the others light."""
     most = max((max(one.opens.raw, one.opens.counted) for one in named), default=0)
     if most:
         echo(f"\n{title}")
@@ -113,7 +114,7 @@ def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _bar(opens: Count, most: int) -> str:
-    """Return a bar in which anything but zero can be seen, however little it is."""
+    """Return a bar in which every count above zero is visible."""
     counted, raw = opens.counted * _BAR / most, max(round(opens.raw * _BAR / most), 1 if opens.raw else 0)
     if not _has_blocks():
         bar = "#" * max(round(counted), 1 if opens.counted else 0)

@@ -12,11 +12,12 @@ from mailtrack._errors import InvalidEmails, shown
 from mailtrack._imports import ImportResult
 from mailtrack._model import Pixel
 from mailtrack._tracker import Tracker
-from mailtrack.cli._common import database_option, example, json_option, opened_tracker, special_domains_option
 from mailtrack.cli._files import OutputFile, input_file, is_same
-from mailtrack.cli._output import echo, echo_json, is_terminal, visible
+from mailtrack.cli._open_tracker import open_tracker
+from mailtrack.cli._options import database_option, example, json_option, special_domains_option
+from mailtrack.cli._output import counted, echo, echo_json, is_terminal, visible
 
-_SHOWN = 20  # of the rows that can't be taken; the file of --rejects has them all
+_SHOWN = 20  # rejected rows; the file of --rejects has all of them
 
 
 @click.command(
@@ -43,16 +44,16 @@ def add(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Add the addresses in FILE to PIXEL: a list, or a CSV file of a spreadsheet (- or nothing: standard input).
+    """Add the addresses in FILE to PIXEL: a list, or a spreadsheet saved as CSV (- or nothing: standard input).
 
-    If a row can't be taken, none is added; --skip-invalid adds the others. So does --rejects, which also writes the
+    If a row is invalid, none is added; --skip-invalid adds the valid ones. So does --rejects, which also writes the
     rejected rows in the form of the input, to be corrected and added. An address that the pixel already has keeps its
     token, so adding a file again is harmless.
     """
     if rejects is not None and is_same(rejects, file):
-        raise click.UsageError("--rejects names the file that is read.")
+        raise click.UsageError("--rejects names the input file.")
     skips = skip_invalid or rejects is not None
-    with opened_tracker(**given) as tracker:
+    with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         with OutputFile(rejects) if rejects is not None else nullcontext() as rest, _counted(tracker, found.id):
             result = _import(tracker, found, file, email, skips=skips)
@@ -70,7 +71,7 @@ def _import(tracker: Tracker, pixel: Pixel, file: BinaryIO, email: str | None, *
         number = len(error.problems)
         _echo_problems(((one.index + 1, one.value, one.reason) for one in error.problems), number)
         raise click.ClickException(
-            f"Nothing was added: {number:,} can't be taken. Correct them, or add the others with --skip-invalid."
+            f"Nothing was added: {counted(number, 'invalid row')}. Correct them, or add the others with --skip-invalid."
         ) from error
 
 
@@ -94,7 +95,7 @@ def _echo_problems(problems: Iterable[tuple[int, object, str]], number: int) -> 
 
 @contextmanager
 def _counted(tracker: Tracker, pixel: str) -> Iterator[None]:
-    """Report how many recipients were added where Ctrl-C interrupts that."""
+    """Report the number of added recipients if Ctrl-C interrupts the command."""
     before = tracker.get_pixel(pixel).recipients
     try:
         yield
@@ -105,5 +106,5 @@ def _counted(tracker: Tracker, pixel: str) -> Iterator[None]:
 
 def _show_progress(added: int, present: int, rejected: int) -> None:
     if is_terminal(sys.stderr):
-        # Each is written over the one before, and the report over the last.
+        # Each line overwrites the one before; the report overwrites the last.
         click.echo(f"{added + present:,} taken, {rejected:,} rejected\r", nl=False, err=True)

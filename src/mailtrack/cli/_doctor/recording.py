@@ -1,4 +1,4 @@
-"""The checks of what becomes of an open: with a pixel that exists for a moment."""
+"""The checks of the way of an open into the database, with a temporary pixel."""
 
 import ipaddress
 import time
@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from mailtrack._errors import StorageError
 from mailtrack._model import Open, Pixel
 from mailtrack._tracker import Tracker
+from mailtrack._urls import TRACKER_PATH, Urls
 from mailtrack.cli._doctor.finding import Finding, failed, ok, reason, skipped, warning
-from mailtrack.cli._doctor.web import Answer, Unreachable, Web
+from mailtrack.cli._doctor.http_client import Answer, Unreachable, Web
 
 SECONDS = 5.0
-"""How long an open may take to the database; half a second is usual."""
+"""Default limit for opens to reach the database; half a second is usual."""
 
 NAME = "mailtrack doctor (may be deleted)"
-"""What the pixel is called while it is there."""
+"""The name of the temporary pixel."""
 
 _PLAIN = "mailtrack-doctor"
 _FORGED = "mailtrack-doctor (forged address)"
@@ -25,36 +26,38 @@ _FORGED_START = "203.0.113."  # as a server stores it that shortens addresses
 
 
 def check_recording(tracker: Tracker, base: str, *, web: Web, seconds: float = SECONDS) -> list[Finding]:
-    """Check that opens arrive in the database, each one, and from where they are said to come.
+    """Check that every open reaches the database, under the right address.
 
-    A pixel is made, fetched three times and deleted with its opens, so that nothing stays.
+    A pixel is created, fetched three times and deleted with its opens, so that nothing remains.
 
     Args:
-        tracker: works on the server's database.
-        base: where mailtrack is mounted, as the world sees it, without a slash at its end.
-        web: asks.
-        seconds: how long opens may take to the database.
+        tracker: a tracker on the server's database.
+        base: the public URL at which mailtrack is mounted, without a slash at its end.
+        web: sends the requests.
+        seconds: the limit for opens to reach the database.
     """
     try:
         pixel = tracker.create_pixel(NAME)
         try:
-            return _probe(tracker, pixel, f"{base}/tracker/{pixel.short_id}.png", web, seconds)
+            return _probe(tracker, pixel, Urls(base).tracking(pixel), web, seconds)
         finally:
             tracker.delete_pixel(pixel.id)
     except Unreachable as error:
-        return [failed("recording", f"{base} stopped answering: {error}.", "Run this again, and see the server's log.")]
+        return [
+            failed("recording", f"{base} stopped answering: {error}.", "Run this again, and read the server's log.")
+        ]
     except StorageError as error:
         return [
             failed(
                 "recording",
                 f"The database fails: {reason(error)}.",
-                f"See the other checks, and whether a pixel {NAME!r} is left to be deleted.",
+                f"See the other checks, and delete the pixel {NAME!r} if it is left.",
             )
         ]
 
 
 def _probe(tracker: Tracker, pixel: Pixel, url: str, web: Web, seconds: float) -> list[Finding]:
-    # Two that are alike, which a cache would make one; and one that no cache knows, from an invented address.
+    # Two equal ones, of which a cache would answer the second; and one that no cache has, from a forged address.
     answer = web.get(url, {"User-Agent": _PLAIN})
     web.get(url, {"User-Agent": _PLAIN})
     web.get(f"{url}?doctor=1", {"User-Agent": _FORGED, "X-Forwarded-For": _FORGED_ADDRESS})
@@ -78,50 +81,50 @@ def _check_recorded(plain: Sequence[Open], forged: Sequence[Open], seconds: floa
         return failed(
             "recording",
             f"Three images were fetched, and no open is in the database after {seconds:g} seconds.",
-            "See that --database is the server's, that the URL leads to that server, and what its spool and log say.",
+            "Check that --database is the server's, that the URL leads to that server, and read its log.",
         )
     if len(plain) < 2:
         return failed(
             "recording",
-            f"Of two fetches of the same image {len(plain)} arrived: a cache answers in the server's place.",
-            "Switch the cache off for /tracker/.",
+            f"Of two fetches of the same image, {len(plain)} arrived: a cache answers instead of the server.",
+            f"Disable the cache for {TRACKER_PATH}.",
         )
     if not forged:
         return failed(
             "recording",
             "A fetch with a query did not arrive.",
-            "See what the proxy does with queries: tokens are in them.",
+            "Make the proxy forward query strings: tokens are in them.",
         )
-    return ok("recording", "Each fetch of a new pixel is an open in the database; the pixel is deleted again.")
+    return ok("recording", "Each fetch of a temporary pixel became an open in the database.")
 
 
 def _check_address(plain: Sequence[Open], answer: Answer) -> Finding:
     if not plain:
-        return skipped("address", "No open arrived that could tell.")
+        return skipped("address", "No open arrived to compare.")
     recorded = plain[0].ip
     if recorded is None:
         return warning(
             "address",
             "Opens are recorded without an address.",
-            "Set --trusted-proxies to the number of proxies, if unwanted.",
+            "If that is not intended, set --trusted-proxies to the number of proxies.",
         )
     sent = answer.local_address
     if recorded == sent or ipaddress.ip_address(recorded).is_global:
         return ok("address", f"The open is recorded as from {recorded}.")
     return warning(
         "address",
-        f"The open is recorded as from {recorded}, and was sent from {sent}: the former may be a proxy's address.",
-        "Set --trusted-proxies to the number of proxies before the server, and let each add to X-Forwarded-For.",
+        f"The open is recorded as from {recorded}, but was sent from {sent}: {recorded} may be a proxy.",
+        "Set --trusted-proxies to the number of proxies before the server; each must add to X-Forwarded-For.",
     )
 
 
 def _check_forged(forged: Sequence[Open]) -> Finding:
     if not forged:
-        return skipped("forged-address", "No open arrived that could tell.")
+        return skipped("forged-address", "No open arrived to compare.")
     if any((one.ip or "").startswith(_FORGED_START) for one in forged):
         return failed(
             "forged-address",
-            "An invented X-Forwarded-For is recorded: anybody can appear under any address, and pass the rate limit.",
-            "Set --trusted-proxies to the number of proxies that are there, and let each add to X-Forwarded-For.",
+            "A forged X-Forwarded-For is recorded: any client can appear under any address, and evade the rate limit.",
+            "Set --trusted-proxies to the actual number of proxies; each must add to X-Forwarded-For.",
         )
-    return ok("forged-address", "An invented X-Forwarded-For is not believed.")
+    return ok("forged-address", "A forged X-Forwarded-For is ignored.")

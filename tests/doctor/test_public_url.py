@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from mailtrack._times import now
-from mailtrack.cli._doctor.outside import check_url, is_public
+from mailtrack.cli._doctor.public_url import check_url, is_public
 from mailtrack_wsgi._app import create_app
 
 GOOD = {

@@ -5,7 +5,7 @@ from werkzeug.datastructures import Headers
 
 from mailtrack import Tracker, open_storage
 from mailtrack._errors import StorageUnavailable
-from mailtrack.cli._doctor.probe import NAME, check_recording
+from mailtrack.cli._doctor.recording import NAME, check_recording
 from mailtrack_wsgi import create_app
 
 GOOD = {"recording": "ok", "address": "ok", "forged-address": "ok"}

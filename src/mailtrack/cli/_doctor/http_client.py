@@ -1,4 +1,4 @@
-"""Requests as a mail program makes them, within limits of time and size. No redirect is followed."""
+"""An HTTP client that sends requests as mail programs do: limited in time and size, without redirects."""
 
 import http.client
 import socket
@@ -14,13 +14,13 @@ import attrs
 from mailtrack._errors import MailtrackError
 
 TIMEOUT = 10.0
-"""How long an answer may take, in seconds."""
+"""Default limit for a whole answer, in seconds."""
 
 _MAX_BYTES = 1024 * 1024
 
 
 class Unreachable(MailtrackError):
-    """There is no answer. The message tells why, as a part of a sentence."""
+    """There is no answer. The message is the reason, as a part of a sentence."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,9 +30,9 @@ class Answer:
     Attributes:
         status: the HTTP status.
         headers: its headers.
-        body: the first 1 MiB of it.
+        body: its body, at most the first 1 MiB.
         local_address: the IP address that the request was sent from.
-        certificate_ends: until when the server's certificate is valid, `None` without one.
+        certificate_ends: when the server's certificate expires, `None` without one.
     """
 
     status: int
@@ -43,11 +43,11 @@ class Answer:
 
 
 class Web:
-    """Asks servers.
+    """Sends requests, directly and without proxies.
 
     Args:
-        timeout: how long a whole answer may take, in seconds.
-        context: which certificates are trusted; those that the system trusts, if not given.
+        timeout: the limit for a whole answer, in seconds.
+        context: the trusted certificates; by default those of the system.
     """
 
     def __init__(self, *, timeout: float = TIMEOUT, context: ssl.SSLContext | None = None) -> None:
@@ -58,7 +58,7 @@ class Web:
         """Return the answer to a GET, whatever its status.
 
         Raises:
-            Unreachable: there is none, it is no HTTP, or it takes too long.
+            Unreachable: there is no answer, it is not HTTP, or it takes too long.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -78,13 +78,13 @@ class Web:
             except ssl.SSLError as error:
                 raise Unreachable(f"TLS fails ({error.reason or error})") from error
             except TimeoutError as error:
-                raise Unreachable(f"there is no whole answer within {self._timeout:g} seconds") from error
+                raise Unreachable(f"no complete answer came within {self._timeout:g} seconds") from error
             except socket.gaierror as error:
-                raise Unreachable(f"its name {host} is not known") from error
+                raise Unreachable(f"the host name {host} is unknown") from error
             except ConnectionRefusedError as error:
-                raise Unreachable("nobody listens there") from error
+                raise Unreachable("the connection is refused") from error
             except (OSError, http.client.HTTPException, ValueError) as error:
-                raise Unreachable("the connection breaks off, or it is no HTTP that is spoken there") from error
+                raise Unreachable("the connection broke, or the server does not speak HTTP") from error
 
     def _get(self, connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str]) -> Answer:
         connection.connect()
@@ -97,7 +97,7 @@ class Web:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
-        # A server that sends a byte now and then would go on for ever: each waits for the timeout of the socket anew.
+        # Each byte restarts the timeout of the socket, so a server that sends one now and then would never time out.
         timer = threading.Timer(self._timeout, end)
         timer.start()
         try:

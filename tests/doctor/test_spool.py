@@ -7,7 +7,7 @@ import pytest
 
 from mailtrack import Spool
 from mailtrack._spool import Reader, dead_letters
-from mailtrack.cli._doctor.backlog import check_spool
+from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import to_line
 

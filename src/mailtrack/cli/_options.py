@@ -1,0 +1,75 @@
+"""Options that several commands share, and the examples at the end of a command's help."""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, TypeVar
+
+import click
+
+from mailtrack._paging import MAX_LIMIT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DATABASE: dict[str, Any] = {"metavar": "URL", "help": "The storage.  [default: sqlite:///mailtrack.db]"}
+_BASE_URL: dict[str, Any] = {
+    "metavar": "URL",
+    "help": "The server's URL from outside.  [default: as last started]",
+}
+_SPOOL: dict[str, Any] = {"metavar": "DIR", "help": "The spool's folder, or off.  [default: beside the database]"}
+
+database_option = click.option("--database", **_DATABASE)
+base_url_option = click.option("--base-url", **_BASE_URL)
+spool_option = click.option("--spool", **_SPOOL)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
+cursor_option = click.option("--cursor", help="Continue a list that was cut: the cursor that the last call printed.")
+special_domains_option = click.option(
+    "--allow-special-domains",
+    is_flag=True,
+    default=None,
+    help="Accept addresses in .test, .local, localhost and so on.",
+)
+_JUDGE_OPTIONS = (
+    click.option("--rules", metavar="FILE", help="A file of rules for the judge, in addition to the built-in ones."),
+    click.option("--networks", metavar="NAME=FILE,...", help="Files of networks for the judge, one network per line."),
+    click.option(
+        "--window", metavar="SECONDS", help="An open this soon after its token was made is early.  [default: 10]"
+    ),
+    click.option(
+        "--counted", metavar="KINDS", help="The verdicts that count as people.  [default: human,proxy,unknown]"
+    ),
+)
+
+
+def judge_options(command: F) -> F:
+    """Add the options of the judge to a command."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_JUDGE_OPTIONS), command)
+
+
+def limit_option(default: int | None) -> Callable[[F], F]:
+    """Return the option `--limit` of a list, given its default; `None` for all items."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, MAX_LIMIT),
+        default=default,
+        help=f"The number of items to show.  [default: {default or 'all'}]",
+    )
+
+
+def shared_options(group: F) -> F:
+    """Add options to a group that apply to its commands, unless a command is given its own."""
+    for name, attributes in (("--spool", _SPOOL), ("--base-url", _BASE_URL), ("--database", _DATABASE)):
+        group = click.option(name, expose_value=False, callback=_hand_down, **attributes)(group)
+    return group
+
+
+def _hand_down(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        before, group = context.default_map or {}, context.command
+        names = group.list_commands(context) if isinstance(group, click.Group) else ()
+        theirs = {name: {**before.get(name, {}), option.name: value} for name in names}
+        context.default_map = {**before, **theirs}
+
+
+def example(*lines: str) -> str:
+    """Return the examples for the end of a command's help."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
