@@ -42,6 +42,19 @@ def test_it_is_exact_over_the_workers_of_gunicorn_without_any_configuration(moun
     check(ask_at_once(running, f"/api/v1/pixels/{running.create_pixel()['id']}/generate-tokens"))
 
 
+@pytest.mark.parametrize(("limit", "statuses"), [("2/hour", [201, 201, 429]), ("off", [201] * 12)])
+def test_another_limit_can_be_set(start, limit, statuses):
+    running = start("--token-limit", limit)
+    path = f"/api/v1/pixels/{running.create_pixel()['id']}/generate-tokens"
+    assert [running("POST", path, json_body=EMAILS, headers=CLIENT).status for _ in statuses] == statuses
+
+
+@pytest.mark.parametrize("limit", ["10", "10/fortnight", "none", "0/hour"])
+def test_an_unusable_limit_is_wrong_usage(fail, limit):
+    code, told = fail("--token-limit", limit)
+    assert (code, told.splitlines()[-1].startswith("Error: --token-limit: ")) == (2, True)
+
+
 @pytest.mark.parametrize("url", ["redis://host:port", "sqlite://", "elsewhere"])
 def test_an_unusable_place_to_count_is_wrong_usage(fail, url):
     code, told = fail("--rate-limit-storage", url)

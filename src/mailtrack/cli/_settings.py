@@ -107,6 +107,7 @@ class Settings:
         allow_anonymous: whether the server may listen on a public address without any stored key.
         trusted_proxies: the number of proxies before the server whose `X-Forwarded-*` headers are trusted, 0 to 10.
         allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and so on.
+        token_limit: the limit on requests for tokens, see `create_app`; "off" for none, `None` for the default.
         rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`.
     """
 
@@ -125,6 +126,7 @@ class Settings:
     allow_anonymous: bool = _flag()
     trusted_proxies: int = _number(0, 0, 10)
     allow_special_domains: bool = _flag()
+    token_limit: str | None = None
     rate_limit_storage: str | None = None
 
     @property

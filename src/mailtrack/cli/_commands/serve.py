@@ -32,6 +32,9 @@ from mailtrack.cli._settings import Settings
 @special_domains_option
 @click.option("--trusted-proxies", help="The number of proxies before the server.  [default: 0]")
 @click.option(
+    "--token-limit", metavar="LIMIT", help="How often a client may request tokens, or off.  [default: 10/15minutes]"
+)
+@click.option(
     "--rate-limit-storage",
     metavar="URL",
     help="The storage that counts requests for tokens: memory://, sqlite:///FILE, redis://HOST:PORT."

@@ -18,7 +18,7 @@ from mailtrack.cli._server.parent import end_with_parent
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack_wsgi._app import Application, create_app
-from mailtrack_wsgi._rate_limit import TokenLimiter
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
         on_start: called when the server listens, with whether it requires keys.
 
     Raises:
-        InvalidSetting: a setting can't be used, such as the URL of the rate limit's storage.
+        InvalidSetting: a setting can't be used, such as the limit on requests for tokens.
         ServerError: granian is not installed, the address can't be listened on, or not without keys, or the spool can't
             be used.
         StorageError: the storage can't be opened.
@@ -64,8 +64,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     with open_storage(settings.database) as storage:
         keys = bool(storage.list_keys())
     settings.make_judge()
-    if settings.rate_limit_storage is not None:
-        TokenLimiter(settings.rate_limit_storage)
+    TokenLimiter(settings.rate_limit_storage or "memory://", _token_limit(settings) or DEFAULT_LIMIT)
     address = _check_address(settings.host, settings.port)
     if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
         raise ServerError(_NEEDS_KEY.format(settings.host))
@@ -126,6 +125,11 @@ def _own_hosts(settings: Settings) -> list[str] | None:
     return [*_LOCAL_HOSTS, settings.host.lower(), *base_url]
 
 
+def _token_limit(settings: Settings) -> str | None:
+    limit = settings.token_limit or DEFAULT_LIMIT
+    return None if limit == "off" else limit
+
+
 def _load(settings: Settings, keys: bool, parent: int) -> Application:
     """Make the application of one worker, in its own process."""
     end_with_parent(parent)
@@ -146,6 +150,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
         stored_keys=keys,
         hosts=None if keys else _own_hosts(settings),
         trusted_proxies=settings.trusted_proxies,
+        token_limit=_token_limit(settings),
         rate_limit_storage=settings.rate_limit_storage,
         max_slow=_MAX_SLOW,
         max_downloads=_MAX_DOWNLOADS,
