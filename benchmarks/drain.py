@@ -17,8 +17,12 @@ from pathlib import Path
 from common import arguments, interleave, new_folder, open_tracker, print_table, ratio_rows, seconds
 
 from mailtrack import Hit, Spool, open_storage
-from mailtrack._spool import Backlog, drain
-from mailtrack._spool.lines import to_line
+from mailtrack._ids import new_open_id
+from mailtrack._ingest.drain import drain
+from mailtrack._ingest.lines import make_line
+from mailtrack._ingest.request import Request
+from mailtrack._spool import Reader
+from mailtrack._times import now, now_in_milliseconds, to_milliseconds
 from mailtrack._tracker import Tracker
 from mailtrack.storage._sqlite.connections import connect
 
@@ -33,8 +37,17 @@ def make_hits(path: Path, number: int) -> list[Hit]:
     pixel = tracker.create_pixel("Newsletter")
     recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
     tokens = [recipients[place * 7919 % RECIPIENTS].token for place in range(number)]
-    hits = (tracker.new_hit(pixel.short_id, token=token, ip="192.0.2.1", user_agent=USER_AGENT) for token in tokens)
-    return [hit for hit in hits if hit]
+    return [
+        Hit(
+            id=new_open_id(now_in_milliseconds()),
+            pixel=pixel.short_id,
+            token=token,
+            at=now(),
+            ip="192.0.2.1",
+            user_agent=USER_AGENT,
+        )
+        for token in tokens
+    ]
 
 
 def copy(path: Path) -> Path:
@@ -47,7 +60,8 @@ def copy(path: Path) -> Path:
 def fill(spool: Spool, hits: Sequence[Hit]) -> None:
     spool.open()
     for hit in hits:
-        spool.append(to_line(hit))
+        request = Request(hit.pixel, hit.token, hit.ip, hit.user_agent)
+        spool.append(make_line(hit.id, to_milliseconds(hit.at), request))
     spool.close()
 
 
@@ -55,7 +69,7 @@ def time_drain(path: Path, hits: Sequence[Hit]) -> float:
     spool = Spool(path.parent / secrets.token_hex(8))
     fill(spool, hits)
     with open_storage(f"sqlite:///{copy(path)}") as storage:
-        taken = seconds(lambda: drain(Backlog(spool.folder), Tracker(storage).store))
+        taken = seconds(lambda: drain(Reader(spool.folder), Tracker(storage).store))
     shutil.rmtree(spool.folder)
     return taken
 
@@ -84,7 +98,7 @@ def batches_of(path: Path, hits: Sequence[Hit]) -> list[Sequence[Hit]]:
     spool = Spool(path.parent / "sample")
     fill(spool, hits)
     batches: list[Sequence[Hit]] = []
-    drain(Backlog(spool.folder), batches.append)
+    drain(Reader(spool.folder), batches.append)
     return batches
 
 

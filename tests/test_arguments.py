@@ -33,8 +33,8 @@ from mailtrack import (
     open_storage,
 )
 from mailtrack._images.check import TRANSPARENT_PNG
-from mailtrack.testing import FakeClock
-from mailtrack.verdicts import Networks, Patterns, default_rules, load_networks
+from mailtrack.testing import FakeClock, make_hit
+from mailtrack.verdicts import Networks, RecentHits, default_rules, load_networks
 from mailtrack_wsgi import create_app
 
 BASE = "https://mail.example.com/track"
@@ -116,7 +116,6 @@ TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "list_recipients": Tracker.list_recipients,
     "iter_recipients": lambda tracker, pixel: list(tracker.iter_recipients(pixel)),
     "tracking_url": Tracker.tracking_url,
-    "new_hit": lambda tracker, pixel: tracker.new_hit(pixel).pixel[:8],
     "record": lambda tracker, pixel: tracker.record(pixel),
     "list_opens": Tracker.list_opens,
     "iter_opens": lambda tracker, pixel: list(tracker.iter_opens(pixel)),
@@ -292,8 +291,7 @@ class TestSeveral:
         assert list(found) == [pixel.id]
 
     def test_hits_may_come_from_a_generator(self, tracker: Tracker, pixel: Pixel) -> None:
-        hits = [tracker.new_hit(pixel) for _ in range(3)]
-        assert tracker.store(hit for hit in hits if hit) == 3
+        assert tracker.store(make_hit(pixel) for _ in range(3)) == 3
 
     @pytest.mark.parametrize("networks", ["192.0.2.0/24", b"192.0.2.0/24", None])
     def test_one_network_alone_is_refused(self, networks: Any) -> None:
@@ -447,7 +445,7 @@ class TestParts:
 
     @pytest.mark.parametrize(
         "parts",
-        [{"judge": default_rules()}, {"judge": "rules.toml"}, {"spool": "mail.db.spool"}, {"patterns": 5}],
+        [{"judge": default_rules()}, {"judge": "rules.toml"}, {"spool": "mail.db.spool"}, {"recent_hits": 5}],
         ids=lambda parts: f"{next(iter(parts))}-{type(next(iter(parts.values()))).__name__}",
     )
     def test_a_tracker_takes_no_other_parts(self, storage: Storage, parts: dict[str, Any]) -> None:
@@ -493,9 +491,9 @@ class TestParts:
 
     @pytest.mark.parametrize("name", ["burst_recipients", "burst_seconds", "repeat_seconds"])
     @pytest.mark.parametrize("value", ["5", None, -1, float("nan")])
-    def test_the_limits_of_patterns_are_numbers(self, name: str, value: Any) -> None:
+    def test_the_thresholds_of_recent_hits_are_numbers(self, name: str, value: Any) -> None:
         with pytest.raises(InvalidSetting, match=name):
-            Patterns(**{name: value})
+            RecentHits(**{name: value})
 
     @pytest.mark.parametrize("tracker", [None, "sqlite:///mail.db"])
     def test_an_application_is_made_of_a_tracker(self, tracker: Any) -> None:

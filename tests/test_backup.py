@@ -28,16 +28,15 @@ from mailtrack import (
     Tracker,
     open_storage,
 )
-from mailtrack._spool import Backlog
-from mailtrack._spool import drain as drain_spool
-from mailtrack._spool.lines import to_line
+from mailtrack._ingest.drain import drain as drain_spool
+from mailtrack._spool import Reader
 from mailtrack.storage._memory import MemoryStorage
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.storage._sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
 from mailtrack.testing._contract.lifecycle import in_child, needs_fork
 from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
-from mailtrack.testing._factories import NOON
+from mailtrack.testing._factories import NOON, to_line
 
 SECOND = timedelta(seconds=1)
 
@@ -89,14 +88,14 @@ def take(spool: Spool) -> Callable[[Hit], None]:
 @pytest.fixture
 def drain(spool: Spool, tracker: Tracker) -> Iterator[Callable[[], None]]:
     """Brings what waits to the storage, as a server does."""
-    backlog = Backlog(spool.folder)
+    reader = Reader(spool.folder)
 
     def drain() -> None:
-        assert backlog.lead()
-        drain_spool(backlog, tracker.store)
+        assert reader.lead()
+        drain_spool(reader, tracker.store)
 
     yield drain
-    backlog.release()
+    reader.release()
 
 
 def _files(folder: Path) -> list[str]:
@@ -224,10 +223,10 @@ class TestSpool:
             take(attrs.evolve(hit, user_agent=f"Mozilla/5.0 (X11; Linux x86_64; rv:1{number % 9}.0) Firefox/1"))
         tracker = Tracker(storage, spool=spool, judge=Judge(counted=["bot"], window=0))
         tracker.backup(folder / "copy.db")
-        backlog = Backlog(spool.folder)
-        assert backlog.lead()
-        drain_spool(backlog, tracker.store)
-        backlog.release()
+        reader = Reader(spool.folder)
+        assert reader.lead()
+        drain_spool(reader, tracker.store)
+        reader.release()
         with open_storage(_url(folder / "copy.db")) as copy:
             assert everything(copy, pixel) == everything(storage, pixel)
             assert {"burst", "repeat"} <= {signal for one in everything(copy, pixel)[2] for signal in one.signals}

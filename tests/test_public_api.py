@@ -54,7 +54,7 @@ NAMES = [
     "Recipient",
     "RecipientNotFound",
     "RejectedRow",
-    "Rejudged",
+    "RejudgeProgress",
     "Report",
     "Rule",
     "RuleTable",

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from mailtrack import InvalidArgument, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
-from mailtrack._spool import Backlog
-from mailtrack._spool import drain as drain_spool
-from mailtrack._spool.lines import to_line
+from mailtrack._ingest.drain import drain as drain_spool
+from mailtrack._spool import Reader
 from mailtrack.storage._memory import MemoryStorage
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import FakeClock, make_hit
-from mailtrack.testing._factories import NOON
+from mailtrack.testing._factories import NOON, to_line
 
 DAY = timedelta(days=1)
 
@@ -144,13 +143,13 @@ class TestSpool:
         return Tracker(storage, clock=clock, spool=spool)
 
     @pytest.fixture
-    def backlog(self, spool: Spool) -> Iterator[Backlog]:
-        backlog = Backlog(spool.folder)
-        yield backlog
-        backlog.release()
+    def reader(self, spool: Spool) -> Iterator[Reader]:
+        reader = Reader(spool.folder)
+        yield reader
+        reader.release()
 
     def test_an_open_that_a_killed_server_would_store_once_more_is_not_purged(
-        self, tracker: Tracker, spool: Spool, backlog: Backlog, clock: FakeClock
+        self, tracker: Tracker, spool: Spool, reader: Reader, clock: FakeClock
     ) -> None:
         pixel = _open(tracker, 1)
         hits = [make_hit(tracker.get_pixel(pixel), at=NOON + day * DAY) for day in (3, 4)]
@@ -162,22 +161,22 @@ class TestSpool:
         plan = tracker.plan_purge(before=clock())
         assert NOON + 2 * DAY < plan.before < NOON + 3 * DAY
         assert sum(plan.run()) == 1
-        assert backlog.lead()
-        drain_spool(backlog, tracker.store)
+        assert reader.lead()
+        drain_spool(reader, tracker.store)
         assert tracker.get_pixel(pixel).opens.number == 3
         assert tracker.purge(before=clock()) == 2
         assert _days(tracker, pixel) == []
 
     def test_hits_that_wait_are_stored_later_and_belong_to_the_next_purge(
-        self, tracker: Tracker, spool: Spool, backlog: Backlog, clock: FakeClock
+        self, tracker: Tracker, spool: Spool, reader: Reader, clock: FakeClock
     ) -> None:
         pixel = _open(tracker, 1, 6)
         spool.open()
         spool.append(to_line(make_hit(tracker.get_pixel(pixel), at=NOON + 5 * DAY)))
         spool.close()
         assert tracker.purge(before=clock()) == 1
-        assert backlog.lead()
-        drain_spool(backlog, tracker.store)
+        assert reader.lead()
+        drain_spool(reader, tracker.store)
         assert _days(tracker, pixel) == [5, 6]
         assert tracker.purge(before=clock()) == 2
 

@@ -18,6 +18,7 @@ from mailtrack import (
     InvalidName,
     InvalidPaging,
     InvalidSetting,
+    Open,
     OpenSpan,
     PixelNotFound,
     RecipientNotFound,
@@ -31,7 +32,7 @@ from mailtrack import (
 )
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._times import to_utc
-from mailtrack.testing import FakeClock, make_pixel, make_recipient
+from mailtrack.testing import FakeClock, make_hit, make_pixel, make_recipient
 from mailtrack.testing._factories import NOON
 
 FOREIGN_TOKEN = "tok_" + "0" * 32
@@ -330,38 +331,12 @@ class TestUrls:
             Tracker(memory, base_url="mail.example.com")
 
 
-class TestHits:
-    def test_a_hit_has_the_time_and_what_the_request_said(self, tracker: Tracker) -> None:
-        token = next(ids.new_tokens(1))
-        hit = tracker.new_hit(
-            "A1B2C3D4", token=token, ip="192.0.2.1", user_agent="Mail/1", referer="https://example.org"
-        )
-        assert (hit.pixel, hit.token, hit.at) == ("a1b2c3d4", token, NOON)
-        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "Mail/1", "https://example.org")
-
-    def test_each_has_an_id_of_its_own(self, tracker: Tracker) -> None:
-        assert tracker.new_hit("a1b2c3d4").id != tracker.new_hit("a1b2c3d4").id
-
-    @pytest.mark.parametrize("pixel", ["", "x", "../../..", "x" * 10_000])
-    def test_there_is_none_for_what_cannot_be_a_pixel(self, tracker: Tracker, pixel: str) -> None:
-        assert tracker.new_hit(pixel) is None
-
-    def test_what_strangers_say_is_cleaned(self, tracker: Tracker) -> None:
-        hit = tracker.new_hit("a1b2c3d4", ip="::ffff:192.0.2.1", user_agent="a\x1b[0m", referer="x" * 600)
-        assert (hit.ip, hit.user_agent, hit.referer) == ("192.0.2.1", "a\ufffd[0m", "x" * 512)
-
-    def test_an_address_that_is_none_is_none(self, tracker: Tracker) -> None:
-        assert tracker.new_hit("a1b2c3d4", ip="unknown").ip is None
-
-    def test_what_its_headers_announce_comes_in_one_order_once_and_anything_else_is_dropped(
-        self, tracker: Tracker
-    ) -> None:
-        hit = tracker.new_hit("a1b2c3d4", signals=["range", "repeat", "no-language", "range", "x\ty"])
-        assert hit.signals == ("no-language", "range")
-
-    @pytest.mark.parametrize("token", ["", "x", "tok_", "x" * 1_000_000, "tok_\ud800"])
-    def test_what_cannot_be_a_token_is_none(self, tracker: Tracker, token: str) -> None:
-        assert tracker.new_hit("a1b2c3d4", token=token).token is None
+def _record(tracker: Tracker, **parts: Any) -> Open:
+    """Record a request for a new pixel, and return its open."""
+    pixel = tracker.create_pixel("Spring launch")
+    tracker.record(pixel, **parts)
+    (found,) = tracker.list_opens(pixel).items
+    return found
 
 
 class TestRecording:
@@ -376,41 +351,65 @@ class TestRecording:
     def test_so_does_a_hit_that_is_stored(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-        hit = tracker.new_hit(pixel.short_id, token=ann.token, ip="192.0.2.1", user_agent="Mail/1", referer="x")
+        hit = make_hit(pixel.short_id, token=ann.token)
         tracker.store([hit])
         (found,) = tracker.list_opens(pixel.id).items
         assert (found.id, found.pixel_id, found.recipient_id, found.token) == (hit.id, pixel.id, ann.id, ann.token)
-        assert (found.opened_at, found.ip, found.user_agent, found.referer) == (NOON, "192.0.2.1", "Mail/1", "x")
+        assert (found.opened_at, found.ip) == (hit.at, hit.ip)
+        assert (found.user_agent, found.referer) == (hit.user_agent, hit.referer)
+
+    def test_the_id_of_a_pixel_may_be_in_upper_case(self, tracker: Tracker) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.record(pixel.id.upper())
+        tracker.record(pixel.short_id.upper())
+        assert len(tracker.list_opens(pixel).items) == 2
 
     def test_what_strangers_say_is_cleaned(self, tracker: Tracker) -> None:
-        pixel = tracker.create_pixel("Spring launch")
         said = {"token": "tok_1", "ip": "::ffff:192.0.2.1", "user_agent": "a\x1b[0m\t\n\ud800", "referer": "x" * 600}
-        tracker.record(pixel.id, **said)
-        tracker.store([tracker.new_hit(pixel.id.upper(), **said)])
-        for one in tracker.list_opens(pixel.id).items:
-            cleaned = (None, "192.0.2.1", "a\ufffd[0m\ufffd\ufffd\ufffd", "x" * 512)
-            assert (one.token, one.ip, one.user_agent, one.referer) == cleaned
+        found = _record(tracker, **said)
+        cleaned = (None, "192.0.2.1", "a\ufffd[0m\ufffd\ufffd\ufffd", "x" * 512)
+        assert (found.token, found.ip, found.user_agent, found.referer) == cleaned
+
+    def test_what_the_headers_announce_comes_in_one_order_once_and_anything_else_is_dropped(
+        self, tracker: Tracker
+    ) -> None:
+        found = _record(tracker, signals=["range", "repeat", "no-language", "range", "x\ty"])
+        assert found.signals == ("no-language", "range")
+
+    @pytest.mark.parametrize("token", [None, "", "x", "tok_", "x" * 1_000_000, "tok_\ud800"])
+    def test_what_cannot_be_a_token_is_none(self, tracker: Tracker, token: str | None) -> None:
+        assert _record(tracker, token=token).token is None
+
+    @pytest.mark.parametrize("text", ["", None])
+    def test_texts_may_be_missing(self, tracker: Tracker, text: str | None) -> None:
+        found = _record(tracker, user_agent=text, referer=text)
+        assert (found.user_agent, found.referer) == ("", "")
 
     @pytest.mark.parametrize("ip", ["unknown", "192.0.2.1:5678", "", None])
     def test_an_address_that_is_none_is_none(self, tracker: Tracker, ip: str | None) -> None:
-        assert tracker.new_hit("a1b2c3d4", ip=ip).ip is None
+        assert _record(tracker, ip=ip).ip is None
 
-    @pytest.mark.parametrize("name", ["", "a1b2c3d", "A1B2C3DG", "../../etc", "\ud800" * 8, "x" * 10_000])
-    def test_what_can_not_be_the_id_of_a_pixel_makes_no_hit_and_no_open(self, tracker: Tracker, name: str) -> None:
-        assert tracker.new_hit(name) is None
+    @pytest.mark.parametrize("name", ["", "x", "a1b2c3d", "A1B2C3DG", "../../etc", "\ud800" * 8, "x" * 10_000])
+    def test_what_can_not_be_the_id_of_a_pixel_makes_no_open(
+        self, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setattr(tracker._recorder, "record", lambda *_: pytest.fail("it was recorded"))
         tracker.record(name)
 
     def test_a_hit_arrives_when_the_clock_says_in_whole_milliseconds(self, memory: Storage) -> None:
         tracker = Tracker(memory, clock=lambda: NOON.replace(microsecond=1999))
-        assert tracker.new_hit("a1b2c3d4").at == NOON.replace(microsecond=1000)
+        assert _record(tracker).opened_at == NOON.replace(microsecond=1000)
 
     def test_without_a_clock_it_arrives_now(self, memory: Storage) -> None:
         before = to_utc(datetime.now(UTC))
-        at = Tracker(memory).new_hit("a1b2c3d4").at
+        at = _record(Tracker(memory)).opened_at
         assert before <= at <= datetime.now(UTC)
 
     def test_no_two_hits_have_the_same_id(self, tracker: Tracker) -> None:
-        assert len({tracker.new_hit("a1b2c3d4").id for _ in range(1000)}) == 1000
+        pixel = tracker.create_pixel("Spring launch")
+        for _ in range(1000):
+            tracker.record(pixel)
+        assert len({one.id for one in tracker.iter_opens(pixel)}) == 1000
 
     def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
         pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
@@ -431,7 +430,7 @@ class TestRecording:
 
     def test_storing_tells_how_many_were_new(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
-        hits = [tracker.new_hit(pixel.id), tracker.new_hit(make_pixel().id), tracker.new_hit(pixel.short_id)]
+        hits = [make_hit(pixel.id), make_hit(make_pixel()), make_hit(pixel.short_id)]
         assert [tracker.store(hits), tracker.store(hits), tracker.store([])] == [2, 0, 0]
 
     def test_opens_are_counted(self, tracker: Tracker, clock: FakeClock, thunderbird: str) -> None:
@@ -463,7 +462,7 @@ class TestRecording:
 class TestListOpens:
     def test_pages_and_skips_go_together(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
-        hits = [tracker.new_hit(pixel.id) for _ in range(6)]
+        hits = [make_hit(pixel) for _ in range(6)]
         tracker.store(hits)
         page = tracker.list_opens(pixel.short_id, limit=2, skip=1)
         rest = tracker.list_opens(pixel.id, cursor=page.next)
@@ -486,7 +485,7 @@ class TestReprs:
     def test_a_tracker_shows_no_address_and_no_token(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-        for shown in map(repr, (tracker, pixel, ann, tracker.new_hit(pixel.id, token=ann.token))):
+        for shown in map(repr, (tracker, pixel, ann, make_hit(pixel, token=ann.token))):
             assert "ann@" not in shown
             assert ann.token not in shown
             assert "Spring" not in shown

@@ -28,7 +28,7 @@ from mailtrack._errors import (
     UnsupportedImage,
 )
 from mailtrack._imports import ImportResult, RejectedRow
-from mailtrack._ingest.enrich import Rejudged
+from mailtrack._ingest.rejudging import RejudgeProgress
 from mailtrack._keys import Keyring
 from mailtrack._model import (
     ApiKey,
@@ -105,7 +105,7 @@ __all__ = [
     "Recipient",
     "RecipientNotFound",
     "RejectedRow",
-    "Rejudged",
+    "RejudgeProgress",
     "Report",
     "Rule",
     "RuleTable",

@@ -1,4 +1,4 @@
-"""`back_up`: a whole copy of a storage in one file, with the hits that wait in the spool, while servers run."""
+"""`back_up`: copies a storage and the opens that wait in its spool into one file, while servers run."""
 
 import os
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from pathlib import Path
 import attrs
 
 from mailtrack._errors import InvalidInput, StorageError, StorageUnavailable
-from mailtrack._ingest.enrich import Examiner
-from mailtrack._ingest.recorder import Recorder
-from mailtrack._spool import Waiting
-from mailtrack._times import now
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.storing import store_hits
+from mailtrack._ingest.waiting import waiting_hits
+from mailtrack._spool import Snapshot
 from mailtrack.storage._protocol import Storage, SupportsBackup
 
 _STORED_AT_ONCE = 4000  # hits
-_COMPANIONS = ("-wal", "-shm", "-journal")  # what SQLite would take for a part of a file with the name before
+_COMPANIONS = ("-wal", "-shm", "-journal")  # SQLite takes files with these endings for parts of the database
 
 
 @attrs.frozen(kw_only=True)
@@ -24,9 +24,9 @@ class Backup:
     """A backup that was written.
 
     Attributes:
-        file: where it is.
+        file: its path.
         size: its size in bytes.
-        from_spool: how many of its opens were in the spool only.
+        from_spool: number of its opens that were only in the spool.
     """
 
     file: Path
@@ -34,32 +34,32 @@ class Backup:
     from_spool: int
 
 
-def back_up(storage: Storage, file: Path, *, spool: Path | None, examiner: Examiner) -> Backup:
-    """Write a backup with all that was stored, or taken by the spool, before this was called.
+def back_up(storage: Storage, file: Path, *, spool: Path | None, enricher: Enricher) -> Backup:
+    """Write a backup of all opens that were stored or in the spool before the call.
 
-    The segments of the spool are held first, then the storage is copied, then what only they have is added to the copy:
-    a hit that moves from the one to the other meanwhile is in one of them, or in both, and is one open.
+    It takes a snapshot of the spool, copies the storage, and adds the hits of the snapshot to the copy. A hit that is
+    drained meanwhile is in the snapshot, the copy or both, and becomes one open.
 
     Args:
-        storage: what is copied.
-        file: the backup, which must not exist.
+        storage: the storage to copy.
+        file: the path of the backup, which must not exist.
         spool: the folder of the spool, `None` for none.
-        examiner: makes opens of the hits in the spool; it must be fresh.
+        enricher: turns the hits of the spool into opens. It must be fresh.
     """
     if not isinstance(storage, SupportsBackup):
         raise StorageError("A storage of this kind can't be backed up to a file.")
     if any(os.path.lexists(f"{file}{ending}") for ending in ("", *_COMPANIONS)):
         raise InvalidInput("There is a file of this name, or a part of a database beside it; a backup overwrites none.")
-    with _explained(), _draft(file) as draft, nullcontext() if spool is None else Waiting(spool) as waiting:
+    with _explained(), _draft(file) as draft, nullcontext() if spool is None else Snapshot(spool) as snapshot:
         with storage.copy_to(draft) as copy:
-            added = 0 if waiting is None else _add(copy, waiting, examiner)
+            added = 0 if snapshot is None else _add(copy, snapshot, enricher)
         _publish(draft, file)
         return Backup(file=file, size=file.stat().st_size, from_spool=added)
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say in each error what came of the backup."""
+    """Say in each error that no backup was written."""
     try:
         yield
     except OSError as error:
@@ -71,12 +71,12 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def _draft(file: Path) -> Iterator[Path]:
-    """Make an empty, private file in a folder of its own beside another, and remove that folder at the end."""
+    """Create an empty, private file in a folder of its own beside `file`. Remove the folder at the end."""
     folder = file.with_name(f"{file.name}.{os.urandom(4).hex()}.partial")
     folder.mkdir(mode=0o700)
     try:
         draft = folder / file.name
-        draft.touch(mode=0o600)  # it will hold addresses of people
+        draft.touch(mode=0o600)  # it will contain addresses of people
         yield draft
     finally:
         for left in folder.iterdir():
@@ -84,25 +84,24 @@ def _draft(file: Path) -> Iterator[Path]:
         folder.rmdir()
 
 
-def _add(copy: Storage, waiting: Waiting, examiner: Examiner) -> int:
-    """Store hits in a copy that may have them already, and return how many it did not have."""
-    recorder = Recorder(copy, examiner, None, now)
-    hits, added = waiting.hits(), 0
+def _add(copy: Storage, snapshot: Snapshot, enricher: Enricher) -> int:
+    """Store the hits of a snapshot in a copy, and return how many it did not have already."""
+    hits, added = waiting_hits(snapshot), 0
     while batch := list(islice(hits, _STORED_AT_ONCE)):
-        added += recorder.store(batch)
+        added += store_hits(copy, enricher, batch)
     return added
 
 
 def _publish(draft: Path, file: Path) -> None:
-    """Bring a file to disk and to its place, where it appears whole and takes the place of no other."""
+    """Sync a file and move it to its place, atomically and without replacing another file."""
     if any(draft.with_name(draft.name + ending).exists() for ending in _COMPANIONS):
-        raise StorageUnavailable("A part of it is still beside its file. Is the disk full?")
+        raise StorageUnavailable("A part of it is still in another file. Is the disk full?")
     _sync(draft)
     try:
         os.link(draft, file)
     except FileExistsError:
         raise
-    except OSError:  # some file systems have no links
+    except OSError:  # some file systems have no hard links
         if file.exists():
             raise
         draft.rename(file)

@@ -1,4 +1,4 @@
-"""What the bundled storages do when their process forks."""
+"""Keep locks, files and connections usable when their process forks."""
 
 import os
 import threading
@@ -7,29 +7,29 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """Something that must come to rest before its process forks."""
+    """An object that must be idle while its process forks."""
 
     def before_fork(self) -> None:
-        """Come to rest: nothing is half done when this returns, and nothing begins until `after_fork`."""
+        """Finish the work in progress, and start none until `after_fork`."""
         ...
 
     def after_fork(self, *, child: bool) -> None:
-        """Go on, in the parent or in the child."""
+        """Resume work, in the parent or in the child."""
         ...
 
 
 _watched: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
-_resting: list[Forkable] = []
-_forking = threading.Lock()  # guards `_resting`: two threads may fork at once
+_idle: list[Forkable] = []
+_forking = threading.Lock()  # guards `_idle`: two threads may fork at once
 
 
 def watch(forkable: Forkable) -> None:
-    """Tell something, as long as it lives, when the process forks by `os.fork`."""
+    """Call the methods of an object around each `os.fork`, for as long as the object lives."""
     _watched.add(forkable)
 
 
 class ForkSafeLock:
-    """A lock that is free, with whole data behind it, in a forked child, whatever other threads were doing."""
+    """A lock that is free in a forked child, with its data intact, even if another thread held it in the parent."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -42,25 +42,25 @@ class ForkSafeLock:
         self._lock.release()
 
     def before_fork(self) -> None:
-        """Wait for whoever has the lock, and take it."""
+        """Acquire the lock."""
         self._lock.acquire()
 
     def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # it is free again in both
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
 
 def _before() -> None:
     _forking.acquire()
-    # The locks first: who has one may be about to use the others, and nobody who uses those waits for such a lock.
+    # Locks first: a thread that holds one may be waiting for another object, and never the other way round.
     for forkable in sorted(_watched, key=lambda one: not isinstance(one, ForkSafeLock)):
         forkable.before_fork()
-        _resting.append(forkable)
+        _idle.append(forkable)
 
 
 def _after(*, child: bool) -> None:
-    while _resting:
-        _resting.pop().after_fork(child=child)
+    while _idle:
+        _idle.pop().after_fork(child=child)
     _forking.release()
 
 

@@ -250,7 +250,7 @@ class ApiKey:
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
 class Hit:
-    """A request for a pixel's image as it arrived, not judged yet. `Tracker.new_hit` makes one from anything.
+    """A request for a pixel's image as it arrived, not judged yet.
 
     Attributes:
         id: unique; a hit that is stored twice is one open.

@@ -1,4 +1,4 @@
-"""`Purge`: opens that are deleted for their age, in short steps, while servers run."""
+"""`Purge`: deletes old opens in short steps, while servers run."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -8,22 +8,22 @@ from pathlib import Path
 import attrs
 
 from mailtrack._errors import InvalidArgument, StorageUnavailable
+from mailtrack._ingest.waiting import oldest_hit
 from mailtrack._model import Pixel
-from mailtrack._spool import oldest_hit
 from mailtrack._times import to_utc
 from mailtrack.storage._protocol import Storage
 
-_PURGED_AT_ONCE = 1000  # in some 30 ms with SQLite
-_MARGIN = timedelta(minutes=1)  # a hit may be a little older than the first one in its file
+_PURGED_AT_ONCE = 1000  # takes some 30 ms with SQLite
+_MARGIN = timedelta(minutes=1)  # a hit may be slightly older than the first one in its file
 
 
 @attrs.frozen(kw_only=True)
 class Purge:
-    """Opens that can be purged. Making one reads and changes nothing.
+    """A plan to delete old opens. Making one reads and changes nothing.
 
     Attributes:
-        before: opens whose time is before this one are purged. It is earlier than what was asked for where hits from
-            then on lie in the spool: should one of them be stored already, it would be stored and counted once more.
+        before: opens whose time is before this one are deleted. It is earlier than requested if the spool holds older
+            hits: one of them may be stored already, and would be stored and counted again after its deletion.
     """
 
     before: datetime
@@ -31,7 +31,7 @@ class Purge:
     _pixels: Callable[[], Iterable[Pixel]] = attrs.field(repr=False)
 
     def count(self) -> Iterator[tuple[Pixel, int]]:
-        """Iterate over the pixels that have such opens, each with their number. Costs by the opens; blocks no writer.
+        """Iterate over the pixels that have such opens, each with their number. It reads them all, blocking no writer.
 
         Raises:
             StorageError: the storage does not answer.
@@ -41,10 +41,10 @@ class Purge:
                 yield pixel, number
 
     def run(self) -> Iterator[int]:
-        """Delete them, and yield after each thousand how many that were.
+        """Delete the opens, and yield the number deleted in each step, 1,000 at most.
 
-        Each step is a transaction of its own of some 30 ms, followed by a pause as long as the step, in which others
-        can write. What was deleted stays deleted where an error or the caller ends the iteration early.
+        A step is a transaction of some 30 ms, followed by a pause as long as the step, in which others can write.
+        Deleted opens stay deleted if an error or the caller ends the iteration early.
 
         Raises:
             StorageError: the storage can't be written.
@@ -60,17 +60,17 @@ class Purge:
 def make_purge(
     storage: Storage, pixels: Callable[[], Iterable[Pixel]], *, before: datetime, spool: Path | None, now: datetime
 ) -> Purge:
-    """Make a `Purge` of some pixels' opens.
+    """Make a plan to delete old opens of some pixels.
 
     Args:
-        storage: where the opens are.
+        storage: the storage with the opens.
         pixels: returns the pixels as of now, on each call.
-        before: opens whose time is before this one are purged.
+        before: opens whose time is before this one are deleted.
         spool: the spool's folder, `None` for none.
         now: the time now.
 
     Raises:
-        InvalidArgument: `before` is no time with a time zone, or is in the future.
+        InvalidArgument: `before` is naive, not a time, or in the future.
         StorageUnavailable: the spool can't be read.
     """
     until = to_utc(before, "before")

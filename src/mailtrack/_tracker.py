@@ -23,8 +23,10 @@ from mailtrack._errors import (
 from mailtrack._images.cache import Pictures
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
-from mailtrack._ingest.enrich import Examiner, Rejudged, rejudge
+from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
+from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
+from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
 from mailtrack._model import DayCount, Hit, Image, Open, Page, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack._names import may_be_in_name
@@ -37,7 +39,7 @@ from mailtrack._times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack._urls import Urls
 from mailtrack.report import DEFAULT_TOP, Report, make_report
 from mailtrack.storage._protocol import MAX_TOP, Storage
-from mailtrack.verdicts import Judge, Patterns
+from mailtrack.verdicts import Judge, RecentHits
 
 
 class Tracker:
@@ -50,9 +52,9 @@ class Tracker:
     Args:
         storage: where everything lives.
         base_url: where the application is mounted, as the world sees it, for the URLs that go into mails.
-        spool: keeps hits until the storage has them, once `start` was called. Without one, `record` stores at once.
+        spool: keeps opens until they are stored, once `start` was called. Without a spool, `record` stores at once.
         judge: decides which opens are people's; by the built-in rules, if not given.
-        patterns: recognizes bursts and repeats among hits; with the default thresholds, if not given.
+        recent_hits: detects bursts and repeats; by default with the default thresholds.
         clock: returns the time now.
         allow_special_domains: whether recipients may have addresses that no mail reaches from outside, as in `.test`,
             `.local`, `.invalid` and `localhost`: for test suites and intranets.
@@ -69,20 +71,24 @@ class Tracker:
         base_url: str | None = None,
         spool: Spool | None = None,
         judge: Judge | None = None,
-        patterns: Patterns | None = None,
+        recent_hits: RecentHits | None = None,
         clock: Clock = now,
         allow_special_domains: bool = False,
     ) -> None:
         if not hasattr(storage, "get_pixel"):
             raise InvalidArgument("storage", "must be an open storage, as open_storage(url) returns it")
         check_flag(allow_special_domains, "allow_special_domains")
-        for value, kind, name in ((spool, Spool, "spool"), (judge, Judge, "judge"), (patterns, Patterns, "patterns")):
+        for name, value, kind in (
+            ("spool", spool, Spool),
+            ("judge", judge, Judge),
+            ("recent_hits", recent_hits, RecentHits),
+        ):
             if value is not None:
                 check_type(value, kind, name)
         self._storage = storage
         self._urls = None if base_url is None else Urls(base_url)
-        self._examiner = Examiner(judge, patterns)
-        self._recorder = Recorder(storage, self._examiner, spool, clock)
+        self._enricher = Enricher(judge, recent_hits)
+        self._recorder = Recorder(storage, self._enricher, spool, clock)
         self._pictures = Pictures(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._clock = clock
@@ -128,12 +134,12 @@ class Tracker:
         return self._clock()
 
     def start(self) -> None:
-        """Start to use the spool: take hits with it, and bring them to the storage, with two threads of this process.
+        """Start to use the spool, with two background threads: one syncs it to disk, one drains it into the storage.
 
-        Of several processes that use one folder, one brings the hits of all to its storage; the others stand by.
+        Of several processes that share a folder, one drains it for all; the others stand by.
 
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
-        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Harmless where it
+        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Harmless if it
         is started.
 
         Raises:
@@ -142,20 +148,20 @@ class Tracker:
         self._recorder.start()
 
     def prepare(self) -> None:
-        """Load what judging opens needs, so that the first one does not wait for it.
+        """Load the rules and modules that judging needs, so that the first open does not wait for them.
 
         `start` and `mailtrack_wsgi.create_app` do so, too. Only the first call in a process takes long.
         """
-        self._examiner.prepare()
+        self._enricher.prepare()
 
     def stop(self, *, timeout: float = 5.0) -> bool:
-        """Stop using the spool, and wait until what this process took is stored. Harmless where nothing was started.
+        """Stop using the spool, and wait until the opens of this process are stored. Harmless if it is not started.
 
         Args:
             timeout: how long to wait for the storage, in seconds.
 
         Returns:
-            Whether all is stored. What is not stays in the spool, for the next process that starts to use it.
+            Whether all are stored. The others stay in the spool for the next process that starts to use it.
         """
         return self._recorder.stop(timeout)
 
@@ -403,29 +409,18 @@ class Tracker:
         referer: str | None = "",
         signals: Collection[str] = (),
     ) -> None:
-        """Record a request for a pixel's image, arrived now. One for a pixel that does not exist is passed over.
+        """Record a request for a pixel's image that arrives now. Requests for unknown pixels are ignored.
 
-        Everything may be given as the request had it. What can't be a token or an address counts as none, and texts are
-        cleaned. `signals` are what its headers announce, of `HEADER_SIGNALS`; others are dropped. With a
-        started spool the hit is in the spool when this returns, and in the storage within half a second.
+        All values may be given as the request has them. A token or address of a wrong form counts as none, and texts
+        are cleaned. `signals` are those that the headers show, of `HEADER_SIGNALS`; others are dropped. With a started
+        spool the open is in the spool when this returns, and in the storage within half a second.
 
         Raises:
-            StorageError: it can't be stored, or the spool is full.
+            StorageError: the open can't be stored, or the spool is full.
         """
-        self._recorder.record(to_id(pixel, Pixel, "pixel"), token, ip, user_agent or "", referer or "", signals)
-
-    def new_hit(
-        self,
-        pixel: Pixel | str,
-        *,
-        token: str | None = None,
-        ip: str | None = None,
-        user_agent: str | None = "",
-        referer: str | None = "",
-        signals: Collection[str] = (),
-    ) -> Hit | None:
-        """Return the hit that `record` would record, for `store`; `None` where `pixel` can't be the id of one."""
-        return self._recorder.new_hit(to_id(pixel, Pixel, "pixel"), token, ip, user_agent or "", referer or "", signals)
+        request = clean_request(to_id(pixel, Pixel, "pixel"), token, ip, user_agent, referer, signals)
+        if request is not None:
+            self._recorder.record(request)
 
     def store(self, hits: Iterable[Hit]) -> int:
         """Store hits as opens, and return how many were new. Storing a hit again changes nothing.
@@ -531,22 +526,21 @@ class Tracker:
                 yield pixel.id if isinstance(pixel, Pixel) else self.get_pixel(pixel).id
 
     def explain(self, verdict: Verdict) -> str:
-        """Return a sentence on why a verdict is what it is, by the rules of this tracker's judge.
+        """Return a sentence that explains a verdict, by the rules of this tracker's judge.
 
-        It is the code of the rule where the judge does not have that rule (any more).
+        If the judge does not have the rule (any more), it is the code of the rule.
         """
-        return self._examiner.explain(verdict)
+        return self._enricher.explain(verdict)
 
-    def rejudge(self, pixel: Pixel | str) -> Iterator[Rejudged]:
+    def rejudge(self, pixel: Pixel | str) -> Iterator[RejudgeProgress]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
 
-        Yields after each 1,000 opens, with how many were looked at and how many have another verdict now. Opens that
-        arrive meanwhile are judged as they come.
+        Yields the progress after each 1,000 opens. Opens that arrive meanwhile are judged as they come.
 
         Raises:
             PixelNotFound: there is no such pixel. Raised at once, before the first step.
         """
-        return rejudge(self._storage, self._examiner, self.get_pixel(pixel).id)
+        return rejudge(self._storage, self._enricher, self.get_pixel(pixel).id)
 
     def purge(self, *, before: datetime, pixel: Pixel | str | None = None) -> int:
         """Delete the opens of a pixel, or of all, whose time is before another, and return how many that were.
@@ -580,7 +574,7 @@ class Tracker:
         return make_purge(self._storage, pixels, before=before, spool=self._spool_folder, now=self._clock())
 
     def backup(self, file: str | PathLike[str]) -> Backup:
-        """Write a whole copy of the storage into a new file, with the hits that wait in this tracker's spool.
+        """Write a whole copy of the storage into a new file, with the opens that wait in this tracker's spool.
 
         It holds all that was stored or taken before this was called, and perhaps some of what came meanwhile. Others
         can read and write as ever. The file appears when it is whole; it is readable for its owner only. To restore it,
@@ -595,7 +589,7 @@ class Tracker:
             StorageUnavailable: the file can't be written, or the storage or the spool not be read.
             StorageError: the storage is damaged, or does not support backups, as `memory://` does not.
         """
-        return back_up(self._storage, to_path(file, "file"), spool=self._spool_folder, examiner=self._examiner.fresh())
+        return back_up(self._storage, to_path(file, "file"), spool=self._spool_folder, enricher=self._enricher.fresh())
 
     def ping(self) -> None:
         """Return if the storage answers.

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from mailtrack import Spool, Tracker, VerdictKind, open_storage
-from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 
+import attrs
 import pytest
 
 from mailtrack import _wire as wire
 from mailtrack._export import OPEN_COLUMNS, opens_csv
+from mailtrack.testing import make_hit
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_json_that_is_cut_says_on_standard_error_how_to_go_on(run, visited):
 
 
 def test_50_opens_are_shown_where_no_limit_is_given(run, tracker, pixel):
-    tracker.store([tracker.new_hit(pixel.id) for _ in range(51)])
+    tracker.store([make_hit(pixel) for _ in range(51)])
     assert len(rows(run("opens", pixel.id))) == 50
 
 
@@ -99,7 +101,8 @@ def test_an_unknown_pixel_is_not_found(run, key):
 
 
 def test_csv_holds_all_opens_the_newest_first(run, tracker, visited, recipient):
-    tracker.store([tracker.new_hit(visited.id, user_agent=f"#{number}") for number in range(60)])
+    hits = [make_hit(visited, at=tracker.now()) for _ in range(60)]
+    tracker.store(attrs.evolve(hit, user_agent=f"#{number}") for number, hit in enumerate(hits))
     data = run("opens", visited.short_id, "--csv").stdout_bytes
     header, *found = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
     assert header == list(OPEN_COLUMNS)

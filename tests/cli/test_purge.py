@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 from mailtrack import Spool, open_storage
-from mailtrack._spool.lines import to_line
 from mailtrack._times import now
 from mailtrack.testing import make_hit, make_open
+from mailtrack.testing._factories import to_line
 
 COMMAND = [sys.executable, "-c", "from mailtrack.cli import main; main()", "purge"]
 

@@ -4,13 +4,14 @@ import json
 import sys
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from mailtrack import Tracker, open_storage
 from mailtrack import _wire as wire
 from mailtrack.cli import main
 from mailtrack.cli._report_text import _time
-from mailtrack.testing import FakeClock
+from mailtrack.testing import FakeClock, make_hit
 
 BLOCKS = set("█▉▊▋▌▍▎▏░")
 
@@ -111,7 +112,8 @@ def test_the_largest_bar_is_24_wide_and_numbers_are_in_columns(report):
 
 @pytest.mark.parametrize(("encoding", "marks"), [("utf-8", BLOCKS), ("latin-1", {"#", "."})])
 def test_what_is_little_is_seen_all_the_same(run, tracker, pixel, thunderbird, robot, encoding, marks):
-    tracker.store([tracker.new_hit(pixel.id, user_agent=thunderbird) for _ in range(1000)])
+    hit = attrs.evolve(make_hit(pixel, at=tracker.now()), user_agent=thunderbird)
+    tracker.store(attrs.evolve(hit, id=f"{number:032x}") for number in range(1000))
     tracker.record(pixel.id, user_agent=robot)
     tracker.record(pixel.id, user_agent="Mozilla/4.0 (compatible; MSIE 7.0; ms-office; MSOffice 16)")
     printed = run("report", pixel.id, encoding=encoding).stdout_bytes.decode(encoding)

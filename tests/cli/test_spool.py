@@ -2,21 +2,23 @@
 
 import json
 
+import attrs
 import pytest
 
 from mailtrack import Spool
-from mailtrack._spool.lines import to_line
+from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "set_aside": 0}
 
 
 @pytest.fixture
-def left(tmp_path, tracker, pixel):
+def left(tmp_path, pixel):
     """What a process that ended left in the spool beside the default database: three hits of a pixel."""
     spool = Spool(tmp_path / "mailtrack.db.spool")
     spool.open()
     for number in range(3):
-        spool.append(to_line(tracker.new_hit(pixel.id, user_agent=f"#{number}")))
+        spool.append(to_line(attrs.evolve(make_hit(pixel), user_agent=f"#{number}")))
     spool.close()
     return spool
 
@@ -45,7 +47,7 @@ def test_status_of_a_spool_that_was_never_used_is_all_zero(run):
 @pytest.mark.usefixtures("left")
 def test_inspect_prints_the_lines_that_wait(run):
     lines = run("spool", "inspect").stdout.splitlines()
-    assert [line.split("\t")[6] for line in lines] == ["#0", "#1", "#2"]
+    assert [line.split("\t")[7] for line in lines] == ["#0", "#1", "#2"]
 
 
 @pytest.mark.usefixtures("left")

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailtrack import Spool
-from mailtrack._spool import Backlog, dead_letters
-from mailtrack._spool.lines import to_line
+from mailtrack._spool import Reader, dead_letters
 from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 GOOD = {"spool": "ok", "set-aside": "ok"}
 
@@ -36,10 +36,10 @@ def drained(folder):
 
     @contextmanager
     def lead():
-        backlog = Backlog(folder)
-        assert backlog.lead()
-        yield backlog
-        backlog.release()
+        reader = Reader(folder)
+        assert reader.lead()
+        yield reader
+        reader.release()
 
     return lead
 
@@ -88,9 +88,9 @@ def test_an_empty_file_of_a_running_server_may_be_old(check, folder, drained):
 
 
 def test_to_look_takes_the_lead_from_nobody_and_keeps_it_from_nobody(check, drained):
-    with drained() as backlog:
+    with drained() as reader:
         check()
-        assert backlog.leads
+        assert reader.leads
     check()
     with drained():
         pass

@@ -20,9 +20,10 @@ from mailtrack._errors import InvalidEmail, InvalidImage, InvalidImport, Invalid
 from mailtrack._ids import parse_pixel_key, parse_token
 from mailtrack._images.check import TRANSPARENT_PNG, check_upload
 from mailtrack._imports import parse
+from mailtrack._ingest.lines import UnreadableLine, from_line
 from mailtrack._model import clean_text, parse_ip
-from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
 from mailtrack.storage import _cursors as cursors
+from mailtrack.testing._factories import to_line
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
 from mailtrack_wsgi import _beacon as beacon
 from mailtrack_wsgi import _tracker_urls as tracker_urls
@@ -36,10 +37,10 @@ _JUDGE = Judge()
 
 def record(data: bytes) -> None:
     """A line of the spool, with a checksum that is right: the rest may be anything."""
-    with suppress(UnreadableRecord):
+    with suppress(UnreadableLine):
         from_line(data)
     body = data + b"\t"
-    with suppress(UnreadableRecord):
+    with suppress(UnreadableLine):
         hit = from_line(b"%b%08x\n" % (body, crc32(body)))
         assert hit.at.tzinfo is UTC
         assert from_line(to_line(hit)).id == hit.id

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from mailtrack import Storage, open_storage
+from mailtrack._ingest.drain import drain
+from mailtrack._ingest.lines import from_line
 from mailtrack._model import Hit
-from mailtrack._spool import Backlog, Spool, inspect
-from mailtrack._spool.lines import from_line, to_line
+from mailtrack._spool import Reader, Spool, inspect
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 _SECONDS = 30  # that something which must happen may take
 _CHILD_SECONDS = 60  # a child that hangs is ended by its alarm
@@ -113,32 +115,30 @@ def make_spool(folder: Path) -> Iterator[Callable[..., Spool]]:
 
 
 @pytest.fixture
-def make_backlog(folder: Path) -> Iterator[Callable[..., Backlog]]:
-    """Makes backlogs of the folder, which lead unless told otherwise."""
-    made: list[Backlog] = []
+def make_reader(folder: Path) -> Iterator[Callable[..., Reader]]:
+    """Makes readers of the folder, which lead unless told otherwise."""
+    made: list[Reader] = []
 
-    def make(*, leads: bool = True, **options: Any) -> Backlog:
-        made.append(Backlog(folder, **options))
+    def make(*, leads: bool = True, **options: Any) -> Reader:
+        made.append(Reader(folder, **options))
         if leads:
             assert made[-1].lead()
         return made[-1]
 
     yield make
-    for backlog in made:
-        backlog.release()
+    for reader in made:
+        reader.release()
 
 
 @pytest.fixture
-def take(make_backlog: Callable[..., Backlog]) -> Callable[..., list[Hit]]:
-    """Acknowledges all that waits, and returns its hits; by a new backlog where none is given."""
+def take(make_reader: Callable[..., Reader]) -> Callable[..., list[Hit]]:
+    """Acknowledges all that waits, and returns its hits; by a new reader where none is given."""
 
-    def take(backlog: Backlog | None = None) -> list[Hit]:
-        used = backlog or make_backlog()
-        found = []
-        for batch in used.batches():
-            found += batch.hits
-            used.acknowledge(batch)
-        if backlog is None:
+    def take(reader: Reader | None = None) -> list[Hit]:
+        used = reader or make_reader()
+        found: list[Hit] = []
+        drain(used, found.extend)
+        if reader is None:
             used.release()
         return found
 

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from mailtrack import open_storage
-from mailtrack._spool import Backlog
-from mailtrack._spool.lines import to_line
+from mailtrack._spool import Reader
 from mailtrack.cli import main
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
+from mailtrack.testing._factories import to_line
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ class TestDrain:
     @pytest.mark.usefixtures("left")
     def test_it_leaves_everything_to_a_running_process_that_drains(self, run, folder, neighbour) -> None:
         def task(talk) -> None:
-            backlog = Backlog(folder)
-            talk.tell(backlog.lead())
+            reader = Reader(folder)
+            talk.tell(reader.lead())
 
         assert neighbour(task).hear() is True
         done = run("drain")
@@ -121,9 +121,9 @@ class TestDrain:
         assert json.loads(run("status", "--json").stdout)["hits"] == 4
 
     @pytest.mark.usefixtures("left")
-    def test_it_lets_others_drain_when_it_is_done(self, run, make_backlog) -> None:
+    def test_it_lets_others_drain_when_it_is_done(self, run, make_reader) -> None:
         run("drain")
-        assert make_backlog(leads=False).lead()
+        assert make_reader(leads=False).lead()
 
     def test_a_line_that_can_not_be_set_aside_is_told_of(self, run, left, folder) -> None:
         (folder / "set-aside.lines").mkdir()

@@ -5,19 +5,20 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from importlib import import_module
 
 import pytest
 
 from mailtrack import Storage, StorageError, StorageUnavailable, Tracker
+from mailtrack._ingest import drain as module
+from mailtrack._ingest.drain import Drainer, drain
+from mailtrack._ingest.lines import from_line
 from mailtrack._model import Hit, Pixel
-from mailtrack._spool import Backlog, Drainer, Spool, drain, get_status
-from mailtrack._spool.lines import from_line, to_line
+from mailtrack._spool import Reader, Spool, get_status
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
 from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._factories import to_line
 
-module = import_module("mailtrack._spool.drain")  # the package has a function of that name
 SECONDS = 30  # that something which must happen may take
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
@@ -43,51 +44,51 @@ def spool(make_spool, lines) -> Spool:
 
 
 @pytest.fixture
-def backlog(spool, make_backlog) -> Backlog:  # noqa: ARG001  # the spool must be there before
-    """A backlog of ten hits."""
-    return make_backlog()
+def reader(spool, make_reader) -> Reader:  # noqa: ARG001  # the spool must be there before
+    """A reader of ten hits."""
+    return make_reader()
 
 
 class TestDraining:
-    def test_it_stores_all_and_tells_how_many(self, backlog, hits) -> None:
+    def test_it_stores_all_and_tells_how_many(self, reader, hits) -> None:
         stored = []
-        assert drain(backlog, stored.extend) == 10
+        assert drain(reader, stored.extend) == 10
         assert stored == hits
 
-    def test_what_is_stored_is_not_stored_again(self, backlog) -> None:
-        drain(backlog, list)
-        assert drain(backlog, fail_with(AssertionError())) == 0
+    def test_what_is_stored_is_not_stored_again(self, reader) -> None:
+        drain(reader, list)
+        assert drain(reader, fail_with(AssertionError())) == 0
 
-    def test_an_empty_spool_asks_nothing_of_the_storage(self, make_spool, make_backlog) -> None:
+    def test_an_empty_spool_asks_nothing_of_the_storage(self, make_spool, make_reader) -> None:
         make_spool()
-        assert drain(make_backlog(), fail_with(StorageUnavailable("away"))) == 0
+        assert drain(make_reader(), fail_with(StorageUnavailable("away"))) == 0
 
-    def test_a_batch_lies_in_the_spool_until_it_is_stored(self, spool, make_backlog, waiting) -> None:
+    def test_a_batch_lies_in_the_spool_until_it_is_stored(self, spool, make_reader, waiting) -> None:
         spool.close()
-        backlog, seen = make_backlog(batch_bytes=3 * ONE_LINE), []
+        reader, seen = make_reader(batch_bytes=3 * ONE_LINE), []
 
         def store(batch) -> None:
             seen.append({hit.id for hit in batch} <= {hit.id for hit in waiting()})
 
-        drain(backlog, store)
+        drain(reader, store)
         assert seen == [True] * 4
         assert waiting() == []
 
     @pytest.mark.parametrize(
         "error", [StorageUnavailable("locked"), StorageError("damaged"), OSError(28, "No space left"), MemoryError()]
     )
-    def test_a_storage_that_fails_leaves_everything_there(self, backlog, hits, waiting, folder, error) -> None:
+    def test_a_storage_that_fails_leaves_everything_there(self, reader, hits, waiting, folder, error) -> None:
         for _ in range(3):
             with pytest.raises(type(error)):
-                drain(backlog, fail_with(error))
+                drain(reader, fail_with(error))
         assert waiting() == hits
-        assert get_status(folder).set_aside == 0
+        assert get_status(folder).dead_letters == 0
         stored = []
-        drain(backlog, stored.extend)
+        drain(reader, stored.extend)
         assert stored == hits
 
     @pytest.mark.parametrize("error", [StorageUnavailable("locked"), OSError(28, "No space left"), MemoryError()])
-    def test_a_storage_that_is_away_is_asked_once(self, backlog, error) -> None:
+    def test_a_storage_that_is_away_is_asked_once(self, reader, error) -> None:
         asked = []
 
         def store(batch) -> None:
@@ -95,12 +96,12 @@ class TestDraining:
             raise error
 
         with pytest.raises(type(error)):
-            drain(backlog, store)
+            drain(reader, store)
         assert asked == [10]
 
     @pytest.mark.usefixtures("spool")
-    def test_what_was_stored_before_it_failed_is_not_stored_again(self, make_backlog, hits) -> None:
-        backlog, stored = make_backlog(batch_bytes=4 * ONE_LINE), []
+    def test_what_was_stored_before_it_failed_is_not_stored_again(self, make_reader, hits) -> None:
+        reader, stored = make_reader(batch_bytes=4 * ONE_LINE), []
 
         def store(batch) -> None:
             if stored:
@@ -108,9 +109,9 @@ class TestDraining:
             stored.extend(batch)
 
         with pytest.raises(StorageUnavailable):
-            drain(backlog, store)
+            drain(reader, store)
         assert stored == hits[:4]
-        drain(backlog, stored.extend)
+        drain(reader, stored.extend)
         assert stored == hits
 
 
@@ -123,16 +124,16 @@ class TestReplaying:
     def hits(self, pixel: Pixel) -> list[Hit]:
         return [make_hit(pixel) for _ in range(10)]
 
-    def test_a_crash_after_storing_makes_no_duplicates(self, backlog, make_backlog, storage, pixel, hits) -> None:
+    def test_a_crash_after_storing_makes_no_duplicates(self, reader, make_reader, storage, pixel, hits) -> None:
         tracker = Tracker(storage)
-        tracker.store(next(backlog.batches()).hits)
-        backlog.release()
-        drain(make_backlog(), tracker.store)
+        tracker.store([from_line(line) for line in next(reader.batches()).lines])
+        reader.release()
+        drain(make_reader(), tracker.store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
         assert storage.get_pixel(pixel.id).opens.number == 10
 
     def test_a_process_killed_after_storing_makes_no_duplicates(
-        self, make_backlog, folder, storage, pixel, hits, lines
+        self, make_reader, folder, storage, pixel, hits, lines
     ) -> None:
         def task() -> None:
             def store(batch) -> None:
@@ -143,23 +144,23 @@ class TestReplaying:
             spool.open()
             for line in lines:
                 spool.append(line)
-            drain(Backlog(folder), store)
+            drain(Reader(folder), store)
 
         assert in_child(task) == "the child ended with status 9"
-        drain(make_backlog(), Tracker(storage).store)
+        drain(make_reader(), Tracker(storage).store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
 
-    def test_a_pixel_deleted_meanwhile_takes_its_hits_with_it(self, backlog, storage, pixel, folder) -> None:
+    def test_a_pixel_deleted_meanwhile_takes_its_hits_with_it(self, reader, storage, pixel, folder) -> None:
         storage.delete_pixel(pixel.id)
-        assert drain(backlog, Tracker(storage).store) == 10
-        assert (all_opens(storage, pixel), get_status(folder).set_aside) == ([], 0)
+        assert drain(reader, Tracker(storage).store) == 10
+        assert (all_opens(storage, pixel), get_status(folder).dead_letters) == ([], 0)
 
 
 class TestPoison:
     """A hit with which the storage can do nothing at all keeps no other one back."""
 
     @pytest.mark.parametrize("poisonous", [[0], [9], [4], [2, 3, 7], range(9), range(1, 10)], ids=str)
-    def test_it_is_set_aside_and_all_others_are_stored(self, backlog, hits, folder, poisonous) -> None:
+    def test_it_is_set_aside_and_all_others_are_stored(self, reader, hits, folder, poisonous) -> None:
         bad = [hits[number] for number in poisonous]
         stored = []
 
@@ -168,14 +169,14 @@ class TestPoison:
                 raise ValueError("poison")
             stored.extend(hit for hit in batch if hit not in stored)
 
-        assert drain(backlog, store) == 10 - len(bad)
+        assert drain(reader, store) == 10 - len(bad)
         assert stored == [hit for hit in hits if hit not in bad]
         aside = (folder / "set-aside.lines").read_bytes().splitlines()
         assert [from_line(line) for line in aside] == bad
-        assert drain(backlog, fail_with(AssertionError())) == 0
+        assert drain(reader, fail_with(AssertionError())) == 0
 
     @pytest.mark.parametrize("number", [1, 2, 10])
-    def test_where_it_is_alone_it_waits(self, make_spool, make_backlog, lines, hits, waiting, folder, number) -> None:
+    def test_where_it_is_alone_it_waits(self, make_spool, make_reader, lines, hits, waiting, folder, number) -> None:
         spool = make_spool()
         for line in lines[:number]:
             spool.append(line)
@@ -185,11 +186,11 @@ class TestPoison:
             raise next(errors) if len(batch) == 1 else ValueError("one of them")
 
         with pytest.raises(ValueError, match="0"):  # the one of the first hit
-            drain(make_backlog(), store)
-        assert (waiting(), get_status(folder).set_aside) == (hits[:number], 0)
+            drain(make_reader(), store)
+        assert (waiting(), get_status(folder).dead_letters) == (hits[:number], 0)
 
-    def test_it_is_set_aside_as_soon_as_the_storage_takes_another(self, make_spool, make_backlog, lines, hits, folder):
-        spool, backlog, stored = make_spool(), make_backlog(leads=False), []
+    def test_it_is_set_aside_as_soon_as_the_storage_takes_another(self, make_spool, make_reader, lines, hits, folder):
+        spool, reader, stored = make_spool(), make_reader(leads=False), []
 
         def store(batch) -> None:
             if hits[0] in batch:
@@ -198,14 +199,12 @@ class TestPoison:
 
         spool.append(lines[0])
         with pytest.raises(ValueError, match="poison"):
-            drain(backlog, store)
+            drain(reader, store)
         spool.append(lines[1])
-        assert drain(backlog, store) == 1
-        assert (stored, get_status(folder).set_aside) == (hits[1:2], 1)
+        assert drain(reader, store) == 1
+        assert (stored, get_status(folder).dead_letters) == (hits[1:2], 1)
 
-    def test_nothing_is_set_aside_where_the_storage_begins_to_refuse_all_meanwhile(
-        self, backlog, hits, waiting, folder
-    ):
+    def test_nothing_is_set_aside_where_the_storage_begins_to_refuse_all_meanwhile(self, reader, hits, waiting, folder):
         takes = [hits[:1]]  # once
 
         def store(batch) -> None:
@@ -214,10 +213,10 @@ class TestPoison:
             takes.remove(batch)
 
         with pytest.raises(ValueError, match="broken"):
-            drain(backlog, store)
-        assert (waiting(), get_status(folder).set_aside) == (hits, 0)
+            drain(reader, store)
+        assert (waiting(), get_status(folder).dead_letters) == (hits, 0)
 
-    def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, backlog, hits, folder) -> None:
+    def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, reader, hits, folder) -> None:
         down = itertools.chain([True] * 5, itertools.repeat(False))
         stored = set()
 
@@ -230,30 +229,30 @@ class TestPoison:
 
         for _ in range(5):
             with pytest.raises(StorageUnavailable):
-                drain(backlog, store)
-            assert get_status(folder).set_aside == 0
-        drain(backlog, store)
+                drain(reader, store)
+            assert get_status(folder).dead_letters == 0
+        drain(reader, store)
         assert stored == {hit.id for hit in hits if hit != hits[2]}
-        assert get_status(folder).set_aside == 1
+        assert get_status(folder).dead_letters == 1
 
-    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, backlog, make_backlog, hits, folder) -> None:
+    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, reader, make_reader, hits, folder) -> None:
         def store(batch) -> None:
             if hits[2] in batch:
                 raise ValueError("poison")
 
-        drain(backlog, store)
-        backlog.release()
-        assert drain(make_backlog(), store) == 9
-        assert get_status(folder).set_aside == 1
+        drain(reader, store)
+        reader.release()
+        assert drain(make_reader(), store) == 9
+        assert get_status(folder).dead_letters == 1
 
-    def test_the_log_tells_the_kind_of_error_and_nothing_of_the_hit(self, backlog, hits, caplog) -> None:
+    def test_the_log_tells_the_kind_of_error_and_nothing_of_the_hit(self, reader, hits, caplog) -> None:
         def store(batch) -> None:
             if hits[2] in batch:
                 raise ValueError("192.0.2.1")
 
-        drain(backlog, store)
+        drain(reader, store)
         assert caplog.messages == [
-            "A line of the spool is set aside in set-aside.lines: the storage fails with ValueError."
+            "A line of the spool was moved to set-aside.lines: the storage fails with ValueError."
         ]
 
 
@@ -320,15 +319,15 @@ class TestDrainer:
         assert stored == hits
 
     def test_a_failure_of_the_spool_itself_does_not_end_it(self, make_drainer, leave, lines, monkeypatch) -> None:
-        arrived, real = threading.Event(), Backlog.batches
+        arrived, real = threading.Event(), Reader.batches
         broken = iter([OSError(5, "Input/output error"), RuntimeError("a bug")])
 
-        def batches(backlog):
+        def batches(reader):
             if error := next(broken, None):
                 raise error
-            return real(backlog)
+            return real(reader)
 
-        monkeypatch.setattr(Backlog, "batches", batches)
+        monkeypatch.setattr(Reader, "batches", batches)
         drainer = make_drainer(lambda _: arrived.set())
         leave(lines[0])
         drainer.start()
@@ -374,7 +373,7 @@ class TestDrainer:
         assert waiting() == hits
 
     def test_what_a_hanging_storage_holds_up_is_stored_when_the_process_ends(
-        self, make_backlog, folder, lines, hits
+        self, make_reader, folder, lines, hits
     ) -> None:
         def task() -> None:
             hanging = threading.Event()
@@ -394,7 +393,7 @@ class TestDrainer:
 
         assert in_child(task) == ""
         stored = []
-        drain(make_backlog(), stored.extend)
+        drain(make_reader(), stored.extend)
         assert stored == hits
 
     def test_one_leads_and_others_stand_by(self, make_drainer) -> None:
@@ -429,20 +428,20 @@ class TestDrainer:
     def test_one_that_stands_by_goes_on_when_the_process_that_leads_is_killed(
         self, make_drainer, folder, neighbour, leave, lines, hits, wait_until, monkeypatch
     ) -> None:
-        stored, arrived, tries, real = [], threading.Event(), [], Backlog.lead
+        stored, arrived, tries, real = [], threading.Event(), [], Reader.lead
 
         def store(batch) -> None:
             stored.extend(batch)
             arrived.set()
 
         def task(talk) -> None:
-            backlog = Backlog(folder)
-            talk.tell(backlog.lead())
+            reader = Reader(folder)
+            talk.tell(reader.lead())
 
         leader = neighbour(task)
         assert leader.hear() is True
         leave(lines[0])
-        monkeypatch.setattr(Backlog, "lead", lambda backlog: tries.append(1) or real(backlog))
+        monkeypatch.setattr(Reader, "lead", lambda reader: tries.append(1) or real(reader))
         make_drainer(store).start()
         wait_until(lambda: len(tries) > 3)
         assert not arrived.is_set()

@@ -19,23 +19,24 @@ from werkzeug.test import Client
 
 from mailtrack import StorageError, StorageUnavailable, Tracker, open_storage
 from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._ingest.drain import drain
+from mailtrack._ingest.lines import UnreadableLine, from_line
 from mailtrack._spool import (
-    Backlog,
+    Reader,
     Spool,
     SpoolClosed,
     SpoolFull,
     dead_letters,
-    drain,
     get_status,
     inspect,
     reader,
     segment,
 )
-from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
 from mailtrack.storage._sqlite import connections
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
 from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._factories import to_line
 from mailtrack_wsgi import create_app
 
 SECONDS = 30
@@ -82,7 +83,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
         monkeypatch.setattr(module, "os", faults)
     for module in (segment, dead_letters):
         monkeypatch.setattr(module, "fcntl", faults)
-    monkeypatch.setattr(segment, "write", faults.write)
+    monkeypatch.setattr(segment, "load_write", lambda: faults.write)
     monkeypatch.setattr(segment, "_sync_data", faults.sync_data)
     monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: _unlink(faults, path, missing_ok))
     return faults
@@ -120,7 +121,7 @@ class Scene:
 
     def act(self) -> None:
         spool = Spool(self.folder, durability=self.durability, segment_bytes=3 * ONE_LINE, segment_seconds=0)
-        waiting = Backlog(self.folder)
+        waiting = Reader(self.folder)
         for step in (spool.open, *[partial(self._append, spool)] * 4, spool.sync, partial(self._drain, waiting)):
             self._try(step)
         for step in (*[partial(self._append, spool)] * 2, partial(self._drain, waiting), spool.sync):
@@ -130,7 +131,7 @@ class Scene:
         self._try(partial(self._drain, waiting))
         waiting.release()
 
-    def _drain(self, waiting: Backlog) -> None:
+    def _drain(self, waiting: Reader) -> None:
         if waiting.lead():
             drain(waiting, self.store)
 
@@ -154,17 +155,17 @@ class Scene:
         for line in inspect(self.folder):
             try:
                 spooled.add(from_line(line).id)
-            except UnreadableRecord:
+            except UnreadableLine:
                 assert line == b"damaged\n"
                 unreadable += 1
         stored = [one.id for one in all_opens(self.storage, self.pixel)]
         assert self.acknowledged <= spooled | set(stored)
         assert set(stored) <= set(self.appended)
         assert len(stored) == len(set(stored))
-        assert unreadable + get_status(self.folder).set_aside >= 1
+        assert unreadable + get_status(self.folder).dead_letters >= 1
 
     def check_the_next_process_stores_all(self) -> None:
-        waiting = Backlog(self.folder)
+        waiting = Reader(self.folder)
         assert waiting.lead()
         drain(waiting, self.store)
         waiting.release()
@@ -264,7 +265,7 @@ class TestFullDisks:
                 spool.append(line)
             spool.close()
             stored = []
-            drain(Backlog(folder), stored.extend)
+            drain(Reader(folder), stored.extend)
             assert stored == hits[:4] + hits[6:]
             assert not spool.waits()
 
@@ -272,17 +273,17 @@ class TestFullDisks:
 
     def test_a_line_that_can_not_be_set_aside_yet_stays(self, folder, leave, lines) -> None:
         def task() -> None:
-            waiting = Backlog(folder)
+            waiting = Reader(folder)
             resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
             with pytest.raises(OSError, match=r"space|large"):
                 drain(waiting, list)
-            assert get_status(folder).set_aside == 0
+            assert get_status(folder).dead_letters == 0
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             drain(waiting, list)
 
         leave(*(b"damaged %d\n" % number for number in range(100)), lines[0])
         assert in_child(task) == ""
-        assert get_status(folder).set_aside == 100
+        assert get_status(folder).dead_letters == 100
 
 
 class TestSyncs:
@@ -345,12 +346,12 @@ class TestSyncs:
         always.append(lines[1])
         assert [path.read_bytes() for path in files()] == lines[:2]
 
-    def test_what_was_written_is_stored_all_the_same(self, always, make_backlog, lines, hits, disk) -> None:
+    def test_what_was_written_is_stored_all_the_same(self, always, make_reader, lines, hits, disk) -> None:
         disk(False)
         with pytest.raises(SpoolFull):
             always.append(lines[0])
         stored = []
-        drain(make_backlog(), stored.extend)
+        drain(make_reader(), stored.extend)
         assert stored == hits[:1]
 
 
@@ -422,7 +423,7 @@ class TestLockedDatabases:
         with self.locked(tmp_path):
             mail.open(20)
             assert mail.tracker.stop(timeout=SECONDS) is False
-            assert get_status(folder).hits == 20
+            assert get_status(folder).lines == 20
         mail.tracker.start()
         assert mail.tracker.stop(timeout=SECONDS) is True
         mail.wait_for(20)
@@ -435,7 +436,7 @@ class TestLockedDatabases:
         mail.tracker.start()
         with self.locked(tmp_path):
             mail.open(50)
-            spooled = get_status(spool.folder).hits
+            spooled = get_status(spool.folder).lines
             assert 0 < spooled < 50
             assert spooled + spool.refused == 50
         mail.wait_for(spooled)
@@ -462,12 +463,12 @@ class TestFullDatabases:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + further_pages}").fetchone()
 
-    def test_images_go_out_and_all_opens_are_stored_when_there_is_room(self, mail, make_backlog, made) -> None:
+    def test_images_go_out_and_all_opens_are_stored_when_there_is_room(self, mail, make_reader, made) -> None:
         mail.spool.open()
         mail.number()
         self.limit(made[-1], 1)
         mail.open(200)
-        waiting = make_backlog()
+        waiting = make_reader()
         for _ in range(3):
             with pytest.raises(StorageUnavailable, match="full"):
                 drain(waiting, mail.tracker.store)
@@ -490,7 +491,7 @@ class TestFullSpools:
             raise OSError(error, os.strerror(error))
 
         with monkeypatch.context() as context:
-            context.setattr(segment, "write", write)
+            context.setattr(mail.spool._active, "_write", write)
             mail.open(5)
         mail.open(5)
         mail.wait_for(10)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mailtrack import StorageUnavailable
+from mailtrack._ingest.drain import drain
+from mailtrack._ingest.lines import UnreadableLine, from_line
 from mailtrack._model import Hit
-from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status, inspect
-from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
+from mailtrack._spool import Reader, Spool, SpoolFull, get_status, inspect
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 MOST_PROCESSES = 3
@@ -22,13 +24,17 @@ MOST_PROCESSES = 3
 _place = st.integers(0, 5)
 
 
+class Crash(BaseException):
+    """The end of a process."""
+
+
 class Process:
-    """One that shares the folder: with a spool of its own, and a backlog that leads or stands by."""
+    """One that shares the folder: with a spool of its own, and a reader that leads or stands by."""
 
     def __init__(self, folder: Path, **options) -> None:
         self.spool = Spool(folder, **options)
         self.spool.open()
-        self.backlog = Backlog(folder, batch_bytes=3 * ONE_LINE)  # so that a segment takes several batches
+        self.reader = Reader(folder, batch_bytes=3 * ONE_LINE)  # so that a segment takes several batches
 
     def segments(self) -> list[Path]:
         return [one.path for one in (*self.spool._sealed, *([self.spool._active] if self.spool._active else []))]
@@ -54,7 +60,7 @@ class SpoolMachine(RuleBasedStateMachine):
         finally:
             for process in self.processes:
                 process.spool.close()
-                process.backlog.release()
+                process.reader.release()
             shutil.rmtree(self.folder)
 
     @initialize()
@@ -93,18 +99,18 @@ class SpoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.processes)
     @rule(place=_place)
     def lead(self, place: int) -> None:
-        others = [one for one in self.processes if one is not self._process(place) and one.backlog.leads]
-        assert self._process(place).backlog.lead() == (not others)
+        others = [one for one in self.processes if one is not self._process(place) and one.reader.leads]
+        assert self._process(place).reader.lead() == (not others)
 
     @rule()
     def release(self) -> None:
         if (leader := self._leader()) is not None:
-            leader.backlog.release()
+            leader.reader.release()
 
     @precondition(lambda self: self._leader())
     @rule()
     def drain(self) -> None:
-        self._drain(self._leader().backlog)
+        self._drain(self._leader().reader)
 
     @precondition(lambda self: self._leader())
     @rule(after=st.integers(0, 3))
@@ -117,20 +123,21 @@ class SpoolMachine(RuleBasedStateMachine):
             self._store(hits)
 
         with suppress(StorageUnavailable, ValueError):
-            drain(self._leader().backlog, store)
+            drain(self._leader().reader, store)
 
     @precondition(lambda self: self._leader())
     @rule(batches=st.integers(0, 2), torn=st.integers(0, ONE_LINE - 1))
     def crash_after_storing_before_acknowledging(self, batches: int, torn: int) -> None:
         leader = self._leader()
-        for number, batch in enumerate(leader.backlog.batches()):
-            try:
-                self._store(batch.hits)
-            except ValueError:
-                break
-            if number == batches:
-                break
-            leader.backlog.acknowledge(batch)
+        left = iter(range(batches))
+
+        def store(batch) -> None:
+            self._store(batch)
+            if next(left, None) is None:
+                raise Crash
+
+        with suppress(Crash, ValueError):
+            drain(leader.reader, store)
         self._crash(leader, torn)
 
     @precondition(lambda self: self.processes)
@@ -143,7 +150,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def stop(self, place: int) -> None:
         process = self._process(place)
         process.spool.close()
-        process.backlog.release()
+        process.reader.release()
         mine = process.spool._left
         assert process.spool.waits() == any(path.exists() for path in mine)
         self.processes.remove(process)
@@ -155,7 +162,7 @@ class SpoolMachine(RuleBasedStateMachine):
         left = sorted(path for path in self.orphans if path.exists())
         path = left[place % len(left)]
         lines = path.read_bytes().split(b"\n")
-        whole = [number for number, line in enumerate(lines[:-1]) if line[:1] == b"1"]
+        whole = [number for number, line in enumerate(lines[:-1]) if line[:1] == b"2"]
         if whole:
             number = whole[place % len(whole)]
             self.damaged.add(from_line(lines[number]).id)
@@ -168,7 +175,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for line in inspect(self.folder):
             try:
                 spooled.add(from_line(line).id)
-            except UnreadableRecord:
+            except UnreadableLine:
                 assert line[:1] == b"0"  # the damaged ones, and never half a record
         assert self.acknowledged <= set(self.stored) | spooled | self.damaged | self._aside()
         assert set(self.stored) <= set(self.appended) - self.poison
@@ -178,7 +185,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def what_is_set_aside_was_damaged_or_refused_and_no_line_is_there_twice(self) -> None:
         assert self._aside() <= self.damaged | self.poison
         lines = self._lines_aside()
-        assert get_status(self.folder).set_aside == len(lines) == len(set(lines))
+        assert get_status(self.folder).dead_letters == len(lines) == len(set(lines))
 
     @invariant()
     def a_process_that_took_nothing_more_knows_what_waits(self) -> None:
@@ -193,7 +200,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self._append(0, make_hit("a1b2c3d4"))  # something that the storage takes, so that it can refuse others
         spool = self.processes[0].spool
         spool.close()
-        last = Backlog(self.folder)
+        last = Reader(self.folder)
         assert last.lead()
         drain(last, self._store)
         last.release()
@@ -209,9 +216,9 @@ class SpoolMachine(RuleBasedStateMachine):
             self._process(place).spool.append(to_line(hit))
             self.acknowledged.add(hit.id)
 
-    def _drain(self, backlog: Backlog) -> None:
+    def _drain(self, reader: Reader) -> None:
         with suppress(ValueError):
-            drain(backlog, self._store)
+            drain(reader, self._store)
 
     def _store(self, hits) -> None:
         """Store all or none; what is there stays as it is."""
@@ -225,7 +232,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for segment in (*process.spool._sealed, process.spool._active):
             segment.abandon()
         process.spool._active, process.spool._sealed = None, []
-        process.backlog.release()
+        process.reader.release()
         self.processes.remove(process)
         with suppress(FileNotFoundError), mine[-1].open("rb+") as file:
             file.seek(0, 2)
@@ -237,13 +244,13 @@ class SpoolMachine(RuleBasedStateMachine):
         return file.read_bytes().splitlines() if file.exists() else []
 
     def _aside(self) -> set[str]:
-        return {from_line(b"1" + line[1:]).id for line in self._lines_aside()}
+        return {from_line(b"2" + line[1:]).id for line in self._lines_aside()}
 
     def _process(self, place: int) -> Process:
         return self.processes[place % len(self.processes)]
 
     def _leader(self) -> Process | None:
-        return next((one for one in self.processes if one.backlog.leads), None)
+        return next((one for one in self.processes if one.reader.leads), None)
 
 
 TestSpoolMachine = pytest.mark.filterwarnings("error")(SpoolMachine.TestCase)

@@ -2,14 +2,15 @@
 
 import itertools
 import random
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from mailtrack._spool import Backlog, Spool
-from mailtrack._spool.lines import to_line
+from mailtrack._ingest.lines import UnreadableLine, from_line
+from mailtrack._spool import Reader, Spool
 from mailtrack.testing import make_hit
-from mailtrack.testing._factories import NOON
+from mailtrack.testing._factories import NOON, to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 HITS = 60
@@ -43,14 +44,20 @@ def write(folder):
     return write
 
 
+def read(line):
+    with suppress(UnreadableLine):
+        return from_line(line)
+    return None
+
+
 def taken(folder, **options):
-    backlog = Backlog(folder, **options)
-    assert backlog.lead()
+    reader = Reader(folder, **options)
+    assert reader.lead()
     batches = []
-    for batch in backlog.batches():
-        batches.append(batch.hits)
-        backlog.acknowledge(batch)
-    backlog.release()
+    for batch in reader.batches():
+        batches.append([hit for hit in map(read, batch.lines) if hit])
+        reader.acknowledge(batch)
+    reader.release()
     return batches
 
 

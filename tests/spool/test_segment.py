@@ -30,7 +30,7 @@ def segment(folder: Path) -> Iterator[Segment]:
 
 @pytest.fixture
 def fake_os(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Replaces functions of `os` for segments only."""
+    """Replaces functions of `os` for segments only, those that are made after it."""
 
     class Fake:
         def __getattr__(self, name: str) -> object:
@@ -38,7 +38,7 @@ def fake_os(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     fake = Fake()
     monkeypatch.setattr(module, "os", fake)
-    monkeypatch.setattr(module, "write", lambda *arguments: fake.write(*arguments))
+    monkeypatch.setattr(module, "load_write", lambda: lambda *arguments: fake.write(*arguments))
     return lambda **functions: fake.__dict__.update(functions)
 
 
@@ -116,14 +116,14 @@ class TestAppending:
         assert segment.path.read_bytes() == b"one\n"
 
     @pytest.mark.parametrize("write", [fail, write_half])
-    def test_a_record_that_can_not_be_written_leaves_nothing(self, segment: Segment, fake_os, write) -> None:
+    def test_a_record_that_can_not_be_written_leaves_nothing(self, fake_os, segment: Segment, write) -> None:
         segment.append(b"one\n")
         fake_os(write=write)
         with pytest.raises(OSError, match=r"error|space"):
             segment.append(b"two\n")
         assert (segment.size, segment.path.read_bytes()) == (4, b"one\n")
 
-    def test_it_goes_on_after_that(self, segment: Segment, fake_os) -> None:
+    def test_it_goes_on_after_that(self, fake_os, segment: Segment) -> None:
         fake_os(write=write_half)
         with pytest.raises(OSError, match="space"):
             segment.append(b"two\n")
@@ -131,7 +131,7 @@ class TestAppending:
         segment.append(b"three\n")
         assert segment.path.read_bytes() == b"three\n"
 
-    def test_half_a_record_that_can_not_be_undone_is_the_last_thing_in_it(self, segment: Segment, fake_os) -> None:
+    def test_half_a_record_that_can_not_be_undone_is_the_last_thing_in_it(self, fake_os, segment: Segment) -> None:
         segment.append(b"one\n")
         fake_os(write=write_half, ftruncate=fail)
         with pytest.raises(OSError, match="space"):

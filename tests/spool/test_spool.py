@@ -15,11 +15,11 @@ from mailtrack import StorageUnavailable
 from mailtrack._spool import Durability, Spool, SpoolClosed, SpoolFull
 from mailtrack._spool import segment as segment_module
 from mailtrack._spool import spool as module
-from mailtrack._spool.lines import to_line
 from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.helpers import at_once
 from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._factories import to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
@@ -128,10 +128,10 @@ class TestAppending:
         assert sorted(lines_in(files())) == sorted(line for batch in batches for line in batch)
 
     @pytest.mark.parametrize("durability", Durability)
-    def test_nothing_is_lost_or_doubled_while_others_drain_and_sync(self, make_spool, take, make_backlog, durability):
+    def test_nothing_is_lost_or_doubled_while_others_drain_and_sync(self, make_spool, take, make_reader, durability):
         spool = make_spool(segment_bytes=20 * ONE_LINE, durability=durability)
         batches = [new_lines(100) for _ in range(4)]
-        backlog, done, taken = make_backlog(), threading.Event(), []
+        reader, done, taken = make_reader(), threading.Event(), []
 
         def append(lines) -> None:
             for line in lines:
@@ -142,7 +142,7 @@ class TestAppending:
                 work()
 
         beside = [
-            threading.Thread(target=go_on, args=(lambda: taken.extend(take(backlog)),)),
+            threading.Thread(target=go_on, args=(lambda: taken.extend(take(reader)),)),
             threading.Thread(target=go_on, args=(spool.sync,)),
         ]
         for thread in beside:
@@ -153,7 +153,7 @@ class TestAppending:
             done.set()
             for thread in beside:
                 thread.join(30)
-        taken += take(backlog)
+        taken += take(reader)
         assert sorted(map(to_line, taken)) == sorted(line for batch in batches for line in batch)
 
 
@@ -267,7 +267,7 @@ class TestDisksThatDoNotSync:
         disk(fail)
         spool.close()
         assert lines_in(files()) == lines[:1]
-        assert caplog.messages == ["The spool's disk does not take what was written: Input/output error."]
+        assert caplog.messages == ["The spool can't be synced to disk: Input/output error."]
 
 
 class TestRotating:
@@ -522,15 +522,15 @@ class TestForking:
             os.kill(child, signal.SIGKILL)
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-    def test_children_forked_while_segments_come_and_go_hold_none(self, make_spool, make_backlog, take, lines, files):
-        spool, backlog = make_spool(segment_bytes=1), make_backlog()
+    def test_children_forked_while_segments_come_and_go_hold_none(self, make_spool, make_reader, take, lines, files):
+        spool, reader = make_spool(segment_bytes=1), make_reader()
         enough = threading.Event()
 
         def come_and_go() -> None:
             while not enough.is_set():
                 spool.append(lines[0])
                 spool.sync()
-                take(backlog)
+                take(reader)
 
         def task() -> None:
             assert [name for name in open_files() if ".spool" in name] == []
@@ -546,7 +546,7 @@ class TestForking:
             thread.join(30)
         assert told == [""] * 50
         spool.close()
-        take(backlog)
+        take(reader)
         assert files() == []
 
     def test_a_segment_is_closed_only_where_no_fork_can_come_between(self, make_spool, lines, monkeypatch) -> None:

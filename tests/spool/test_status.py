@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mailtrack._spool import get_status, inspect
-from mailtrack._spool.lines import to_line
 from mailtrack.testing import make_hit
+from mailtrack.testing._factories import to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
@@ -26,22 +26,22 @@ def test_the_status_tells_what_lies_there(make_spool, lines, folder) -> None:
     for line in lines:
         spool.append(line)
     status = get_status(folder)
-    assert (status.segments, status.hits, status.bytes, status.set_aside) == (4, 10, 10 * ONE_LINE, 0)
+    assert (status.segments, status.lines, status.bytes, status.dead_letters) == (4, 10, 10 * ONE_LINE, 0)
 
 
-def test_what_is_stored_and_its_segment_still_written_is_counted(make_spool, make_backlog, take, lines, folder) -> None:
+def test_what_is_stored_and_its_segment_still_written_is_counted(make_spool, make_reader, take, lines, folder) -> None:
     spool = make_spool()
     spool.append(lines[0])
-    take(make_backlog())
-    assert (get_status(folder).segments, get_status(folder).hits) == (1, 1)
+    take(make_reader())
+    assert (get_status(folder).segments, get_status(folder).lines) == (1, 1)
 
 
 def test_a_folder_that_does_not_exist_is_empty(folder: Path) -> None:
     status = get_status(folder)
-    assert (status.segments, status.hits, status.bytes, status.set_aside) == (0, 0, 0, 0)
+    assert (status.segments, status.lines, status.bytes, status.dead_letters) == (0, 0, 0, 0)
 
 
 def test_a_segment_that_goes_meanwhile_is_passed_over(leave, folder: Path) -> None:
     leave(b"one\n", name="2.spool")
     (folder / "1.spool").symlink_to("gone")
-    assert (get_status(folder).segments, get_status(folder).hits) == (1, 1)
+    assert (get_status(folder).segments, get_status(folder).lines) == (1, 1)

@@ -1,14 +1,18 @@
 """`Tracker` with a spool: it is used from `start` to `stop`, and opens reach the log either way."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from mailtrack import Pixel, StorageUnavailable, Tracker
 from mailtrack import _forking as forking
+from mailtrack._ingest import recorder
+from mailtrack._ingest.drain import drain
 from mailtrack._ingest.recorder import Recorder
-from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status
+from mailtrack._spool import Reader, Spool, SpoolFull, get_status
 from mailtrack._spool.segment import Segment
 from mailtrack.testing._contract.helpers import all_opens, at_once
 from mailtrack.testing._contract.lifecycle import in_child
@@ -83,13 +87,40 @@ class TestRecording:
         for name in ("", "../../etc", "a1b2c3d", "\ud800" * 8):
             tracker.record(name)
         assert spool.folder.exists()
-        assert get_status(spool.folder).hits == 0
+        assert get_status(spool.folder).lines == 0
 
     def test_after_start_it_does_not_wait_for_the_storage(self, tracker, pixel, folder, monkeypatch) -> None:
         monkeypatch.setattr(Recorder, "store", lambda *_: pytest.fail("it was stored at once"))
         tracker._recorder._spool.open()
         tracker.record(pixel.id)
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
+
+    def test_with_a_spool_no_hit_is_made(self, tracker, pixel, spool, waiting, monkeypatch) -> None:
+        spool.open()
+        monkeypatch.setattr(recorder, "Hit", lambda **_: pytest.fail("a hit was made"))
+        tracker.record(pixel.id, user_agent="Mail/1")
+        assert [hit.user_agent for hit in waiting()] == ["Mail/1"]
+
+    def test_without_a_spool_no_line_is_made(self, storage, monkeypatch) -> None:
+        monkeypatch.setattr(recorder, "make_line", lambda *_: pytest.fail("a line was made"))
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.record(pixel, user_agent="Mail/1")
+        assert [one.user_agent for one in tracker.iter_opens(pixel)] == ["Mail/1"]
+
+    @pytest.mark.parametrize("started", [False, True])
+    def test_both_ways_make_the_same_open(self, storage, spool, clock, started) -> None:
+        tracker = Tracker(storage, spool=spool, clock=clock)
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel, ["ann@example.org"])
+        if started:
+            tracker.start()
+        parts = {"token": ann.token, "ip": "192.0.2.1", "user_agent": "Grüße", "referer": "-", "signals": ["range"]}
+        tracker.record(pixel, **parts)
+        assert tracker.stop(timeout=SECONDS) is True
+        (found,) = tracker.iter_opens(pixel)
+        assert {**parts, "signals": ("range",)} == {name: getattr(found, name) for name in parts}
+        assert (found.opened_at, found.recipient_id, len(found.id)) == (clock(), ann.id, 32)
 
     def test_after_stop_it_stores_at_once(self, tracker, pixel, opens) -> None:
         tracker.start()
@@ -172,7 +203,7 @@ class TestStartingAndStopping:
             tracker.start()
         assert tracker.stop() is True
 
-    @pytest.mark.parametrize(("owner", "name"), [(Segment, "create"), (Backlog, "lead")], ids=["segment", "lead"])
+    @pytest.mark.parametrize(("owner", "name"), [(Segment, "create"), (Reader, "lead")], ids=["segment", "lead"])
     def test_one_that_could_not_be_started_can_be_started_later(
         self, tracker, pixel, opens, folder, monkeypatch, owner, name
     ) -> None:
@@ -200,7 +231,7 @@ class TestStartingAndStopping:
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is False
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
 
     def test_starting_again_after_that_stores_all(self, tracker, pixel, opens, folder, monkeypatch) -> None:
         def fail(_: object) -> None:
@@ -248,6 +279,42 @@ class TestStartingAndStopping:
         assert len(opens()) == 1
 
 
+class TestLoading:
+    """`start` loads all modules that opens need, so that the first image does not wait for them."""
+
+    SCRIPT = """
+import sys, threading
+from mailtrack import Spool, Tracker, open_storage
+
+url, folder = sys.argv[1:]
+with open_storage(url) as storage:
+    tracker = Tracker(storage, spool=Spool(folder))
+    pixel = tracker.create_pixel("Spring launch")
+    recipient, = tracker.generate_tokens(pixel, ["ann@example.org"])
+    tracker.start()
+    before = set(sys.modules)
+    tracker.record(
+        pixel,
+        token=recipient.token,
+        ip="2001:db8::1",
+        user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1",
+        signals=["range"],
+    )
+    recorded = set(sys.modules)
+    assert tracker.stop(timeout=30)
+    assert tracker.get_pixel(pixel).opens.number == 1
+    print(*sorted(recorded - before), "|", *sorted(set(sys.modules) - recorded))
+"""
+
+    @pytest.mark.parametrize("url", ["memory://", "sqlite:///mail.db"])
+    def test_neither_recording_nor_storing_the_first_open_loads_a_module(self, tmp_path, url) -> None:
+        # What measures the coverage loads modules of its own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+        command = [sys.executable, "-c", self.SCRIPT, url, "mail.spool"]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert ran.stdout == "|\n"
+
+
 class TestManyProcesses:
     """Here as many trackers, each with a spool on the same folder."""
 
@@ -282,13 +349,13 @@ class TestManyProcesses:
         other.start()
         other.record(pixel.id)
         assert other.stop(timeout=0.3) is False
-        assert get_status(folder).hits == 1
+        assert get_status(folder).lines == 1
 
     def test_stopping_goes_on_itself_when_the_one_that_stored_is_gone(
-        self, other, pixel, opens, make_backlog, folder, wait_until
+        self, other, pixel, opens, make_reader, folder, wait_until
     ) -> None:
         folder.mkdir()
-        gone = make_backlog()  # it leads, and never stores anything
+        gone = make_reader()  # it leads, and never stores anything
         other.start()
         other.record(pixel.id)
         told = []
@@ -355,7 +422,7 @@ class TestForking:
 
     def test_what_a_start_needs_is_taken_after_the_lock_of_the_start(self, tracker, monkeypatch) -> None:
         order = []
-        for kind in (forking.ForkSafeLock, Spool, Backlog):
+        for kind in (forking.ForkSafeLock, Spool, Reader):
             before = kind.before_fork
             monkeypatch.setattr(kind, "before_fork", lambda one, before=before: (order.append(type(one)), before(one)))
         tracker.start()
@@ -363,25 +430,23 @@ class TestForking:
             os._exit(0)
         os.waitpid(child, 0)
         last_lock = len(order) - 1 - order[::-1].index(forking.ForkSafeLock)
-        assert last_lock < min(order.index(Spool), order.index(Backlog))
+        assert last_lock < min(order.index(Spool), order.index(Reader))
 
 
 class TestDeletionsMeanwhile:
-    def test_of_a_deleted_recipient_only_the_bare_open_appears(
-        self, tracker, spool, make_backlog, pixel, opens
-    ) -> None:
+    def test_of_a_deleted_recipient_only_the_bare_open_appears(self, tracker, spool, make_reader, pixel, opens) -> None:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
         spool.open()
         tracker.record(pixel.id, token=recipient.token)
         tracker.delete_recipient(recipient.id)
-        drain(make_backlog(), tracker.store)
+        drain(make_reader(), tracker.store)
         assert [(one.recipient_id, one.token) for one in opens()] == [(None, None)]
         assert list(tracker.iter_recipients(pixel.id)) == []
 
-    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, make_backlog, pixel, folder) -> None:
+    def test_hits_of_a_deleted_pixel_are_passed_over(self, tracker, spool, make_reader, pixel, folder) -> None:
         spool.open()
         tracker.record(pixel.id)
         tracker.delete_pixel(pixel.id)
         spool.close()
-        drain(make_backlog(), tracker.store)
+        drain(make_reader(), tracker.store)
         assert list(folder.iterdir()) == []

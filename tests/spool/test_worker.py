@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from mailtrack import StorageUnavailable
-from mailtrack._spool import SpoolWorker
+from mailtrack._ingest.worker import Worker
 from mailtrack._spool import segment as segment_module
-from mailtrack._spool import worker as module
+from mailtrack._spool import syncer as module
 
 SECONDS = 30
 
@@ -27,8 +27,8 @@ def spool(make_spool):
 def make_worker(spool):
     made = []
 
-    def make(store) -> SpoolWorker:
-        made.append(SpoolWorker(spool, store))
+    def make(store) -> Worker:
+        made.append(Worker(spool, store))
         made[-1].start()
         return made[-1]
 
@@ -81,7 +81,7 @@ def test_a_disk_that_does_not_sync_is_told_of_and_does_not_end_it(
     for number, line in enumerate(lines[:4], 1):
         spool.append(line)
         wait_until(lambda number=number: len(files()) > number or number == 4)
-    assert any("disk does not take what was written" in message for message in caplog.messages)
+    assert any("can't be synced to disk" in message for message in caplog.messages)
     assert worker.stop(SECONDS) is False
     assert [path.read_bytes() for path in files()] == lines[:4]
 
@@ -121,12 +121,12 @@ def test_stopping_where_nothing_was_taken_does_not_wait_for_others(make_worker, 
 
 
 def test_a_start_that_fails_closes_the_spool(spool, monkeypatch) -> None:
-    worker = SpoolWorker(spool, list)
+    worker = Worker(spool, list)
 
     def fail(_: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("mailtrack._spool.reader.Backlog.lead", fail)
+    monkeypatch.setattr("mailtrack._spool.reader.Reader.lead", fail)
     with pytest.raises(OSError, match="open files"):
         worker.start()
     assert not spool.is_open

@@ -8,6 +8,7 @@ import pytest
 
 from mailtrack._errors import StorageUnavailable
 from mailtrack._export import OPEN_COLUMNS, RECIPIENT_COLUMNS
+from mailtrack.testing import make_hit
 
 pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
@@ -59,7 +60,8 @@ def many(tracker, pixel, file):
         tracker.generate_tokens(pixel.id, emails)
         return emails
     (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-    tracker.store([tracker.new_hit(pixel.id, token=ann.token, referer=f"#{n}") for n in range(MANY)])
+    hits = [make_hit(pixel, token=ann.token, at=tracker.now()) for _ in range(MANY)]
+    tracker.store(attrs.evolve(hit, referer=f"#{n}") for n, hit in enumerate(hits))
     return [f"#{n}" for n in reversed(range(MANY))]
 
 

@@ -1,6 +1,9 @@
 """The API's lists of pixels, recipients and opens, and one pixel by itself."""
 
+import attrs
 import pytest
+
+from mailtrack.testing import make_hit
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
@@ -12,12 +15,8 @@ def filled(tracker, thunderbird):
     """A pixel with as many recipients, of whom the first 55 opened once, one after another."""
     pixel = tracker.create_pixel("Spring")
     recipients = tracker.generate_tokens(pixel.id, [f"reader{number}@example.org" for number in range(COUNT)])
-    tracker.store(
-        [
-            tracker.new_hit(pixel.id, token=recipient.token, ip="192.0.2.1", user_agent=thunderbird)
-            for recipient in recipients[:55]
-        ]
-    )
+    hits = (make_hit(pixel, token=recipient.token, at=tracker.now()) for recipient in recipients[:55])
+    tracker.store([attrs.evolve(hit, user_agent=thunderbird, referer="") for hit in hits])
     return pixel
 
 

@@ -24,14 +24,12 @@ def people(tracker, pixel):
 def opened(tracker, pixel, people, thunderbird, robot):
     """Ann opened twice with a pause, Bob's scanner fetched his, and so did six apps; the clock goes on."""
     ann, bob, _ = people
-    hits = [tracker.new_hit(pixel.id, token=ann.token, ip="192.0.2.1", user_agent=thunderbird)]
-    hits += [tracker.new_hit(pixel.id, token=bob.token, ip="192.0.2.2", user_agent=robot) for _ in range(2)]
-    hits += [
-        tracker.new_hit(pixel.id, user_agent=f"Viewer{number}/1 CFNetwork/1490.0.4 Darwin/23.2.0")
-        for number in range(6)
-    ]
-    hits.append(tracker.new_hit(pixel.id, token=ann.token, ip="192.0.2.1", user_agent=thunderbird))
-    tracker.store(hits)
+    tracker.record(pixel, token=ann.token, ip="192.0.2.1", user_agent=thunderbird)
+    for _ in range(2):
+        tracker.record(pixel, token=bob.token, ip="192.0.2.2", user_agent=robot)
+    for number in range(6):
+        tracker.record(pixel, user_agent=f"Viewer{number}/1 CFNetwork/1490.0.4 Darwin/23.2.0")
+    tracker.record(pixel, token=ann.token, ip="192.0.2.1", user_agent=thunderbird)
     return pixel
 
 

@@ -1,1 +1,6 @@
-"""The way of an open: from a request's parts to the storage."""
+"""The way of an open, from the parts of a request to the storage.
+
+`Recorder` takes a `Request`. With a spool it appends the request's line (`lines`), and the `Drainer` of one process
+reads the lines back as hits; without one it makes the hit directly. `store_hits` is the last part of both ways: it
+looks up pixels and recipients, lets an `Enricher` judge the hits, and stores them as opens.
+"""

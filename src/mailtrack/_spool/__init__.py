@@ -1,31 +1,31 @@
-"""The spool: append-only files that hold hits until the storage has them.
+"""The spool: append-only files that keep lines until they are stored elsewhere.
 
-`records` makes hits lines, and a `Segment` is a file of them. A `Spool` takes the hits of one process; a `Backlog` is
-what waits in the folder, and a `Drainer` brings that to the storage, in one process for all.
+A `Spool` appends the lines of one process to a `Segment`, which is a file. A `Reader` hands out the lines of all
+processes in batches, in one process at a time; a `Snapshot` reads them without changing anything.
+
+The spool knows two things about a line: it ends with its only line break, and its second field (tabs separate fields)
+is its **order key** of 32 characters, which begins with the time in milliseconds since 1970 in 12 hex digits. A line
+without such a key is read as well, but its place among the others is undefined.
 """
 
-from mailtrack._spool.drain import Drainer, drain
-from mailtrack._spool.lines import from_line, make_line
-from mailtrack._spool.reader import Backlog
+from mailtrack._spool.periodic import PeriodicThread
+from mailtrack._spool.reader import Batch, Reader
+from mailtrack._spool.snapshot import Snapshot
 from mailtrack._spool.spool import Durability, Spool, SpoolClosed, SpoolFull
 from mailtrack._spool.status import SpoolStatus, get_status, inspect
-from mailtrack._spool.waiting import Waiting, oldest_hit
-from mailtrack._spool.worker import SpoolWorker
+from mailtrack._spool.syncer import Syncer
 
 __all__ = [
-    "Backlog",
-    "Drainer",
+    "Batch",
     "Durability",
+    "PeriodicThread",
+    "Reader",
+    "Snapshot",
     "Spool",
     "SpoolClosed",
     "SpoolFull",
     "SpoolStatus",
-    "SpoolWorker",
-    "Waiting",
-    "drain",
-    "from_line",
+    "Syncer",
     "get_status",
     "inspect",
-    "make_line",
-    "oldest_hit",
 ]

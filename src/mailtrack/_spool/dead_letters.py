@@ -1,6 +1,6 @@
-"""Lines that can't become an open, kept as they were where an operator finds them.
+"""Dead letters: lines that could not be stored, kept unchanged in a file of the spool's folder.
 
-None is lost, and none is there twice.
+No line is lost, and none is in the file twice.
 """
 
 import errno
@@ -10,22 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FILE = "set-aside.lines"
-"""The file in the spool's folder. All processes append to it."""
+"""The name of the file. All processes append to it."""
 
 
 def keep(folder: Path, lines: Sequence[bytes]) -> None:
-    """Add lines, given without their line breaks: all, or none.
+    """Add lines, without their line breaks, to the dead letters of a spool: all or none.
 
-    A segment that changes its owner is read again from its start, so lines that are there already are passed over.
+    Lines that are already there are skipped: a new leader reads segments again from their start.
 
     Raises:
-        OSError: they can't be kept.
+        OSError: the file can't be written.
     """
-    with open(folder / FILE, "ab+", buffering=0, opener=_private) as file:  # Path.open has no opener
+    with open(folder / FILE, "ab+", buffering=0, opener=_open_private) as file:  # Path.open has no opener
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         present = file.read()
-        size = present.rfind(b"\n") + 1  # half a line is there where adding one failed before
+        size = present.rfind(b"\n") + 1  # a write that failed may have left a partial line
         known = set(present[:size].split(b"\n")[:-1])
         data = b"".join(line + b"\n" for line in dict.fromkeys(lines) if line not in known)
         file.truncate(size)
@@ -38,12 +38,12 @@ def keep(folder: Path, lines: Sequence[bytes]) -> None:
             raise
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
 def count(folder: Path) -> int:
-    """Return how many lines are kept in a spool's folder."""
+    """Return the number of dead letters in a spool's folder."""
     try:
         return (folder / FILE).read_bytes().count(b"\n")
     except FileNotFoundError:

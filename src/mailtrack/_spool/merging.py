@@ -1,4 +1,4 @@
-"""Lines of several processes in their order of arrival, as far as that can be known."""
+"""Merge the lines of several processes into their order of arrival, as far as their clocks agree."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import attrs
 
-from mailtrack._spool.lines import order_of
+
+def order_of(line: bytes) -> bytes:
+    """Return the order key of a line, empty where it has none; see the docstring of the package."""
+    return line[2:34] if line[34:35] == b"\t" == line[1:2] else b""
 
 
 @attrs.frozen
@@ -17,7 +20,7 @@ class Queue:
 
     Attributes:
         paths: the segments, the oldest first.
-        begun: when the first one was begun, in nanoseconds since 1970; 0 where that can't be known.
+        begun: when the first one was begun, in nanoseconds since 1970; 0 if unknown.
     """
 
     paths: list[Path]
@@ -25,20 +28,20 @@ class Queue:
 
     @property
     def order(self) -> bytes:
-        """What comes before all of its lines, to be compared with what `order_of` returns."""
+        """A key that sorts before the order keys of all its lines."""
         return b"%012x" % (self.begun // 1_000_000)
 
 
 Piece = tuple[Path, list[bytes]]
-"""Whole lines of a segment, without their ends."""
+"""Whole lines of a segment, without their line breaks."""
 
 
 @attrs.frozen
 class Front:
-    """What was read from the front of a queue.
+    """The lines that were read from the front of a queue.
 
     Attributes:
-        pieces: in their order.
+        pieces: the lines, in their order.
         more: whether the queue holds more.
     """
 
@@ -47,11 +50,11 @@ class Front:
 
     @cached_property
     def order(self) -> list[bytes]:
-        """What the lines sort by. One that stands behind a later one, as of another thread, counts as that."""
+        """The order keys of the lines, never descending: a line behind a later one, of another thread, gets its key."""
         return list(accumulate((order_of(line) for _, lines in self.pieces for line in lines), max))
 
     def up_to(self, limit: bytes) -> Iterator[Piece]:
-        """Return the lines that sort before a limit, or there."""
+        """Return the lines whose order keys are at most a limit."""
         left = bisect_right(self.order, limit)
         for path, lines in self.pieces:
             if left > 0:
@@ -60,7 +63,7 @@ class Front:
 
 
 def make_queues(paths: Iterable[Path]) -> list[Queue]:
-    """Return the queues that segments make, the oldest first. Names that are not a `Segment`'s make one together."""
+    """Group segments into queues, the oldest first. Files with foreign names form one queue."""
     by_writer: dict[str, Queue] = {}
     for path in sorted(paths):
         begun, _, rest = path.name.partition("-")
@@ -70,12 +73,12 @@ def make_queues(paths: Iterable[Path]) -> list[Queue]:
 
 
 def come_before(fronts: Sequence[Front], queue: Queue, *, enough: bool) -> bool:
-    """Return whether a queue needs no look now, as something of the fronts that is not read yet comes before it.
+    """Return whether a queue need not be read now, because unread lines of the fronts come before it.
 
     Args:
-        fronts: what was read.
-        queue: one that was begun later.
-        enough: whether what was read may be all for now; then it is enough that all of it comes before.
+        fronts: the lines that were read.
+        queue: a queue that was begun later.
+        enough: whether the batch is full; then it suffices that all lines of the fronts come before the queue.
     """
     if any(front.more and front.order[-1] < queue.order for front in fronts):
         return True
@@ -83,13 +86,13 @@ def come_before(fronts: Sequence[Front], queue: Queue, *, enough: bool) -> bool:
 
 
 def merge(fronts: Sequence[Front], until: bytes | None) -> list[Piece]:
-    """Return the lines of all fronts that come before whatever is not read yet.
+    """Return the lines of all fronts that come before every line that is not read yet.
 
-    At least one front is returned as a whole, so that it goes on whatever clocks do.
+    At least one front is returned whole, so that reading advances even if clocks jump.
 
     Args:
-        fronts: what was read, the oldest first.
-        until: what comes before all that was not looked at, `None` where that is nothing.
+        fronts: the lines that were read, the oldest queue first.
+        until: a key that sorts before the lines of all queues that were not read, `None` if all were.
     """
     if until is None and len(fronts) == 1:
         return fronts[0].pieces

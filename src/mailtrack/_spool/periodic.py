@@ -1,24 +1,24 @@
-"""A thread that does one thing again and again."""
+"""`PeriodicThread`: a background thread that repeats a task."""
 
 import threading
 from typing import Protocol
 
 
 class Work(Protocol):
-    """What a `Repeater` does."""
+    """The task of a `PeriodicThread`."""
 
     def __call__(self, *, last: bool) -> float:
-        """Do it once, without raising, and return in how many seconds to do it again."""
+        """Do the task once, without raising, and return the seconds to wait before the next time."""
         ...
 
 
-class Repeater:
-    """A background thread of this process; it does not survive a fork.
+class PeriodicThread:
+    """A daemon thread that repeats a task. It does not survive a fork.
 
     Args:
         name: the thread's name.
-        work: what it does, one last time when it is stopped.
-        first_wait: when it begins, in seconds after `start`.
+        work: the task. It is done one last time when the thread is stopped.
+        first_wait: seconds between `start` and the first time.
     """
 
     def __init__(self, name: str, work: Work, *, first_wait: float) -> None:
@@ -28,11 +28,11 @@ class Repeater:
         self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread, once."""
+        """Start the thread. It can be started once."""
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Let it work one last time and end; tell whether it did so within `timeout` seconds."""
+        """Do the task one last time and end the thread; return whether it ended within `timeout` seconds."""
         self._stopping.set()
         self._thread.join(timeout)
         return not self._thread.is_alive()

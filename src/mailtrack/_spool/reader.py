@@ -1,74 +1,71 @@
-"""`Backlog`: what waits in a spool's folder, for the one that brings it to the storage."""
+"""`Reader`: hands out the lines of a spool's folder in batches, to one process at a time."""
 
 import logging
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 
 import attrs
 
 from mailtrack import _forking as forking
-from mailtrack._model import Hit
 from mailtrack._spool import dead_letters
-from mailtrack._spool.lines import UnreadableRecord, from_line
-from mailtrack._spool.merging import Front, Piece, Queue, come_before, make_queues, merge
+from mailtrack._spool.merging import Front, Piece, Queue, come_before, make_queues, merge, order_of
 from mailtrack._spool.segment import is_at, segments, try_lock
 
-_BATCH_BYTES = 1024 * 1024  # some four thousand hits: fewer cost more commits, more hold up other writers
-_LINE_BYTES = 512  # an ordinary line is shorter
-_MOST_BATCHES = 8  # in memory at once, where many processes have left something
+_BATCH_BYTES = 1024 * 1024  # some four thousand opens: fewer cost more commits, more block other writers longer
+_LINE_BYTES = 512  # ordinary lines are shorter
+_MOST_BATCHES = 8  # in memory at once, if many processes have left lines
 
 _logger = logging.getLogger(__name__)
 
 
 @attrs.define
 class Batch:
-    """Hits to be stored together, and then acknowledged.
+    """Lines to be stored together and then acknowledged.
 
     Attributes:
-        ends: how far it reaches in each segment.
-        hits: what can be stored.
-        aside: lines that can't, each with the reason; more may be added.
+        ends: the position behind the batch in each segment, in bytes.
+        lines: the lines without their line breaks, sorted by their order keys.
+        dead_letters: the lines that can't be stored, each with the reason. The caller adds them.
     """
 
-    ends: dict[Path, int] = attrs.Factory(dict)
-    hits: list[Hit] = attrs.Factory(list)
-    aside: list[tuple[bytes, str]] = attrs.Factory(list)
+    ends: dict[Path, int]
+    lines: list[bytes]
+    dead_letters: list[tuple[bytes, str]] = attrs.Factory(list)
 
 
-class Backlog:
-    """All segments of a folder, whoever writes them or wrote them, for one thread of the one process that leads.
+class Reader:
+    """Reads all segments of a folder, for one thread of the process that leads.
 
-    Segments are read while they are written. One is removed when all in it is acknowledged and its owner has closed it,
-    or has died.
+    Segments are read while they are written. A segment is removed once all its lines are acknowledged and its writer
+    has closed it or died.
 
     Args:
         folder: the spool's folder.
-        batch_bytes: about how much is handed over at once.
+        batch_bytes: approximate size of a batch.
     """
 
     def __init__(self, folder: Path, *, batch_bytes: int = _BATCH_BYTES) -> None:
         self._folder = folder
         self._batch_bytes = batch_bytes
-        self._leading: int | None = None  # the folder, open and locked
+        self._leading: int | None = None  # descriptor of the folder, which is locked through it
         self._done: dict[Path, int] = {}
         self._unusable: set[Path] = set()
-        self._files = threading.Lock()  # held while one is open, as a forked child would keep it open, and locked
+        self._files = threading.Lock()  # held while a file is open: a forked child would keep it open, and locked
         forking.watch(self)
 
     def __repr__(self) -> str:
-        return f"<Backlog {self._folder.name}>"
+        return f"<Reader {self._folder.name}>"
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that drains the folder."""
+        """Whether this process leads: no other one reads the folder."""
         return self._leading is not None
 
     def lead(self) -> bool:
-        """Become the one that drains this folder, or stay it; tell whether that is so.
+        """Take the lead if no other process has it; return whether this process leads.
 
         Raises:
             OSError: the folder can't be used.
@@ -85,7 +82,7 @@ class Backlog:
             return self._leading is not None
 
     def release(self) -> None:
-        """Let another process lead. What was not acknowledged is handed over to it."""
+        """Give up the lead. The next leader reads again what is not acknowledged."""
         with self._files:
             self._release()
 
@@ -96,10 +93,10 @@ class Backlog:
             os.close(descriptor)
 
     def batches(self) -> Iterator[Batch]:
-        """Return what waits, in the order of arrival. Acknowledge each batch before the next.
+        """Iterate over the waiting lines in their order of arrival. Acknowledge each batch before the next.
 
-        A batch that holds all that waits is the last one: what is written meanwhile makes a larger batch later, instead
-        of many of a line or two.
+        A batch that holds all waiting lines is the last one: lines that are written meanwhile make a larger batch
+        later, instead of many small ones.
         """
         more = True
         while more:
@@ -107,20 +104,20 @@ class Backlog:
             if batch.ends:
                 yield batch
         for path in batch.ends:  # these were read to their ends
-            with self._passing_over_errors(path):
+            with self._skipping_unreadable(path):
                 self._read_segment(path, _LINE_BYTES)
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget a batch that the storage has.
+        """Mark a batch as stored, and move its dead letters to their file.
 
         Raises:
-            OSError: what it sets aside can't be kept, and it is not forgotten.
+            OSError: the dead letters can't be written. The batch is not marked.
         """
-        if batch.aside:
+        if batch.dead_letters:
             with self._files:
-                dead_letters.keep(self._folder, [line for line, _ in batch.aside])
-            for _, reason in batch.aside:
-                _logger.error("A line of the spool is set aside in %s: %s.", dead_letters.FILE, reason)
+                dead_letters.keep(self._folder, [line for line, _ in batch.dead_letters])
+            for _, reason in batch.dead_letters:
+                _logger.error("A line of the spool was moved to %s: %s.", dead_letters.FILE, reason)
         self._done |= batch.ends
 
     def before_fork(self) -> None:
@@ -128,13 +125,13 @@ class Backlog:
         self._files.acquire()
 
     def after_fork(self, *, child: bool) -> None:
-        """Let go, in a forked child, of a lead that is the parent's."""
+        """Give up the parent's lead in a forked child."""
         if child:
             self._release()
         self._files.release()
 
     def _read(self) -> tuple[Batch, bool]:
-        """Return the next batch, and whether more waits."""
+        """Return the next batch, and whether more lines wait."""
         with self._files:
             queues = make_queues(segments(self._folder))
         fronts, until = self._read_fronts(queues)
@@ -142,7 +139,7 @@ class Backlog:
         return self._make_batch(merge(fronts, until)), more
 
     def _read_fronts(self, queues: list[Queue]) -> tuple[list[Front], bytes | None]:
-        """Return what comes next of each queue, and what comes before those that are not needed now."""
+        """Return the next lines of each queue, and a key that sorts before those of the queues that were not read."""
         fronts: list[Front] = []
         left, share = self._batch_bytes, max(1, self._batch_bytes // _count_rivals(queues))
         for queue in queues:
@@ -154,12 +151,12 @@ class Backlog:
         return fronts, None
 
     def _read_front(self, queue: Queue, room: int) -> tuple[Front, int]:
-        """Return what comes next of a queue, and its size."""
+        """Return the next lines of a queue, and their size."""
         pieces: list[Piece] = []
         size = 0
         for path in queue.paths:
             data, more = b"", False
-            with self._passing_over_errors(path):
+            with self._skipping_unreadable(path):
                 data, more = self._read_segment(path, room - size)
             size += len(data)
             if data:
@@ -169,46 +166,37 @@ class Backlog:
         return Front(pieces, more=False), size
 
     def _make_batch(self, pieces: list[Piece]) -> Batch:
-        batch = Batch()
-        for path, lines in pieces:
-            batch.ends[path] = self._done.get(path, 0) + sum(map(len, lines)) + len(lines)
-            for line in lines:
-                try:
-                    batch.hits.append(from_line(line))
-                except UnreadableRecord as error:
-                    batch.aside.append((line, str(error)))
-        batch.hits.sort(key=attrgetter("id"))  # ids begin with the time
-        return batch
+        ends = {path: self._done.get(path, 0) + sum(map(len, lines)) + len(lines) for path, lines in pieces}
+        return Batch(ends, sorted((line for _, lines in pieces for line in lines), key=order_of))
 
     @contextmanager
-    def _passing_over_errors(self, path: Path) -> Iterator[None]:
-        """Let a segment that can't be used now keep no other back, and tell of it once."""
+    def _skipping_unreadable(self, path: Path) -> Iterator[None]:
+        """Skip a segment that can't be read, and log it once."""
         try:
             yield
             self._unusable.discard(path)
         except FileNotFoundError:
-            self._done.pop(path, None)  # an operator has removed it
+            self._done.pop(path, None)  # an operator removed it
         except OSError as error:
             if path not in self._unusable:
                 self._unusable.add(path)
-                _logger.error("%s in the spool can't be used: %s.", path.name, error.strerror)
+                _logger.error("%s in the spool can't be read: %s.", path.name, error.strerror)
 
     def _read_segment(self, path: Path, limit: int) -> tuple[bytes, bool]:
-        """Return about `limit` bytes of whole records that are not done, and whether there are more.
+        """Return about `limit` bytes of whole lines that are not acknowledged, and whether there are more.
 
-        A segment without any is removed.
+        An abandoned segment without any is removed.
         """
         with self._files:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 if os.fstat(descriptor).st_size < self._done.get(path, 0):
-                    del self._done[path]  # somebody has cut it: what is in it now comes again, which is harmless
+                    del self._done[path]  # it was truncated: its lines are read again, which is harmless
                 done = self._done.get(path, 0)
                 data, more = _read_lines(descriptor, done, limit)
                 if not data and try_lock(descriptor) and is_at(descriptor, path):
-                    # Nobody writes it any more; what came between the look and the lock is read now. A last line
-                    # without its end was being written when its owner died: it was not answered, and is not part of
-                    # the segment.
+                    # Its writer has closed it or died: read the lines that came between reading and locking. A last
+                    # line without its line break was being written when the writer died, and was not acknowledged.
                     data, more = _read_lines(descriptor, done, limit)
                     if not data:
                         path.unlink()
@@ -224,11 +212,11 @@ def _read_lines(descriptor: int, start: int, limit: int) -> tuple[bytes, bool]:
         end = data.rfind(b"\n") + 1
         if end or len(data) < limit:
             return data[:end], len(data) == limit
-        limit *= 2  # one line is longer than that: a foreign one, as ours are short
+        limit *= 2  # a line longer than the limit, which is foreign
 
 
 def _count_rivals(queues: list[Queue]) -> int:
-    """Return among about how many queues a batch is shared: those begun while the oldest segment was written."""
+    """Return about how many queues share a batch: those begun before the last write to the oldest segment."""
     try:
         written = queues[0].paths[0].stat().st_mtime_ns
     except (IndexError, OSError):

@@ -1,11 +1,10 @@
-"""One file of the spool: append-only, written by one process, which holds a lock on it as long as it may write."""
+"""`Segment`: one file of the spool, append-only, locked by the one process that writes it."""
 
 import errno
 import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,29 +16,19 @@ SUFFIX = ".spool"
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 
-def _load_and_write(descriptor: int, data: bytes) -> int:
-    global write
-    write = load_write()
-    return write(descriptor, data)
-
-
-write: Callable[[int, bytes], int] = _load_and_write
-"""Writes to a file, and returns how many bytes were written."""
-
-
 class SegmentSealed(MailtrackError):
-    """A segment takes no more; go on with the next one."""
+    """A segment is sealed. Append to the next one."""
 
 
 class Segment:
-    """An open, locked file of records, for the process that writes it. Thread-safe.
+    """An open, locked file of lines, for the process that writes it. Thread-safe.
 
-    The lock (`flock`) is held as long as the segment is open, and ends with the process, however that ends.
+    The lock (`flock`) is held while the segment is open. It ends with the process, even if that is killed.
 
     Attributes:
         path: the file.
-        size: bytes that are whole records.
-        sealed: whether it takes no more.
+        size: bytes in whole lines.
+        sealed: whether appending is over.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -48,6 +37,7 @@ class Segment:
         self.sealed = False
         self._born = time.monotonic()
         self._descriptor = descriptor
+        self._write = load_write()
         self._synced = 0
         self._unsyncable = False
         self._appending = threading.Lock()
@@ -58,10 +48,10 @@ class Segment:
 
     @classmethod
     def create(cls, folder: Path) -> Self:
-        """Make a new, empty segment.
+        """Create an empty segment.
 
         Raises:
-            OSError: it can't be made.
+            OSError: the file can't be created.
         """
         while True:
             path = folder / f"{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
@@ -74,20 +64,20 @@ class Segment:
                 os.close(descriptor)
                 path.unlink(missing_ok=True)
                 raise
-            os.close(descriptor)  # whoever drains took it for left behind before it was locked, and removes it
+            os.close(descriptor)  # a reader took it for abandoned before it was locked, and removes it
 
     def append(self, line: bytes) -> int:
-        """Append a record, wholly or not at all, and return the size of the segment behind it.
+        """Append a line, all or nothing, and return the size of the segment with it.
 
         Raises:
-            SegmentSealed: it takes no more.
-            OSError: it could not be written. Where not even that could be undone, the segment is sealed.
+            SegmentSealed: the segment is sealed.
+            OSError: the line can't be written. If a partial line can't be removed either, the segment is sealed.
         """
         with self._appending:
             if self.sealed:
                 raise SegmentSealed
             try:
-                written = write(self._descriptor, line)
+                written = self._write(self._descriptor, line)
                 if written != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
@@ -98,28 +88,28 @@ class Segment:
 
     @property
     def age(self) -> float:
-        """How long it has been open, in seconds."""
+        """Seconds since it was created."""
         return time.monotonic() - self._born
 
     def seal(self) -> None:
-        """Let nothing more be appended."""
+        """End appending."""
         with self._appending:
             self.sealed = True
 
     def sync(self, size: int | None = None) -> None:
-        """Return when the first `size` bytes (all by now, if not given) are on disk. One call serves all that wait.
+        """Sync the first `size` bytes (default: all) to disk. Threads that call it at once share one system call.
 
         Raises:
-            OSError: the disk did not take them. The segment is sealed then.
+            OSError: the sync failed. The segment is sealed then.
         """
         size = self.size if size is None else size
         with self._syncing:
             if self._synced >= size:
                 return
-            # The system forgets what it could not write: a second try would succeed, and mean nothing.
+            # After a failed sync the system drops the dirty pages: a second sync would succeed without them.
             if self._unsyncable:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
-            if self._descriptor >= 0:  # a closed segment was synced before
+            if self._descriptor >= 0:  # a segment is synced before it is closed
                 reached = self.size
                 try:
                     _sync_data(self._descriptor)
@@ -129,12 +119,12 @@ class Segment:
                 self._synced = reached
 
     def close(self) -> None:
-        """Close the file and give up the lock, once."""
+        """Close the file, which releases the lock. Harmless if it is closed."""
         with self._appending, self._syncing:
             self.abandon()
 
     def abandon(self) -> None:
-        """Close the file without waiting for anybody: for a forked child, whose threads are gone."""
+        """Close the file without taking locks: for a forked child, in which no thread would release them."""
         self.sealed = True
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -152,8 +142,8 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"))
 
 
-def is_left(path: Path) -> bool:
-    """Tell whether a segment has no owner any more."""
+def is_unlocked(path: Path) -> bool:
+    """Return whether no process holds the lock of a segment, or of a folder."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return try_lock(descriptor)
@@ -162,7 +152,7 @@ def is_left(path: Path) -> bool:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process alone; tell whether that worked, or somebody else has it."""
+    """Take the exclusive lock of an open file without waiting; return whether it was free."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -171,7 +161,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file is still the one at that path."""
+    """Return whether an open file is still the one at a path."""
     try:
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`Spool`: how a process takes hits, so that they survive it."""
+"""`Spool`: appends lines to files, so that they survive the process."""
 
 import enum
 import errno
@@ -14,55 +14,53 @@ from pathlib import Path
 from mailtrack import _forking as forking
 from mailtrack._arguments import is_within, to_choice
 from mailtrack._errors import InvalidArgument, StorageUnavailable
-from mailtrack._spool.segment import Segment, SegmentSealed, is_left, segments
+from mailtrack._spool.segment import Segment, SegmentSealed, is_unlocked, segments
 
 MAX_BYTES = 1024 * 1024 * 1024
-"""How much a spool holds if not told otherwise: some five million hits."""
+"""Default size limit of a spool, in bytes: some five million opens."""
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENT_SECONDS = 30.0
-_SEGMENTS_AT_LEAST = 4  # in the whole size, so that what is stored makes room while the rest waits
+_SEGMENTS_AT_LEAST = 4  # within the size limit, so that stored segments make room while others wait
 _COUNT_AGAIN_SECONDS = 0.1
 
 _logger = logging.getLogger(__name__)
 
 
 class Durability(enum.StrEnum):
-    """When a hit is on disk, so that it survives a power cut. A killed process loses nothing either way."""
+    """When a line is synced to disk, which protects it from a power cut. A killed process loses nothing either way."""
 
     EVERYSEC = "everysec"
-    """At least each second."""
+    """At least once a second."""
 
     ALWAYS = "always"
-    """Before its image goes out; hits that arrive together are synced together."""
+    """Before the image is served. Lines that arrive together share one sync."""
 
 
 class SpoolFull(StorageUnavailable):
-    """A hit is not taken: the spool is at its limit, or its disk does not take it."""
+    """The spool refuses an open: it is at its size limit, or its disk can't be written."""
 
 
 class SpoolClosed(StorageUnavailable):
-    """A hit is not taken: this process does not use the spool yet, or any more."""
+    """The spool refuses an open: it is not open in this process."""
 
 
 class Spool:
-    """A folder of segments, to which any number of processes append, each to its own.
+    """A folder of append-only files that keeps opens until they are stored. Many processes can share it.
 
-    Making one touches nothing. `open` starts using the folder in this process, and is called after a server has
-    forked; a child of a process that has it open must open it anew. `append` and `sync` are thread-safe. What is in
-    the folder is brought to the storage by a `Drainer`, in this process or another.
+    Making one touches no file. `Tracker.start` opens the spool in its process, after a server has forked. A forked
+    child does not inherit an open spool, and opens it again. `append` and `sync` are thread-safe.
 
     Args:
-        folder: where the segments lie, on a local disk. It is made where there is none.
-        durability: when a hit is on disk.
-        max_bytes: how much this process keeps in the folder before it refuses hits, with what dead processes had left
-            there when it began.
-        segment_bytes: a segment that has grown to this size is followed by a new one, which happens earlier in a small
-            spool.
-        segment_seconds: so is one that is older than this, and holds anything.
+        folder: a folder on a local disk. `open` creates it if it does not exist.
+        durability: when an open is synced to disk.
+        max_bytes: size from which this process refuses opens: that of its own segments that are not stored yet, and of
+            those that dead processes had left when it opened the spool.
+        segment_bytes: size at which a segment is followed by a new one; at most a quarter of `max_bytes`.
+        segment_seconds: age at which a segment that is not empty is followed by a new one.
 
     Raises:
-        InvalidArgument: there is no such durability, or a limit is no number of at least 0.
+        InvalidArgument: the durability does not exist, or a limit is not a number of at least 0.
     """
 
     def __init__(
@@ -81,15 +79,16 @@ class Spool:
         self.folder = Path(folder)
         self.durability = to_choice(durability, Durability, "durability")
         self.refused = 0
+        self._syncs_each = self.durability is Durability.ALWAYS
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST)
         self._segment_seconds = segment_seconds
         self._rotating = threading.Lock()
         self._active: Segment | None = None
         self._sealed: list[Segment] = []  # not closed yet
-        self._left: dict[Path, int] = {}  # the sizes of all that are written no more and not stored yet
+        self._left: dict[Path, int] = {}  # sizes of the segments that are sealed and not removed yet
         self._left_bytes = 0
-        self._others: set[Path] = set()  # those among them that dead processes had left
+        self._others: set[Path] = set()  # those among them that dead processes left
         self._count_again = 0.0
         forking.watch(self)
 
@@ -102,7 +101,7 @@ class Spool:
         return self._active is not None
 
     def open(self) -> None:
-        """Begin a segment of this process.
+        """Create the folder and a segment of this process. Harmless if the spool is open.
 
         Raises:
             OSError: the folder can't be used.
@@ -116,34 +115,32 @@ class Spool:
                 self._active = Segment.create(self.folder)
 
     def append(self, line: bytes) -> None:
-        """Take a hit as its line: when this returns, it survives the process, and with `always` a power cut.
+        """Append a line, with its line break. It then survives the process and, with `always`, a power cut.
 
         Raises:
-            SpoolFull: it is not taken, for want of room; or, with `always`, it could not be brought to disk, and may
-                become an open all the same.
-            SpoolClosed: it is not taken, as the spool is not open.
+            SpoolFull: there is no room for the line. Or, with `always`, it was written but not synced, so it may be
+                stored all the same.
+            SpoolClosed: the spool is not open in this process.
         """
         try:
-            segment, size = self._append(line)
-            if self.durability is Durability.ALWAYS:
+            while True:
+                segment = self._active
+                if segment is None:
+                    raise SpoolClosed("The spool is not open.")
+                if self._left_bytes + segment.size + len(line) > self._max_bytes:
+                    self._make_room(segment, len(line))
+                try:
+                    size = segment.append(line)
+                    break
+                except SegmentSealed:
+                    self._rotate(segment)
+            if self._syncs_each:
                 segment.sync(size)
         except OSError as error:
             self.refused += 1
-            raise SpoolFull(f"The spool does not take a hit: {error.strerror}.") from error
+            raise SpoolFull(f"The spool refuses an open: {error.strerror}.") from error
         if size >= self._segment_bytes:
             self._try_to_rotate(segment)
-
-    def _append(self, line: bytes) -> tuple[Segment, int]:
-        while True:
-            segment = self._active
-            if segment is None:
-                raise SpoolClosed("The spool is not open.")
-            if self._left_bytes + segment.size + len(line) > self._max_bytes:
-                self._make_room(segment, len(line))
-            try:
-                return segment, segment.append(line)
-            except SegmentSealed:
-                self._rotate(segment)
 
     def _make_room(self, segment: Segment, size: int) -> None:
         now = time.monotonic()
@@ -151,13 +148,13 @@ class Spool:
             self._count_again = now + _COUNT_AGAIN_SECONDS
             self.waits()
         if self._left_bytes + segment.size + size > self._max_bytes:
-            raise OSError(errno.EDQUOT, "it is at its limit")
+            raise OSError(errno.EDQUOT, "it is at its size limit")
 
     def sync(self) -> None:
-        """Bring all that was appended to disk, and let go of segments that are written no more.
+        """Sync all lines to disk, and close sealed segments.
 
         Raises:
-            OSError: the disk did not take it; a new segment is begun.
+            OSError: the sync failed. Lines go to a new segment from now on.
         """
         active = self._active
         if active is not None and active.size and active.age >= self._segment_seconds:
@@ -172,22 +169,22 @@ class Spool:
             except OSError as error:
                 failed = error
                 self._try_to_rotate(segment)
-        with self._rotating:  # no fork happens now: a child would hold a lock that nothing in it can give up
-            for segment in sealed:  # as well on disk as they will ever be; whoever drains may remove them
+        with self._rotating:  # blocks forks: a child would inherit the locks of `close` and never release them
+            for segment in sealed:  # synced as far as possible; the reader may remove them once they are unlocked
                 segment.close()
             self._sealed = [segment for segment in self._sealed if segment not in sealed]
         if failed is not None:
             raise failed
 
     def waits(self) -> bool:
-        """Tell whether segments that this process has sealed still wait to be stored."""
+        """Return whether sealed segments of this process still wait to be stored."""
         with self._rotating:
             for path in [path for path in self._left if not path.exists()]:
                 self._left_bytes -= self._left.pop(path)
             return not self._left.keys() <= self._others
 
     def close(self) -> None:
-        """Give up the segments of this process. What is not stored stays for whoever drains the folder."""
+        """Close the segments of this process. Their lines wait in the folder for the process that drains it."""
         with self._rotating:
             if self._active is not None:
                 self._seal(self._active)
@@ -195,14 +192,14 @@ class Spool:
         try:
             self.sync()
         except OSError as error:
-            _logger.error("The spool's disk does not take what was written: %s.", error.strerror)
+            _logger.error("The spool can't be synced to disk: %s.", error.strerror)
 
     def before_fork(self) -> None:
-        """Wait until no segment is coming or going."""
+        """Wait until no segment is being created or closed."""
         self._rotating.acquire()
 
     def after_fork(self, *, child: bool) -> None:
-        """Let go, in a forked child, of segments that are the parent's: their locks must end with it alone."""
+        """Close the parent's segments in a forked child, so that their locks end with the parent."""
         if child:
             for segment in (*self._sealed, *([self._active] if self._active else [])):
                 segment.abandon()
@@ -212,11 +209,11 @@ class Spool:
     def _try_to_rotate(self, segment: Segment) -> None:
         try:
             self._rotate(segment)
-        except OSError:  # a segment may as well grow on
-            _logger.warning("The spool can't begin a new segment.", exc_info=True)
+        except OSError:  # the present segment grows on
+            _logger.warning("The spool can't create a new segment.", exc_info=True)
 
     def _rotate(self, segment: Segment) -> None:
-        """Go on with a new segment, unless another thread has done so."""
+        """Continue with a new segment, unless another thread has replaced this one."""
         with self._rotating:
             if self._active is segment:
                 new = Segment.create(self.folder)
@@ -224,7 +221,7 @@ class Spool:
                 self._active = new
 
     def _seal(self, segment: Segment) -> None:
-        """Needs the lock."""
+        """Seal a segment. The caller holds `_rotating`."""
         segment.seal()
         self._sealed.append(segment)
         self._left[segment.path] = segment.size
@@ -234,14 +231,14 @@ class Spool:
 def _left_behind(folder: Path) -> Iterator[Path]:
     """Return the segments of dead processes."""
     for path in segments(folder):
-        with suppress(OSError):  # it is stored meanwhile, or whoever drains tells of it
-            if is_left(path):
+        with suppress(OSError):  # it was stored meanwhile, or the reader logs the error
+            if is_unlocked(path):
                 yield path
 
 
 def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
     found = {}
     for path in paths:
-        with suppress(FileNotFoundError):  # it is stored meanwhile
+        with suppress(FileNotFoundError):  # it was stored meanwhile
             found[path] = path.stat().st_size
     return found

@@ -1,4 +1,4 @@
-"""What an operator sees of a spool."""
+"""Look into a spool's folder, as its operator."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,23 +12,23 @@ from mailtrack._spool.segment import segments
 
 @attrs.frozen(kw_only=True)
 class SpoolStatus:
-    """What lies in a spool's folder.
+    """The contents of a spool's folder.
 
     Attributes:
-        segments: files that wait.
+        segments: number of files that wait.
         bytes: their size.
-        hits: lines in them; a segment that is still written to may hold some that are stored already.
-        set_aside: lines that could not become an open.
+        lines: lines in them. A segment that is still written to may hold some that are stored already.
+        dead_letters: lines that could not be stored.
     """
 
     segments: int
     bytes: int
-    hits: int
-    set_aside: int
+    lines: int
+    dead_letters: int
 
 
 def inspect(folder: Path) -> Iterator[bytes]:
-    """Return the lines that wait in a spool's folder, whoever owns them, the oldest segment first."""
+    """Iterate over the lines that wait in a spool's folder, of all processes, the oldest segment first."""
     for path in segments(folder):
         try:
             with path.open("rb") as file:
@@ -38,7 +38,7 @@ def inspect(folder: Path) -> Iterator[bytes]:
 
 
 def get_status(folder: Path) -> SpoolStatus:
-    """Tell what lies in a spool's folder."""
+    """Count the contents of a spool's folder."""
     sizes = []
     for path in segments(folder):
         with suppress(FileNotFoundError):  # stored meanwhile
@@ -46,6 +46,6 @@ def get_status(folder: Path) -> SpoolStatus:
     return SpoolStatus(
         segments=len(sizes),
         bytes=sum(sizes),
-        hits=sum(1 for _ in inspect(folder)),
-        set_aside=dead_letters.count(folder),
+        lines=sum(1 for _ in inspect(folder)),
+        dead_letters=dead_letters.count(folder),
     )

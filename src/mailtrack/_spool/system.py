@@ -1,19 +1,18 @@
-"""Calls of the system on the way of an open, made so that they cost no more than they must."""
+"""`load_write`: a system call that does not give up the interpreter."""
 
 import os
 from collections.abc import Callable
 
 
 def load_write() -> Callable[[int, bytes], int]:
-    """Return `os.write`, as it would be if it kept the interpreter.
+    """Return a function like `os.write` that keeps the interpreter lock during the system call.
 
-    `os.write` lets other threads have the interpreter for the microsecond that the system takes to copy a line. Getting
-    it back means to queue behind all of them, which with a few threads takes ten times as long as the rest of the way
-    of an open. The price: where the system makes a writer wait for the disk, which it does when it can't keep up with
-    what is written already, all threads of the process wait.
+    `os.write` releases the lock for the microsecond in which the system copies a line. To get it back the thread queues
+    behind all others, which with a few threads takes ten times as long as the rest of recording an open. The price:
+    when the system makes a writer wait for the disk, because writeback can't keep up, all threads of the process wait.
     """
     try:
-        import ctypes  # only here: programs that take no hits do without
+        import ctypes  # only here: a program that never opens a spool does not load it
 
         system_write = ctypes.PyDLL(None, use_errno=True).write
     except (ImportError, OSError, AttributeError):  # some builds of Python have no ctypes

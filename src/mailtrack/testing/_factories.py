@@ -7,6 +7,8 @@ from itertools import count
 from mailtrack import _ids as ids
 from mailtrack import _keys as keys
 from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack._ingest.lines import make_line
+from mailtrack._ingest.request import Request
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, ApiKey, Client, Hit, Image, Open, Pixel, Recipient, Verdict
 from mailtrack._times import to_milliseconds
 
@@ -53,6 +55,12 @@ def make_hit(pixel: Pixel | str, *, token: str | None = None, at: datetime = NOO
         user_agent="Mozilla/5.0",
         referer="https://mail.example.com/",
     )
+
+
+def to_line(hit: Hit) -> bytes:
+    """Return the line of the spool that becomes a hit, with its line break."""
+    request = Request(hit.pixel, hit.token, hit.ip, hit.user_agent, hit.referer, hit.signals)
+    return make_line(hit.id, to_milliseconds(hit.at), request)
 
 
 def make_open(

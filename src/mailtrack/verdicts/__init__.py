@@ -3,7 +3,7 @@
 from mailtrack.verdicts._clients import name_client
 from mailtrack.verdicts._judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge
 from mailtrack.verdicts._networks import Networks, load_networks
-from mailtrack.verdicts._recent_hits import Patterns
+from mailtrack.verdicts._recent_hits import RecentHits
 from mailtrack.verdicts._rule import SIGNALS, Rule
 from mailtrack.verdicts._rules import RuleTable, default_rules, load_rules
 
@@ -13,7 +13,7 @@ __all__ = [
     "SIGNALS",
     "Judge",
     "Networks",
-    "Patterns",
+    "RecentHits",
     "Rule",
     "RuleTable",
     "default_rules",

@@ -1,4 +1,4 @@
-"""`Patterns`: what shows only when hits are seen beside those just before them: bursts and repeats."""
+"""`RecentHits`: detects bursts and repeats by comparing hits with those of the last seconds."""
 
 import math
 from collections import defaultdict
@@ -10,56 +10,55 @@ from mailtrack._errors import InvalidSetting
 from mailtrack._model import REPEAT, Hit
 
 BURST = "burst"
-"""One address asked for the pictures of many recipients within seconds."""
+"""The signal of a hit whose address requested the images of many recipients within seconds."""
 
 _MAX_ADDRESSES = 10_000  # with the last recipients of each, some 10 MiB
 _MAX_FETCHES = 50_000  # some 10 MiB
-_LONGEST = 3600.0  # seconds; what is remembered is meant to be the last moments
+_LONGEST = 3600.0  # seconds; the memory is meant for the last moments
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Patterns:
-    """Remembers the last seconds of hits, and tells which of the following belong together with them.
+class RecentHits:
+    """Remembers the hits of the last seconds and marks the following ones as bursts and repeats.
 
-    It keeps what it needs of the last 5,000 to 10,000 addresses and 25,000 to 50,000 fetches, however many come. It is
-    for one thread at a time.
+    Its memory is bounded: it covers the last 5,000 to 10,000 addresses and 25,000 to 50,000 fetches. Not thread-safe.
 
     Args:
-        burst_recipients: for how many recipients one address must ask, at least 2.
-        burst_seconds: within how many seconds, 0 to 3600.
+        burst_recipients: number of recipients whose images one address must request for a burst, at least 2.
+        burst_seconds: within how many seconds it must do so, 0 to 3600.
         repeat_seconds: within how many seconds the same fetch is a repeat, 0 to 3600.
 
     Raises:
-        InvalidSetting: one of them can't be used.
+        InvalidSetting: a threshold is out of range.
     """
 
     def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
         if not is_within(burst_recipients, 2, math.inf):
             raise InvalidSetting("burst_recipients", "must be 2 or more")
-        self._measures = (burst_recipients, burst_seconds, repeat_seconds)
+        self._thresholds = (burst_recipients, burst_seconds, repeat_seconds)
         self._bursts = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
         self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
         self._seconds = max(burst_seconds, repeat_seconds)
-        self._now = float("-inf")  # a time that goes back only when the clock is set back
+        self._now = float("-inf")  # decreases only if the clock is set back
 
     def __repr__(self) -> str:
-        return "<Patterns>"
+        return "<RecentHits>"
 
-    def fresh(self) -> "Patterns":
-        """Return one with the same measures that remembers nothing."""
-        recipients, burst, repeat = self._measures
-        return Patterns(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
+    def fresh(self) -> "RecentHits":
+        """Return one with the same thresholds and an empty memory."""
+        recipients, burst, repeat = self._thresholds
+        return RecentHits(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
 
     def signals(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
-        """Tell what each hit shows: `burst`, `repeat`, both, or nothing.
+        """Return the signals of each hit: `burst`, `repeat`, both or none.
 
-        A burst marks all its hits that are among these, the first ones too. Where the time jumps back, what was before
-        is forgotten.
+        A burst marks all its hits in this call, including those before it was recognized. A time that jumps back
+        clears the memory.
 
         Args:
-            hits: in the order of their arrival; those of the last call came before.
+            hits: hits in their order of arrival, after those of the last call.
 
         Returns:
             The signals of each hit, in the same order.
@@ -70,9 +69,9 @@ class Patterns:
         now = self._now
         for index, hit in enumerate(hits):
             at = hit.at.timestamp()
-            if at > now:  # else hits of several processes are a little out of order
+            if at > now:  # hits of several processes may be slightly out of order
                 now = at
-            elif at < now - self._seconds:  # or the clock was set back
+            elif at < now - self._seconds:  # the clock was set back
                 now = at
                 self._bursts.forget()
                 self._repeats.forget()
@@ -87,10 +86,9 @@ _SIGNALS = {(False, False): (), (True, False): (BURST,), (False, True): (REPEAT,
 
 
 class _Recent(Generic[K, V]):
-    """The values of the latest keys, at least half as many as the most that it keeps.
+    """A mapping that keeps the latest `most / 2` to `most` keys.
 
-    There are two generations: when the new one is full it becomes the old one, and what was old is forgotten. That
-    costs less for each key than to keep their order.
+    It has two generations: a full new one replaces the old one. That is cheaper than keeping the order of the keys.
     """
 
     def __init__(self, most: int) -> None:
@@ -99,7 +97,7 @@ class _Recent(Generic[K, V]):
         self._new: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, which is one of the latest from now on."""
+        """Return the value of a key, and make the key one of the latest."""
         found = self._new.get(key)
         if found is None and (found := self._old.get(key)) is not None:
             self.put(key, found)
@@ -117,25 +115,25 @@ class _Recent(Generic[K, V]):
 
 
 class _Bursts:
-    """The last recipients that each address asked for, no more of them than make a burst."""
+    """The last recipients whose images each address requested, as many as make a burst."""
 
     def __init__(self, recipients: int, seconds: float) -> None:
         self._recipients = recipients
         self._seconds = seconds
-        self._asked: _Recent[str, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # when, by the tokens, the oldest first
-        self._waiting: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)  # hits in no burst so far
+        self._asked: _Recent[str, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # time by token, the oldest first
+        self._waiting: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)  # hits that are in no burst yet
 
     def begin(self) -> None:
-        """Begin a batch: hits of the last one can't be marked any more."""
+        """Begin a new batch. Hits of the last one can't be marked any more."""
         self._waiting.clear()
 
     def forget(self) -> None:
-        """Forget all that came before."""
+        """Clear the memory."""
         self._asked.forget()
         self._waiting.clear()
 
     def add(self, ip: str, token: str, now: float, index: int) -> Sequence[int]:
-        """Remember a hit, and return the places in this batch of those that are now seen to be in a burst."""
+        """Remember a hit, and return the indexes in this batch of hits that turn out to be in a burst."""
         asked = self._asked.get(ip)
         if asked is None:
             asked = {}
@@ -154,23 +152,23 @@ class _Bursts:
 
 
 class _Repeats:
-    """When each fetch was last seen."""
+    """The time of each recent fetch."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._seen: _Recent[int, float] = _Recent(_MAX_FETCHES)
 
     def add(self, hit: Hit, now: float) -> bool:
-        """Remember a hit, and tell whether the same came shortly before."""
+        """Remember a hit, and return whether the same fetch came shortly before."""
         if hit.token is None and hit.ip is None:
-            return False  # nothing tells that it is the same person
+            return False  # it may be another person
         key = hash((hit.token, hit.pixel, hit.ip, hit.user_agent))  # of 64 bits, secret in each process
         before = self._seen.get(key)
         self._seen.put(key, now)
         return before is not None and now - before <= self._seconds
 
     def forget(self) -> None:
-        """Forget all that came before."""
+        """Clear the memory."""
         self._seen.forget()
 
 

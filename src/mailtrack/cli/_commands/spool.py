@@ -4,12 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
 from mailtrack._errors import DatabaseNotFound, InvalidSetting
-from mailtrack._spool import Backlog, get_status
-from mailtrack._spool import drain as drain_spool
+from mailtrack._ingest.drain import drain as drain_spool
+from mailtrack._spool import Reader, get_status
 from mailtrack._spool import inspect as inspect_spool
 from mailtrack._tracker import Tracker
 from mailtrack.cli._failures import describe
@@ -33,11 +32,12 @@ def status(as_json: bool, **given: Any) -> None:
     """Show the size of the spool."""
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
-        echo_json(attrs.asdict(found))
+        numbers = {"segments": found.segments, "bytes": found.bytes}
+        echo_json({**numbers, "hits": found.lines, "set_aside": found.dead_letters})
         return
     echo(f"Segments:   {found.segments:,}")
-    echo(f"Hits:       {found.hits:,} ({found.bytes:,} bytes)")
-    echo(f"Set aside:  {found.set_aside:,}")
+    echo(f"Hits:       {found.lines:,} ({found.bytes:,} bytes)")
+    echo(f"Set aside:  {found.dead_letters:,}")
 
 
 @spool.command(epilog=example("mailtrack spool drain"))
@@ -48,17 +48,17 @@ def drain(**given: Any) -> None:
     """Store the opens in the spool, if no running process does."""
     settings = Settings.resolve(given)
     folder = _folder(settings)
-    backlog = Backlog(folder)
+    reader = Reader(folder)
     with open_storage(settings.database, create=False) as storage:  # a new database would have no pixel for the hits
         try:
-            if folder.exists() and not backlog.lead():
+            if folder.exists() and not reader.lead():
                 raise click.ClickException("A running process drains this spool.")
-            stored = drain_spool(backlog, Tracker(storage, judge=settings.make_judge()).store)
+            stored = drain_spool(reader, Tracker(storage, judge=settings.make_judge()).store)
             echo(f"Stored {counted(stored, 'hit')}.", err=True)
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
         finally:
-            backlog.release()
+            reader.release()
 
 
 @spool.command(epilog=example("mailtrack spool inspect"))
@@ -67,7 +67,8 @@ def drain(**given: Any) -> None:
 def inspect(**given: Any) -> None:
     """Print the lines of the spool, oldest segment first.
 
-    A line holds version, id, time, pixel, token, address, user agent, referer and checksum, separated by tabs.
+    A line holds version, id, time, kind, pixel, token, address, user agent, referer, signals and checksum, separated by
+    tabs.
     """
     shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):

@@ -5,8 +5,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mailtrack._spool import Backlog, dead_letters
-from mailtrack._spool.segment import segments
+from mailtrack._spool import dead_letters
+from mailtrack._spool.segment import is_unlocked, segments
 from mailtrack.cli._doctor.finding import Finding, failed, ok, skipped, warning
 
 _PATIENCE = timedelta(minutes=2)  # four times as long as a segment is written before the next begins
@@ -38,7 +38,7 @@ def _check_waiting(folder: Path, now: datetime) -> Finding:
             found = path.stat()
             if found.st_size:
                 waiting.append((datetime.fromtimestamp(found.st_mtime, UTC), found.st_size))
-    drained = _is_drained(folder)
+    drained = not is_unlocked(folder)  # a process that drains it holds its lock
     size = f"{sum(number for _, number in waiting):,} bytes of opens in {len(waiting):,} files"
     if waiting and not drained:
         return failed(
@@ -55,15 +55,6 @@ def _check_waiting(folder: Path, now: datetime) -> Finding:
     if waiting:
         return ok("spool", f"{size} are in the spool and are being stored.")
     return ok("spool", f"The spool is empty; {'a' if drained else 'no'} process is running to store new opens.")
-
-
-def _is_drained(folder: Path) -> bool:
-    """Return whether a process has the lead, by trying to take it for a moment."""
-    backlog = Backlog(folder)
-    try:
-        return not backlog.lead()
-    finally:
-        backlog.release()
 
 
 def _check_set_aside(folder: Path) -> Finding:

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from mailtrack._spool.periodic import Repeater
+from mailtrack._spool import PeriodicThread
 
 _LOOK_SECONDS = 0.25  # a supervisor may start the next server at once
 _STOP_SECONDS = 4  # about as long as a running parent would wait
@@ -18,7 +18,7 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: the process id of the parent, taken in the parent: it may be gone already.
     """
-    Repeater("mailtrack-parent", _Watch(parent), first_wait=_LOOK_SECONDS).start()
+    PeriodicThread("mailtrack-parent", _Watch(parent), first_wait=_LOOK_SECONDS).start()
 
 
 class _Watch:

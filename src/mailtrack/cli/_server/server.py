@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mailtrack._errors import MailtrackError, StorageError
 from mailtrack._images import heap
-from mailtrack._spool import Drainer
+from mailtrack._ingest.drain import Drainer
 from mailtrack._tracker import Tracker
 from mailtrack.cli._server.parent import end_with_parent
 from mailtrack.cli._settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from mailtrack._errors import InvalidSetting
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import NOON
-from mailtrack.verdicts import Patterns
+from mailtrack.verdicts import RecentHits
 from mailtrack.verdicts import _recent_hits as module
 
 serial = count()
@@ -20,134 +20,134 @@ def hit(after, token=None, **changes):
     return attrs.evolve(made, **changes)
 
 
-def bursts(patterns, hits):
-    return ["burst" in signals for signals in patterns.signals(hits)]
+def bursts(recent_hits, hits):
+    return ["burst" in signals for signals in recent_hits.signals(hits)]
 
 
-def repeats(patterns, hits):
-    return ["repeat" in signals for signals in patterns.signals(hits)]
+def repeats(recent_hits, hits):
+    return ["repeat" in signals for signals in recent_hits.signals(hits)]
 
 
 class TestBursts:
     def test_five_recipients_from_one_address_within_ten_seconds_are_a_burst_from_the_first_on(self):
-        assert bursts(Patterns(), [hit(second) for second in (0, 2, 4, 6, 10)]) == [True] * 5
+        assert bursts(RecentHits(), [hit(second) for second in (0, 2, 4, 6, 10)]) == [True] * 5
 
     def test_four_are_none(self):
-        assert bursts(Patterns(), [hit(0) for _ in range(4)]) == [False] * 4
+        assert bursts(RecentHits(), [hit(0) for _ in range(4)]) == [False] * 4
 
     def test_five_over_a_longer_time_are_none(self):
-        assert bursts(Patterns(), [hit(second) for second in (0, 3, 6, 9, 10.001)]) == [False] * 5
+        assert bursts(RecentHits(), [hit(second) for second in (0, 3, 6, 9, 10.001)]) == [False] * 5
 
     def test_only_hits_of_the_same_seconds_belong_to_a_burst(self):
-        assert bursts(Patterns(), [hit(second) for second in (0, 20, 20, 21, 22, 23, 60)]) == [
+        assert bursts(RecentHits(), [hit(second) for second in (0, 20, 20, 21, 22, 23, 60)]) == [
             False, True, True, True, True, True, False,
         ]  # fmt: skip
 
     def test_a_burst_that_goes_on_marks_what_follows(self):
-        assert bursts(Patterns(), [hit(second) for second in range(0, 40, 2)]) == [True] * 20
+        assert bursts(RecentHits(), [hit(second) for second in range(0, 40, 2)]) == [True] * 20
 
     def test_the_same_recipient_many_times_is_none(self):
-        assert bursts(Patterns(), [hit(0, "tok_a") for _ in range(20)]) == [False] * 20
+        assert bursts(RecentHits(), [hit(0, "tok_a") for _ in range(20)]) == [False] * 20
 
     def test_hits_of_recipients_who_are_in_the_burst_again_belong_to_it(self):
         hits = [hit(0, "tok_a"), hit(0, "tok_a"), *(hit(1) for _ in range(4))]
-        assert bursts(Patterns(), hits) == [True] * 6
+        assert bursts(RecentHits(), hits) == [True] * 6
 
     def test_hits_from_several_addresses_are_none(self):
-        assert bursts(Patterns(), [hit(0, ip=f"192.0.2.{place}") for place in range(20)]) == [False] * 20
+        assert bursts(RecentHits(), [hit(0, ip=f"192.0.2.{place}") for place in range(20)]) == [False] * 20
 
     def test_a_hit_without_address_or_token_belongs_to_none(self):
         hits = [hit(0, ip=None) for _ in range(9)] + [hit(0, "") for _ in range(9)]
-        assert bursts(Patterns(), hits) == [False] * 18
+        assert bursts(RecentHits(), hits) == [False] * 18
 
     def test_a_burst_reaches_from_one_batch_into_the_next(self):
-        patterns = Patterns()
-        assert bursts(patterns, [hit(0), hit(0), hit(0)]) == [False] * 3
-        assert bursts(patterns, [hit(1), hit(2), hit(30)]) == [True, True, False]
+        recent_hits = RecentHits()
+        assert bursts(recent_hits, [hit(0), hit(0), hit(0)]) == [False] * 3
+        assert bursts(recent_hits, [hit(1), hit(2), hit(30)]) == [True, True, False]
 
     def test_other_numbers_can_be_set(self):
-        patterns = Patterns(burst_recipients=2, burst_seconds=1)
-        assert bursts(patterns, [hit(0), hit(1), hit(9)]) == [True, True, False]
+        recent_hits = RecentHits(burst_recipients=2, burst_seconds=1)
+        assert bursts(recent_hits, [hit(0), hit(1), hit(9)]) == [True, True, False]
 
 
 class TestRepeats:
     def test_the_same_fetch_within_five_seconds_is_a_repeat(self):
-        assert repeats(Patterns(), [hit(second, "tok_a") for second in (0, 1, 5.5, 10.501)]) == [
+        assert repeats(RecentHits(), [hit(second, "tok_a") for second in (0, 1, 5.5, 10.501)]) == [
             False, True, True, False,
         ]  # fmt: skip
 
     @pytest.mark.parametrize("change", [{"token": "tok_b"}, {"pixel": "99999999"}, {"ip": "::1"}, {"user_agent": "x"}])
     def test_a_fetch_by_another_is_none(self, change):
         first = hit(0, "tok_a")
-        assert repeats(Patterns(), [first, attrs.evolve(first, **change)]) == [False, False]
+        assert repeats(RecentHits(), [first, attrs.evolve(first, **change)]) == [False, False]
 
     def test_a_recipient_whose_address_is_not_known_is_still_the_same(self):
-        assert repeats(Patterns(), [hit(0, "tok_a", ip=None), hit(1, "tok_a", ip=None)]) == [False, True]
+        assert repeats(RecentHits(), [hit(0, "tok_a", ip=None), hit(1, "tok_a", ip=None)]) == [False, True]
 
     def test_without_a_token_the_same_client_is_the_same(self):
-        assert repeats(Patterns(), [hit(0, ""), hit(1, "")]) == [False, True]
+        assert repeats(RecentHits(), [hit(0, ""), hit(1, "")]) == [False, True]
 
     def test_without_token_and_address_nothing_tells_that_it_is_the_same(self):
-        assert repeats(Patterns(), [hit(0, "", ip=None), hit(1, "", ip=None)]) == [False, False]
+        assert repeats(RecentHits(), [hit(0, "", ip=None), hit(1, "", ip=None)]) == [False, False]
 
     def test_a_repeat_is_found_in_the_next_batch(self):
-        patterns = Patterns()
-        patterns.signals([hit(0, "tok_a")])
-        assert repeats(patterns, [hit(1, "tok_a")]) == [True]
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0, "tok_a")])
+        assert repeats(recent_hits, [hit(1, "tok_a")]) == [True]
 
     def test_another_time_can_be_set(self):
-        assert repeats(Patterns(repeat_seconds=60), [hit(0, "tok_a"), hit(59, "tok_a")]) == [False, True]
+        assert repeats(RecentHits(repeat_seconds=60), [hit(0, "tok_a"), hit(59, "tok_a")]) == [False, True]
 
 
 class TestClocks:
     def test_a_jump_back_begins_anew(self):
         hits = [hit(3600, "tok_a"), hit(0, "tok_a"), hit(1, "tok_a")]
-        assert repeats(Patterns(), hits) == [False, False, True]
+        assert repeats(RecentHits(), hits) == [False, False, True]
 
     def test_a_burst_does_not_reach_over_a_jump_back(self):
         hits = [*(hit(3600) for _ in range(4)), *(hit(0) for _ in range(4))]
-        assert bursts(Patterns(), hits) == [False] * 8
+        assert bursts(RecentHits(), hits) == [False] * 8
 
     def test_a_jump_forward_and_back_leaves_nothing_behind(self):
         hits = [hit(0), hit(31_536_000), *(hit(1) for _ in range(5)), hit(30)]
-        assert bursts(Patterns(), hits) == [False, False, True, True, True, True, True, False]
+        assert bursts(RecentHits(), hits) == [False, False, True, True, True, True, True, False]
 
     def test_hits_a_little_out_of_order_belong_together(self):
-        assert bursts(Patterns(), [hit(second) for second in (2, 1.9, 2.1, 1.8, 2)]) == [True] * 5
+        assert bursts(RecentHits(), [hit(second) for second in (2, 1.9, 2.1, 1.8, 2)]) == [True] * 5
 
 
 class TestBounds:
     def test_what_is_remembered_has_a_bound(self, monkeypatch):
         monkeypatch.setattr(module, "_MAX_ADDRESSES", 6)
         monkeypatch.setattr(module, "_MAX_FETCHES", 6)
-        patterns = Patterns()
-        patterns.signals([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
-        for recent in (patterns._bursts._asked, patterns._repeats._seen):
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
+        for recent in (recent_hits._bursts._asked, recent_hits._repeats._seen):
             assert 3 <= len(recent._old) + len(recent._new) <= 6
 
     def test_at_least_half_of_that_is_remembered(self, monkeypatch):
         monkeypatch.setattr(module, "_MAX_FETCHES", 6)
         for others in range(12):
-            patterns = Patterns()
-            patterns.signals([hit(0, f"tok_{place}") for place in range(others)])
+            recent_hits = RecentHits()
+            recent_hits.signals([hit(0, f"tok_{place}") for place in range(others)])
             hits = [hit(1, f"tok_{place}") for place in ("a", "b", "c", "a", "b", "c")]
-            assert repeats(patterns, hits) == [False, False, False, True, True, True]
+            assert repeats(recent_hits, hits) == [False, False, False, True, True, True]
 
     def test_of_one_address_no_more_recipients_are_remembered_than_make_a_burst(self):
-        patterns = Patterns()
-        patterns.signals([hit(0) for _ in range(50)])
-        assert [len(asked) for asked in patterns._bursts._asked._new.values()] == [5]
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0) for _ in range(50)])
+        assert [len(asked) for asked in recent_hits._bursts._asked._new.values()] == [5]
 
     def test_nothing_of_a_batch_is_kept_for_the_next(self):
-        patterns = Patterns()
-        patterns.signals([hit(0) for _ in range(4)])
-        patterns.signals([])
-        assert patterns._bursts._waiting == {}
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0) for _ in range(4)])
+        recent_hits.signals([])
+        assert recent_hits._bursts._waiting == {}
 
 
 def test_a_hit_may_show_both():
     hits = [hit(0, f"tok_{place}") for place in range(5)]
-    assert Patterns().signals([*hits, hits[0]])[-1] == ("burst", "repeat")
+    assert RecentHits().signals([*hits, hits[0]])[-1] == ("burst", "repeat")
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ def test_a_hit_may_show_both():
 )
 def test_settings_out_of_their_range_are_refused(setting):
     with pytest.raises(InvalidSetting, match=f"^{next(iter(setting))}: "):
-        Patterns(**setting)
+        RecentHits(**setting)
 
 
 def test_it_shows_nothing_of_what_it_remembers():
-    patterns = Patterns()
-    patterns.signals([hit(0)])
-    assert repr(patterns) == "<Patterns>"
+    recent_hits = RecentHits()
+    recent_hits.signals([hit(0)])
+    assert repr(recent_hits) == "<RecentHits>"

@@ -2,7 +2,7 @@
 
 import threading
 
-from mailtrack._spool.periodic import Repeater
+from mailtrack._spool.periodic import PeriodicThread
 
 SECONDS = 30
 
@@ -16,7 +16,7 @@ def test_it_works_again_and_again_and_one_last_time() -> None:
             enough.set()
         return 1000 if len(calls) == 3 else 0
 
-    repeater = Repeater("mailtrack-test", work, first_wait=0)
+    repeater = PeriodicThread("mailtrack-test", work, first_wait=0)
     repeater.start()
     assert enough.wait(SECONDS)
     assert repeater.stop(SECONDS) is True
@@ -31,7 +31,7 @@ def test_stopping_tells_where_the_work_takes_longer() -> None:
         assert may_end.wait(SECONDS)
         return 0
 
-    repeater = Repeater("mailtrack-test", work, first_wait=0)
+    repeater = PeriodicThread("mailtrack-test", work, first_wait=0)
     repeater.start()
     assert begun.wait(SECONDS)
     assert repeater.stop(0.01) is False

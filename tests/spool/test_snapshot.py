@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack._spool import Waiting, oldest_hit
-from mailtrack._spool.lines import to_line
+from mailtrack._ingest.waiting import oldest_hit, waiting_hits
+from mailtrack._spool import Snapshot
 from mailtrack.testing import make_hit
-from mailtrack.testing._factories import NOON
+from mailtrack.testing._factories import NOON, to_line
 
 HITS = [make_hit("a1b2c3d4", at=NOON + timedelta(seconds=n)) for n in range(40)]
 
@@ -22,70 +22,70 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-class TestWaiting:
+class TestSnapshot:
     def test_hits_of_several_processes_come_in_the_order_of_their_arrival(self, make_spool, folder) -> None:
         spools = [make_spool(), make_spool(), make_spool()]
         for number, spool in enumerate(spools):
             _append(spool, HITS[number::3])
         before = _contents(folder)
-        with Waiting(folder) as waiting:
-            assert list(waiting.hits()) == HITS
+        with Snapshot(folder) as snapshot:
+            assert list(waiting_hits(snapshot)) == HITS
         assert _contents(folder) == before
 
     def test_hits_that_are_drained_meanwhile_are_still_read(self, make_spool, take, folder) -> None:
         spool = make_spool()
         _append(spool, HITS)
-        with Waiting(folder) as waiting:
+        with Snapshot(folder) as snapshot:
             spool.close()
             assert take() == HITS
             assert take() == []  # which removes what is drained
             assert _contents(folder) == {}
-            assert list(waiting.hits()) == HITS
+            assert list(waiting_hits(snapshot)) == HITS
 
     def test_hits_that_come_meanwhile_are_not_read(self, make_spool, folder) -> None:
         spool = make_spool()
         _append(spool, HITS[:5])
-        with Waiting(folder) as waiting:
+        with Snapshot(folder) as snapshot:
             _append(spool, HITS[5:])
             _append(make_spool(), HITS[20:])
-            assert list(waiting.hits()) == HITS[:5]
+            assert list(waiting_hits(snapshot)) == HITS[:5]
 
-    def test_a_drainer_is_not_held_up(self, make_spool, make_backlog, take, folder) -> None:
+    def test_a_drainer_is_not_held_up(self, make_spool, make_reader, take, folder) -> None:
         _append(spool := make_spool(), HITS)
-        with Waiting(folder) as waiting:
-            backlog = make_backlog()
-            assert take(backlog) == HITS
+        with Snapshot(folder) as snapshot:
+            reader = make_reader()
+            assert take(reader) == HITS
             spool.close()
-            take(backlog)
+            take(reader)
             assert _contents(folder) == {}
-            assert len(list(waiting.hits())) == len(HITS)
+            assert len(list(waiting_hits(snapshot))) == len(HITS)
 
     def test_a_line_that_was_being_written_is_not_answered_and_not_read(self, leave, folder) -> None:
         lines = [to_line(hit) for hit in HITS[:3]]
         leave(*lines[:2], lines[2][:-9])
-        with Waiting(folder) as waiting:
-            assert list(waiting.hits()) == HITS[:2]
+        with Snapshot(folder) as snapshot:
+            assert list(waiting_hits(snapshot)) == HITS[:2]
 
     def test_damaged_lines_are_passed_over_and_logged(self, leave, folder, caplog) -> None:
         leave(to_line(HITS[0]), b"damaged\n", b"\n", to_line(HITS[1]))
-        with Waiting(folder) as waiting:
-            assert list(waiting.hits()) == HITS[:2]
+        with Snapshot(folder) as snapshot:
+            assert list(waiting_hits(snapshot)) == HITS[:2]
         assert [record.getMessage() for record in caplog.records] == ["2 lines in the spool can't be read."]
 
     def test_a_folder_that_does_not_exist_holds_nothing(self, folder) -> None:
-        with Waiting(folder) as waiting:
-            assert list(waiting.hits()) == []
+        with Snapshot(folder) as snapshot:
+            assert list(waiting_hits(snapshot)) == []
 
     def test_what_is_no_folder_is_an_error(self, folder) -> None:
         folder.write_bytes(b"")
         with pytest.raises(NotADirectoryError):
-            Waiting(folder)
+            Snapshot(folder)
 
     def test_a_segment_that_cannot_be_read_is_an_error(self, leave, folder) -> None:
         leave(to_line(HITS[0]))
         (folder / "0-0-0.spool").symlink_to(folder / "0-0-0.spool")
         with pytest.raises(OSError, match="symbolic links"):
-            Waiting(folder)
+            Snapshot(folder)
 
 
 class TestOldestHit:

@@ -7,9 +7,11 @@ from functools import partial
 import attrs
 import pytest
 
-from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, Rejudged, RuleTable, Storage, Tracker, VerdictKind
-from mailtrack._ingest import enrich as examiner_module
-from mailtrack._ingest.enrich import Examiner, rejudge
+from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, RejudgeProgress, RuleTable, Storage, Tracker, VerdictKind
+from mailtrack._ingest import enrich as module
+from mailtrack._ingest import rejudging
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.rejudging import rejudge
 from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
@@ -21,8 +23,8 @@ EVERYTHING = [*VerdictKind]
 
 
 @pytest.fixture
-def examiner() -> Examiner:
-    return Examiner(Judge())
+def enricher() -> Enricher:
+    return Enricher(Judge())
 
 
 def _hits(number: int, *, step: timedelta = SECOND) -> list[Hit]:
@@ -30,20 +32,20 @@ def _hits(number: int, *, step: timedelta = SECOND) -> list[Hit]:
     return [make_hit(PIXEL, at=NOON + place * step) for place in range(number)]
 
 
-def _examine(examiner: Examiner, hits: list[Hit]) -> list[Open]:
-    return examiner.examine(hits, [Target(pixel_id=PIXEL.id)] * len(hits))
+def _enrich(enricher: Enricher, hits: list[Hit]) -> list[Open]:
+    return enricher.enrich(hits, [Target(pixel_id=PIXEL.id)] * len(hits))
 
 
-def _signals(examiner: Examiner, hits: list[Hit]) -> list[tuple[str, ...]]:
-    return [one.signals for one in _examine(examiner, hits)]
+def _signals(enricher: Enricher, hits: list[Hit]) -> list[tuple[str, ...]]:
+    return [one.signals for one in _enrich(enricher, hits)]
 
 
 class TestExamining:
-    def test_an_open_has_what_the_hit_and_its_target_tell(self, examiner: Examiner, thunderbird: str) -> None:
+    def test_an_open_has_what_the_hit_and_its_target_tell(self, enricher: Enricher, thunderbird: str) -> None:
         (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
         hit = attrs.evolve(make_hit(PIXEL, at=NOON + 90 * SECOND), user_agent=thunderbird, signals=("range",))
         target = Target(pixel_id=PIXEL.id, recipient_id=recipient.id, token_made_at=recipient.created_at)
-        (found,) = examiner.examine([hit], [target])
+        (found,) = enricher.enrich([hit], [target])
         assert (found.id, found.pixel_id, found.recipient_id, found.opened_at) == (
             hit.id,
             PIXEL.id,
@@ -53,69 +55,69 @@ class TestExamining:
         assert (found.ip, found.user_agent, found.referer) == (hit.ip, thunderbird, hit.referer)
         assert (found.signals, found.age) == (("range",), 90.0)
 
-    def test_without_a_token_it_has_no_age(self, examiner: Examiner) -> None:
-        assert [one.age for one in _examine(examiner, _hits(1))] == [None]
+    def test_without_a_token_it_has_no_age(self, enricher: Enricher) -> None:
+        assert [one.age for one in _enrich(enricher, _hits(1))] == [None]
 
-    def test_before_the_token_was_made_its_age_is_negative(self, examiner: Examiner) -> None:
+    def test_before_the_token_was_made_its_age_is_negative(self, enricher: Enricher) -> None:
         target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON + SECOND)
-        assert [one.age for one in examiner.examine(_hits(1), [target])] == [-1.0]
+        assert [one.age for one in enricher.enrich(_hits(1), [target])] == [-1.0]
 
-    def test_it_has_verdict_client_and_weight(self, examiner: Examiner, thunderbird: str, robot: str) -> None:
+    def test_it_has_verdict_client_and_weight(self, enricher: Enricher, thunderbird: str, robot: str) -> None:
         hits = [attrs.evolve(make_hit(PIXEL), user_agent=user_agent) for user_agent in (thunderbird, robot)]
-        human, bot = _examine(examiner, hits)
+        human, bot = _enrich(enricher, hits)
         assert (human.verdict.kind, human.client.name, human.counted) == (VerdictKind.HUMAN, "Thunderbird", True)
         assert (bot.verdict.kind, bot.counted) == (VerdictKind.BOT, False)
 
     def test_what_counts_is_for_the_judge_to_say(self, robot: str) -> None:
         hit = attrs.evolve(make_hit(PIXEL), user_agent=robot)
-        assert [one.counted for one in _examine(Examiner(Judge(counted=EVERYTHING)), [hit])] == [True]
+        assert [one.counted for one in _enrich(Enricher(Judge(counted=EVERYTHING)), [hit])] == [True]
 
-    def test_a_hit_without_a_target_is_no_open(self, examiner: Examiner) -> None:
+    def test_a_hit_without_a_target_is_no_open(self, enricher: Enricher) -> None:
         one, other = _hits(2)
-        assert [open_.id for open_ in examiner.examine([one, other], [None, Target(pixel_id=PIXEL.id)])] == [other.id]
+        assert [open_.id for open_ in enricher.enrich([one, other], [None, Target(pixel_id=PIXEL.id)])] == [other.id]
 
-    def test_no_hits_are_no_opens(self, examiner: Examiner) -> None:
-        assert examiner.examine([], []) == []
+    def test_no_hits_are_no_opens(self, enricher: Enricher) -> None:
+        assert enricher.enrich([], []) == []
 
 
 class TestSignals:
-    def test_the_same_fetch_again_within_seconds_is_a_repeat(self, examiner: Examiner) -> None:
-        assert _signals(examiner, _hits(3)) == [(), ("repeat",), ("repeat",)]
+    def test_the_same_fetch_again_within_seconds_is_a_repeat(self, enricher: Enricher) -> None:
+        assert _signals(enricher, _hits(3)) == [(), ("repeat",), ("repeat",)]
 
-    def test_those_of_the_request_come_first(self, examiner: Examiner) -> None:
+    def test_those_of_the_request_come_first(self, enricher: Enricher) -> None:
         hits = [attrs.evolve(hit, signals=("no-language", "range")) for hit in _hits(2)]
-        assert _signals(examiner, hits)[1] == ("no-language", "range", "repeat")
+        assert _signals(enricher, hits)[1] == ("no-language", "range", "repeat")
 
-    def test_a_hit_given_twice_at_once_is_no_repeat_of_itself(self, examiner: Examiner) -> None:
+    def test_a_hit_given_twice_at_once_is_no_repeat_of_itself(self, enricher: Enricher) -> None:
         (hit,) = _hits(1)
-        assert _signals(examiner, [hit, hit]) == [(), ()]
+        assert _signals(enricher, [hit, hit]) == [(), ()]
 
-    def test_hits_that_were_expected_again_get_what_they_got_before(self, examiner: Examiner) -> None:
+    def test_hits_that_were_expected_again_get_what_they_got_before(self, enricher: Enricher) -> None:
         hits = _hits(3)
-        first = _examine(examiner, hits)
+        first = _enrich(enricher, hits)
         for again in (hits, hits, hits[:2]):
-            examiner.expect_again(first)
-            assert _examine(examiner, again) == first[: len(again)]
+            enricher.expect_retry(first)
+            assert _enrich(enricher, again) == first[: len(again)]
 
-    def test_hits_expected_again_among_new_ones_get_what_they_got_before(self, examiner: Examiner) -> None:
+    def test_hits_expected_again_among_new_ones_get_what_they_got_before(self, enricher: Enricher) -> None:
         old, later = _hits(2)[:1], _hits(3)[2:]
-        examiner.expect_again(before := _examine(examiner, old))
-        assert _signals(examiner, old + later) == [before[0].signals, ("repeat",)]
+        enricher.expect_retry(before := _enrich(enricher, old))
+        assert _signals(enricher, old + later) == [before[0].signals, ("repeat",)]
 
-    def test_others_are_others(self, examiner: Examiner) -> None:
+    def test_others_are_others(self, enricher: Enricher) -> None:
         hits = _hits(1)
-        _examine(examiner, hits)
-        assert _signals(examiner, hits) == [("repeat",)]
+        _enrich(enricher, hits)
+        assert _signals(enricher, hits) == [("repeat",)]
 
     def test_what_nobody_ever_stores_does_not_pile_up(
-        self, examiner: Examiner, monkeypatch: pytest.MonkeyPatch
+        self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(examiner_module, "_MAX_SEEN", 3)
+        monkeypatch.setattr(module, "_MAX_RETRIES", 3)
         lost, *others = _hits(4)
-        examiner.expect_again(_examine(examiner, [lost]))
-        examiner.expect_again(_examine(examiner, others))
-        assert _signals(examiner, others) == [("repeat",)] * 3
-        assert _signals(examiner, [lost]) == [("repeat",)]
+        enricher.expect_retry(_enrich(enricher, [lost]))
+        enricher.expect_retry(_enrich(enricher, others))
+        assert _signals(enricher, others) == [("repeat",)] * 3
+        assert _signals(enricher, [lost]) == [("repeat",)]
 
     def test_a_failed_store_does_not_change_what_is_stored_later(self, memory: Storage) -> None:
         tracker = Tracker(memory)
@@ -139,39 +141,39 @@ class TestSignals:
 class TestOrder:
     def test_the_same_hits_are_the_same_opens_in_every_process(self) -> None:
         hits = _hits(20, step=timedelta(seconds=3))
-        assert _examine(Examiner(Judge()), hits) == _examine(Examiner(Judge()), hits)
+        assert _enrich(Enricher(Judge()), hits) == _enrich(Enricher(Judge()), hits)
 
     def test_they_are_the_same_in_whatever_batches_they_come(self) -> None:
         hits = _hits(20, step=timedelta(seconds=3))
-        by_one, at_a_time = Examiner(Judge()), Examiner(Judge())
-        assert [one for hit in hits for one in _examine(by_one, [hit])] == _examine(at_a_time, hits)
+        by_one, at_a_time = Enricher(Judge()), Enricher(Judge())
+        assert [one for hit in hits for one in _enrich(by_one, [hit])] == _enrich(at_a_time, hits)
 
 
 class TestThreads:
-    def test_none_disturbs_the_others(self, examiner: Examiner) -> None:
+    def test_none_disturbs_the_others(self, enricher: Enricher) -> None:
         def hits(thread: int) -> Iterator[Hit]:
             for place in range(200):
                 yield attrs.evolve(make_hit(PIXEL, at=NOON + place * timedelta(seconds=6)), ip=f"192.0.2.{thread}")
 
         own = [list(hits(thread)) for thread in range(8)]
-        found = at_once([partial(_examine, examiner, mine) for mine in own])
+        found = at_once([partial(_enrich, enricher, mine) for mine in own])
         assert [[one.id for one in opens] for opens in found] == [[hit.id for hit in mine] for mine in own]
 
-    def test_what_is_expected_again_by_some_is_theirs(self, examiner: Examiner) -> None:
+    def test_what_is_expected_again_by_some_is_theirs(self, enricher: Enricher) -> None:
         def fail_and_try_again(mine: list[Hit]) -> tuple[list[Open], list[Open]]:
-            examiner.expect_again(before := _examine(examiner, mine))
-            return before, _examine(examiner, mine)
+            enricher.expect_retry(before := _enrich(enricher, mine))
+            return before, _enrich(enricher, mine)
 
         for before, after in at_once([partial(fail_and_try_again, _hits(50)) for _ in range(8)]):
             assert after == before
 
 
 class TestJudgingAgain:
-    def test_it_gives_what_the_first_time_gave(self, examiner: Examiner, thunderbird: str, robot: str) -> None:
+    def test_it_gives_what_the_first_time_gave(self, enricher: Enricher, thunderbird: str, robot: str) -> None:
         hits = [attrs.evolve(hit, user_agent=agent) for hit in _hits(3) for agent in (thunderbird, robot, "", "Mail/1")]
         target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON - SECOND)
-        for stored in examiner.examine(hits, [target] * len(hits)):
-            again = examiner.examine_again(stored)
+        for stored in enricher.enrich(hits, [target] * len(hits)):
+            again = enricher.rejudge(stored)
             assert (again.open_id, again.verdict, again.client, again.counted) == (
                 stored.id,
                 stored.verdict,
@@ -195,35 +197,35 @@ class TestJudgingAgain:
 
         return fill
 
-    def test_it_corrects_verdicts_and_counts(self, memory: Storage, examiner: Examiner, pixel: Pixel, fill) -> None:
+    def test_it_corrects_verdicts_and_counts(self, memory: Storage, enricher: Enricher, pixel: Pixel, fill) -> None:
         fill(3)
-        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=3, changed=3)]
+        assert list(rejudge(memory, enricher, pixel.id)) == [RejudgeProgress(opens=3, changed=3)]
         found = memory.get_pixel(pixel.id)
         assert (found.opens.number, found.counted, found.counted_views) == (3, OpenSpan(), 0)
         assert {one.verdict.kind for one in memory.list_opens(pixel.id, limit=9).items} == {VerdictKind.BOT}
 
-    def test_a_second_time_changes_nothing(self, memory: Storage, examiner: Examiner, pixel: Pixel, fill) -> None:
+    def test_a_second_time_changes_nothing(self, memory: Storage, enricher: Enricher, pixel: Pixel, fill) -> None:
         fill(3)
-        list(rejudge(memory, examiner, pixel.id))
+        list(rejudge(memory, enricher, pixel.id))
         before = memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)
-        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=3, changed=0)]
+        assert list(rejudge(memory, enricher, pixel.id)) == [RejudgeProgress(opens=3, changed=0)]
         assert (memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)) == before
 
     @pytest.mark.parametrize("number", [1, 1000, 1001, 2500])
     def test_it_tells_after_each_thousand_and_at_the_end(
-        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill, number: int
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, number: int
     ) -> None:
         fill(number)
-        steps = [(state.opens, state.changed) for state in rejudge(memory, examiner, pixel.id)]
+        steps = [(state.opens, state.changed) for state in rejudge(memory, enricher, pixel.id)]
         assert steps == [(done, done) for done in [*range(1000, number, 1000), number]]
         assert memory.get_pixel(pixel.id).counted.number == 0
 
     def test_many_changes_are_written_in_parts(
-        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill, monkeypatch: pytest.MonkeyPatch
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(examiner_module, "_CHANGED_AT_ONCE", 1000)
+        monkeypatch.setattr(rejudging, "_CHANGED_AT_ONCE", 1000)
         fill(2500)
-        counted = [memory.get_pixel(pixel.id).counted.number for _ in rejudge(memory, examiner, pixel.id)]
+        counted = [memory.get_pixel(pixel.id).counted.number for _ in rejudge(memory, enricher, pixel.id)]
         assert counted == [1500, 500, 0]
 
     def test_what_is_judged_the_same_by_newer_rules_is_kept_as_theirs_but_is_no_change(
@@ -231,29 +233,29 @@ class TestJudgingAgain:
     ) -> None:
         fill(1)
         old, new = (Judge(RuleTable(version=version, rules=())) for version in (1, 2))
-        assert list(rejudge(memory, Examiner(old), pixel.id)) == [Rejudged(opens=1, changed=1)]
-        assert list(rejudge(memory, Examiner(new), pixel.id)) == [Rejudged(opens=1, changed=0)]
+        assert list(rejudge(memory, Enricher(old), pixel.id)) == [RejudgeProgress(opens=1, changed=1)]
+        assert list(rejudge(memory, Enricher(new), pixel.id)) == [RejudgeProgress(opens=1, changed=0)]
         assert [one.verdict.rules_version for one in memory.list_opens(pixel.id, limit=9).items] == [2]
 
     def test_opens_that_came_meanwhile_are_left_as_they_were_judged(
-        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, fill
     ) -> None:
         fill(1500)
-        steps = rejudge(memory, examiner, pixel.id)
+        steps = rejudge(memory, enricher, pixel.id)
         next(steps)
         (later,) = fill(1)
         assert [state.opens for state in steps] == [1500]
         assert memory.list_opens(pixel.id, limit=1).items == (later,)
         assert memory.get_pixel(pixel.id).counted.number == 1
 
-    def test_a_pixel_without_opens_is_done_at_once(self, memory: Storage, examiner: Examiner, pixel: Pixel) -> None:
-        assert list(rejudge(memory, examiner, pixel.id)) == [Rejudged(opens=0, changed=0)]
+    def test_a_pixel_without_opens_is_done_at_once(self, memory: Storage, enricher: Enricher, pixel: Pixel) -> None:
+        assert list(rejudge(memory, enricher, pixel.id)) == [RejudgeProgress(opens=0, changed=0)]
 
     def test_it_ends_early_where_the_pixel_is_deleted(
-        self, memory: Storage, examiner: Examiner, pixel: Pixel, fill
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, fill
     ) -> None:
         fill(1500)
-        steps = rejudge(memory, examiner, pixel.id)
+        steps = rejudge(memory, enricher, pixel.id)
         next(steps)
         memory.delete_pixel(pixel.id)
         assert [state.opens for state in steps] == [1000]

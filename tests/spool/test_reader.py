@@ -9,23 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack._spool import Backlog, Spool, drain, get_status
+from mailtrack._ingest.drain import drain
+from mailtrack._spool import Reader, Spool, get_status
 from mailtrack._spool import reader as module
-from mailtrack._spool.lines import to_line
 from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._factories import to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 KILLED = f"the child ended with status {signal.SIGKILL.value}"
 
 
-def sizes(backlog: Backlog) -> list[int]:
+def sizes(reader: Reader) -> list[int]:
     """Acknowledge all that waits, and tell how many hits came together."""
     found = []
-    for batch in backlog.batches():
-        found.append(len(batch.hits))
-        backlog.acknowledge(batch)
+    for batch in reader.batches():
+        found.append(len(batch.lines))
+        reader.acknowledge(batch)
     return found
 
 
@@ -51,61 +52,61 @@ class TestLeading:
     def _folder(self, folder: Path) -> None:
         folder.mkdir()
 
-    def test_one_leads(self, make_backlog) -> None:
-        first, second = make_backlog(), make_backlog(leads=False)
+    def test_one_leads(self, make_reader) -> None:
+        first, second = make_reader(), make_reader(leads=False)
         assert (second.lead(), first.lead(), second.lead()) == (False, True, False)
         assert (first.leads, second.leads) == (True, False)
 
-    def test_another_one_does_when_it_is_released(self, make_backlog) -> None:
-        first, second = make_backlog(), make_backlog(leads=False)
+    def test_another_one_does_when_it_is_released(self, make_reader) -> None:
+        first, second = make_reader(), make_reader(leads=False)
         first.release()
         assert (second.lead(), first.lead()) == (True, False)
 
-    def test_leading_twice_is_leading_once(self, make_backlog) -> None:
-        first, second = make_backlog(), make_backlog(leads=False)
+    def test_leading_twice_is_leading_once(self, make_reader) -> None:
+        first, second = make_reader(), make_reader(leads=False)
         assert first.lead()
         first.release()
         assert second.lead()
 
-    def test_releasing_what_does_not_lead_is_harmless(self, make_backlog) -> None:
-        first, second = make_backlog(), make_backlog(leads=False)
+    def test_releasing_what_does_not_lead_is_harmless(self, make_reader) -> None:
+        first, second = make_reader(), make_reader(leads=False)
         second.release()
         assert (first.leads, second.lead()) == (True, False)
 
-    def test_what_was_not_acknowledged_is_handed_over(self, make_backlog, take, leave, lines, hits) -> None:
+    def test_what_was_not_acknowledged_is_handed_over(self, make_reader, take, leave, lines, hits) -> None:
         leave(*lines)
-        first = make_backlog(batch_bytes=3 * ONE_LINE)
+        first = make_reader(batch_bytes=3 * ONE_LINE)
         batches = first.batches()
         first.acknowledge(next(batches))
         next(batches)
         first.release()
         assert take()[3:] == hits[3:]
 
-    def test_another_folder_has_another_leader(self, make_backlog, tmp_path) -> None:
-        make_backlog()
-        other = Backlog(tmp_path)
+    def test_another_folder_has_another_leader(self, make_reader, tmp_path) -> None:
+        make_reader()
+        other = Reader(tmp_path)
         assert other.lead()
         other.release()
 
-    def test_a_folder_that_does_not_exist_is_an_error(self, folder, make_backlog) -> None:
+    def test_a_folder_that_does_not_exist_is_an_error(self, folder, make_reader) -> None:
         folder.rmdir()
         with pytest.raises(FileNotFoundError):
-            make_backlog(leads=False).lead()
+            make_reader(leads=False).lead()
 
     @pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), MemoryError()])
-    def test_a_lock_that_fails_leaves_no_file_open(self, make_backlog, monkeypatch, error) -> None:
+    def test_a_lock_that_fails_leaves_no_file_open(self, make_reader, monkeypatch, error) -> None:
         def fail(_: int) -> None:
             raise error
 
         monkeypatch.setattr(module, "try_lock", fail)
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # the descriptor that lists is there both times
         with pytest.raises(type(error)):
-            make_backlog(leads=False).lead()
+            make_reader(leads=False).lead()
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
-    def test_when_the_process_that_leads_is_killed_another_leads(self, make_backlog, folder, neighbour) -> None:
-        leader = neighbour(lambda talk: talk.tell(Backlog(folder).lead()))
-        standing_by = make_backlog(leads=False)
+    def test_when_the_process_that_leads_is_killed_another_leads(self, make_reader, folder, neighbour) -> None:
+        leader = neighbour(lambda talk: talk.tell(Reader(folder).lead()))
+        standing_by = make_reader(leads=False)
         assert leader.hear() is True
         assert not standing_by.lead()
         leader.kill()
@@ -113,11 +114,11 @@ class TestLeading:
 
     def test_of_processes_that_try_at_once_one_leads(self, folder, neighbour) -> None:
         def task(talk) -> None:
-            backlog = Backlog(folder)
+            reader = Reader(folder)
             while talk.hear() == "lead":
-                talk.tell(backlog.lead())
+                talk.tell(reader.lead())
                 talk.hear()
-                backlog.release()
+                reader.release()
                 talk.tell()
 
         all_of_them = [neighbour(task) for _ in range(3)]
@@ -130,8 +131,8 @@ class TestLeading:
             for one in all_of_them:
                 one.hear()
 
-    def test_its_repr_shows_the_name_of_the_folder(self, make_backlog) -> None:
-        assert repr(make_backlog()) == "<Backlog mail.spool>"
+    def test_its_repr_shows_the_name_of_the_folder(self, make_reader) -> None:
+        assert repr(make_reader()) == "<Reader mail.spool>"
 
 
 class TestForking:
@@ -139,31 +140,31 @@ class TestForking:
     def _folder(self, folder: Path) -> None:
         folder.mkdir()
 
-    def test_a_child_does_not_lead_and_its_parent_still_does(self, make_backlog) -> None:
-        backlog = make_backlog()
+    def test_a_child_does_not_lead_and_its_parent_still_does(self, make_reader) -> None:
+        reader = make_reader()
 
         def task() -> None:
-            assert not backlog.leads
-            assert not backlog.lead()
+            assert not reader.leads
+            assert not reader.lead()
 
         assert in_child(task) == ""
-        assert not make_backlog(leads=False).lead()
+        assert not make_reader(leads=False).lead()
 
-    def test_a_child_leads_when_its_parent_is_killed(self, make_backlog, folder, neighbour) -> None:
+    def test_a_child_leads_when_its_parent_is_killed(self, make_reader, folder, neighbour) -> None:
         def task(talk) -> None:
-            backlog = Backlog(folder)
-            assert backlog.lead()
+            reader = Reader(folder)
+            assert reader.lead()
             if os.fork() == 0:
                 signal.alarm(60)
                 talk.tell(os.getpid())
                 talk.hear()
-                talk.tell(backlog.lead())
+                talk.tell(reader.lead())
                 signal.pause()
 
         parent = neighbour(task)
         child = parent.hear()
         try:
-            outside = make_backlog(leads=False)
+            outside = make_reader(leads=False)
             assert not outside.lead()
             os.kill(parent._pid, signal.SIGKILL)
             os.waitpid(parent._pid, 0)
@@ -175,10 +176,10 @@ class TestForking:
             os.kill(child, signal.SIGKILL)
             parent._talk.close()
 
-    def test_the_lead_ends_with_the_parent_though_a_child_lives_on(self, make_backlog, folder, neighbour) -> None:
+    def test_the_lead_ends_with_the_parent_though_a_child_lives_on(self, make_reader, folder, neighbour) -> None:
         def task(talk) -> None:
-            backlog = Backlog(folder)
-            assert backlog.lead()
+            reader = Reader(folder)
+            assert reader.lead()
             if os.fork() == 0:
                 signal.alarm(60)
                 talk.tell(os.getpid())
@@ -188,56 +189,56 @@ class TestForking:
         child = parent.hear()
         try:
             parent.kill()
-            assert make_backlog(leads=False).lead()
+            assert make_reader(leads=False).lead()
         finally:
             os.kill(child, signal.SIGKILL)
 
-    def test_a_child_begins_with_nothing_done(self, make_backlog, take, folder, lines, hits) -> None:
+    def test_a_child_begins_with_nothing_done(self, make_reader, take, folder, lines, hits) -> None:
         segment = Segment.create(folder)
         segment.append(lines[0])
-        backlog = make_backlog()
-        assert take(backlog) == hits[:1]
+        reader = make_reader()
+        assert take(reader) == hits[:1]
 
         def task() -> None:
-            assert [batch.hits for batch in backlog.batches()] == [hits[:1]]
+            assert [batch.lines for batch in reader.batches()] == [[lines[0][:-1]]]
 
         assert in_child(task) == ""
-        assert take(backlog) == []
+        assert take(reader) == []
         segment.close()
 
     @pytest.mark.parametrize("name", ["try_lock", "is_at", "_read_lines", "segments"])
     def test_no_fork_comes_between_opening_a_file_and_closing_it(
-        self, make_backlog, take, leave, lines, monkeypatch, name
+        self, make_reader, take, leave, lines, monkeypatch, name
     ):
         leave(lines[0])
-        backlog = make_backlog(leads=False)
+        reader = make_reader(leads=False)
         held, real = [], getattr(module, name)
 
         def watched(*arguments):
-            held.append(backlog._files.locked())
+            held.append(reader._files.locked())
             return real(*arguments)
 
         monkeypatch.setattr(module, name, watched)
-        assert backlog.lead()
-        take(backlog)
+        assert reader.lead()
+        take(reader)
         assert set(held) == {True}
 
-    def test_no_fork_comes_while_lines_are_set_aside(self, make_backlog, take, leave, monkeypatch) -> None:
+    def test_no_fork_comes_while_dead_letters_are_written(self, make_reader, take, leave, monkeypatch) -> None:
         leave(b"damaged\n")
-        backlog, held = make_backlog(), []
-        monkeypatch.setattr(module.dead_letters, "keep", lambda *_: held.append(backlog._files.locked()))
-        take(backlog)
+        reader, held = make_reader(), []
+        monkeypatch.setattr(module.dead_letters, "keep", lambda *_: held.append(reader._files.locked()))
+        take(reader)
         assert held == [True]
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-    def test_children_forked_while_the_lead_comes_and_goes_do_not_keep_it(self, make_backlog, neighbour) -> None:
-        backlog = make_backlog()
+    def test_children_forked_while_the_lead_comes_and_goes_do_not_keep_it(self, make_reader, neighbour) -> None:
+        reader = make_reader()
         enough = threading.Event()
 
         def come_and_go() -> None:
             while not enough.is_set():
-                backlog.release()
-                backlog.lead()
+                reader.release()
+                reader.lead()
 
         thread = threading.Thread(target=come_and_go)
         thread.start()
@@ -247,68 +248,68 @@ class TestForking:
         finally:
             enough.set()
             thread.join(30)
-        backlog.release()
-        assert make_backlog(leads=False).lead()
+        reader.release()
+        assert make_reader(leads=False).lead()
 
 
 class TestReading:
-    def test_all_that_waits_is_read_the_oldest_segment_first(self, make_spool, make_backlog, take, lines, hits) -> None:
+    def test_all_that_waits_is_read_the_oldest_segment_first(self, make_spool, make_reader, take, lines, hits) -> None:
         spool = make_spool(segment_bytes=3 * ONE_LINE)
         for line in lines:
             spool.append(line)
-        assert take(make_backlog()) == hits
+        assert take(make_reader()) == hits
 
-    def test_what_is_acknowledged_is_not_read_again(self, make_spool, make_backlog, take, lines, hits) -> None:
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_what_is_acknowledged_is_not_read_again(self, make_spool, make_reader, take, lines, hits) -> None:
+        spool, reader = make_spool(), make_reader(leads=False)
         for number, line in enumerate(lines):
             spool.append(line)
-            assert take(backlog) == hits[number : number + 1]
-        assert take(backlog) == []
+            assert take(reader) == hits[number : number + 1]
+        assert take(reader) == []
 
-    def test_what_is_not_acknowledged_is_read_again(self, make_spool, make_backlog, take, lines, hits) -> None:
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_what_is_not_acknowledged_is_read_again(self, make_spool, make_reader, take, lines, hits) -> None:
+        spool, reader = make_spool(), make_reader(leads=False)
         for line in lines:
             spool.append(line)
         for _ in range(3):
-            assert next(backlog.batches()).hits == hits
-        assert take(backlog) == hits
+            assert next(reader.batches()).lines == [line[:-1] for line in lines]
+        assert take(reader) == hits
 
-    def test_one_batch_goes_over_many_segments_and_owners(self, make_spool, make_backlog, leave_by_death, lines, hits):
+    def test_one_batch_goes_over_many_segments_and_owners(self, make_spool, make_reader, leave_by_death, lines):
         leave_by_death(lines[:5], segment_bytes=2 * ONE_LINE)
         spool = make_spool(segment_bytes=2 * ONE_LINE)
         for line in lines[5:]:
             spool.append(line)
-        assert [batch.hits for batch in make_backlog().batches()] == [hits]
+        assert [batch.lines for batch in make_reader().batches()] == [[line[:-1] for line in lines]]
 
-    def test_batches_have_about_the_size_that_is_asked_for(self, leave, make_backlog, lines) -> None:
+    def test_batches_have_about_the_size_that_is_asked_for(self, leave, make_reader, lines) -> None:
         leave(*lines[:7])
         leave(*lines[7:], name="2.spool")
-        assert sizes(make_backlog(batch_bytes=3 * ONE_LINE)) == [3, 3, 3, 1]
+        assert sizes(make_reader(batch_bytes=3 * ONE_LINE)) == [3, 3, 3, 1]
 
-    def test_a_line_longer_than_a_batch_is_read_whole(self, leave, make_backlog, lines, folder) -> None:
+    def test_a_line_longer_than_a_batch_is_read_whole(self, leave, make_reader, lines, folder) -> None:
         leave(b"x" * 10_000 + b"\n", lines[0])
-        assert sum(sizes(make_backlog(batch_bytes=10))) == 1
+        assert drain(make_reader(batch_bytes=10), list) == 1
         assert (folder / "set-aside.lines").read_bytes() == b"x" * 10_000 + b"\n"
 
-    def test_a_round_ends_though_another_process_appends_on(self, make_spool, make_backlog, lines) -> None:
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_a_round_ends_though_another_process_appends_on(self, make_spool, make_reader, lines) -> None:
+        spool, reader = make_spool(), make_reader(leads=False)
         spool.append(lines[0])
         number = 0
-        for batch in backlog.batches():
-            backlog.acknowledge(batch)
+        for batch in reader.batches():
+            reader.acknowledge(batch)
             spool.append(lines[0])
             number += 1
         assert number == 1
 
-    def test_it_goes_on_with_what_has_become_a_whole_batch(self, make_spool, make_backlog, lines) -> None:
-        spool, backlog = make_spool(), make_backlog(leads=False, batch_bytes=2 * ONE_LINE)
+    def test_it_goes_on_with_what_has_become_a_whole_batch(self, make_spool, make_reader, lines) -> None:
+        spool, reader = make_spool(), make_reader(leads=False, batch_bytes=2 * ONE_LINE)
         for line in lines:
             spool.append(line)
-        assert sizes(backlog) == [2] * 5
+        assert sizes(reader) == [2] * 5
 
-    def test_an_empty_folder_has_nothing(self, folder, make_backlog) -> None:
+    def test_an_empty_folder_has_nothing(self, folder, make_reader) -> None:
         folder.mkdir()
-        assert list(make_backlog().batches()) == []
+        assert list(make_reader().batches()) == []
 
     def test_other_files_are_left_alone(self, take, leave) -> None:
         path = leave(b"garbage\n", name="notes.txt")
@@ -334,15 +335,15 @@ class TestWhileOthersWrite:
             writer.tell()
         assert found == [[], [], hits[:1]]
 
-    def test_whole_lines_before_half_a_one_are_read(self, make_spool, make_backlog, take, lines, hits) -> None:
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_whole_lines_before_half_a_one_are_read(self, make_spool, make_reader, take, lines, hits) -> None:
+        spool, reader = make_spool(), make_reader(leads=False)
         spool.append(lines[0])
         os.write(spool._active._descriptor, lines[1][:10])
-        assert take(backlog) == hits[:1]
+        assert take(reader) == hits[:1]
         os.write(spool._active._descriptor, lines[1][10:])
-        assert take(backlog) == hits[1:2]
+        assert take(reader) == hits[1:2]
 
-    def test_every_line_comes_once_while_another_process_appends(self, folder, make_backlog, take, neighbour) -> None:
+    def test_every_line_comes_once_while_another_process_appends(self, folder, make_reader, take, neighbour) -> None:
         def task(talk) -> None:
             spool = Spool(folder, segment_bytes=10 * ONE_LINE)
             spool.open()
@@ -357,21 +358,21 @@ class TestWhileOthersWrite:
 
         writer = neighbour(task)
         assert writer.hear() == "open"
-        backlog, appended, found = make_backlog(), [], []
+        reader, appended, found = make_reader(), [], []
         while (told := writer.hear()) is not None:
             appended += told
-            found += take(backlog)
+            found += take(reader)
             assert set(appended) <= {hit.id for hit in found}
         assert sorted(appended) == sorted(hit.id for hit in found)
 
-    def test_a_segment_stays_as_long_as_its_owner_may_write_it(self, make_spool, make_backlog, take, lines, files):
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_a_segment_stays_as_long_as_its_owner_may_write_it(self, make_spool, make_reader, take, lines, files):
+        spool, reader = make_spool(), make_reader(leads=False)
         before = files()
         spool.append(lines[0])
-        take(backlog)
+        take(reader)
         assert files() == before
         spool.close()
-        take(backlog)
+        take(reader)
         assert files() == []
 
     def test_a_new_segment_is_not_taken_for_left_behind(self, make_spool, take, files) -> None:
@@ -379,7 +380,7 @@ class TestWhileOthersWrite:
         take()
         assert len(files()) == 1
 
-    def test_an_owner_that_begins_segments_while_others_look_loses_none(self, folder, make_backlog, take, neighbour):
+    def test_an_owner_that_begins_segments_while_others_look_loses_none(self, folder, make_reader, take, neighbour):
         def task(talk) -> None:
             spool = Spool(folder, segment_bytes=1)
             spool.open()
@@ -393,11 +394,11 @@ class TestWhileOthersWrite:
 
         writer = neighbour(task)
         assert writer.hear() == "open"
-        backlog, enough, found = make_backlog(), threading.Event(), []
+        reader, enough, found = make_reader(), threading.Event(), []
 
         def look() -> None:
             while not enough.is_set():
-                found.extend(take(backlog))
+                found.extend(take(reader))
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -408,7 +409,7 @@ class TestWhileOthersWrite:
         finally:
             enough.set()
             thread.join(30)
-        found += take(backlog)
+        found += take(reader)
         assert appended == [hit.id for hit in found]
 
 
@@ -419,7 +420,7 @@ class TestDeadOwners:
         assert (take(), files()) == (hits, [])
 
     def test_what_it_wrote_after_the_last_look_is_read_before_its_segment_is_removed(
-        self, make_backlog, take, folder, lines, hits, neighbour, files, monkeypatch
+        self, make_reader, take, folder, lines, hits, neighbour, files, monkeypatch
     ) -> None:
         def task(talk) -> None:
             spool = Spool(folder)
@@ -432,8 +433,8 @@ class TestDeadOwners:
 
         owner = neighbour(task)
         owner.hear()
-        backlog, real = make_backlog(), module.try_lock
-        assert take(backlog) == hits[:1]
+        reader, real = make_reader(), module.try_lock
+        assert take(reader) == hits[:1]
 
         def append_and_die(descriptor: int) -> bool:
             if owner._pid:
@@ -443,7 +444,7 @@ class TestDeadOwners:
             return real(descriptor)
 
         monkeypatch.setattr(module, "try_lock", append_and_die)
-        assert (take(backlog), files()) == (hits[1:2], [])
+        assert (take(reader), files()) == (hits[1:2], [])
 
     def test_a_torn_last_line_is_not_an_open_and_goes_with_the_segment(
         self, leave_by_death, take, lines, hits, files, folder
@@ -471,18 +472,18 @@ class TestDeadOwners:
         leave_by_death([])
         assert (take(), files()) == ([], [])
 
-    def test_nothing_is_removed_before_it_is_acknowledged(self, leave, make_backlog, lines, files) -> None:
+    def test_nothing_is_removed_before_it_is_acknowledged(self, leave, make_reader, lines, files) -> None:
         leave(*lines)
-        backlog = make_backlog()
+        reader = make_reader()
         for _ in range(3):
-            next(backlog.batches())
+            next(reader.batches())
         assert len(files()) == 1
 
     def test_what_comes_to_the_same_path_is_not_removed_in_its_stead(
-        self, leave, make_backlog, take, lines, hits, monkeypatch
+        self, leave, make_reader, take, lines, hits, monkeypatch
     ) -> None:
         path, real = leave(), module.try_lock
-        backlog = make_backlog()
+        reader = make_reader()
 
         def replace(descriptor: int) -> bool:
             path.unlink(missing_ok=True)
@@ -491,45 +492,45 @@ class TestDeadOwners:
 
         with monkeypatch.context() as context:
             context.setattr(module, "try_lock", replace)
-            assert take(backlog) == []
-        assert take(backlog) == hits[:1]
+            assert take(reader) == []
+        assert take(reader) == hits[:1]
 
 
 class TestWhatCanNotBeUsed:
     """Such a segment keeps no other back."""
 
-    def test_it_is_passed_over_and_told_of_once(self, leave, make_backlog, take, lines, hits, folder, caplog) -> None:
+    def test_it_is_passed_over_and_told_of_once(self, leave, make_reader, take, lines, hits, folder, caplog) -> None:
         leave(*lines[:5])
         (folder / "0.spool").mkdir()
         leave(*lines[5:], name="2.spool")
-        backlog = make_backlog()
-        assert (take(backlog), take(backlog)) == (hits, [])
+        reader = make_reader()
+        assert (take(reader), take(reader)) == (hits, [])
         told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-        assert told == ["0.spool in the spool can't be used: Is a directory."]
+        assert told == ["0.spool in the spool can't be read: Is a directory."]
 
-    def test_it_is_used_when_that_is_over(self, leave, make_backlog, take, lines, hits, monkeypatch) -> None:
+    def test_it_is_used_when_that_is_over(self, leave, make_reader, take, lines, hits, monkeypatch) -> None:
         leave(*lines)
-        backlog = make_backlog()
+        reader = make_reader()
 
         def fail(*_: object) -> bytes:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with monkeypatch.context() as context:
             context.setattr(module, "_read_lines", fail)
-            assert take(backlog) == []
-        assert take(backlog) == hits
+            assert take(reader) == []
+        assert take(reader) == hits
 
-    def test_one_that_can_not_be_removed_is_not_stored_again(self, leave, make_backlog, take, lines, hits, monkeypatch):
+    def test_one_that_can_not_be_removed_is_not_stored_again(self, leave, make_reader, take, lines, hits, monkeypatch):
         leave(*lines)
-        backlog = make_backlog()
+        reader = make_reader()
 
         def fail(_: Path) -> None:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         with monkeypatch.context() as context:
             context.setattr(Path, "unlink", fail)
-            assert (take(backlog), take(backlog)) == (hits, [])
-        assert (take(backlog), list(backlog._folder.iterdir())) == ([], [])
+            assert (take(reader), take(reader)) == (hits, [])
+        assert (take(reader), list(reader._folder.iterdir())) == ([], [])
 
     def test_one_that_is_gone_is_passed_over_in_silence(self, leave, take, lines, hits, folder, caplog):
         leave(*lines)
@@ -537,15 +538,15 @@ class TestWhatCanNotBeUsed:
         assert take() == hits
         assert caplog.messages == []
 
-    def test_what_comes_to_one_that_somebody_has_emptied_is_read(self, make_spool, make_backlog, take, lines, hits):
-        spool, backlog = make_spool(), make_backlog(leads=False)
+    def test_what_comes_to_one_that_somebody_has_emptied_is_read(self, make_spool, make_reader, take, lines, hits):
+        spool, reader = make_spool(), make_reader(leads=False)
         for line in lines[:5]:
             spool.append(line)
-        take(backlog)
+        take(reader)
         os.truncate(spool._active.path, 0)
         for line in lines[5:7]:
             spool.append(line)
-        assert take(backlog) == hits[5:7]
+        assert take(reader) == hits[5:7]
 
 
 class TestDamage:
@@ -565,23 +566,24 @@ class TestDamage:
     @pytest.mark.usefixtures("damaged")
     def test_it_is_reported(self, take, folder, caplog) -> None:
         take()
-        assert get_status(folder).set_aside == 1
-        assert "A line of the spool is set aside in set-aside.lines: the checksum is wrong." in caplog.messages
+        assert get_status(folder).dead_letters == 1
+        assert "A line of the spool was moved to set-aside.lines: the checksum is wrong." in caplog.messages
 
     def test_what_it_says_is_not_in_the_log(self, take, damaged, caplog) -> None:
         take()
         assert not set(damaged.decode().split("\t")[1:8]) & set(" ".join(caplog.messages).split())
 
     @pytest.mark.usefixtures("damaged")
-    def test_it_is_not_set_aside_before_the_others_are_stored(self, make_backlog, folder) -> None:
-        backlog = make_backlog()
+    def test_it_is_not_set_aside_before_the_others_are_stored(self, make_reader, folder) -> None:
+        reader = make_reader()
         for _ in range(5):
-            next(backlog.batches())  # stored by nobody
-        assert get_status(folder).set_aside == 0
+            next(reader.batches())  # stored by nobody
+        assert get_status(folder).dead_letters == 0
 
-    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, make_backlog, take, damaged, folder) -> None:
-        first = make_backlog()
+    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, make_reader, take, damaged, folder) -> None:
+        first = make_reader()
         batch = next(first.batches())
+        batch.dead_letters.append((damaged[:-1], "the checksum is wrong"))
         first.acknowledge(batch)
         first.release()  # as it would when it is killed before it removes the segment
         take()
@@ -595,11 +597,11 @@ class TestDamage:
         assert not path.exists()
 
     @pytest.mark.usefixtures("damaged")
-    def test_it_stays_in_its_segment_while_it_can_not_be_kept_elsewhere(self, make_backlog, folder) -> None:
+    def test_it_stays_in_its_segment_while_it_can_not_be_kept_elsewhere(self, make_reader, folder) -> None:
         (folder / "set-aside.lines").mkdir()
-        backlog = make_backlog()
+        reader = make_reader()
         with pytest.raises(OSError, match="directory"):
-            drain(backlog, list)
+            drain(reader, list)
         (folder / "set-aside.lines").rmdir()
-        drain(backlog, list)
-        assert get_status(folder).set_aside == 1
+        drain(reader, list)
+        assert get_status(folder).dead_letters == 1

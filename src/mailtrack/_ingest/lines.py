@@ -1,0 +1,94 @@
+"""The format of the lines in the spool: text, one hit a line, readable by standard tools.
+
+Version 2, the one that is written:
+
+    2 <id> <time> <kind> <pixel> <token> <address> <user agent> <referer> <signals> <CRC-32>
+
+Version 1, which is still read, has no kind:
+
+    1 <id> <time> <pixel> <token> <address> <user agent> <referer> <signals> <CRC-32>
+
+Fields are separated by tabs, `-` stands for none, and the text is UTF-8. No field contains a tab or a line break:
+texts are cleaned before. The checksum covers everything before it, so that damage is noticed.
+
+Every version begins with the version, the id and the time; the spool sorts by the id, which begins with the time. The
+kind says which fields follow. There is one, `o` for an open. A later release may **append** fields to a kind, in front
+of the checksum: a reader ignores the fields that it does not know. Anything that a reader must not ignore needs a new
+kind or version. A line of an unknown kind or version is unreadable, and goes to the dead letters until a newer release
+reads it.
+"""
+
+from datetime import UTC, datetime
+from zlib import crc32
+
+from mailtrack._errors import MailtrackError
+from mailtrack._ingest.request import Request
+from mailtrack._model import Hit
+from mailtrack._times import milliseconds_to_text
+
+_VERSION = "2"
+_VERSION_WITHOUT_KIND = "1"
+_OPEN = "o"
+_FIELDS = 6  # of an open, between kind and checksum
+_NONE = "-"
+
+
+class UnreadableLine(MailtrackError, ValueError):
+    """A line is damaged, or of an unknown kind or version."""
+
+
+def make_line(hit_id: str, at: int, request: Request) -> bytes:
+    """Return the line of an open, with its line break.
+
+    Args:
+        hit_id: a new id, as `new_open_id` returns it.
+        at: the time of its arrival, in milliseconds since 1970.
+        request: the parts of the request.
+    """
+    pixel, token, ip, user_agent, referer, signals = request
+    body = (
+        f"{_VERSION}\t{hit_id}\t{milliseconds_to_text(at)}\t{_OPEN}\t{pixel}\t{token or _NONE}\t{ip or _NONE}"
+        f"\t{user_agent}\t{referer}\t{' '.join(signals) or _NONE}\t"
+    ).encode()
+    return b"%b%08x\n" % (body, crc32(body))
+
+
+def from_line(line: bytes) -> Hit:
+    """Return the hit of a line, given with or without its line break.
+
+    The checksum vouches for the fields, which were checked before the line was made.
+
+    Raises:
+        UnreadableLine: the line is damaged, or of an unknown kind or version.
+    """
+    body, separator, checksum = line.rstrip(b"\n").rpartition(b"\t")
+    if checksum != b"%08x" % crc32(separator, crc32(body)):
+        raise UnreadableLine("the checksum is wrong")
+    try:
+        version, hit_id, at, kind, *fields = body.decode().split("\t")
+        if version == _VERSION_WITHOUT_KIND:
+            fields.insert(0, kind)
+        elif version != _VERSION:
+            raise UnreadableLine("its version is unknown")
+        elif kind != _OPEN:
+            raise UnreadableLine("its kind is unknown")
+        else:
+            del fields[_FIELDS:]  # of a later release
+        pixel, token, ip, user_agent, referer, signals = fields
+        arrived = datetime.fromisoformat(at)
+    except UnreadableLine:
+        raise
+    except ValueError as error:
+        raise UnreadableLine("its fields are malformed") from error
+    if arrived.tzinfo is not UTC:
+        raise UnreadableLine("its time is not in UTC")
+    return Hit(
+        id=hit_id,
+        pixel=pixel,
+        token=None if token == _NONE else token,
+        at=arrived,
+        ip=None if ip == _NONE else ip,
+        user_agent=user_agent,
+        referer=referer,
+        signals=() if signals == _NONE else tuple(signals.split(" ")),
+    )
