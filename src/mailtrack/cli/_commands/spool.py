@@ -67,7 +67,8 @@ def drain(**given: Any) -> None:
 def inspect(**given: Any) -> None:
     """Print the lines of the spool, oldest segment first.
 
-    Tabs separate their fields: version, id, time, kind, pixel, token, address, user agent, referer, signals, checksum.
+    A line holds version, id, time, kind, pixel, token, address, user agent, referer, signals and checksum, separated by
+    tabs.
     """
     shown = is_terminal(sys.stdout)
     for line in inspect_spool(_folder(Settings.resolve(given))):
