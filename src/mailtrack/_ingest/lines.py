@@ -29,7 +29,7 @@ from mailtrack._times import milliseconds_to_text
 _VERSION = "2"
 _VERSION_WITHOUT_KIND = "1"
 _OPEN = "o"
-_FIELDS = 6  # of an open, between kind and checksum
+_FIELDS = 10  # of an open, without the checksum
 _NONE = "-"
 
 
@@ -61,24 +61,23 @@ def from_line(line: bytes) -> Hit:
     Raises:
         UnreadableLine: the line is damaged, or of an unknown kind or version.
     """
-    body, separator, checksum = line.rstrip(b"\n").rpartition(b"\t")
-    if checksum != b"%08x" % crc32(separator, crc32(body)):
+    line = line.rstrip(b"\n")
+    body = line[:-8]
+    if line[-8:] != b"%08x" % crc32(body):
         raise UnreadableLine("the checksum is wrong")
     try:
-        version, hit_id, at, kind, *fields = body.decode().split("\t")
-        if version == _VERSION_WITHOUT_KIND:
-            fields.insert(0, kind)
-        elif version != _VERSION:
+        fields = body.decode().split("\t", _FIELDS)
+        if fields[0] == _VERSION_WITHOUT_KIND:
+            fields.insert(3, _OPEN)
+        elif fields[0] != _VERSION:
             raise UnreadableLine("its version is unknown")
-        elif kind != _OPEN:
+        if fields[3] != _OPEN:
             raise UnreadableLine("its kind is unknown")
-        else:
-            del fields[_FIELDS:]  # of a later release
-        pixel, token, ip, user_agent, referer, signals = fields
+        _, hit_id, at, _, pixel, token, ip, user_agent, referer, signals, _ = fields  # and those of a later release
         arrived = datetime.fromisoformat(at)
     except UnreadableLine:
         raise
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise UnreadableLine("its fields are malformed") from error
     if arrived.tzinfo is not UTC:
         raise UnreadableLine("its time is not in UTC")

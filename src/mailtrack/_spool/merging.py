@@ -8,10 +8,12 @@ from pathlib import Path
 
 import attrs
 
+_TAB = ord("\t")
+
 
 def order_of(line: bytes) -> bytes:
     """Return the order key of a line, empty where it has none; see the docstring of the package."""
-    return line[2:34] if line[34:35] == b"\t" == line[1:2] else b""
+    return line[2:34] if len(line) > 34 and line[34] == _TAB == line[1] else b""
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import attrs
@@ -167,7 +168,7 @@ class Reader:
 
     def _make_batch(self, pieces: list[Piece]) -> Batch:
         ends = {path: self._done.get(path, 0) + sum(map(len, lines)) + len(lines) for path, lines in pieces}
-        return Batch(ends, sorted((line for _, lines in pieces for line in lines), key=order_of))
+        return Batch(ends, sorted(chain.from_iterable(lines for _, lines in pieces), key=order_of))
 
     @contextmanager
     def _skipping_unreadable(self, path: Path) -> Iterator[None]:
