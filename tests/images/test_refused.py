@@ -203,7 +203,7 @@ class TestWhatIsRefused:
     def test_a_jpeg_is_decoded_in_a_process_of_its_own_where_that_can_be_started(
         self, monkeypatch: pytest.MonkeyPatch, executable: str
     ) -> None:
-        monkeypatch.setattr(images, "_MAX_HELD", 0)
+        monkeypatch.setattr(images, "_MAX_BUFFERED", 0)
         monkeypatch.setattr(sys, "executable", executable)
         data = encode(photo(60, 60), "JPEG", progressive=True)
         assert is_taken(data)
@@ -212,9 +212,9 @@ class TestWhatIsRefused:
 
     def test_a_process_that_decodes_a_jpeg_says_whether_it_is_whole(self) -> None:
         data = encode(photo(60, 60), "JPEG", progressive=True)
-        assert images._decode_apart(data)
+        assert images._decode_in_child(data)
         with pytest.raises(InvalidImage):
-            images._decode_apart(data[:300])
+            images._decode_in_child(data[:300])
 
     @pytest.mark.parametrize("extra", [1_000_000, 100_000_000])
     def test_a_png_whose_data_unfolds_to_more_than_its_picture(self, extra: int) -> None:
