@@ -327,7 +327,7 @@ def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(email)
 
 
 def test_the_error_for_a_table_without_heading_repeats_none_of_its_rows():
-    with pytest.raises(InvalidImport, match="there are 2") as caught:
+    with pytest.raises(InvalidImport, match="has 2 columns") as caught:
         parse("1,ann@example.org\n2,bob@example.org\n", canonical, email="Email")
     assert "@" not in str(caught.value)
 
