@@ -1,4 +1,4 @@
-"""Lists that come page by page."""
+"""Iterate over lists page by page, and validate limits and cursors."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,14 +7,14 @@ from mailtrack._errors import InvalidPaging
 from mailtrack._model import Page, T
 
 DEFAULT_LIMIT = 50
-"""How many items a page of a list has, if nobody says."""
+"""Default number of items per page of a list."""
 
 MAX_LIMIT = 1000
-"""How many items a page of a list has at most."""
+"""Maximum number of items per page of a list."""
 
 
 def pages(get_page: Callable[[str | None], Page[T]], *, cursor: str | None = None) -> Iterator[Page[T]]:
-    """Iterate over the pages of a list, from a cursor or the start; nothing is held open in between."""
+    """Yield the pages of a list, from a cursor or the start, without keeping anything open in between."""
     while True:
         page = get_page(cursor)
         yield page
@@ -24,16 +24,16 @@ def pages(get_page: Callable[[str | None], Page[T]], *, cursor: str | None = Non
 
 
 def walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Iterate over a list page by page."""
+    """Yield the items of a list, fetching it page by page."""
     for page in pages(get_page):
         yield from page.items
 
 
 def check_limit(limit: int) -> int:
-    """Return a limit that a list can have.
+    """Return the limit if it is valid.
 
     Raises:
-        InvalidPaging: it is out of range, or no whole number.
+        InvalidPaging: the limit is out of range, or not a whole number.
     """
     number = to_whole(limit, 1, MAX_LIMIT)
     if number is None:
@@ -42,10 +42,10 @@ def check_limit(limit: int) -> int:
 
 
 def check_cursor(cursor: str | None) -> str | None:
-    """Return a cursor, of which only the storage knows whether it can be used.
+    """Return the cursor if it is a string or `None`; the storage validates its contents.
 
     Raises:
-        InvalidPaging: it is no text.
+        InvalidPaging: the cursor is neither.
     """
     if not isinstance(cursor, str | None):
         raise InvalidPaging("The cursor is not valid.")

@@ -7,7 +7,7 @@ import pytest
 from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
-from mailtrack.verdicts._programs import common_mail_program, common_program, usual_system
+from mailtrack.verdicts._programs import usual_mail_program, usual_program, usual_system
 
 LINES = [
     json.loads(line)["user_agent"]
@@ -28,14 +28,14 @@ def parsed(user_agent):
 
 
 def test_usual_forms_are_named_as_ua_parser_names_them():
-    known = {line: common for line in LINES if (common := common_program(line)) and "bot" not in line.lower()}
+    known = {line: common for line in LINES if (common := usual_program(line)) and "bot" not in line.lower()}
     known = {line: common for line, common in known.items() if not any(phone in line for phone in PHONES_LIKE_ROBOTS)}
     assert len(known) > 100
     assert {line: common for line, common in known.items() if parsed(line) != common} == {}
 
 
 def test_outlook_is_named_as_ua_parser_names_it():
-    known = {line: common for line in LINES if (common := common_mail_program(line)) and common[0] == "Outlook"}
+    known = {line: common for line in LINES if (common := usual_mail_program(line)) and common[0] == "Outlook"}
     assert len(known) > 30
     assert {line: common for line, common in known.items() if parsed(line) != common} == {}
 
@@ -47,9 +47,9 @@ def test_the_system_of_a_usual_beginning_is_what_ua_parser_says():
 
 
 def test_another_form_is_left_to_ua_parser():
-    assert common_program("Mozilla/5.0 (Unheard) Gecko/20100101 Firefox/131.0") is None
-    assert common_program("Unheard/1.0") is None
-    assert common_mail_program("Unheard/1.0") is None
+    assert usual_program("Mozilla/5.0 (Unheard) Gecko/20100101 Firefox/131.0") is None
+    assert usual_program("Unheard/1.0") is None
+    assert usual_mail_program("Unheard/1.0") is None
 
 
 @pytest.mark.parametrize(
