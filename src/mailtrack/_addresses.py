@@ -42,8 +42,8 @@ def canonical(email: str, *, allow_special_domains: bool = False) -> str:
 
     Args:
         email: the address.
-        allow_special_domains: whether to accept domains that no mail reaches from outside: reserved ones, as in `.test`,
-            `.local` or `.invalid`, or single names such as `localhost`.
+        allow_special_domains: whether to accept domains that no mail reaches from outside: reserved ones, as in
+            `.test`, `.local` or `.invalid`, or single names such as `localhost`.
 
     Raises:
         InvalidEmail: the address is invalid.
