@@ -62,7 +62,7 @@ def server(tmp_path):
     command = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--port", str(port)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            process.stdout.readline()  # it tells when it listens
+            process.stdout.readline()  # it prints a line when it listens
             for _ in range(600):
                 if answers(f"http://127.0.0.1:{port}/healthz"):
                     break
@@ -110,7 +110,7 @@ def test_the_doctor_prints_what_its_page_shows(server, tmp_path):
     ]
 
 
-# What the doctor tells of SQLite, the disk and the rules, and how many outcomes there are with that.
+# The doctor's findings on SQLite, the disk and the rules, and the number of outcomes, which depend on them.
 _MACHINES_OWN = re.compile(r"^\w+ +(sqlite|disk|spool-disk|rules) |-> (Keep backups|Make room)|^ok: ")
 
 

@@ -163,7 +163,7 @@ class TestRules:
     def test_a_rule_that_can_not_be_used_is_refused(self, make_rule, changes, reason):
         with pytest.raises(InvalidRules) as raised:
             make_rule(**changes)
-        assert any(told.startswith(reason) for _, told in problems(raised))
+        assert any(problem.startswith(reason) for _, problem in problems(raised))
 
     def test_all_that_is_wrong_with_a_rule_is_told_under_its_code(self, make_rule):
         with pytest.raises(InvalidRules) as raised:

@@ -1,4 +1,4 @@
-"""What errors look like: JSON from the API, pages elsewhere, and nothing that is nobody's business."""
+"""The format of errors: JSON from the API, pages elsewhere, and no internals."""
 
 import logging
 import sqlite3

@@ -46,7 +46,7 @@ def added(add, show):
 
 @pytest.fixture
 def emails(tracker, pixel):
-    """Tells the addresses of the pixel's recipients."""
+    """Returns the addresses of the pixel's recipients."""
     return lambda: [one.email for one in tracker.iter_recipients(pixel.id)]
 
 
