@@ -131,11 +131,11 @@ def main() -> None:
         with run(Server("mailtrack", port, command, ["/healthz"], file), folder) as running:
             worker = Worker(running.process, port)
             paths = ["/", f"/logs/{opened}", f"/pixels/{large}/recipients", f"/pixels/{large}/deletion", "/docs"]
-            for path in paths:  # the first time, templates are loaded
+            for path in paths:  # load the templates first
                 worker.get(path)
             pages = max(worker.growth(lambda path=path: worker.get(path)) for path in paths)
             csv = worker.growth(lambda: worker.get(f"/api/v1/pixels/{large}/generate-tokens/csv"))
-            for format_ in ("PNG", "JPEG", "GIF", "WEBP"):  # likewise Pillow's decoders
+            for format_ in ("PNG", "JPEG", "GIF", "WEBP"):  # load Pillow's decoders
                 worker.upload(encode(gradients("RGB", 8, 8), format_))
             costly = pictures()
             uploads = max(

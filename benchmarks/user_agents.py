@@ -68,7 +68,7 @@ def main() -> None:
         sample = Random(1).sample(of_kind, size) if 0 < size < len(of_kind) else of_kind
         share = [wrong(says, sample, kind in MACHINES) for says in tools.values()]
         rows.append((kind, f"{len(sample):,}", *share))
-    print_table("Wrong, of user agents alone", ("what it is", "how many", *tools), rows)
+    print_table("Wrong, of user agents alone", ("kind", "number", *tools), rows)
 
 
 if __name__ == "__main__":

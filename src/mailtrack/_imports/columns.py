@@ -23,12 +23,12 @@ class Column:
     """The column of the addresses.
 
     Attributes:
-        place: its index, from 0.
+        index: its index, from 0.
         heading: the number of rows up to and including the heading, 0 without one.
         name: its heading, `""` without one.
     """
 
-    place: int
+    index: int
     heading: int = 0
     name: str = ""
 
@@ -54,13 +54,13 @@ def find(sample: Sequence[Cells], wanted: str | None = None) -> Column | None:
     return _find_by_content(sample)
 
 
-def _named(place: int, heading: int, names: Cells) -> Column:
-    return Column(place, heading + 1, names[place])
+def _named(index: int, heading: int, names: Cells) -> Column:
+    return Column(index, heading + 1, names[index])
 
 
 def best(names: Cells, rows: Sequence[Cells]) -> int:
     """Return the index of the best-fitting column, the first of several."""
-    fits = [_fit(rank(name), _share(rows, place)) for place, name in enumerate(names[:_MAX_COLUMNS])]
+    fits = [_fit(rank(name), _share(rows, index)) for index, name in enumerate(names[:_MAX_COLUMNS])]
     return fits.index(max(fits))
 
 
@@ -77,9 +77,9 @@ def _fit(named: Rank, share: float) -> tuple[int, Rank, bool]:
     return 2 if named == Rank.LIKELY else 0, named, likely
 
 
-def _share(rows: Sequence[Cells], place: int) -> float:
+def _share(rows: Sequence[Cells], index: int) -> float:
     """Return the share of a column's non-empty cells that look like addresses."""
-    cells = [row[place] for row in rows if place < len(row) and row[place]]
+    cells = [row[index] for row in rows if index < len(row) and row[index]]
     return sum(map(looks_like_address, cells)) / len(cells) if cells else 0.0
 
 
@@ -91,20 +91,20 @@ def looks_like_address(text: str) -> bool:
 def _find_heading(sample: Sequence[Cells]) -> int | None:
     """Return the index of the heading row, which precedes all addresses and names their column."""
     fits = {}
-    for place, row in enumerate(sample[:_HEADING_WITHIN]):
+    for index, row in enumerate(sample[:_HEADING_WITHIN]):
         if any("@" in cell for cell in row):
             break
-        if fit := _fit_as_heading(row, sample[place + 1 :]):
-            fits[place] = fit
-    return max(fits, key=lambda place: fits[place], default=None)
+        if fit := _fit_as_heading(row, sample[index + 1 :]):
+            fits[index] = fit
+    return max(fits, key=lambda index: fits[index], default=None)
 
 
 def _fit_as_heading(names: Cells, rows: Sequence[Cells]) -> tuple[int, Rank, bool] | None:
     """Return a sort key for how well a row fits as the heading of the rows below, or `None` if it does not."""
     if not any(rank(name) >= Rank.WEAK or mentions_email(name) for name in names[:_MAX_COLUMNS]):
         return None
-    place = best(names, rows)
-    fit = _fit(rank(names[place]), _share(rows, place))
+    index = best(names, rows)
+    fit = _fit(rank(names[index]), _share(rows, index))
     is_title = len(names) == 1 and not fit[2] and any(len(row) > 1 for row in rows)
     has_others = any(rank(name) == Rank.OTHERS for name in names[:_MAX_COLUMNS])
     return fit if not is_title and (fit[0] == 3 or fit[2] or (fit[0] == 2 and has_others)) else None
@@ -118,8 +118,8 @@ def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> C
         cells = sample[row]
         names = [normalize(cell) for cell in cells]
         if normalize(wanted) in filter(None, names) and not any("@" in cell for cell in cells):
-            place = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
-            return _named(place, row, cells)
+            index = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
+            return _named(index, row, cells)
     widest = max(map(len, sample), default=0)
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= widest:
         return _at(sample, heading, int(wanted[:9]) - 1)
@@ -129,12 +129,12 @@ def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> C
     raise InvalidImport(f"No such column. The columns are: {there}")
 
 
-def _at(sample: Sequence[Cells], heading: int | None, place: int) -> Column:
+def _at(sample: Sequence[Cells], heading: int | None, index: int) -> Column:
     """Return the column at an index, with its heading if it has one."""
     if heading is None:
-        return Column(place)
+        return Column(index)
     names = sample[heading]
-    return Column(place, heading + 1, names[place] if place < len(names) else "")
+    return Column(index, heading + 1, names[index] if index < len(names) else "")
 
 
 def _find_by_content(sample: Sequence[Cells]) -> Column | None:
@@ -142,12 +142,12 @@ def _find_by_content(sample: Sequence[Cells]) -> Column | None:
     width, rows = Counter(map(len, sample)).most_common(1)[0] if sample else (0, 0)
     if width < 2 or rows < 2 or rows < 0.8 * len(sample):
         return None
-    places = range(min(width, _MAX_COLUMNS))
-    shares = [_share(sample, place) for place in places]
-    filled = [place for place in places if any(place < len(row) and row[place] for row in sample)]
-    ours = [place for place in places if shares[place] >= 0.5]
-    if not ours or all(shares[place] >= 0.5 for place in filled):
+    indexes = range(min(width, _MAX_COLUMNS))
+    shares = [_share(sample, index) for index in indexes]
+    filled = [index for index in indexes if any(index < len(row) and row[index] for row in sample)]
+    ours = [index for index in indexes if shares[index] >= 0.5]
+    if not ours or all(shares[index] >= 0.5 for index in filled):
         return None
-    if any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
+    if any(_SEVERAL.search(row[index]) for row in sample for index in ours if index < len(row)):
         return None
     return Column(ours[0])

@@ -104,7 +104,7 @@ def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
     if in_brackets:
         yield from in_brackets
         # The text before is the name; an address after it is a further one, as in `"Ann <a@b.org>",5,"c@d.org"`.
-        last = max(place for place, part in enumerate(mailbox) if part[0] == "<" and part[-1] == ">" and "@" in part)
+        last = max(index for index, part in enumerate(mailbox) if part[0] == "<" and part[-1] == ">" and "@" in part)
         rest = "".join(part for part in mailbox[last + 1 :] if part[0] != "(")
         yield from (word for word in _BEHIND.split(rest) if "@" in word)
         return

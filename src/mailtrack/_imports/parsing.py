@@ -108,7 +108,7 @@ def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) ->
     if column is None:
         return Source(_read_list(table, canonical))
     heading = sample[column.heading - 1] if column.heading else None
-    most = _most_cells(sample, column, heading)
+    most = _max_cells(sample, column, heading)
     entries = _read_table(table, column, heading, most, canonical)
     return Source(entries, heading.raw if heading else "", column.name)
 
@@ -163,18 +163,18 @@ def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
         return row.raw  # a list with a heading: its separators separate addresses, not columns
     if heading is None and len(row.cells) == 1:
         return row.cells[0]
-    return row.cells[column.place] if column.place < len(row.cells) else ""
+    return row.cells[column.index] if column.index < len(row.cells) else ""
 
 
-def _most_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
+def _max_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
     """Return the maximum number of cells in a row.
 
     A separator in an unquoted cell shifts the cells after it. If other columns have addresses, too, another person's
     address may then be in the recipient's column.
     """
     rows = [row.cells for row in sample[column.heading :] if row.cells]
-    others = any("@" in cell for cells in rows for cell in (*cells[: column.place], *cells[column.place + 1 :]))
-    if heading is None or len(heading.cells) == 1 or column.place == 0 or not others:
+    others = any("@" in cell for cells in rows for cell in (*cells[: column.index], *cells[column.index + 1 :]))
+    if heading is None or len(heading.cells) == 1 or column.index == 0 or not others:
         return sys.maxsize
     usual, number = Counter(map(len, rows)).most_common(1)[0]
     return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
@@ -184,9 +184,9 @@ def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -
     found = list(mailboxes.find(cell, canonical))
     if not found:
         yield _rejected(line, raw, cell or raw, NO_ADDRESS)
-    for place, one in enumerate(found):
+    for index, one in enumerate(found):
         entry = Entry(line, raw, one) if isinstance(one, str) else _rejected(line, raw, *one)
-        yield attrs.evolve(entry, leads=place == 0)
+        yield attrs.evolve(entry, leads=index == 0)
 
 
 def _numbered(
@@ -236,7 +236,7 @@ def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: st
         return email
     if email is not None:
         column = columns.find([names, *rows], email)
-        return names[column.place] if column is not None else names[0]
+        return names[column.index] if column is not None else names[0]
     return names[columns.best(names, rows)] if names else ""
 
 

@@ -39,7 +39,7 @@ class Table:
 
     def __init__(self, text: str) -> None:
         self._lines = _LINE_END.split(text.replace("\ufeff", ""))  # joined files have some in the middle
-        self._start = next((place for place, line in enumerate(self._lines) if line.strip()), len(self._lines))
+        self._start = next((index for index, line in enumerate(self._lines) if line.strip()), len(self._lines))
         declared = _DECLARED.match(self._lines[self._start]) if self._start < len(self._lines) else None
         self._start += declared is not None
         sample = [line for line in self._lines[self._start : self._start + _SAMPLE_SIZE] if not _is_blank(line)]
@@ -48,32 +48,32 @@ class Table:
         self._widths = layout.widths(self.separator)
 
     def __iter__(self) -> Iterator[Row]:
-        place = self._start
+        index = self._start
         patience = _MAX_LINES + _MAX_WASTED * len(self._lines)
-        while place < len(self._lines):
-            if _is_blank(self._lines[place]):
-                place += 1
+        while index < len(self._lines):
+            if _is_blank(self._lines[index]):
+                index += 1
                 continue
-            cells, used, seen = self._read(place, min(_MAX_LINES, patience))
+            cells, used, seen = self._read(index, min(_MAX_LINES, patience))
             patience -= seen - used
             if not cells or any(cells):
-                yield Row(place + 1, "\n".join(self._lines[place : place + used]), cells)
-            place += used
+                yield Row(index + 1, "\n".join(self._lines[index : index + used]), cells)
+            index += used
 
-    def _read(self, place: int, most: int) -> tuple[tuple[str, ...], int, int]:
+    def _read(self, index: int, most: int) -> tuple[tuple[str, ...], int, int]:
         """Return the cells of the row that begins in a line, its number of lines, and the number of lines read."""
-        line = self._lines[place]
+        line = self._lines[index]
         if '"' not in line:
-            return _stripped(line.split(self.separator)), 1, 1
-        cells, seen = self._read_quoted(place, max(most, 1))
-        if cells and (seen == 1 or self._goes_on(place, seen, cells)):
-            return _stripped(cells), seen, seen
-        return _stripped(_split_leniently(line, self.separator)), 1, seen
+            return _strip_all(line.split(self.separator)), 1, 1
+        cells, seen = self._read_quoted(index, max(most, 1))
+        if cells and (seen == 1 or self._is_one_row(index, seen, cells)):
+            return _strip_all(cells), seen, seen
+        return _strip_all(_split_leniently(line, self.separator)), 1, seen
 
-    def _read_quoted(self, place: int, most: int) -> tuple[list[str], int]:
+    def _read_quoted(self, index: int, most: int) -> tuple[list[str], int]:
         """Return the cells (none for an unclosed or stray quotation mark) and the number of lines read."""
         reader = csv.reader(
-            (self._lines[number] + "\n" for number in range(place, min(place + most, len(self._lines)))),
+            (self._lines[number] + "\n" for number in range(index, min(index + most, len(self._lines)))),
             delimiter=self.separator,
             skipinitialspace=True,
             strict=True,
@@ -83,11 +83,11 @@ class Table:
         except csv.Error:
             return [], max(reader.line_num, 1)
 
-    def _goes_on(self, place: int, used: int, cells: Sequence[str]) -> bool:
+    def _is_one_row(self, index: int, used: int, cells: Sequence[str]) -> bool:
         """Return whether several lines are one row, rather than a row whose stray mark swallows the following ones."""
         if len(cells) not in self._widths:
             return False
-        first, *others = self._lines[place : place + used]
+        first, *others = self._lines[index : index + used]
         begun = next(csv.reader([first], delimiter=self.separator, skipinitialspace=True))
         addresses = [number for number, cell in enumerate(begun) if "@" in cell]
         return not (addresses and any(self._is_like_a_row(line, addresses) for line in others))
@@ -106,7 +106,7 @@ def _is_blank(line: str) -> bool:
     return line.startswith("(") and _FOOTER.fullmatch(line) is not None
 
 
-def _stripped(cells: Sequence[str]) -> tuple[str, ...]:
+def _strip_all(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple([cell.strip().strip(_INVISIBLE) for cell in cells])
 
 

@@ -81,9 +81,9 @@ def _east_asian(data: bytes) -> str | None:
 
 
 def _refuse_foreign(data: bytes) -> None:
-    for start, what in _FOREIGN:
+    for start, kind in _FOREIGN:
         if data.startswith(start):
-            raise InvalidImport(f"The file is {what}.")
+            raise InvalidImport(f"The file is {kind}.")
     if _HTML.match(data):
         raise InvalidImport("The file is a web page. Save the addresses as CSV or text first.")
 

@@ -40,7 +40,7 @@ class LiteralIndex:
     def found_in(self, text: str) -> set[str]:
         """Return the literals that a text contains."""
         found = {literal for literal in self._short if literal in text}
-        starts = {text[place : place + _START] for place in range(len(text) - _START + 1)}
+        starts = {text[at : at + _START] for at in range(len(text) - _START + 1)}
         for start in starts & self._by_start.keys():
             found.update(literal for literal in self._by_start[start] if literal in text)
         return found

@@ -102,12 +102,12 @@ class _Ranges:
     def contains(self, packed: bytes) -> bool:
         if not self.firsts[: self._width] <= packed <= self.lasts[-self._width :]:
             return False
-        place = bisect_right(range(len(self)), packed, key=self._first) - 1
-        start = place * self._width
-        return place >= 0 and packed <= self.lasts[start : start + self._width]
+        index = bisect_right(range(len(self)), packed, key=self._first) - 1
+        start = index * self._width
+        return index >= 0 and packed <= self.lasts[start : start + self._width]
 
-    def _first(self, place: int) -> bytes:
-        start = place * self._width
+    def _first(self, index: int) -> bytes:
+        start = index * self._width
         return self.firsts[start : start + self._width]
 
 
@@ -190,11 +190,11 @@ class _Changes:
         self._kinds = list(numbers)
 
     def names_of(self, packed: bytes) -> frozenset[str]:
-        place = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
-        return self._kinds[self._kind_at[place]] if place >= 0 else _NO_NAMES
+        index = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
+        return self._kinds[self._kind_at[index]] if index >= 0 else _NO_NAMES
 
-    def _start(self, place: int) -> bytes:
-        start = place * self._width
+    def _start(self, index: int) -> bytes:
+        start = index * self._width
         return self._starts[start : start + self._width]
 
 

@@ -66,11 +66,11 @@ class _Reader:
             check(content <= at <= len(self._data))
             header = self._data[content:at]
             if kind == _SCAN:
-                self._see_scan(header[0])
+                self._count_scan(header[0])
                 at = _next_marker(self._data, at)
-            self._see_segment(kind, header, self._view[start:at])
+            self._keep_segment(kind, header, self._view[start:at])
 
-    def _see_segment(self, kind: int, content: bytes, whole: memoryview) -> None:
+    def _keep_segment(self, kind: int, content: bytes, whole: memoryview) -> None:
         if kind in _FRAMES:
             check(not self._frame)
             self._frame_kind, self._frame = kind, content
@@ -86,7 +86,7 @@ class _Reader:
             self._profile_parts = content[13]
             self._profile.setdefault(content[12], content[14:])
 
-    def _see_scan(self, components: int) -> None:
+    def _count_scan(self, components: int) -> None:
         self._scans += 1
         if self._scans > MAX_SCANS:
             raise InvalidImage(f"The image must have at most {MAX_SCANS} scans.")

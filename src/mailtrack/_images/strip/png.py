@@ -84,14 +84,14 @@ class _Image:
         self._parts.count_frame(header.width, header.height)
         self._numbers = 0
         for kind, content in chunks:
-            self._see(kind, content)
+            self._read(kind, content)
 
-    def _see(self, kind: bytes, content: memoryview) -> None:
+    def _read(self, kind: bytes, content: memoryview) -> None:
         if kind == b"IDAT":
             self._default.data.append(content)
         elif kind in (b"fcTL", b"fdAT"):
             if self._length:
-                self._see_animated(kind, content)
+                self._read_animation(kind, content)
         elif not self._default.data:
             self._first.setdefault(kind, bytes(content))
 
@@ -100,16 +100,16 @@ class _Image:
         """The number of frames that the file announces."""
         return int.from_bytes(self._first.get(b"acTL", b"")[:4])
 
-    def _see_animated(self, kind: bytes, content: memoryview) -> None:
+    def _read_animation(self, kind: bytes, content: memoryview) -> None:
         check(int.from_bytes(content[:4]) == self._numbers)
         self._numbers += 1
         if kind == b"fcTL":
-            self._see_frame(bytes(content[4:]))
+            self._add_frame(bytes(content[4:]))
         else:
             check(bool(self._frames) and self._frames[-1] is not self._default)
             self._frames[-1].data.append(content[4:])
 
-    def _see_frame(self, control: bytes) -> None:
+    def _add_frame(self, control: bytes) -> None:
         check(len(control) == _CONTROL and control[20] <= 2 and control[21] <= 1)
         width, height, x, y = read_numbers(control[:16], 4, "big")
         check(x + width <= self._header.width and y + height <= self._header.height)
