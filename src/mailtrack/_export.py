@@ -57,10 +57,10 @@ def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls,
 
 
 def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *, raw: bool = False) -> Iterator[bytes]:
-    """Return a CSV file of opens in pieces, in the format of `recipients_csv`.
+    """Return a CSV file of opens in pieces, as `recipients_csv` does.
 
     Args:
-        pages: opens, with their existing recipients by id.
+        pages: opens, with their recipients by id as far as they exist.
         raw: as for `recipients_csv`.
     """
 

@@ -1,4 +1,4 @@
-"""Iterate over lists page by page, and validate limits and cursors."""
+"""Lists that come page by page."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,14 +7,14 @@ from mailtrack._errors import InvalidPaging
 from mailtrack._model import Page, T
 
 DEFAULT_LIMIT = 50
-"""Default number of items per page of a list."""
+"""How many items a page of a list has, if nobody says."""
 
 MAX_LIMIT = 1000
-"""Maximum number of items per page of a list."""
+"""How many items a page of a list has at most."""
 
 
 def pages(get_page: Callable[[str | None], Page[T]], *, cursor: str | None = None) -> Iterator[Page[T]]:
-    """Yield the pages of a list, from a cursor or the start, without keeping anything open in between."""
+    """Iterate over the pages of a list, from a cursor or the start; nothing is held open in between."""
     while True:
         page = get_page(cursor)
         yield page
@@ -24,16 +24,16 @@ def pages(get_page: Callable[[str | None], Page[T]], *, cursor: str | None = Non
 
 
 def walk(get_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Yield the items of a list, fetching it page by page."""
+    """Iterate over a list page by page."""
     for page in pages(get_page):
         yield from page.items
 
 
 def check_limit(limit: int) -> int:
-    """Return the limit if it is valid.
+    """Return a limit that a list can have.
 
     Raises:
-        InvalidPaging: the limit is out of range, or not a whole number.
+        InvalidPaging: it is out of range, or no whole number.
     """
     number = to_whole(limit, 1, MAX_LIMIT)
     if number is None:
@@ -42,10 +42,10 @@ def check_limit(limit: int) -> int:
 
 
 def check_cursor(cursor: str | None) -> str | None:
-    """Return the cursor if it is a string or `None`; the storage validates its contents.
+    """Return a cursor, of which only the storage knows whether it can be used.
 
     Raises:
-        InvalidPaging: the cursor is neither.
+        InvalidPaging: it is no text.
     """
     if not isinstance(cursor, str | None):
         raise InvalidPaging("The cursor is not valid.")

@@ -1,4 +1,4 @@
-"""Create pixels."""
+"""Making pixels."""
 
 from os import PathLike
 
@@ -36,5 +36,5 @@ def add_pixel(storage: Storage, name: str, image: ImageSource | None, clock: Clo
 
 
 def image_name(pixel_id: str, image: Image) -> str:
-    """Return the file name of a pixel's image, which contains the full id."""
+    """Return the file name of a pixel's image, which is named after the whole id."""
     return f"{pixel_id}.{EXTENSIONS[image.media_type]}"
