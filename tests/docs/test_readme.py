@@ -110,7 +110,7 @@ def test_the_doctor_prints_what_its_page_shows(server, tmp_path):
     ]
 
 
-# The doctor's findings on SQLite, the disk and the rules, and the number of outcomes, which depend on them.
+# What the doctor tells of SQLite, the disk and the rules, and how many outcomes there are with that.
 _MACHINES_OWN = re.compile(r"^\w+ +(sqlite|disk|spool-disk|rules) |-> (Keep backups|Make room)|^ok: ")
 
 

@@ -114,7 +114,7 @@ def make_spool(folder: Path) -> Iterator[Callable[..., Spool]]:
 
 @pytest.fixture
 def make_backlog(folder: Path) -> Iterator[Callable[..., Backlog]]:
-    """Makes backlogs of the folder, which lead by default."""
+    """Makes backlogs of the folder, which lead unless told otherwise."""
     made: list[Backlog] = []
 
     def make(*, leads: bool = True, **options: Any) -> Backlog:

@@ -21,7 +21,7 @@ KILLED = f"the child ended with status {signal.SIGKILL.value}"
 
 
 def sizes(backlog: Backlog) -> list[int]:
-    """Acknowledge all that waits, and return how many hits came together."""
+    """Acknowledge all that waits, and tell how many hits came together."""
     found = []
     for batch in backlog.batches():
         found.append(len(batch.hits))
@@ -576,7 +576,7 @@ class TestDamage:
     def test_it_is_not_set_aside_before_the_others_are_stored(self, make_backlog, folder) -> None:
         backlog = make_backlog()
         for _ in range(5):
-            next(backlog.batches())  # not stored
+            next(backlog.batches())  # stored by nobody
         assert get_status(folder).set_aside == 0
 
     def test_it_is_set_aside_once_though_its_segment_is_read_again(self, make_backlog, take, damaged, folder) -> None:

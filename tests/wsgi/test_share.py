@@ -17,7 +17,7 @@ SECONDS = 30  # that something which must happen may take
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Makes requests fail at once instead of waiting for a turn."""
+    """Lets nobody wait for a turn."""
     monkeypatch.setattr(share, "PATIENCE", 0.0)
 
 
@@ -78,7 +78,7 @@ def test_nobody_waits_for_what_is_slow(monkeypatch):
 
 
 class SlowBody(io.BytesIO):
-    """A body whose client sends nothing until it is released."""
+    """A body whose client sends nothing until it is told to."""
 
     def __init__(self, data):
         super().__init__(data)
