@@ -112,7 +112,7 @@ def check_same(tracker: Tracker, pixel: Pixel, path: Path) -> None:
     report = tracker.report(pixel.id, top=10)
     with closing(sqlite3.connect(path)) as db:
         totals, hours, _, clients, *_, openers, top, delays = scan(db)
-    told = [
+    same = [
         totals[0][:2] == (report.fetches.raw, report.fetches.counted) and totals[0][4] == report.views.raw,
         len({hour for hour, *_ in hours}) == len(report.hours),
         clients == [(one.name, one.opens.raw, one.opens.counted) for one in report.clients],
@@ -120,8 +120,8 @@ def check_same(tracker: Tracker, pixel: Pixel, path: Path) -> None:
         [number for _, number in top] == [one.counted.number for one in report.top],
         len(delays) == sum(one.recipients.counted for one in report.delays),
     ]
-    if not all(told):
-        raise RuntimeError(f"the figures differ: {told}")
+    if not all(same):
+        raise RuntimeError(f"the figures differ: {same}")
 
 
 def each_of_ten(work: Callable[[], object]) -> float:

@@ -101,7 +101,7 @@ def main() -> None:
     rounds = 2 if options.quick else 10
     print_table(
         f"{len(hits):,} labelled hits",
-        ("what", "right", "right, by user agent", "mail programs called machines", "machines missed"),
+        ("what", "right", "right, by user agent", "mail programs judged machines", "machines missed"),
         [accuracy_row(name, says, hits) for name, says in tools.items()],
     )
     new = interleave({name: partial(time_new, make, different) for name, make in TOOLS.items()}, rounds)
