@@ -1,4 +1,4 @@
-"""Limits that all formats share, the counter that enforces them, and the result."""
+"""The parts that all formats share: the limits, the counter that enforces them, and the result."""
 
 from typing import Any, Literal, NoReturn
 
