@@ -1,4 +1,4 @@
-"""The limits are where people look for them."""
+"""The limits are documented."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which column of a table holds the addresses of the recipients."""
+"""The choice of the column with the recipients' addresses."""
 
 # ruff: noqa: E501  # a case is a line
 
@@ -12,7 +12,7 @@ ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 
 
 def read(text, **options):
-    """Return the distinct addresses of a text, and the numbers of the lines that can't be taken."""
+    """Return the distinct addresses of a text, and the numbers of the rejected lines."""
     entries = list(parse(text, canonical, **options).entries)
     found = {}
     for entry in entries:

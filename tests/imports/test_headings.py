@@ -1,4 +1,4 @@
-"""What headings say."""
+"""The ranks of column headings."""
 
 # ruff: noqa: E501  # a language is a line
 

@@ -1,4 +1,4 @@
-"""Imports into both storages: all or nothing, or what is valid in steps."""
+"""Imports into both storages: all or nothing, or the valid rows in batches."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files in the encodings that spreadsheets and editors write."""
+"""Files in the encodings of spreadsheets and editors."""
 
 # ruff: noqa: E501  # a case is a line
 

@@ -17,7 +17,7 @@ GMAIL_PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggp
 
 @pytest.fixture
 def judge_by():
-    """Make a judge that has one rule, or several."""
+    """Make a judge with one or several rules."""
 
     def make(*rules, **networks):
         table = RuleTable(version=7, rules=()).with_networks(**networks).with_rules(*rules)

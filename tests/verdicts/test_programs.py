@@ -1,4 +1,4 @@
-"""Programs that are known without ua-parser, and the one name of each."""
+"""Programs that are parsed without ua-parser, and their canonical names."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ ELECTRON = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) {} Electron/28.2 Safari/537.36"
 )
 
-# Robots' names are in those of these phones, which ua-parser takes for robots.
+# These phones have robots' names in theirs, so ua-parser returns robots.
 PHONES_LIKE_ROBOTS = ("M bot ", "ID bot ", "IDbot", "Spider 8", "XBot")
 
 

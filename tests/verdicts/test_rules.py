@@ -52,7 +52,7 @@ class TestTheBundledTable:
         assert all(rule.second for rule in accusing if rule.certainty == "probable")
 
     def test_its_file_is_in_order(self):
-        # For those who read it; the judge sorts.
+        # For readers of the file; the judge sorts its rules.
         from importlib.resources import files
 
         text = (files("mailtrack.verdicts") / "rules.toml").read_text(encoding="utf-8")
