@@ -16,7 +16,7 @@ from mailtrack_wsgi._rate_limit import TokenLimiter
 
 PROCESSES, THREADS = 4, 50
 
-# Sends requests from many threads at once on a signal, and prints how many were granted.
+# Asks from many threads at once when it is told to, and prints how many were granted.
 SCRIPT = f"""
 import sys, threading
 from mailtrack_wsgi._rate_limit import TokenLimiter

@@ -17,7 +17,7 @@ HOUR, YEAR = 3600.0, 365 * 86_400.0
 
 
 class Clock:
-    """Returns the seconds it was set to."""
+    """Tells the seconds it was set to."""
 
     def __init__(self) -> None:
         self.now = 2 * YEAR
@@ -168,7 +168,7 @@ class TestFile:
 
 class TestFaults:
     def refused(self, path: Path) -> bool:
-        """Return whether a request that can't be counted is refused, with a reason."""
+        """Tell whether a request that can't be counted is refused, with a reason."""
         windows = SQLiteWindows(path)
         with pytest.raises(StorageError):
             ask(windows)

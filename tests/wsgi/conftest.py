@@ -70,14 +70,14 @@ class Description:
         return next((item for pattern, item in self._paths if pattern.fullmatch(path)), None)
 
     def check(self, method: str, path: str, answer: Answer) -> None:
-        """Raise an error for a response that the document does not list; other paths pass."""
+        """Raise an error where an answer is none of those that the document tells of; other paths pass."""
         item = self.find(path)
         if item is None:
             return
         methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "DELETE"}
         methods |= {"HEAD"} if "GET" in methods else set()
         if method not in methods:
-            if answer.status in (401, 403):  # sent for any method
+            if answer.status in (401, 403):  # told whatever the method
                 return
             assert (answer.status, {*answer.headers["Allow"].split(", ")}) == (405, methods)
             return
@@ -99,7 +99,7 @@ _described = Description()
 
 
 class Client:
-    """Sends requests to an application that is mounted at /track, and checks its responses against the document.
+    """Sends requests to an application that is mounted at /track, and checks that its document tells of the answers.
 
     Each call takes what werkzeug's `EnvironBuilder` takes, and besides:
 
@@ -261,7 +261,7 @@ def recipient(tracker, pixel):
 
 @pytest.fixture
 def contents(storage, tracker):
-    """Returns all stored data: each pixel with its image, recipients and opens."""
+    """Tells all that is stored: each pixel with its image, recipients and opens."""
 
     def tell():
         return [
@@ -279,7 +279,7 @@ def contents(storage, tracker):
 
 @pytest.fixture
 def opens(tracker, pixel):
-    """Returns the opens of the pixel, newest first."""
+    """Tells the opens of the pixel, the newest first."""
     return lambda: tracker.list_opens(pixel.id, limit=1000).items
 
 

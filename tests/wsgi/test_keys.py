@@ -86,7 +86,7 @@ NO_WAYS = {
     "in a cookie": {"Cookie": f"key={SECRET}"},
     "100 kB": bearer("a" * 100_000),
 }
-# Most servers reject these; one that passes them on must not open the door.
+# As a server would not let them through; whoever does must not let anybody in.
 NO_TEXTS = ["{0}\n", "\n{0}", "{0}\r\nX-Injected: 1", "{0}\x00", "{0}é", "ключ", " {0}", "{0} ", "{0}\xa0", "\ud800"]
 
 

@@ -39,7 +39,7 @@ class Judge:
         counted: the kinds that are attributed to a person, as `VerdictKind` or strings.
 
     Raises:
-        InvalidSetting: `window` or `counted` is invalid.
+        InvalidSetting: `window` or `counted` can't be used.
         InvalidArgument: `table` is not a `RuleTable`.
     """
 
