@@ -117,7 +117,7 @@ def test_days_without_opens_have_their_places():
         (timedelta(days=800), "2 years ago"),
     ],
 )
-def test_a_past_time_is_described_in_words(after, told):
+def test_how_long_ago_is_told_in_words(after, told):
     assert filters.relative_time(NOON, NOON + after) == told
 
 
@@ -130,7 +130,7 @@ def test_a_past_time_is_described_in_words(after, told):
         (timedelta(hours=50), "2 days"),
     ],
 )
-def test_a_duration_is_described_in_words(value, told):
+def test_how_long_something_took_is_told_in_words(value, told):
     assert filters.duration(value) == told
 
 

@@ -1,4 +1,4 @@
-"""The format of errors: JSON from the API, pages elsewhere, and no internals."""
+"""What errors look like: JSON from the API, pages elsewhere, and nothing that is nobody's business."""
 
 import logging
 import sqlite3

@@ -218,7 +218,7 @@ def test_addresses_are_in_utf_8(export, tracker, pixel):
 
 @pytest.fixture
 def opened(tracker, pixel, thunderbird, robot):
-    """Ann has opened; a machine has fetched Bob's image; Cem's has not been fetched."""
+    """Ann has opened; a machine has fetched Bob's image; nobody has fetched Cem's."""
     ann, bob, _ = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem")])
     tracker.record(pixel.id, token=ann.token, user_agent=thunderbird)
     tracker.record(pixel.id, token=bob.token, user_agent=robot)

@@ -325,7 +325,7 @@ def test_an_address_with_markup_is_escaped(client, tracker, pixel, show):
 
 @pytest.fixture
 def judged(storage, pixel, tracker):
-    """Opens of two recipients and without one, of three kinds; the user agent has their number."""
+    """Opens of two recipients and of none, of three kinds; the user agent has their number."""
     ann, bob = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.com"])
     noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
     kinds = {VerdictKind.HUMAN: ann.id, VerdictKind.SCANNER: bob.id, VerdictKind.BOT: None}

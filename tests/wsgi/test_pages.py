@@ -205,7 +205,7 @@ def test_the_404_page_says_once_what_was_not_found(client, take_apart, path, sai
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(5, "5 seconds"), (1, "1 second"), (600, "10 minutes")])
-def test_an_error_page_states_when_to_try_again(make_client, broken, seconds, told):
+def test_an_error_page_tells_when_to_try_again(make_client, broken, seconds, told):
     answer = make_client(storage=broken(StorageUnavailable("x", retry_after=seconds))).get("/")
     assert f"Try again in {told}." in answer.text
 
