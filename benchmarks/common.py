@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved rounds, requests to the application, a table of figures."""
+"""Shared by the benchmarks: interleaved rounds, requests to the application, a table of figures."""
 
 import argparse
 import io
@@ -22,9 +22,9 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def interleave(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measure each in turn, round by round, so that what disturbs the machine disturbs all.
+    """Measure all candidates in turn, round by round, so that a disturbance affects all of them.
 
-    A first round warms up, and is not kept.
+    The first round is a warm-up and is discarded.
     """
     found: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(rounds + 1):
@@ -42,9 +42,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def ratio_rows(found: dict[str, list[float]], ours: str) -> list[tuple[str, str, str]]:
-    """Return one row for each that was measured: its median in milliseconds, and ours as a multiple of it.
+    """Return one row for each candidate: its median in milliseconds, and ours as a multiple of it.
 
-    The multiple is the median of the rounds' own, with the quartiles around it.
+    The multiple is the median of the rounds' multiples, with its quartiles.
     """
     rows = []
     for name, values in found.items():
@@ -71,7 +71,7 @@ def new_folder() -> Iterator[Path]:
 
 
 def open_tracker(path: Path) -> Tracker:
-    """Make a tracker on a file. Its storage lives as long as the process: a benchmark is short."""
+    """Create a tracker on a file. Its storage stays open until the process ends."""
     return Tracker(open_storage(f"sqlite:///{path}"), base_url=BASE_URL)
 
 
@@ -82,7 +82,7 @@ class Client:
         self._app = create_app(tracker)
 
     def stream(self, method: str, target: str, body: bytes = b"", expect: str = "200") -> Iterator[bytes]:
-        """Yield the pieces of an answer as the application gives them."""
+        """Yield the pieces of a response as the application returns them."""
         path, _, query = target.partition("?")
         environ = {
             "REQUEST_METHOD": method,

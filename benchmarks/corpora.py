@@ -1,4 +1,4 @@
-"""Reads user agents, and what they are, from checkouts of public collections; see `user_agents.py`."""
+"""Read labelled user agents from checkouts of public collections; see `user_agents.py`."""
 
 import json
 from collections import defaultdict
@@ -13,30 +13,30 @@ PEOPLE = ("mail program", "browser on a computer", "phone or tablet", "app", "pr
 MACHINES = ("robot", "program library")
 PROXIES = ("GoogleImageProxy", "ggpht.com", "YahooMailProxy", "SeznamEmailProxy", "hey.com/imageproxy", "ukr.net proxy")
 
-Labelled = tuple[str, str]  # a user agent, and what it is
+Labelled = tuple[str, str]  # a user agent, and its label
 
 
 def read_corpora(folder: Path) -> dict[str, str]:
-    """Return what each user agent is, of all collections whose checkouts are in a folder.
+    """Return the label of each user agent in all collections that are checked out in a folder.
 
-    What the collections do not agree on is left out, and so are attacks, television sets, consoles and watches.
+    User agents with conflicting labels are left out, and so are attacks, television sets, consoles and watches.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for read in (_device_detector, _whichbrowser, _yauaa, _crawler_user_agents, _well_known_bots, _isbot, _uap_core):
         for user_agent, kind in read(folder):
             found[user_agent].add("proxy of a mail service" if any(map(user_agent.__contains__, PROXIES)) else kind)
     kinds = {user_agent: _one(kinds) for user_agent, kinds in sorted(found.items())}
-    # People who look for weaknesses write their addresses into the names of their browsers.
+    # Vulnerability researchers put their addresses into their browsers' names.
     return {one: kind for one, kind in kinds.items() if kind and not (kind in PEOPLE and "@" in one)}
 
 
 def is_held_out(user_agent: str) -> bool:
-    """Tell whether a user agent is in the half that nobody looked at before the rules were written."""
+    """Return whether a user agent is in the half that was held out before the rules were written."""
     return sha256(b"split1" + user_agent.encode(errors="replace")).digest()[0] >= 128
 
 
 def _one(kinds: set[str]) -> str:
-    """Return the one thing that all say, or nothing."""
+    """Return the label that all share, or `None`."""
     people, machines = kinds & set(PEOPLE), kinds & set(MACHINES)
     if people and machines:
         return ""

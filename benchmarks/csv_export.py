@@ -1,6 +1,6 @@
 """The CSV of 1,000,000 recipients: time, time to the first piece, and memory, against `csv.writer` over a cursor.
 
-Each run is a process of its own, so that its memory tells of nothing else.
+Each run is a separate process, so that its memory contains nothing else.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from common import BASE_URL, Client, arguments, interleave, new_folder, open_tra
 OURS = "GET generate-tokens/csv"
 WRITER = "csv.writer over a cursor"
 FULL_SIZE = 1_000_000
-IN_REQUEST = 10_000  # recipients that come with one request, and so have one time
+IN_REQUEST = 10_000  # recipients of one request, which share one creation time
 
-# What a program would write that makes its columns in SQL: no Python code runs for a row.
+# The query of a program that creates its columns in SQL: no Python code runs per row.
 QUERY = """
     SELECT email, token, ? || token, strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch')
     FROM recipients WHERE pixel = 1 ORDER BY number
@@ -32,7 +32,7 @@ QUERY = """
 
 
 def fill(path: Path, number: int) -> str:
-    """Make a file with one pixel and its recipients, and return the pixel's id."""
+    """Create a file with one pixel and its recipients, and return the pixel's id."""
     pixel = open_tracker(path).create_pixel("Newsletter")
     rows = (
         (
@@ -54,7 +54,7 @@ def fill(path: Path, number: int) -> str:
 
 
 def export_ours(path: Path, pixel_id: str) -> dict[str, float]:
-    """Read the whole answer, and return how long it took and how much memory it needed."""
+    """Read the whole response, and return its time and memory."""
     client = Client(open_tracker(path))
     client.request("GET", f"/api/v1/pixels/{pixel_id}")
     process = psutil.Process()
@@ -64,7 +64,7 @@ def export_ours(path: Path, pixel_id: str) -> dict[str, float]:
         start = perf_counter()
         for number, piece in enumerate(client.stream("GET", f"/api/v1/pixels/{pixel_id}/generate-tokens/csv")):
             sink.write(piece)
-            if number == 1:  # the piece before it is the header
+            if number == 1:  # the first piece is the header
                 first_rows = perf_counter() - start
             if number % 50 == 0:
                 most = max(most, process.memory_info().rss)
@@ -89,7 +89,7 @@ EXPORTS = {OURS: export_ours, WRITER: export_writer}
 
 
 def check_same(path: Path, pixel_id: str) -> None:
-    """Make sure that both write the same."""
+    """Check that both write the same."""
     ours = Client(open_tracker(path)).request("GET", f"/api/v1/pixels/{pixel_id}/generate-tokens/csv")
     prefix = f"{BASE_URL}/tracker/{pixel_id[:8]}.png?token="
     with closing(sqlite3.connect(path)) as connection:
@@ -133,7 +133,7 @@ def compare(number: int, rounds: int) -> None:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)  # how it starts itself for one run
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)  # used by the program to start itself for one run
     options = parser.parse_args()
     if options.run:
         export, path, pixel_id = options.run

@@ -1,8 +1,8 @@
-"""How long it takes to bring opens from the spool to SQLite, against a bare `executemany` of the same rows.
+"""The time to drain opens from the spool into SQLite, against a bare `executemany` of the same rows.
 
-Ours reads the spool, looks up pixels and recipients, stores the opens once and for all, and counts them by pixel,
-recipient and hour. The bare script has the finished rows at hand, and puts them into an equal table in transactions of
-the same size, with the same settings of SQLite. Each round has new files.
+Ours reads the spool, looks up pixels and recipients, stores each open once, and counts opens by pixel, recipient and
+hour. The bare script starts with finished rows, and inserts them into an identical table in transactions of the same
+size, with the same SQLite settings. Each round has new files.
 """
 
 import gc
@@ -32,7 +32,7 @@ USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggph
 
 
 def make_hits(path: Path, number: int) -> list[Hit]:
-    """Make a file with a pixel, and hits of it."""
+    """Create a file with a pixel, and hits on it."""
     tracker = open_tracker(path)
     pixel = tracker.create_pixel("Newsletter")
     recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
@@ -94,7 +94,7 @@ def time_bare(path: Path, batches: Sequence[Sequence[tuple[object, ...]]]) -> fl
 
 
 def batches_of(path: Path, hits: Sequence[Hit]) -> list[Sequence[Hit]]:
-    """Return the batches in which the spool hands over these hits."""
+    """Return the batches in which the spool delivers these hits."""
     spool = Spool(path.parent / "sample")
     fill(spool, hits)
     batches: list[Sequence[Hit]] = []
@@ -124,7 +124,7 @@ def main() -> None:
             "Tracker.store alone": partial(time_store, path, batches),
             "bare executemany": partial(time_bare, path, to_rows(copy(path), batches)),
         }
-        gc.freeze()  # a program that drains does not hold all hits in memory, to be looked at by the collector again
+        gc.freeze()  # a draining process does not hold all hits in memory for the collector to traverse
         found = interleave(measures, rounds=3 if options.quick else 7)
     title = f"{number:,} opens in {len(batches)} batches, target 4.0 (0.25 of its speed)"
     print_table(title, ("what", "ms", "mailtrack is × this"), ratio_rows(found, OURS))

@@ -1,4 +1,4 @@
-"""How long `import mailtrack` takes, against what it can't do without."""
+"""The time of `import mailtrack`, against the minimum that it needs to import."""
 
 import os
 import subprocess
@@ -13,8 +13,8 @@ COMPARAND = "import attrs, json, sqlite3"
 
 
 def time_import(statement: str, cache: Path) -> float:
-    """Return the seconds that a statement takes in a fresh interpreter, as that tells them."""
-    # Bytecode is at hand, as it is for an installed program.
+    """Return the seconds that a statement takes in a fresh interpreter, as measured there."""
+    # Bytecode is cached, as for an installed program.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(cache)
     script = f"from time import perf_counter\nstart = perf_counter()\n{statement}\nprint(perf_counter() - start)"

@@ -1,4 +1,4 @@
-"""Whether the last page of a log with 1,000,000 opens costs what the first one does."""
+"""The last page of a log with 1,000,000 opens, against its first page."""
 
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ ON_PAGE = 50
 
 
 def fill(tracker: Tracker, storage: Storage, number: int) -> Pixel:
-    """Make a pixel whose recipients opened it again and again."""
+    """Create a pixel with recipients who opened it many times."""
     pixel = tracker.create_pixel("Newsletter")
     recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
     start = now() - timedelta(days=30)

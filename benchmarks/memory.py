@@ -1,4 +1,4 @@
-"""How much a worker of the reference server grows: 16 uploads at once, a CSV of 1,000,000 recipients, each page."""
+"""The memory growth of the reference server's worker: 16 uploads at once, a CSV of 1,000,000 recipients, each page."""
 
 import http.client
 import io
@@ -36,18 +36,18 @@ def gradients(mode: str, width: int, height: int) -> PIL.Image.Image:
 
 
 def encode(image: PIL.Image.Image, format_: str, **options: object) -> bytes:
-    """Write a picture in a file of the greatest length."""
+    """Write an image to a file of the maximum size."""
     out = io.BytesIO()
     image.save(out, format_, **options)
     return out.getvalue().ljust(MAX_BYTES, b"\0")
 
 
 def pictures() -> list[bytes]:
-    """Return the pictures of each format that cost most of those that are taken."""
+    """Return the most expensive accepted images of each format."""
     held, large = (4_080, 3_060), (10_000, 5_000)  # up to the limits, 12.5 and 50 megapixels
     noisy, grey = gradients("RGBA", *held), PIL.Image.new("L", large)
     noise = random.Random(1).randbytes(held[0] * held[1] // 4)  # transparency that can't be compressed
-    lasting = random.Random(2).randbytes(2_250 * 2_250)  # nothing of it can be left out, so all of it is stored
+    lasting = random.Random(2).randbytes(2_250 * 2_250)  # no part of it can be removed, so all of it is stored
     noisy.putalpha(PIL.Image.frombytes("L", held, noise.ljust(held[0] * held[1], b"\7")))
     return [
         encode(gradients("RGB", *held), "JPEG", progressive=True, subsampling=0),
@@ -70,8 +70,8 @@ class Worker:
         self._folder = Path(f"/proc/{worker.pid}")
 
     def growth(self, work: Callable[[], object]) -> int:
-        """Return how much it grew at most while something was done."""
-        (self._folder / "clear_refs").write_text("5")  # forget the greatest memory so far
+        """Return its peak memory growth during an action."""
+        (self._folder / "clear_refs").write_text("5")  # reset the peak
         before = self._memory("VmRSS")
         work()
         return self._memory("VmHWM") - before
@@ -86,7 +86,7 @@ class Worker:
                 connection.request(
                     method, path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}"}
                 )
-            except OSError:  # it is turned away before all of it is sent
+            except OSError:  # the server rejects it before all of it is sent
                 return 503
             with connection.getresponse() as answer:
                 while answer.read(65_536):
@@ -131,11 +131,11 @@ def main() -> None:
         with run(Server("mailtrack", port, command, ["/healthz"], file), folder) as running:
             worker = Worker(running.process, port)
             paths = ["/", f"/logs/{opened}", f"/pixels/{large}/recipients", f"/pixels/{large}/deletion", "/docs"]
-            for path in paths:  # the first time, templates are loaded
+            for path in paths:  # load the templates first
                 worker.get(path)
             pages = max(worker.growth(lambda path=path: worker.get(path)) for path in paths)
             csv = worker.growth(lambda: worker.get(f"/api/v1/pixels/{large}/generate-tokens/csv"))
-            for format_ in ("PNG", "JPEG", "GIF", "WEBP"):  # likewise Pillow's decoders
+            for format_ in ("PNG", "JPEG", "GIF", "WEBP"):  # load Pillow's decoders
                 worker.upload(encode(gradients("RGB", 8, 8), format_))
             costly = pictures()
             uploads = max(

@@ -1,7 +1,7 @@
-"""How many opens a second the reference server records, at what latency and with how much CPU, against comparands.
+"""Opens per second recorded by the reference server, their latency and its CPU, against comparands.
 
-All servers are started first; then `wrk` loads one after the other, round by round, while the rest wait. After each
-round the rows that were stored are counted: an open that was answered and is not stored ends the benchmark.
+All servers are started first; then `wrk` loads one after the other, round by round, while the rest wait. The stored
+rows are counted after each round: a served open that is not stored aborts the benchmark.
 """
 
 import json
@@ -47,12 +47,12 @@ http {{
 
 
 class Missing(Exception):
-    """Something that a comparand needs can't be had."""
+    """A comparand's requirement is not available."""
 
 
 @dataclass
 class Server:
-    """A server to measure: how it is started, what is asked of it, where it stores opens."""
+    """A server to measure: its command, its paths, its store of opens."""
 
     name: str
     port: int
@@ -111,22 +111,22 @@ class Running:
         return found
 
     def _wait_for_rows(self, expected: int, connections: int) -> float:
-        """Wait until all that was answered is stored, and return how long that took.
+        """Wait until all served opens are stored, and return how long that took.
 
-        What `wrk` had asked for when it stopped may be there as well.
+        Requests that `wrk` had sent when it stopped may be stored as well.
         """
         start = time.monotonic()
         while self._newest() < expected and time.monotonic() - start < STORE_SECONDS:
             time.sleep(0.05)
         waited = time.monotonic() - start
-        time.sleep(0.5)  # more than was asked for would be wrong, too
+        time.sleep(0.5)  # more rows than requests would be wrong, too
         rows = self._query("count(*)")
         if not expected <= rows <= expected + connections:
             raise SystemExit(f"{self.server.name}: {rows:,} opens are stored; {expected:,} requests were answered.")
         return waited
 
     def _settled(self) -> int:
-        """Return the number of the newest open when what `wrk` had asked for before is stored."""
+        """Return the number of the newest open once all earlier requests of `wrk` are stored."""
         before, now = -1, self._newest()
         while before != now:
             time.sleep(0.5)
@@ -134,7 +134,7 @@ class Running:
         return now
 
     def _newest(self) -> int:
-        """Return the highest number of an open, all of which are numbered from 1: cheaper than to count them."""
+        """Return the highest number of an open. They are numbered from 1, so this is cheaper than counting."""
         return self._query("coalesce(max(number), 0)")
 
     def _query(self, what: str) -> int:
@@ -146,7 +146,7 @@ class Running:
 
 @contextmanager
 def run(server: Server, folder: Path) -> Iterator[Running]:
-    """Start a server, wait until it answers, and stop it in the end."""
+    """Start a server, wait until it responds, and stop it at the end."""
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -187,7 +187,7 @@ def free_port() -> int:
 
 
 def need(*command: str, **options: object) -> None:
-    """Run a command that installs something."""
+    """Run an installation command."""
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=600, **options)
     except (OSError, subprocess.SubprocessError) as error:
@@ -243,7 +243,7 @@ def nginx_server(folder: Path, options: Namespace) -> Server:
 
 def peer(name: str, folder: Path, options: Namespace, command: list[str], paths: list[str], port: int) -> Server:
     database = folder / "opens.db"
-    # Equal safety: with `everysec` a power cut may take the last second, with `always` nothing.
+    # Equal safety: with `everysec` a power cut may lose the last second, with `always` nothing.
     synchronous = "FULL" if options.durability == "always" else "NORMAL"
     environment = {"PEER_DATABASE": str(database), "PEER_PORT": str(port), "PEER_SYNCHRONOUS": synchronous}
     return Server(name, port, command, paths, database, environment | {"NODE_ENV": "production"})
@@ -256,7 +256,7 @@ def express_server(folder: Path, options: Namespace) -> Server:
         shutil.copy(PEERS / "package.json", packages)
         need("npm", "install", "--no-audit", "--no-fund", cwd=packages)
     for file in ("express_app.js", "schema.sql"):
-        shutil.copy(PEERS / file, packages)  # Node looks for packages beside the program
+        shutil.copy(PEERS / file, packages)  # Node looks for packages next to the program
     paths = [f"/open/tok_{number:032x}.gif" for number in range(RECIPIENTS)]
     command = ["node", str(packages / "express_app.js")]
     return peer("Express + better-sqlite3", folder, options, command, paths, free_port())
@@ -295,7 +295,7 @@ def django_server(folder: Path, options: Namespace) -> Server:
 
 
 def measure(makers: dict[str, Callable[[Path, Namespace], Server]], options: Namespace) -> dict[str, list[Run]]:
-    """Start all that can be had, and load them in turn; a first round warms up."""
+    """Start all available servers, and load them in turn; the first round is a warm-up."""
     found: dict[str, list[Run]] = {}
     with ExitStack() as stack:
         running = []

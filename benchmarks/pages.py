@@ -1,4 +1,4 @@
-"""How long the server takes for each page with 1,000,000 opens, and how large it is."""
+"""The time and size of each page with 1,000,000 opens."""
 
 from functools import partial
 from statistics import median, quantiles

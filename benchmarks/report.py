@@ -28,7 +28,7 @@ APPLE_MAIL = Program(name="Apple Mail", os="iOS", device="mobile")
 THUNDERBIRD = Program(name="Thunderbird", version="128", os="Linux", device="desktop")
 CHROME = Program(name="Chrome", version="130", os="Windows", device="desktop")
 
-# What a mailing is fetched by: verdict, client, whether it counts, and how often.
+# The fetches of a mailing: verdict, client, whether it counts, and weight.
 FETCHES = [
     (Verdict(kind="proxy", vendor="Google"), Program(), True, 45),
     (Verdict(kind="prefetch", vendor="Apple"), Program(), False, 25),
@@ -41,7 +41,7 @@ FETCHES = [
 ]
 USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
-# The same figures, as a program would ask for them that keeps no counts.
+# The same figures, as queried by a program that keeps no counts.
 TOTALS = """
     SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signals || ' ' NOT LIKE '% repeat %')
     FROM opens WHERE pixel = 1
@@ -76,7 +76,7 @@ SCANS = [
 
 
 def fill(tracker: Tracker, storage: Storage, opens: int, recipients: int) -> Pixel:
-    """Make a pixel that was opened over a month, most of all at its beginning."""
+    """Create a pixel that was opened over a month, mostly at the beginning."""
     dice = random.Random(0)
     pixel = tracker.create_pixel("Newsletter")
     people = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(recipients)))
@@ -108,11 +108,11 @@ def scan(db: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
 
 
 def check_same(tracker: Tracker, pixel: Pixel, path: Path) -> None:
-    """Make sure that both tell the same."""
+    """Check that both return the same figures."""
     report = tracker.report(pixel.id, top=10)
     with closing(sqlite3.connect(path)) as db:
         totals, hours, _, clients, *_, openers, top, delays = scan(db)
-    told = [
+    same = [
         totals[0][:2] == (report.fetches.raw, report.fetches.counted) and totals[0][4] == report.views.raw,
         len({hour for hour, *_ in hours}) == len(report.hours),
         clients == [(one.name, one.opens.raw, one.opens.counted) for one in report.clients],
@@ -120,12 +120,12 @@ def check_same(tracker: Tracker, pixel: Pixel, path: Path) -> None:
         [number for _, number in top] == [one.counted.number for one in report.top],
         len(delays) == sum(one.recipients.counted for one in report.delays),
     ]
-    if not all(told):
-        raise RuntimeError(f"the figures differ: {told}")
+    if not all(same):
+        raise RuntimeError(f"the figures differ: {same}")
 
 
 def each_of_ten(work: Callable[[], object]) -> float:
-    """Measure ten in a row: the scan before them has left nothing of theirs in the processor's caches."""
+    """Measure ten in a row, because the preceding scan has evicted their data from the processor's caches."""
     return seconds(lambda: [work() for _ in range(10)]) / 10
 
 

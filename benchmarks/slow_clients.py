@@ -1,6 +1,7 @@
-"""How long the tracker takes while slow clients besiege the reference server, against the same server in peace.
+"""The tracker's latency while slow clients attack the reference server, against the same server without them.
 
-60 clients send half a head and wait; 30 send a body, a byte each half second. Who is turned away comes back at once.
+60 clients send an incomplete head and wait; 30 send a body, one byte every half second. Rejected clients reconnect at
+once.
 """
 
 import errno
@@ -24,7 +25,7 @@ HALF_A_BODY = HALF_A_HEAD + b"Content-Type: application/json\r\nContent-Length: 
 
 
 class Besieger:
-    """A client that sends the beginning of a request, and then a byte now and then, or nothing more."""
+    """A client that sends the beginning of a request, then single bytes or nothing."""
 
     def __init__(self, port: int, beginning: bytes, more: bytes) -> None:
         self._port, self._beginning, self._more = port, beginning, more
@@ -77,7 +78,7 @@ def besieged(port: int) -> Iterator[None]:
 
 
 def read(port: int, paths: list[str], until: float) -> list[float]:
-    """Open mails one after another, each over a connection of its own, and return how long each image took."""
+    """Open mails one after another, each over its own connection, and return the time of each image."""
     found = []
     while (start := time.monotonic()) < until:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
@@ -86,7 +87,7 @@ def read(port: int, paths: list[str], until: float) -> list[float]:
             if answer.status != 200 or not answer.read():
                 raise SystemExit(f"The tracker answered with {answer.status}.")
         found.append(time.monotonic() - start)
-        time.sleep(0.005)  # as many opens as a small server gets, not as many as it can take
+        time.sleep(0.005)  # the load of a small server, not its maximum
     return found
 
 

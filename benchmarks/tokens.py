@@ -1,7 +1,7 @@
-"""How long 10,000 new addresses take in one request, against a bare script that stores the same rows.
+"""The time for 10,000 new addresses in one request, against a bare script that stores the same rows.
 
-All begin with the bytes of a JSON request and end with the bytes of a JSON answer, durably stored. Each round has new
-files, so that no index has grown.
+All start from the bytes of a JSON request and end with the bytes of a JSON response, with the rows stored durably. Each
+round has new files, so that all indexes start empty.
 """
 
 import json
@@ -27,14 +27,14 @@ def request_body(number: int) -> bytes:
 def time_ours(folder: Path, body: bytes) -> float:
     tracker = open_tracker(folder / f"{secrets.token_hex(8)}.db")
     pixel = tracker.create_pixel("Newsletter")
-    client = Client(tracker)  # new, and so is its rate limiter
+    client = Client(tracker)  # a new one with a new rate limiter
     target = f"/api/v1/pixels/{pixel.id}/generate-tokens"
-    client.request("GET", f"/api/v1/pixels/{pixel.id}")  # opens the connection, as the bare script has its own open
+    client.request("GET", f"/api/v1/pixels/{pixel.id}")  # opens the connection, as the bare script has done
     return seconds(lambda: client.request("POST", target, body, expect="201"))
 
 
 def bare_script(connection: sqlite3.Connection, table: str, pixel_id: str, body: bytes) -> bytes:
-    """Do the same without any library: no check of addresses, no order of errors, no idempotence."""
+    """Do the same without any library: no validation, no ordered errors, no idempotence."""
     created_at = int(time() * 1000)
     rows = [
         (number, pixel_id[:8] + secrets.token_hex(8), email, email.lower(), "tok_" + secrets.token_hex(16), created_at)
@@ -52,7 +52,7 @@ def bare_script(connection: sqlite3.Connection, table: str, pixel_id: str, body:
 
 
 def time_bare(folder: Path, body: bytes, *, indexes: bool) -> float:
-    """Time the bare script on a file with our tables, or on a table that has no index at all."""
+    """Time the bare script on a file with our tables, or on a table without any index."""
     path = folder / f"{secrets.token_hex(8)}.db"
     pixel = open_tracker(path).create_pixel("Newsletter")
     with closing(sqlite3.connect(path)) as connection:  # the file keeps its WAL mode

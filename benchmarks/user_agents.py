@@ -1,11 +1,11 @@
-"""How right the judge is on user agents of public collections, by kind, beside lists of robots.
+"""The judge's accuracy on user agents of public collections, by kind, compared with robot lists.
 
-Give a folder with checkouts of matomo-org/device-detector, WhichBrowser/Parser-PHP, nielsbasjes/yauaa,
+Pass a folder with checkouts of matomo-org/device-detector, WhichBrowser/Parser-PHP, nielsbasjes/yauaa,
 ua-parser/uap-core, monperrus/crawler-user-agents, arcjet/well-known-bots and omrilotan/isbot, each in a folder of
-the repository's name. Only the half is measured that was set aside; `--development` measures the other one.
+the repository's name. Only the held-out half is measured; `--development` measures the other one.
 
-Three of these are themselves lists of robots: crawler-user-agents, isbot and device_detector are measured on their
-own examples among others, so they look better here than on strangers.
+Three of these are themselves robot lists: crawler-user-agents, isbot and device_detector are tested partly on their own
+examples, so they look better here than on unknown ones.
 """
 
 import json
@@ -21,7 +21,7 @@ from device_detector import DeviceDetector
 
 from mailtrack.verdicts import Judge
 
-Says = Callable[[str], bool]  # that a machine sent it
+Says = Callable[[str], bool]  # whether a machine sent it
 
 
 def make_mailtrack() -> Says:
@@ -31,7 +31,7 @@ def make_mailtrack() -> Says:
 
 def make_isbot(folder: Path) -> Says:
     patterns = json.loads((folder / "isbot" / "src" / "patterns.json").read_bytes())
-    # Python reads a hyphen behind a class as a range, JavaScript does not.
+    # Python reads a hyphen after a class as a range, JavaScript does not.
     expressions = [regex.sub(r"(\\[dws])-", r"\1\-", pattern) for pattern in patterns]
     search = regex.compile("|".join(expressions), regex.IGNORECASE).search
     return lambda user_agent: search(user_agent) is not None
@@ -68,7 +68,7 @@ def main() -> None:
         sample = Random(1).sample(of_kind, size) if 0 < size < len(of_kind) else of_kind
         share = [wrong(says, sample, kind in MACHINES) for says in tools.values()]
         rows.append((kind, f"{len(sample):,}", *share))
-    print_table("Wrong, of user agents alone", ("what it is", "how many", *tools), rows)
+    print_table("Wrong, of user agents alone", ("kind", "number", *tools), rows)
 
 
 if __name__ == "__main__":

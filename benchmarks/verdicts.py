@@ -1,8 +1,8 @@
-"""How right the judge is, and how fast, against two libraries that know robots.
+"""The judge's accuracy and speed, against two libraries that recognise robots.
 
-Each says of the labelled hits in `tests/verdicts` whether a person or a machine fetched the picture. A mail proxy
-fetches for a person. The libraries see the user agent alone, so they are shown once with all hits, and once with those
-that can be told by it.
+Each decides for the labelled hits in `tests/verdicts` whether a person or a machine fetched the image. A mail proxy
+fetches for a person. The libraries use only the user agent, so their results are shown once for all hits, and once for
+those that the user agent identifies.
 """
 
 import json
@@ -22,7 +22,7 @@ MACHINES = {"prefetch", "scanner", "bot"}
 OURS = "mailtrack"
 
 Hit = dict[str, object]
-Says = Callable[[Hit], bool]  # that a machine fetched it
+Says = Callable[[Hit], bool]  # whether a machine fetched it
 
 
 def make_mailtrack() -> Says:
@@ -82,14 +82,14 @@ def accuracy_row(name: str, says: Says, hits: list[Hit]) -> tuple[str, ...]:
 
 
 def time_one(says: Says, hits: list[Hit]) -> float:
-    """Return the seconds for a hit."""
+    """Return the seconds per hit."""
     return seconds(lambda: [says(hit) for hit in hits]) / len(hits)
 
 
 def time_new(make: Callable[[], Says], hits: list[Hit]) -> float:
     """Time hits whose user agents have not been seen before."""
     says = make()
-    says(hits[0])  # the first one also loads what is loaded late
+    says(hits[0])  # the first call also runs lazy imports
     return time_one(says, hits[1:])
 
 
@@ -101,7 +101,7 @@ def main() -> None:
     rounds = 2 if options.quick else 10
     print_table(
         f"{len(hits):,} labelled hits",
-        ("what", "right", "right, by user agent", "mail programs called machines", "machines missed"),
+        ("what", "right", "right, by user agent", "mail programs judged machines", "machines missed"),
         [accuracy_row(name, says, hits) for name, says in tools.items()],
     )
     new = interleave({name: partial(time_new, make, different) for name, make in TOOLS.items()}, rounds)

@@ -1,9 +1,8 @@
-"""Make a pixel and a token for each address, and print a CSV for a mail merge.
+"""Create a pixel and a token for each address, and print a CSV file for a mail merge.
 
 Usage: python mail_merge.py [addresses.txt] > merge.csv
 
-The file has one address a line. MAILTRACK_DATABASE names the storage, MAILTRACK_BASE_URL where the tracker is
-reached from outside.
+The file has one address per line. MAILTRACK_DATABASE is the storage's URL, MAILTRACK_BASE_URL the tracker's public URL.
 """
 
 import csv
@@ -17,7 +16,7 @@ SAMPLE = ["ann@example.org", "bob@example.com"]
 
 
 def main() -> None:
-    """Print one row for each address: the address, and the tag to put into its mail."""
+    """Print one row for each address, with the image tag for its mail."""
     emails = Path(sys.argv[1]).read_text(encoding="utf-8").split() if sys.argv[1:] else SAMPLE
     base_url = os.environ.get("MAILTRACK_BASE_URL", "https://mail.example.com/track")
     with open_storage(os.environ.get("MAILTRACK_DATABASE", "sqlite:///mailtrack.db")) as storage:

@@ -22,7 +22,7 @@ mailtrack = create_app(Tracker(storage))
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Hand what is below the prefix to mailtrack, and greet everybody else."""
+    """Pass requests below the prefix to mailtrack, and answer all others."""
     path = environ.get("PATH_INFO", "")
     if path == PREFIX or path.startswith(PREFIX + "/"):
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + PREFIX

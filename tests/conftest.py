@@ -38,7 +38,7 @@ def robot() -> str:
 
 
 def _why_no_browser() -> str:
-    """Tell what the tests in tests/browser lack, "" where nothing is missing."""
+    """Return what the tests in tests/browser lack, "" if nothing is missing."""
     if any(importlib.util.find_spec(name) is None for name in ("playwright", "axe_playwright_python")):
         return "the dependency group `browser` is not installed"
     return "" if shutil.which("chromium") else "there is no chromium in the PATH"

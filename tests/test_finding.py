@@ -55,7 +55,7 @@ def test_days_are_counted_from_the_day_of_a_time_on(tracker, pixel, clock):
 @pytest.mark.parametrize(
     ("reasons", "sentence"),
     [
-        (("gmail-image-proxy",), "Gmail's proxy fetches a picture when somebody looks at the mail"),
+        (("gmail-image-proxy",), "Gmail's proxy fetches an image when a person views the mail"),
         (("no-rule",), "Nothing is known that speaks for or against a person."),
         ((), "Nothing has judged it."),
         (("of-another-table", "burst"), "of-another-table"),

@@ -40,7 +40,7 @@ PIXEL = make_pixel()
 HUMAN, BOT = VerdictKind.HUMAN, VerdictKind.BOT
 
 WEBKIT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-"""What Apple Mail calls itself, and Apple's prefetcher: only the time tells them apart."""
+"""The user agent of Apple Mail and of Apple's prefetcher: only the time distinguishes them."""
 
 
 def _figures(

@@ -1,4 +1,4 @@
-"""The reference server with a function in the place of its application, which says what that would and does nothing."""
+"""The reference server with a bare function as its application, which returns the same response and does nothing."""
 
 from unittest.mock import patch
 

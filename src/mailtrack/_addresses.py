@@ -1,7 +1,7 @@
-"""E-mail addresses: which are valid, and the one form in which they are compared.
+"""Validate email addresses, and convert them to their canonical and comparable forms.
 
-email-validator decides (syntax only, no DNS). It takes about 0.1 ms for an address, so plain ASCII addresses that
-surely pass it take a fast way with the same result.
+email-validator checks them (syntax only, no DNS). It takes about 0.1 ms per address, so plain ASCII addresses that are
+certain to pass take a shortcut with the same result.
 """
 
 import re
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from mailtrack._errors import EmailProblem, InvalidEmail, InvalidEmails
 
 MAX_LENGTH = 254
-"""Characters in an address (RFC 5321 4.5.3.1.3, RFC 3696 erratum 1690)."""
+"""Maximum length of an address in characters (RFC 5321 4.5.3.1.3, RFC 3696 erratum 1690)."""
 
-# Letters, digits and the usual separators; labels without a hyphen at either end or two in a row (which also
-# keeps Punycode out); at least one dot; a last label of letters that is not reserved.
+# Letters, digits and the usual separators; labels without hyphens at the ends or two in a row (which also excludes
+# Punycode); at least one dot; a last label of letters that is not reserved.
 _PLAIN = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
     r"@"
@@ -26,10 +26,10 @@ _LONG_LABEL = re.compile(r"[^.@]{64}")
 
 
 _RESERVED = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
-_STAND_IN = ".example"  # a domain below it is as valid as any other
+_STAND_IN = ".example"  # a domain below it passes the validation
 
-# What is copied along with an address without being seen: spaces without width or break, soft hyphens, marks of
-# direction, byte order marks.
+# Invisible characters that are copied along with an address: zero-width and no-break spaces, soft hyphens, direction
+# marks, byte order marks.
 INVISIBLE = (
     "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
@@ -38,15 +38,15 @@ INVISIBLE = (
 def canonical(email: str, *, allow_special_domains: bool = False) -> str:
     """Return an address with its domain in lower case and Unicode, its local part as written (NFC).
 
-    Invisible characters beside it, such as zero-width spaces and byte order marks, are cut off.
+    Surrounding invisible characters, such as zero-width spaces and byte order marks, are removed.
 
     Args:
         email: the address.
-        allow_special_domains: whether the domain may be one that no mail reaches from outside: reserved, as in `.test`,
-            `.local` or `.invalid`, or a single name such as `localhost`.
+        allow_special_domains: whether to accept domains that no mail reaches from outside: reserved ones, as in
+            `.test`, `.local` or `.invalid`, or single names such as `localhost`.
 
     Raises:
-        InvalidEmail: it is not a valid address.
+        InvalidEmail: the address is invalid.
     """
     email = email.strip(INVISIBLE)
     if len(email) > MAX_LENGTH:
@@ -58,12 +58,15 @@ def canonical(email: str, *, allow_special_domains: bool = False) -> str:
 
 
 def comparable(email: str) -> str:
-    """Return the form in which addresses are compared, of one in canonical form: two that differ in case only are one.
+    """Return the case-insensitive form in which addresses are compared.
 
-    By the letter of RFC 5321 (2.4) the local part has a case, but hardly any mail system distinguishes mailboxes by it.
-    Letters are folded one by one (Unicode's simple case folding), so that addresses that are spelt differently, as
-    `straße@example.org` and `strasse@example.org` are, stay two. The domain is in lower case already, and
-    `faß.example` and `fass.example` are two domains (IDNA 2008).
+    According to RFC 5321 (2.4) the local part is case-sensitive, but hardly any mail system distinguishes mailboxes by
+    case. Letters are folded one by one (Unicode's simple case folding), so that different spellings, such as
+    `straße@example.org` and `strasse@example.org`, stay distinct. The domain is already in lower case; `faß.example`
+    and `fass.example` are two domains (IDNA 2008).
+
+    Args:
+        email: an address in canonical form.
     """
     if email.isascii():
         return email.lower()
@@ -76,10 +79,10 @@ def _fold(letter: str) -> str:
 
 
 def canonical_all(emails: Iterable[object], *, allow_special_domains: bool = False) -> list[str]:
-    """Return the distinct addresses in canonical form, as first written, in the order of their first appearance.
+    """Return the distinct addresses in canonical form, as first written, in order of first appearance.
 
     Raises:
-        InvalidEmails: at least one is not valid; all problems are told.
+        InvalidEmails: at least one address is invalid; the error lists all problems.
     """
     distinct: dict[str, str] = {}
     problems = []
@@ -99,7 +102,7 @@ def canonical_all(emails: Iterable[object], *, allow_special_domains: bool = Fal
 
 
 def _validated(email: str, allow_special_domains: bool) -> str:
-    from email_validator import EmailNotValidError, validate_email  # slow to load, and seldom needed
+    from email_validator import EmailNotValidError, validate_email  # slow to load, and rarely needed
 
     try:
         domain = validate_email(email, check_deliverability=False).domain
@@ -114,7 +117,7 @@ def _validated(email: str, allow_special_domains: bool) -> str:
 
 
 def _special_domain(email: str) -> str | None:
-    """Return the special domain of an address that is valid but for this, else `None`."""
+    """Return the special domain of an otherwise valid address, else `None`."""
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -126,5 +129,5 @@ def _special_domain(email: str) -> str | None:
 
 
 def _without_input(message: str) -> str:
-    """Cut an error message before it begins to quote the address."""
+    """Cut an error message off before it quotes the address."""
     return re.split(r":| \(", message, maxsplit=1)[0].rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""Recipients and opens as CSV, streamed in bounded memory."""
+"""Export recipients and opens as CSV, streamed in bounded memory."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -30,20 +30,21 @@ OPEN_COLUMNS = (
 
 _ROWS_IN_PIECE = 1000
 
-_shared_time = lru_cache(maxsize=64)(to_text)  # all recipients of one request have one time
+_shared_time = lru_cache(maxsize=64)(to_text)  # all recipients of a request share one time
 
-# What spreadsheets take for the start of a formula (OWASP, "CSV Injection").
+# Characters that start a formula in a spreadsheet (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls, raw: bool = False) -> Iterator[bytes]:
-    """Return a CSV file of a pixel's recipients in pieces: RFC 4180, CRLF, UTF-8, a header row first.
+    """Return a CSV file of a pixel's recipients in pieces: RFC 4180, CRLF, UTF-8, with a header row.
 
     Args:
         pixel: the pixel.
-        recipients: its recipients, for one row each.
-        urls: makes the tracking URLs.
-        raw: leave cells as they are; without it, one that a spreadsheet would take for a formula begins with `'`.
+        recipients: its recipients, one per row.
+        urls: builds the tracking URLs.
+        raw: whether to leave cells unchanged; otherwise a cell that a spreadsheet would interpret as a formula gets a
+            leading `'`.
     """
     prefix = urls.tracking(pixel) + "?token="
 
@@ -89,14 +90,14 @@ def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *
 
 
 def guard(cell: str) -> str:
-    """Return a cell with `'` before it where a spreadsheet would take it for a formula."""
+    """Return a cell, with a leading `'` if a spreadsheet would interpret it as a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
 def quote(cell: str) -> str:
-    """Return a cell with quotes around it where it needs them, also for programs that part cells by `;` or tabs.
+    """Return a cell, quoted if necessary, also for programs that separate cells by `;` or tabs.
 
-    The module `csv` looks at every character in turn, which takes longer than all else that makes a row.
+    The module `csv` examines every character in turn, which takes longer than all other work for a row.
     """
     if '"' in cell or "," in cell or ";" in cell or "\n" in cell or "\r" in cell or "\t" in cell:
         return '"' + cell.replace('"', '""') + '"'

@@ -1,6 +1,6 @@
-"""Ids and tokens: made unguessable, read strictly.
+"""Generate and parse ids and tokens.
 
-They come from `os.urandom`, as those of the module `secrets` do, which is slow to load.
+Random bits come from `os.urandom`, like those of the module `secrets`, which is slow to load.
 """
 
 import os
@@ -14,8 +14,8 @@ SHORT_ID_LENGTH = 8
 """Hex digits in the short id of a pixel."""
 
 _TOKEN_BYTES = 16  # 128 bits
-_RECIPIENT_BYTES = 8  # beside the short id of the pixel
-_PROCESS_BYTES = 6  # in the ids of hits, beside 48 bits of time and a count of 32
+_RECIPIENT_BYTES = 8  # after the short id of the pixel
+_PROCESS_BYTES = 6  # in the ids of hits, with a time of 48 bits and a counter of 32
 
 _SHORT_ID = r"[0-9a-f]{8}"
 _PIXEL_KEY = re.compile(rf"{_SHORT_ID}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_SHORT_ID}", re.ASCII)
@@ -25,7 +25,7 @@ _TOKEN_WITHIN = re.compile(rf"{_TOKEN.pattern}(?![0-9a-f])")
 
 
 def new_pixel_id() -> str:
-    """Return a random UUID (version 4) in its usual spelling."""
+    """Return a random UUID (version 4) in the usual format."""
     return str(uuid.uuid4())
 
 
@@ -40,17 +40,17 @@ def new_tokens(count: int) -> Iterator[str]:
 
 
 def new_open_id(at: int) -> str:
-    """Return an id for a hit that arrived at a time, in milliseconds.
+    """Return an id for a hit that arrived at a time, in milliseconds since 1970-01-01T00:00Z.
 
-    In hex: the time in 48 bits, 48 random bits of this process, and a count. It is unique, not secret, and ids sort
-    about by time. It asks the system for nothing: on the way of an open, each system call makes a thread queue for the
-    interpreter again.
+    In hex: the time in 48 bits, 48 random bits of this process, and a counter of 32 bits. Ids are unique, not secret,
+    and sort roughly by time. No system call is made, since on the path of an open each one makes the thread queue for
+    the interpreter again.
     """
     return f"{at:012x}{_process}{next(_count) & 0xFFFFFFFF:08x}"
 
 
 def _begin_process() -> None:
-    global _process  # one for each process, a forked child included
+    global _process  # a new value for each process, including forked children
     _process = os.urandom(_PROCESS_BYTES).hex()
 
 
@@ -61,7 +61,7 @@ os.register_at_fork(after_in_child=_begin_process)
 
 
 def parse_pixel_key(text: str) -> str | None:
-    """Return a pixel's UUID or short id in lower case, or `None` where the text can be neither."""
+    """Return a pixel's UUID or short id in lower case, or `None` if the text is neither."""
     return _parse_pixel_key(text) if len(text) in (8, 36) else None
 
 
@@ -72,19 +72,19 @@ def _parse_pixel_key(text: str) -> str | None:
 
 
 def is_recipient_id(text: str) -> bool:
-    """Tell whether a text has the form of a recipient's id."""
+    """Return whether a text has the format of a recipient's id."""
     return _RECIPIENT_ID.fullmatch(text) is not None
 
 
 def parse_token(text: str | None) -> str | None:
-    """Return the text where it has a token's form, else `None`."""
+    """Return the text if it has the format of a token, else `None`."""
     if text is None or len(text) != 36:
         return None
     return text if _TOKEN.fullmatch(text) else None
 
 
 def find_token(text: str) -> str | None:
-    """Return the first token that stands in a text in lower case, whatever is around it, or `None`."""
+    """Return the first token within a text in lower case, or `None`."""
     found = _TOKEN_WITHIN.search(text)
     return found[0] if found else None
 

@@ -1,24 +1,24 @@
-"""Names of pixels and keys: any text that fits on one line."""
+"""Validate names of pixels and keys: any text on one line."""
 
 import unicodedata
 
 from mailtrack._errors import InvalidName
 from mailtrack._model import MAX_NAME_LENGTH
 
-# Control characters, halves of surrogate pairs, separators of lines and paragraphs. Joiners (in emoji, in Persian)
-# and blanks of any width are as good in a name as letters.
+# Control characters, lone surrogates, line and paragraph separators. Joiners (in emoji, in Persian) and spaces of any
+# width are allowed.
 _NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def clean_name(name: str, what: str) -> str:
-    """Return a name without the blanks around it.
+    """Return a name without surrounding whitespace.
 
     Args:
-        name: what was given.
-        what: what it names, for the message.
+        name: the name.
+        what: its description, for the message.
 
     Raises:
-        InvalidName: it is no text, longer than 256 characters, or has control characters.
+        InvalidName: the name is not a string, is longer than 256 characters, or has control characters.
     """
     if not isinstance(name, str):
         raise InvalidName(f"{what} must be text.")
@@ -31,5 +31,5 @@ def clean_name(name: str, what: str) -> str:
 
 
 def may_be_in_name(text: str) -> bool:
-    """Tell whether some name may have a text in it."""
+    """Return whether a text can be part of a name."""
     return len(text) <= MAX_NAME_LENGTH and not any(unicodedata.category(char) in _NOT_IN_NAMES for char in text)

@@ -18,17 +18,17 @@ ImageSource = bytes | bytearray | memoryview | str | PathLike[str]
 
 
 def add_pixel(storage: Storage, name: str, image: ImageSource | None, clock: Clock) -> Pixel:
-    """Add a pixel with an id that no other has, as `Tracker.create_pixel` describes."""
+    """Add a pixel with a unique id; see `Tracker.create_pixel`."""
     name = clean_name(name, "Pixel name")
     if not name:
         raise InvalidName("Pixel name is required.")
-    picture = None if image is None else check_upload(read_bytes(image, "image", most=MAX_BYTES + 1))
+    upload = None if image is None else check_upload(read_bytes(image, "image", most=MAX_BYTES + 1))
     for _ in range(_ID_ATTEMPTS):
         pixel_id = ids.new_pixel_id()
-        file_name = None if picture is None else image_name(pixel_id, picture)
+        file_name = None if upload is None else image_name(pixel_id, upload)
         pixel = Pixel(id=pixel_id, name=name, created_at=clock(), image=file_name)
         try:
-            storage.add_pixel(pixel, picture)
+            storage.add_pixel(pixel, upload)
         except ShortIdTaken:
             continue
         return pixel

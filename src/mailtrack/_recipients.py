@@ -1,4 +1,4 @@
-"""Making recipients of addresses."""
+"""Create recipients from addresses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,16 +11,16 @@ from mailtrack.storage._protocol import Storage
 def add_recipients(
     storage: Storage, pixel: Pixel, addresses: Sequence[str], at: datetime
 ) -> tuple[list[Recipient], int]:
-    """Add recipients to a pixel, all or none. An address that it has already keeps its token.
+    """Add recipients to a pixel, all or none. An existing address keeps its token.
 
     Args:
-        storage: where to.
+        storage: the storage.
         pixel: the pixel.
-        addresses: distinct ones in canonical form, see `mailtrack._addresses`.
-        at: the time now.
+        addresses: distinct addresses in canonical form, see `mailtrack._addresses`.
+        at: the current time.
 
     Returns:
-        A recipient for each address, in order, and how many of them are new.
+        A recipient for each address, in order, and the number of new ones.
     """
     recipient_ids = ids.new_recipient_ids(pixel.short_id, len(addresses))
     new = [

@@ -1,4 +1,4 @@
-"""Points in time: aware, UTC, whole milliseconds, everywhere."""
+"""Convert times. Everywhere in mailtrack they are aware, in UTC, and in whole milliseconds."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -8,47 +8,47 @@ from time import time_ns
 from mailtrack._errors import InvalidArgument, InvalidTimeZone
 
 Clock = Callable[[], datetime]
-"""Tells the time now, as an aware `datetime`. Passed in, so that tests can set it."""
+"""Returns the current time as an aware `datetime`. Passed in, so that tests can set it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
-    """Return the time now."""
+    """Return the current time."""
     return datetime.fromtimestamp(now_in_milliseconds() / 1000, UTC)
 
 
 def now_in_milliseconds() -> int:
-    """Return the time now in milliseconds since 1970-01-01T00:00Z."""
+    """Return the current time in milliseconds since 1970-01-01T00:00Z."""
     return time_ns() // 1_000_000
 
 
 def find_zone(zone: str | tzinfo) -> tzinfo:
-    """Return a time zone by its name, such as `Europe/Berlin`, or as it is.
+    """Return the time zone with a name such as `Europe/Berlin`, or the zone itself.
 
     Raises:
-        InvalidTimeZone: no such zone is known.
+        InvalidTimeZone: there is no such zone.
     """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: most programs do without
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: most programs don't need it
 
     if isinstance(zone, tzinfo):
         return zone
     try:
         return ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:  # the name may be a path, or a folder
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:  # the name may be a path or a folder
         raise InvalidTimeZone from error
 
 
 def to_utc(value: datetime, name: str = "a time") -> datetime:
-    """Convert an aware time of any zone to UTC and cut it to whole milliseconds, which all storages keep exactly.
+    """Convert an aware time to UTC, truncated to milliseconds, which all storages keep exactly.
 
     Args:
         value: the time.
-        name: what it is, for the message.
+        name: the name of the argument, for the message.
 
     Raises:
-        InvalidArgument: it is no `datetime`, is naive, or is before the year 1 or after 9999 in UTC.
+        InvalidArgument: the time is not a `datetime`, is naive, or is before year 1 or after year 9999 in UTC.
     """
     if not isinstance(value, datetime):
         raise InvalidArgument(name, f"must be a datetime, not {type(value).__name__}")
@@ -90,10 +90,10 @@ def _second_to_text(second: int) -> str:
 
 
 def start_of_hour(value: datetime) -> datetime:
-    """Return the start of the hour in which a time lies."""
+    """Return the start of a time's hour."""
     return value.replace(minute=0, second=0, microsecond=0)
 
 
 def start_of_day(value: datetime) -> datetime:
-    """Return the start of the day in which a time lies."""
+    """Return the start of a time's day."""
     return value.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -20,7 +20,7 @@ from mailtrack._errors import (
     PixelNotFound,
     RecipientNotFound,
 )
-from mailtrack._images.cache import Pictures
+from mailtrack._images.cache import ImageCache
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
 from mailtrack._ingest.enrich import Enricher
@@ -89,7 +89,7 @@ class Tracker:
         self._urls = None if base_url is None else Urls(base_url)
         self._enricher = Enricher(judge, recent_hits)
         self._recorder = Recorder(storage, self._enricher, spool, clock)
-        self._pictures = Pictures(storage.get_image)
+        self._pictures = ImageCache(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._clock = clock
         self._spool_folder = None if spool is None else spool.folder

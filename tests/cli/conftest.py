@@ -18,7 +18,7 @@ from mailtrack.cli import main
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path, monkeypatch):
-    """Work in an empty folder, without the variables of whoever runs the tests."""
+    """Work in an empty folder, without the user's environment variables."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith("MAILTRACK_") or name == "COLUMNS":

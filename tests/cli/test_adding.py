@@ -93,8 +93,8 @@ class TestTaking:
             "added": 1,
             "present": 1,
             "rejected": [
-                {"line": 3, "value": "bob", "reason": "There is no address in it."},
-                {"line": 5, "value": "Dee,", "reason": "There is no address in it."},
+                {"line": 3, "value": "bob", "reason": "No email address found."},
+                {"line": 5, "value": "Dee,", "reason": "No email address found."},
             ],
             "recipients": 2,
         }

@@ -14,7 +14,7 @@ from mailtrack.testing import make_hit
 
 @pytest.fixture
 def visited(tracker, pixel, recipient, thunderbird):
-    """A pixel that was opened by its recipient, and then by nobody known."""
+    """A pixel that was opened by its recipient, and then by an unknown reader."""
     tracker.record(pixel.id, token=recipient.token, ip="192.0.2.1", user_agent=thunderbird)
     tracker.record(pixel.id, ip="192.0.2.2")
     return pixel

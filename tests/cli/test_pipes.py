@@ -99,7 +99,7 @@ def test_standard_input_that_is_closed_is_wrong_usage(pixel, emails):
 
 class TestCtrlC:
     def test_what_is_in_is_reported(self, pixel, end, emails):
-        script = "import mailtrack._imports.importer as it; it.STEP = 50; from mailtrack.cli import main; main()"
+        script = "import mailtrack._imports.importer as it; it.BATCH_SIZE = 50; from mailtrack.cli import main; main()"
         command = [sys.executable, "-c", script, "recipients", "add", pixel.id, "--skip-invalid"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, **pipes) as process:

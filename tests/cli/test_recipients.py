@@ -12,7 +12,7 @@ from mailtrack import _wire as wire
 
 @pytest.fixture
 def emails(tracker, pixel):
-    """Tells the addresses of the pixel's recipients, in order of creation."""
+    """Returns the addresses of the pixel's recipients, in order of creation."""
     return lambda: [recipient.email for recipient in tracker.iter_recipients(pixel.id)]
 
 

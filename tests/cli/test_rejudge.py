@@ -15,7 +15,7 @@ def careless():
 
 @pytest.fixture
 def judged_badly(careless, tracker, robot):
-    """Two pixels with a recipient each, whose opens by a robot count, and one that nobody opened."""
+    """Two pixels with a recipient each, whose opens by a robot count, and one without opens."""
     found = [tracker.create_pixel(name) for name in ("One", "Two")]
     for pixel in found:
         (recipient,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])

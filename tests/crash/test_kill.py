@@ -173,7 +173,7 @@ class Readers:
                     threading.Event().wait(0.01)  # until the server is there again
 
     def _fetch(self, connection: http.client.HTTPConnection, number: int) -> bool:
-        """Send a request; tell whether it reached a server, answered or not."""
+        """Send a request; return whether it reached a server, answered or not."""
         path = self._paths[number % len(self._paths)]
         if connection.sock is None:
             try:

@@ -28,7 +28,7 @@ def test_the_mail_merge_has_a_row_for_each_address_of_a_file(tmp_path):
     assert all('<img src="https://mail.example.com/track/tracker/' in row["Pixel"] for row in rows)
 
 
-def test_the_mail_merge_tells_which_address_is_bad(tmp_path):
+def test_the_mail_merge_reports_the_invalid_address(tmp_path):
     (tmp_path / "addresses.txt").write_text("cat@example.org\nnot-an-address\n", encoding="utf-8")
     done = run("mail_merge.py", "addresses.txt", cwd=tmp_path)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What the README and the docs show works as written."""
+"""The examples of the README and the docs work as written."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ for attempt in $(seq 500); do
 done
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ONE_PROGRAM = {"python"}  # pages whose blocks of Python continue one another
+ONE_PROGRAM = {"python"}  # pages with one program in several blocks
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -62,7 +62,7 @@ def server(tmp_path):
     command = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--port", str(port)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            process.stdout.readline()  # it tells when it listens
+            process.stdout.readline()  # it prints a line when it listens
             for _ in range(600):
                 if answers(f"http://127.0.0.1:{port}/healthz"):
                     break
@@ -76,7 +76,7 @@ def server(tmp_path):
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs bash and curl")
 def test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv(server, tmp_path):
     (session,) = blocks(README, "console")
-    session = session.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server}")  # that port may be taken here
+    session = session.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server}")  # that port may be in use
     assert PAUSE in session
     session = session.replace(PAUSE, UNTIL_STORED)  # this machine may be busy
     done = subprocess.run(

@@ -129,7 +129,7 @@ def web():
 
 @pytest.fixture
 def outcomes():
-    """Tells outcomes by the names of the checks, and that each finding says enough."""
+    """Returns outcomes by the names of the checks, and asserts that each finding is complete."""
 
     def tell(findings) -> dict[str, str]:
         found = list(findings)

@@ -35,7 +35,7 @@ def path(model, tmp_path):
 
 @pytest.fixture
 def check(path, outcomes):
-    """Tells which outcomes are not `ok`."""
+    """Returns the outcomes that are not `ok`."""
     return lambda **options: {
         name: outcome for name, outcome in outcomes(check_database(path, **options)).items() if outcome != "ok"
     }

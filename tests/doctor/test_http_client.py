@@ -1,4 +1,4 @@
-"""Requests end, whatever the server does, and tell why."""
+"""Requests end, whatever the server does, and report the reason."""
 
 import socket
 import ssl
@@ -96,7 +96,7 @@ def authority():
 
 @pytest.fixture
 def tls(front, http_server, authority):
-    """Lets the server speak TLS; tells which certificates are trusted. `days` is how long its own is good."""
+    """Lets the server speak TLS; returns the trusted certificates. `days` is how long its own is valid."""
 
     def serve(*, days, name="127.0.0.1"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

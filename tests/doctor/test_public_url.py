@@ -27,7 +27,7 @@ GOOD = {
 
 @pytest.fixture
 def check(front, web, outcomes):
-    """Tells which outcomes are other ones than those of a server that does all right."""
+    """Returns the outcomes that differ from those of a correct server."""
 
     def tell():
         found = outcomes(check_url(front.url, web=web, clock=now))

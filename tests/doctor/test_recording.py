@@ -13,7 +13,7 @@ GOOD = {"recording": "ok", "address": "ok", "forged-address": "ok"}
 
 @pytest.fixture
 def probe(front, tracker, web, outcomes):
-    """Follows opens, and tells the outcomes."""
+    """Follows opens, and returns the outcomes."""
     return lambda seconds=5: outcomes(check_recording(tracker, front.url, web=web, seconds=seconds))
 
 

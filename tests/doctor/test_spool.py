@@ -32,7 +32,7 @@ def left(folder):
 
 @pytest.fixture
 def drained(folder):
-    """Lets somebody lead."""
+    """Lets another process lead."""
 
     @contextmanager
     def lead():

@@ -56,7 +56,7 @@ def main() -> None:
     for name in random.sample(names, len(names)):
         if time.monotonic() >= until:
             break
-        print(f"{name}, for {share} seconds", flush=True)  # noqa: T201  # for whoever watches it
+        print(f"{name}, for {share} seconds", flush=True)  # noqa: T201  # progress
         if subprocess.run([sys.executable, __file__, folder, str(share), name], check=False).returncode:
             failed.append(name)
     sys.exit(f"Found something: {', '.join(failed)}" if failed else None)

@@ -126,7 +126,7 @@ _bodies = st.one_of(
 
 @contextmanager
 def bounded():
-    """Sees that what happens within takes a second of work and some MiB at most, whoever else works on the machine."""
+    """Asserts that the block takes at most a second of CPU and some MiB, whatever else runs on the machine."""
     began = time.thread_time()
     tracemalloc.start()
     try:

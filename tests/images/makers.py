@@ -1,4 +1,4 @@
-"""Pictures to upload, each built with Pillow or by hand, and what can be seen on them."""
+"""Makers of images to upload, built with Pillow or by hand, and readers of their visible content."""
 
 import io
 import random
@@ -19,7 +19,7 @@ FORMATS = list(MEDIA_TYPES)
 
 
 def quarters(width: int = 32, height: int = 16) -> PIL.Image.Image:
-    """Draw a picture whose four quarters have four colours."""
+    """Draw an image whose four quarters have four colours."""
     image = PIL.Image.new("RGB", (width, height), WHITE)
     image.paste(RED, (0, 0, width // 2, height // 2))
     image.paste(GREEN, (width // 2, 0, width, height // 2))
@@ -33,7 +33,7 @@ def gradients(mode: str, size: tuple[int, int]) -> PIL.Image.Image:
 
 
 def photo(width: int, height: int) -> PIL.Image.Image:
-    """Draw a picture in which no two blocks of 8 × 8 are alike, as on photos, from tiles of random colours."""
+    """Draw an image in which no two blocks of 8 × 8 are alike, as in photos, from tiles of random colours."""
     tile = PIL.Image.frombytes("RGB", (63, 47), random.Random(1).randbytes(63 * 47 * 3)).resize((504, 378))
     image = PIL.Image.new("RGB", (width, height))
     for x in range(0, width, 504):
@@ -56,7 +56,7 @@ def animation(format_: str, colours: list[tuple[int, int, int]], **options: Any)
 
 
 def moving(format_: str, size: tuple[int, int], number: int, **options: Any) -> bytes:
-    """Write an animation in which a square moves over a drawing, as newsletter editors write them."""
+    """Write an animation of a square that moves over a drawing, as newsletter editors do."""
     ground = gradients("RGB", size)
     ground = ground.quantize(64) if format_ == "GIF" else ground
     frames = [ground.copy() for _ in range(number)]
@@ -72,12 +72,12 @@ def decode(image: Image) -> PIL.Image.Image:
 
 
 def upright(image: Image) -> PIL.Image.Image:
-    """Decode a picture as it is shown."""
+    """Decode an image as it is displayed."""
     return PIL.ImageOps.exif_transpose(decode(image))
 
 
 def seen(data: bytes) -> list[tuple[bytes, Any, Any]]:
-    """Return what is seen of each frame: its pixels, how long, and how often all frames are."""
+    """Return each frame's visible pixels and duration, and the number of loops."""
     frames = []
     with PIL.Image.open(io.BytesIO(data)) as image:
         for n in range(getattr(image, "n_frames", 1)):
@@ -87,7 +87,7 @@ def seen(data: bytes) -> list[tuple[bytes, Any, Any]]:
 
 
 def corners(image: PIL.Image.Image) -> list[str]:
-    """Name the colours of the four quarters, row by row."""
+    """Return the names of the colours of the four quarters, row by row."""
     width, height = image.size
     names = []
     for y in (height // 4, height * 3 // 4):
@@ -113,7 +113,7 @@ def png_of(*chunks: bytes) -> bytes:
 
 
 def packed_zeros(length: int) -> bytes:
-    """Return that many zero bytes as zlib data, made of the same piece again and again."""
+    """Return a number of zero bytes as zlib data, built from repeated pieces."""
     pack = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     piece = pack.compress(bytes(1_000_000)) + pack.flush(zlib.Z_FULL_FLUSH)
     rest = pack.compress(bytes(length % 1_000_000)) + pack.flush()
@@ -125,7 +125,7 @@ def gif(*blocks: bytes) -> bytes:
 
 
 def gif_frame(side: int) -> bytes:
-    """Write a frame that is to be wiped away after it was shown. Its pixels end after the first."""
+    """Write a frame that is cleared after its display, with data for its first pixel only."""
     control = b"\x21\xf9\4\x08\0\0\0\0"
     return control + b"\x2c" + struct.pack("<HHHH", 0, 0, side, side) + b"\0\2\2\x44\1\0"
 

@@ -1,4 +1,4 @@
-"""What is in an upload beside its picture is not served."""
+"""Only the image of an uploaded file is served."""
 
 import struct
 import zlib
@@ -72,7 +72,7 @@ class TestWhatIsLeftOut:
         assert SECRET not in check_upload(data).data
 
     def test_script_in_a_gif_that_is_also_a_script(self) -> None:
-        # The comment makes a script of a whole picture: `GIF89a` is a name, and the rest a string.
+        # The comment turns a complete image into a script: `GIF89a` is a name, the rest a string.
         data = encode(quarters(), "GIF", comment=b"*/=1;alert(1);/*")
         assert b"alert" in data
         assert b"alert" not in check_upload(data).data
@@ -88,7 +88,7 @@ class TestWhatIsLeftOut:
         assert dict(decode(taken).getexif()) in ({0x0112: orientation}, {})
 
     def test_pictures_behind_a_photo(self) -> None:
-        """A phone's file holds a preview and a gain map, which a table in its head points to."""
+        """A phone's file contains a preview and a gain map, referenced by a table in its header."""
         photo, map_ = encode(quarters(), "JPEG"), encode(quarters(), "JPEG", comment=SECRET)
         table = b"\xff\xe2" + struct.pack(">H", 2 + 4 + len(SECRET)) + b"MPF\0" + SECRET
         assert check_upload(put_in(photo, 20, table) + map_).data == photo

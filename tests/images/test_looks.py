@@ -1,4 +1,4 @@
-"""What is served looks as it was meant to: upright, in its colours, moving."""
+"""Served images look right: upright, with their colours, animated."""
 
 import io
 import struct
@@ -109,7 +109,7 @@ class TestOrientation:
 
 
 def _in_srgb(data: bytes) -> tuple[int, ...]:
-    """Return the colour of a pixel as people see it."""
+    """Return the perceived colour of a pixel."""
     image = PIL.Image.open(io.BytesIO(data))
     given = PIL.ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     screen = PIL.ImageCms.createProfile("sRGB")
@@ -118,7 +118,7 @@ def _in_srgb(data: bytes) -> tuple[int, ...]:
 
 
 class TestColours:
-    """Where a colour profile is lost, photos of phones turn pale."""
+    """Without their colour profile, phone photos look pale."""
 
     @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
     def test_those_of_a_wide_gamut_stay(self, format_: str) -> None:

@@ -1,4 +1,4 @@
-"""What is refused, and how little it costs."""
+"""Rejected uploads, and the low cost of rejecting them."""
 
 import random
 import struct
@@ -40,7 +40,7 @@ from .makers import (
 
 
 def _jpeg(width: int, height: int, *, grey: bool = False, scans: int = 1, **options: object) -> bytes:
-    """Write a JPEG that is smaller than it says."""
+    """Write a JPEG that is smaller than its header states."""
     data = encode(PIL.Image.new("L" if grey else "RGB", (16, 16)), "JPEG", **options)
     start = data.index(b"\xff\xc2" if "progressive" in options else b"\xff\xc0") + 5
     data = data[:start] + struct.pack(">HH", height, width) + data[start + 4 :]
@@ -203,7 +203,7 @@ class TestWhatIsRefused:
     def test_a_jpeg_is_decoded_in_a_process_of_its_own_where_that_can_be_started(
         self, monkeypatch: pytest.MonkeyPatch, executable: str
     ) -> None:
-        monkeypatch.setattr(images, "_MAX_HELD", 0)
+        monkeypatch.setattr(images, "_MAX_BUFFERED", 0)
         monkeypatch.setattr(sys, "executable", executable)
         data = encode(photo(60, 60), "JPEG", progressive=True)
         assert is_taken(data)
@@ -212,9 +212,9 @@ class TestWhatIsRefused:
 
     def test_a_process_that_decodes_a_jpeg_says_whether_it_is_whole(self) -> None:
         data = encode(photo(60, 60), "JPEG", progressive=True)
-        assert images._decode_apart(data)
+        assert images._decode_in_child(data)
         with pytest.raises(InvalidImage):
-            images._decode_apart(data[:300])
+            images._decode_in_child(data[:300])
 
     @pytest.mark.parametrize("extra", [1_000_000, 100_000_000])
     def test_a_png_whose_data_unfolds_to_more_than_its_picture(self, extra: int) -> None:
@@ -275,13 +275,13 @@ class TestWhatIsRefused:
 
 
 def _texts() -> bytes:
-    """Write texts of a PNG, 1 MB each and with a character that makes Python take four bytes for all of them."""
+    """Write texts of a PNG, 1 MB each, with a character that makes Python use four bytes for every character."""
     text = zlib.compress(b"a" * 1_000_000 + "\U0001f600".encode())
     return b"".join(png_chunk(b"iTXt", b"k%d\0\1\0\0\0" % n + text) for n in range(60))
 
 
 def _noisy_webp(size: tuple[int, int], **options: object) -> bytes:
-    """Write a picture of whose transparency a quarter can't be compressed."""
+    """Write an image with transparency of which a quarter can't be compressed."""
     image, length = gradients("RGBA", size), size[0] * size[1]
     image.putalpha(PIL.Image.frombytes("L", size, random.Random(1).randbytes(length // 4).ljust(length, b"\7")))
     return encode(image, "WEBP", quality=5, method=0, **options)
@@ -294,9 +294,9 @@ def _turned_webp(size: tuple[int, int]) -> bytes:
 
 
 def _of_refinements() -> bytes:
-    """Write a progressive JPEG of 24.8 megapixels that goes over its brightness as often as may be, for nothing."""
+    """Write a progressive JPEG of 24.8 megapixels with the maximum number of scans, all empty."""
     data = _jpeg(6_200, 4_000, progressive=True)
-    table = b"\xff\xc4\0\x14\x10\1" + bytes(15) + b"\xe0"  # one code: that nothing changes in 32,767 blocks
+    table = b"\xff\xc4\0\x14\x10\1" + bytes(15) + b"\xe0"  # one code: no change in 32,767 blocks
     runs = int("0" + "1" * 14, 2) * sum(1 << 15 * n for n in range(16))
     scan = b"\xff\xda\0\x08\1\1\0\1\x3f\x10" + runs.to_bytes(30).replace(b"\xff", b"\xff\0")
     return data[:-2] + table + scan * (32 - data.count(b"\xff\xda")) + b"\xff\xd9"
@@ -308,7 +308,7 @@ def _memory(field: str) -> int:
 
 
 class TestBombs:
-    """What is small and would unfold, and the pictures that cost most of those that are taken."""
+    """Decompression bombs, and the most expensive accepted images."""
 
     @pytest.mark.parametrize(
         ("make", "message"),
@@ -355,11 +355,11 @@ class TestBombs:
 
         def task() -> None:
             for format_ in FORMATS:
-                check_upload(encode(quarters(), format_))  # Pillow loads what it needs
-            Path("/proc/self/clear_refs").write_text("5")  # forget the greatest memory so far
+                check_upload(encode(quarters(), format_))  # triggers Pillow's lazy imports
+            Path("/proc/self/clear_refs").write_text("5")  # reset the peak
             before = _memory("VmRSS")
             with pytest.raises(InvalidImage, match=message) if message else nullcontext():
                 check_upload(data)
-            assert _memory("VmHWM") - before < 74 * 2**20  # of 96 MiB; the rest is for bodies that are read meanwhile
+            assert _memory("VmHWM") - before < 74 * 2**20  # of 96 MiB; the rest is for bodies being read
 
         assert in_child(task) == ""

@@ -1,4 +1,4 @@
-"""Uploads that are taken, and that what is served is what came, pixel by pixel."""
+"""Accepted uploads, and the equality of uploaded and served images, pixel by pixel."""
 
 import io
 import struct
@@ -129,7 +129,7 @@ class TestWhatIsTaken:
 
 
 class TestRealPictures:
-    """What phones, screenshots and newsletter editors produce."""
+    """Images from phones, screenshots and newsletter editors."""
 
     @pytest.mark.parametrize(
         ("size", "format_", "options"),
@@ -164,7 +164,7 @@ class TestRealPictures:
 
 
 class TestPixels:
-    """What is served decodes to the same pixels as what came."""
+    """A served image decodes to the same pixels as the upload."""
 
     @pytest.mark.parametrize(
         ("format_", "options"),
@@ -238,7 +238,7 @@ class TestPixels:
 
 
 class TestWhatOthersRefuse:
-    """Files with faults that every program passes over."""
+    """Files with faults that all programs tolerate."""
 
     def test_a_png_whose_data_is_not_finished_but_for_its_checksum(self) -> None:
         assert seen(check_upload(png(8, 8, zlib.compress(b"\0" * 16)[:-4])).data)
@@ -267,13 +267,13 @@ class TestWhatOthersRefuse:
         assert seen(found) == seen(data)
 
     def test_a_jpeg_that_browsers_do_not_show_is_encoded_anew(self) -> None:
-        """One with arithmetic coding, which Pillow decodes. Without data in its scan it is grey."""
+        """Write a JPEG with arithmetic coding, which Pillow decodes. Without scan data it is grey."""
         data = encode(quarters(), "JPEG").replace(b"\xff\xc0", b"\xff\xc9")
         scan = data.index(b"\xff\xda")
         taken = check_upload(data[: scan + 14] + b"\0\0\xff\xd9").data
         assert b"\xff\xc9" not in taken
         assert decode(check_upload(taken)).size == (32, 16)
-        with pytest.raises(parts.InvalidImage, match=f"{jpeg.MAX_ODD_PIXELS:,} pixels"):
+        with pytest.raises(parts.InvalidImage, match=f"{jpeg.MAX_REENCODED_PIXELS:,} pixels"):
             check_upload(put_in(data, data.index(b"\xff\xc9") + 5, b"\x20\0\x20\0")[:-4])
 
     def test_a_gif_with_zeros_between_its_blocks(self) -> None:

@@ -1,4 +1,4 @@
-"""Which column of a table holds the addresses of the recipients."""
+"""The choice of the column with the recipients' addresses."""
 
 # ruff: noqa: E501  # a case is a line
 
@@ -12,7 +12,7 @@ ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 
 
 def read(text, **options):
-    """Return the distinct addresses of a text, and the numbers of the lines that can't be taken."""
+    """Return the distinct addresses of a text, and the numbers of the rejected lines."""
     entries = list(parse(text, canonical, **options).entries)
     found = {}
     for entry in entries:
@@ -327,7 +327,7 @@ def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(email)
 
 
 def test_the_error_for_a_table_without_heading_repeats_none_of_its_rows():
-    with pytest.raises(InvalidImport, match="there are 2") as caught:
+    with pytest.raises(InvalidImport, match="has 2 columns") as caught:
         parse("1,ann@example.org\n2,bob@example.org\n", canonical, email="Email")
     assert "@" not in str(caught.value)
 

@@ -1,10 +1,10 @@
-"""What headings say."""
+"""The ranks of column headings."""
 
 # ruff: noqa: E501  # a language is a line
 
 import pytest
 
-from mailtrack._imports.headings import Rank, normalize, rank, speaks_of_email
+from mailtrack._imports.headings import Rank, mentions_email, normalize, rank
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_the_addresses_of_others_are_known_as_such(heading):
     assert rank(heading) == Rank.OTHERS
 
 
-def test_what_speaks_of_email_is_any_heading_with_the_word_in_it():
-    assert [speaks_of_email(name) for name in ("Manager E-Mail", "Adresse de courriel", "Address")] == [
+def test_any_heading_with_the_word_mentions_email():
+    assert [mentions_email(name) for name in ("Manager E-Mail", "Adresse de courriel", "Address")] == [
         True,
         True,
         False,

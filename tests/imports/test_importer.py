@@ -1,4 +1,4 @@
-"""Imports into both storages: all or nothing, or what is valid in steps."""
+"""Imports into both storages: all or nothing, or the valid rows in batches."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_by_default_nothing_is_stored_where_a_row_can_not_be_taken(tracker, pixe
         tracker.import_recipients(pixel, LIST)
     assert [(problem.index, problem.value) for problem in caught.value.problems] == [(2, "bad"), (5, ",C")]
     assert (caught.value.total, emails(tracker, pixel)) == (5, [])
-    assert "2 of 5 addresses: line 3: 'bad' (There is no address in it.); line 6: " in str(caught.value)
+    assert "2 of 5 addresses: line 3: 'bad' (No email address found.); line 6: " in str(caught.value)
 
 
 def test_who_was_there_keeps_the_token_and_the_spelling(tracker, pixel):
@@ -65,7 +65,7 @@ def test_who_was_there_keeps_the_token_and_the_spelling(tracker, pixel):
 
 
 def test_each_step_is_stored_and_reported_before_the_next_is_read(tracker, pixel, monkeypatch):
-    monkeypatch.setattr(importer, "STEP", 2)
+    monkeypatch.setattr(importer, "BATCH_SIZE", 2)
     seen = []
 
     def rows():
@@ -74,7 +74,7 @@ def test_each_step_is_stored_and_reported_before_the_next_is_read(tracker, pixel
             yield row
 
     steps = []
-    monkeypatch.setattr("mailtrack._imports.parsing._LOOKED_AT", 1)
+    monkeypatch.setattr("mailtrack._imports.parsing._SAMPLE_SIZE", 1)
     result = tracker.import_recipients(pixel, rows(), on_invalid="skip", progress=lambda *found: steps.append(found))
     assert steps == [(1, 0, 1), (2, 0, 1), (2, 0, 2)]
     assert seen[2:] == [(BOB, 1), (ANN.upper(), 1), ("bad again", 2)]
@@ -83,7 +83,7 @@ def test_each_step_is_stored_and_reported_before_the_next_is_read(tracker, pixel
 
 
 def test_steps_that_are_done_stay_where_a_later_one_fails(tracker, pixel, monkeypatch):
-    monkeypatch.setattr(importer, "STEP", 2)
+    monkeypatch.setattr(importer, "BATCH_SIZE", 2)
 
     def stop(*_):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Lists of addresses as people write them and mail programs copy them."""
+"""Lists of addresses, as typed by people and copied from mail programs."""
 
 # a case is a line
 
@@ -11,7 +11,7 @@ ANN, BOB, CARL = "ann@example.org", "bob@example.org", "carl@example.org"
 
 
 def read(text, **options):
-    """Return the distinct addresses of a text, and the numbers of the lines that can't be taken."""
+    """Return the distinct addresses of a text, and the numbers of the rejected lines."""
     entries = list(parse(text, canonical, **options).entries)
     found = {}
     for entry in entries:

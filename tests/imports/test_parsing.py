@@ -1,4 +1,4 @@
-"""What may be given as rows, and what becomes of each."""
+"""The accepted kinds of rows, and their results."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def rejected(rows, **options):
 
 
 def piped(data):
-    """Yield the reading end of a pipe into which a thread writes."""
+    """Yield the reading end of a pipe that a thread writes to."""
     reading, writing = os.pipe()
 
     def write():
@@ -41,7 +41,7 @@ def piped(data):
 
 
 def people():
-    """Return rows of a database, which are neither mappings nor tuples."""
+    """Return database rows, which are neither mappings nor tuples."""
     connection = sqlite3.connect(":memory:")
     connection.row_factory = sqlite3.Row
     found = connection.execute(
@@ -75,7 +75,7 @@ def test_rows_of_each_kind_are_taken(rows):
 
 
 def test_a_pipe_is_read_to_its_end_though_it_can_not_be_sought():
-    number = 20_000  # more than a pipe holds
+    number = 20_000  # more than the capacity of a pipe
     for file in piped(b"".join(b"u%d@example.org\n" % place for place in range(number))):
         assert not file.seekable()
         assert addresses(file) == [f"u{place}@example.org" for place in range(number)]

@@ -1,4 +1,4 @@
-"""The rejected rows, to be mended and imported."""
+"""Rejected rows can be corrected and imported."""
 
 import pytest
 

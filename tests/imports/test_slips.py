@@ -1,4 +1,4 @@
-"""Slips in lists and tables that must neither lose an address in silence nor take one person's for another's."""
+"""Typos in lists and tables neither lose an address silently nor confuse two people's addresses."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ANN, BOB, CARL, BOSS = (f"{name}@example.org" for name in ("ann", "bob", "carl",
 
 @pytest.fixture(params=["memory://", "sqlite"])
 def add(request, tmp_path):
-    """Imports a list into a new pixel; the addresses that it has then, and the numbers of the rejected lines."""
+    """Imports a list into a new pixel; returns its addresses and the numbers of the rejected lines."""
     url = request.param if request.param == "memory://" else f"sqlite:///{tmp_path}/import.db"
     with open_storage(url) as storage:
         tracker = Tracker(storage)

@@ -1,4 +1,4 @@
-"""Rows and cells of a text, whatever its quotation marks are."""
+"""Rows and cells of a text, with any quotation marks."""
 
 import csv
 import io
@@ -80,7 +80,7 @@ def test_lines_within_cells_do_not_decide_on_the_separator():
     "line", ['u@example.org,"5 inch', 'z",x,"', 'z",x@y.example,"', '"a","b","c"', '"""', '"' + "x" * 50], ids=range(6)
 )
 def test_the_time_grows_with_the_lines_and_not_with_their_square(line, monkeypatch):
-    """Counted, as time is not to be relied on: how many lines the module csv is given."""
+    """The measure is the number of lines that the module csv reads, since times vary."""
     given = 0
     real = csv.reader
 

@@ -1,4 +1,4 @@
-"""Files in the encodings that spreadsheets and editors write."""
+"""Files in the encodings of spreadsheets and editors."""
 
 # ruff: noqa: E501  # a case is a line
 
@@ -68,9 +68,9 @@ def test_a_zero_byte_is_no_reason_to_refuse_a_file():
         (b"{\\rtf1\\ansi", "RTF"),
         (b"\x1f\x8b\x08", "Unpack it"),
         (b"SQLite format 3\0", "a database"),
-        (b"\x89PNG\r\n", "a picture"),
-        (b"\xff\xd8\xff\xe0", "a picture"),
-        (b"GIF89a", "a picture"),
+        (b"\x89PNG\r\n", "an image"),
+        (b"\xff\xd8\xff\xe0", "an image"),
+        (b"GIF89a", "an image"),
         (b"\n <!DOCTYPE html>\n", "a web page"),
         (b"<HTML lang=en>", "a web page"),
         (random.Random(1).randbytes(4000), "not a text"),

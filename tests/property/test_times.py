@@ -45,7 +45,7 @@ class TestMilliseconds:
 
 
 class TestText:
-    """A text is read back as the same time by anyone who knows ISO 8601, and texts sort as times do."""
+    """Any ISO 8601 parser reads a text back as the same time, and texts sort like times."""
 
     @given(utc_moments)
     def test_it_is_read_back(self, moment: datetime) -> None:

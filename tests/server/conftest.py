@@ -147,7 +147,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def find_port():
-    """Finds a port that nobody listens on."""
+    """Finds a free port."""
     return free_port
 
 
@@ -226,7 +226,7 @@ def server(tmp_path_factory):
         yield running
 
 
-# A program with mailtrack in it, as somebody might write it.
+# A user's program with mailtrack in it.
 PROGRAM = """
 from mailtrack import Tracker, open_storage
 from mailtrack_wsgi import create_app

@@ -28,13 +28,13 @@ def status(running, headers=None):
 
 
 def happens(condition, seconds=SECONDS):
-    """Tell whether something happens within some seconds."""
+    """Return whether something happens within some seconds."""
     pause = threading.Event()
     return any(condition() or pause.wait(0.05) for _ in range(seconds * 20))
 
 
 def becomes(running, headers, expected):
-    """Tell whether a status is answered within the promised time, by whichever worker answers."""
+    """Return whether a status is returned within the documented time, by any worker."""
     return happens(lambda: {status(running, headers) for _ in range(20)} == {expected})
 
 

@@ -24,7 +24,7 @@ def served(request, host):
 
 @pytest.fixture
 def stored(served):
-    """Tells which pixels there are."""
+    """Returns the existing pixels."""
 
     def tell():
         with served.stored() as tracker:

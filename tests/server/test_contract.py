@@ -24,7 +24,7 @@ def recipient(server, pixel):
 
 
 def opens(server, pixel, count):
-    """The pixel's opens as the API tells them, once there are as many; they show within half a second."""
+    """The pixel's opens as returned by the API, once there are as many; they appear within half a second."""
     for _ in range(1000):
         answer = server("GET", f"/api/v1/pixels/{pixel['id']}/opens?limit=1000")
         if len(answer.json["items"]) >= count:

@@ -8,7 +8,7 @@ from mailtrack.cli._settings import Settings
 
 @pytest.fixture
 def check(server):
-    """Tells what the doctor finds about the server, but for what is well."""
+    """Returns the doctor's findings about the server, except `ok`."""
 
     def tell(**given):
         settings = Settings(

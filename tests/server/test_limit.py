@@ -24,7 +24,7 @@ def ask_at_once(running, path):
 
 
 def check(statuses):
-    """Check that exactly 10 were granted. What is told that the server is busy was neither taken nor counted."""
+    """Check that exactly 10 were granted. Requests refused by a busy server were neither granted nor counted."""
     assert (statuses[201], set(statuses) <= {201, 429, 503}) == (10, True), statuses
 
 

@@ -29,7 +29,7 @@ def wait_until(condition):
 
 
 class Readers:
-    """Readers of a mail, each with a name of its own, who ask as long as nobody answers."""
+    """Readers of a mail, each with its own name, who retry until a server responds."""
 
     def __init__(self, running, pixel):
         self.running, self.pixel = running, pixel
@@ -110,8 +110,8 @@ def test_a_half_sent_request_does_not_hold_up_the_end(start):
     [
         pytest.param(1, None, id="one worker"),
         pytest.param(2, None, id="two workers"),
-        pytest.param(2, os.kill, id="it was told before"),
-        pytest.param(2, os.killpg, id="all its processes were told before"),
+        pytest.param(2, os.kill, id="it was signalled before"),
+        pytest.param(2, os.killpg, id="all its processes were signalled before"),
     ],
 )
 def test_under_load_all_that_was_answered_is_stored_once(start, workers, before):

@@ -100,7 +100,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_spool(folder: Path) -> Iterator[Callable[..., Spool]]:
-    """Makes spools on the folder, open unless told otherwise."""
+    """Makes spools on the folder, open by default."""
     made: list[Spool] = []
 
     def make(*, opened: bool = True, **options: Any) -> Spool:
@@ -184,13 +184,13 @@ def lines(hits: list[Hit]) -> list[bytes]:
 
 @pytest.fixture
 def waiting(folder: Path) -> Callable[[], list[Hit]]:
-    """Tells which hits lie in the folder, whoever owns them."""
+    """Returns the hits in the folder, of all owners."""
     return lambda: [from_line(line) for line in inspect(folder)]
 
 
 @pytest.fixture
 def files(folder: Path) -> Callable[[], list[Path]]:
-    """Tells the segments in the folder."""
+    """Returns the segments in the folder."""
     return lambda: sorted(folder.glob("*.spool"))
 
 

@@ -17,7 +17,7 @@ def folder(folder):
 
 @pytest.fixture
 def kept(folder):
-    """Tells what the file holds."""
+    """Returns the file's contents."""
     return lambda: (folder / "set-aside.lines").read_bytes()
 
 

@@ -448,7 +448,7 @@ class TestLockedDatabases:
 class TestFullDatabases:
     @pytest.fixture(autouse=True)
     def made(self, monkeypatch) -> list[sqlite3.Connection]:
-        """Tells the connections that were made."""
+        """Returns the connections that were made."""
         made = []
 
         class Watched(sqlite3.Connection):

@@ -50,7 +50,7 @@ def disk(monkeypatch) -> Callable[[Callable[[int], None] | None], None]:
 
 @pytest.fixture
 def synced(disk) -> list[int]:
-    """Tells how large the file was at each sync."""
+    """Returns the size of the file at each sync."""
     sizes: list[int] = []
     disk(lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
     return sizes
@@ -377,7 +377,7 @@ class TestLimits:
             spool.append(lines[0])
         for path in folder.glob("*.spool"):
             if path.stat().st_size:
-                path.unlink()  # as whoever drains does
+                path.unlink()  # as the draining process does
         spool._count_again = 0.0
         spool.append(lines[0])
 

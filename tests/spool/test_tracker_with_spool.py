@@ -39,7 +39,7 @@ def pixel(tracker: Tracker) -> Pixel:
 
 @pytest.fixture
 def opens(storage, pixel):
-    """Tells the opens in the log, the last arrived first."""
+    """Returns the opens in the log, most recent arrival first."""
     return lambda: all_opens(storage, pixel)
 
 

@@ -1,4 +1,4 @@
-"""The spool at work in one process: what is taken is synced and drained in the background, and stopping tells."""
+"""The spool in one process: hits are synced and drained in the background; `stop` reports whether all are stored."""
 
 import errno
 import os

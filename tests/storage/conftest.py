@@ -15,7 +15,7 @@ from mailtrack.storage._sqlite import SQLiteStorage
 
 
 class SpyConnection(sqlite3.Connection):
-    """Remembers who uses it; fails, or kills its process, when told to."""
+    """Remembers its users; fails, or kills its process, on request."""
 
     made: ClassVar[list[Self]] = []
     fail_statement: ClassVar[int] = 0  # the how manieth statement from now fails; 0 for none

@@ -12,19 +12,19 @@ LABELLED = [
 
 @pytest.fixture(scope="session")
 def labelled():
-    """Real hits, and what each was."""
+    """Labelled real hits."""
     return LABELLED
 
 
 @pytest.fixture(scope="session")
 def judge():
-    """The judge with the rules that come with mailtrack."""
+    """The judge with the bundled rules."""
     return Judge()
 
 
 @pytest.fixture(scope="session")
 def make_rule():
-    """Make a rule that needs nothing but a user agent, with what is given changed."""
+    """Make a rule with only a user agent as its condition, and with the given changes."""
 
     def make(code="own", **changes):
         values = {

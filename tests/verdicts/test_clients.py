@@ -14,7 +14,7 @@ WEBVIEW = "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/99.0.4844.8
 
 @pytest.fixture
 def client(judge):
-    """Name the client of a user agent as the judge judges it."""
+    """Return the client of a user agent with the judge's verdict."""
     return lambda user_agent: name_client(user_agent, judge.judge(user_agent))
 
 

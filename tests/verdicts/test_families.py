@@ -1,4 +1,4 @@
-"""Families of machines that take the names of browsers and mail programs, or have names of their own."""
+"""Families of machines, with names of browsers and mail programs or with their own."""
 
 import pytest
 

@@ -17,7 +17,7 @@ GMAIL_PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggp
 
 @pytest.fixture
 def judge_by():
-    """Make a judge that has one rule, or several."""
+    """Make a judge with one or several rules."""
 
     def make(*rules, **networks):
         table = RuleTable(version=7, rules=()).with_networks(**networks).with_rules(*rules)
@@ -45,7 +45,7 @@ def test_the_bare_name_of_apples_privacy_protection_is_a_prefetch_at_any_address
     assert (verdict.kind, verdict.vendor) == ("prefetch", "Apple")
 
 
-def test_a_probable_rule_alone_accuses_nobody(judge):
+def test_a_probable_rule_alone_does_not_decide_for_a_machine(judge):
     assert judge.judge(APPLE_MAIL, ip="198.51.100.20", age=3600).kind == "human"
 
 
@@ -155,7 +155,7 @@ def test_a_rule_without_a_user_agent_holds_for_all(judge_by, make_rule):
     assert judge.judge("", signals=["range"]).kind == "bot"
 
 
-def test_a_probable_rule_that_accuses_nobody_needs_no_second_signal(judge_by, make_rule):
+def test_a_probable_rule_for_a_person_needs_no_second_signal(judge_by, make_rule):
     judge = judge_by(make_rule(kind="human", certainty="probable", second=["early"]))
     assert judge.judge("ours").reasons == ("own",)
     assert judge.judge("ours", age=1.0).reasons == ("own", "early")

@@ -1,4 +1,4 @@
-"""The bundled rules, held against real hits of which it is known what they were."""
+"""The bundled rules, checked against labelled real hits."""
 
 from collections import Counter
 
@@ -10,13 +10,13 @@ MACHINES = {"prefetch", "scanner", "bot"}
 WITH_VENDOR = {"proxy", "prefetch", "scanner"}
 
 KNOWN_WRONG: dict[str, str] = {}
-"""Lines of the set that the rules get wrong, by user agent, with the reason for which we leave them so."""
+"""Lines of the set that the rules judge wrongly, by user agent, with our reason for accepting that."""
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36"
 )
 
-# What no line of the set shows, as its owners publish no networks or as it takes several hits.
+# Rules without a line in the set, because no networks are published or several hits are needed.
 DIRECT = {
     "mail-proxy": {"user_agent": "ExampleMailProxy/1.0"},
     "proofpoint-network": {"ip": "192.0.2.1", "signals": ["burst"]},
@@ -109,5 +109,5 @@ def test_a_phone_with_a_name_like_a_robots_is_a_persons(judge, name):
 @pytest.mark.parametrize("length", [1, 64, 512, 100_000])
 @pytest.mark.parametrize("text", ["a", "@", "+x", "Mozilla/5.0 (", "http:", "mail ", "via (", "Android 1;", " "])
 def test_no_text_takes_the_rules_long(judge, text, length):
-    # Rules that try again and again would take minutes for these.
+    # Rules with catastrophic backtracking would take minutes for these.
     assert judge.judge((text * length)[:length]).reasons

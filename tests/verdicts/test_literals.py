@@ -1,4 +1,4 @@
-"""What the judge may leave untried, as a text that an expression needs is not there."""
+"""Literals without which an expression can't match, so that the judge need not try it."""
 
 import re
 

@@ -165,7 +165,7 @@ def test_a_table_says_what_looking_at_each_network_says(given_networks, addresse
     ]
     for address in (*addresses, *edges):
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            continue  # it is looked up as IPv4
+            continue  # looked up as IPv4
         named = {name for name, texts in given_networks.items() if holds(texts, address)}
         assert table.names_of(str(address)) == named
         assert {name for name, texts in given_networks.items() if str(address) in Networks(texts)} == named

@@ -1,4 +1,4 @@
-"""Real programs of people, of all kinds, none of which may be taken for a machine."""
+"""Real programs of people, of all kinds, none of which may be judged a machine."""
 
 import json
 from collections import Counter
@@ -71,7 +71,7 @@ MAIL_PROGRAMS = [
     BROWSER + " OneOutlook/1.2024",
 ]
 
-# What browsers and programs around them add behind the name of the browser that they are made of.
+# Texts that browsers and other programs add after the name of the browser that they are based on.
 ADDITIONS = [
     "AOLShield/1.0",
     "Agency/93.8",
@@ -129,7 +129,7 @@ def test_no_program_of_people_is_taken_for_a_machine(judge):
 
 @pytest.mark.parametrize("signals", [["no-language"], ["burst"], ["repeat"]])
 def test_no_sign_alone_makes_a_machine_of_a_person(judge, signals):
-    # A build that browsers do not give any more is a signal of its own; Electron's programs give theirs.
+    # A full Chrome build number, which browsers no longer send, has its own rule; Electron programs send theirs.
     plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signals=signals).kind in MACHINES]
     assert all("Chrome/1" in user_agent for user_agent in plain), plain
 

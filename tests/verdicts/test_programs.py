@@ -1,4 +1,4 @@
-"""Programs that are known without ua-parser, and the one name of each."""
+"""Programs that are parsed without ua-parser, and their canonical names."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
-from mailtrack.verdicts._programs import common_mail_program, common_program, usual_system
+from mailtrack.verdicts._programs import usual_mail_program, usual_program, usual_system
 
 LINES = [
     json.loads(line)["user_agent"]
@@ -18,7 +18,7 @@ ELECTRON = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) {} Electron/28.2 Safari/537.36"
 )
 
-# Robots' names are in those of these phones, which ua-parser takes for robots.
+# These phones have robots' names in theirs, so ua-parser returns robots.
 PHONES_LIKE_ROBOTS = ("M bot ", "ID bot ", "IDbot", "Spider 8", "XBot")
 
 
@@ -28,14 +28,14 @@ def parsed(user_agent):
 
 
 def test_usual_forms_are_named_as_ua_parser_names_them():
-    known = {line: common for line in LINES if (common := common_program(line)) and "bot" not in line.lower()}
+    known = {line: common for line in LINES if (common := usual_program(line)) and "bot" not in line.lower()}
     known = {line: common for line, common in known.items() if not any(phone in line for phone in PHONES_LIKE_ROBOTS)}
     assert len(known) > 100
     assert {line: common for line, common in known.items() if parsed(line) != common} == {}
 
 
 def test_outlook_is_named_as_ua_parser_names_it():
-    known = {line: common for line in LINES if (common := common_mail_program(line)) and common[0] == "Outlook"}
+    known = {line: common for line in LINES if (common := usual_mail_program(line)) and common[0] == "Outlook"}
     assert len(known) > 30
     assert {line: common for line, common in known.items() if parsed(line) != common} == {}
 
@@ -47,9 +47,9 @@ def test_the_system_of_a_usual_beginning_is_what_ua_parser_says():
 
 
 def test_another_form_is_left_to_ua_parser():
-    assert common_program("Mozilla/5.0 (Unheard) Gecko/20100101 Firefox/131.0") is None
-    assert common_program("Unheard/1.0") is None
-    assert common_mail_program("Unheard/1.0") is None
+    assert usual_program("Mozilla/5.0 (Unheard) Gecko/20100101 Firefox/131.0") is None
+    assert usual_program("Unheard/1.0") is None
+    assert usual_mail_program("Unheard/1.0") is None
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,12 @@ class TestTheBundledTable:
             assert rule.text.endswith("."), rule.code
             assert default_rules().text(rule.code) == rule.text
 
-    def test_each_probable_rule_that_accuses_needs_a_second_signal(self):
+    def test_each_probable_rule_for_a_machine_needs_a_second_signal(self):
         accusing = [rule for rule in default_rules().rules if rule.kind in ("bot", "scanner", "prefetch")]
         assert all(rule.second for rule in accusing if rule.certainty == "probable")
 
     def test_its_file_is_in_order(self):
-        # For those who read it; the judge sorts.
+        # For readers of the file; the judge sorts its rules.
         from importlib.resources import files
 
         text = (files("mailtrack.verdicts") / "rules.toml").read_text(encoding="utf-8")
@@ -116,12 +116,12 @@ class TestChangedTables:
     def test_a_code_given_twice_is_refused(self, make_rule):
         with pytest.raises(InvalidRules) as raised:
             default_rules().with_rules(make_rule(), make_rule(rank=2))
-        assert problems(raised) == [("rule own", "is there 2 times")]
+        assert problems(raised) == [("rule own", "is defined 2 times")]
 
     def test_a_rule_about_networks_that_are_not_there_is_refused(self, make_rule):
         with pytest.raises(InvalidRules) as raised:
             default_rules().with_rules(make_rule(certainty="probable", second=["network:nowhere"]))
-        assert problems(raised) == [("rule own", "names a network nowhere that is not there")]
+        assert problems(raised) == [("rule own", "names the network nowhere, which does not exist")]
 
     @pytest.mark.parametrize("given", ["192.0.2.0/24", 7, ["192.0.2.0/24", "home"]])
     def test_what_are_no_networks_is_refused(self, given):
@@ -145,15 +145,15 @@ class TestRules:
             ({"text": "two\nlines"}, "the text must be one line"),
             ({"text": "x" * 301}, "the text must be one line"),
             ({"vendor": "x" * 65}, "the vendor must be one line"),
-            ({"user_agent": "("}, "the user agent is no regular expression: missing ), unterminated subpattern"),
+            ({"user_agent": "("}, "the user agent is not a regular expression: missing ), unterminated subpattern"),
             ({"user_agent": 5}, "the user agent must be a regular expression"),
-            ({"user_agent": None}, "it has no condition"),
+            ({"user_agent": None}, "it needs a condition"),
             ({"signal": "loud"}, "the signal must be one of burst, no-language, prefetch, preview, range, repeat"),
             ({"signal": ["burst"]}, "the signal must be one of"),
             ({"network": "Our Office"}, "the network must be a name"),
             ({"early": 1}, "early must be true or false"),
-            ({"certainty": "probable"}, "a probable rule that accuses needs a second signal"),
-            ({"second": ["early"]}, "a certain rule has no second signals"),
+            ({"certainty": "probable"}, "a probable rule for a machine needs a second signal"),
+            ({"second": ["early"]}, "a certain rule must not have second signals"),
             ({"certainty": "probable", "second": ["late"]}, "a second signal must be one of early, burst,"),
             ({"certainty": "probable", "second": ["network:"]}, "a second signal must be"),
             ({"certainty": "probable", "second": [7]}, "a second signal must be"),
@@ -163,7 +163,7 @@ class TestRules:
     def test_a_rule_that_can_not_be_used_is_refused(self, make_rule, changes, reason):
         with pytest.raises(InvalidRules) as raised:
             make_rule(**changes)
-        assert any(told.startswith(reason) for _, told in problems(raised))
+        assert any(problem.startswith(reason) for _, problem in problems(raised))
 
     def test_all_that_is_wrong_with_a_rule_is_told_under_its_code(self, make_rule):
         with pytest.raises(InvalidRules) as raised:
@@ -245,19 +245,19 @@ class TestFiles:
         with pytest.raises(InvalidRules) as raised:
             load(text)
         assert problems(raised) == [
-            ("the file", "has an unknown part 'rulez'"),
+            ("the file", "has an unknown section 'rulez'"),
             ("version", "must be a whole number from 1 to 2,000"),
             ("network office, network 2", "is not a network"),
             ("network Our Home", "the name must be lower-case words with hyphens or underscores"),
             ("network cellar", "must be a list of networks"),
             ("rule one", "the kind must be one of human, proxy, prefetch, scanner, bot, unknown"),
-            ("rule one", "it has no condition"),
+            ("rule one", "it needs a condition"),
             ("rule 2", "has an unknown key 'colour'"),
             ("rule 2", "has no code"),
             ("rule 2", "has no kind"),
             ("rule 2", "has no certainty"),
             ("rule 2", "has no text"),
-            ("rule three", "names a network attic that is not there"),
+            ("rule three", "names the network attic, which does not exist"),
         ]
         assert str(raised.value).endswith("; and 3 more")
 
@@ -281,7 +281,7 @@ class TestFiles:
 
     def test_codes_given_twice_in_a_file_are_refused(self, load):
         rule = OWN[OWN.index("[[rules]]") :]
-        with pytest.raises(InvalidRules, match="rule our-monitor: is there 2 times"):
+        with pytest.raises(InvalidRules, match="rule our-monitor: is defined 2 times"):
             load(OWN + rule)
 
     def test_a_file_that_is_not_there_is_no_table(self, tmp_path):

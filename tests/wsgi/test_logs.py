@@ -72,7 +72,7 @@ def test_an_open_is_shown_with_its_time_recipient_verdict_client_and_address(cli
     time, who, verdict, agent, address = row
     assert re.fullmatch(r"(just now|\d+ (second|minute)s? ago) 6 Nov 2025, 12:00:\d\d", time)
     assert (who, address) == ("ann@example.org", "203.0.113.9")
-    assert verdict.startswith("Person (via Gmail proxy) Gmail's proxy fetches a picture when somebody looks")
+    assert verdict.startswith("Person (via Gmail proxy) Gmail's proxy fetches an image when a person views")
     assert agent == "Gmail Mozilla/5.0 (via ggpht.com GoogleImageProxy)"
     times = [attributes for tag, attributes in page.tags if tag == "time"]
     assert re.fullmatch(r"2025-11-06T12:00:\d\d\.000Z", times[-1]["datetime"])

@@ -159,7 +159,7 @@ def test_lines_that_can_not_be_taken_are_shown_and_the_others_are_taken(add, ema
     assert answer.status == 200
     assert emails() == ["ann@example.org", "cem@example.net"]
     assert "2 recipients added 2 lines of the pasted text were rejected Line Text Reason 2 bob@ " in page.text
-    assert "4 <script>alert(1)</script> There is no address in it." in page.text
+    assert "4 <script>alert(1)</script> No email address found." in page.text
 
 
 def rejected(page):

@@ -1,1 +1,1 @@
-"""Pictures that pixels show: checked, rebuilt without metadata, and cached."""
+"""Images of pixels: uploads are checked and stripped of metadata; images being served are cached."""

@@ -1,4 +1,4 @@
-"""What pixels show, kept in memory for a moment: the way of an open does not wait for the storage."""
+"""The cache of pixels' images, so that serving one does not wait for the storage."""
 
 import logging
 import time
@@ -11,24 +11,24 @@ from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._model import Image
 
 SECONDS = 1.0
-"""How long a picture is shown before it is looked up again: a deleted pixel's is gone within two seconds."""
+"""Seconds until an image is loaded again: a deleted pixel's image disappears within two seconds."""
 
 MAX_BYTES = 32 * 1024 * 1024
-"""How many bytes of pictures are kept, each counted with `_OVERHEAD`."""
+"""Maximum size of the cache in bytes; each image counts with `_OVERHEAD`."""
 
 _OVERHEAD = 1024
 
 _logger = logging.getLogger(__name__)
 
 
-class Pictures:
-    """A small cache before the storage. Thread-safe.
+class ImageCache:
+    """Caches pixels' images in front of the storage. Thread-safe.
 
-    While the storage fails it is asked once a second, and what was shown before is shown on.
+    While the storage fails, it is queried once a second, and cached images stay in use.
 
     Args:
         load: returns a pixel's image, or raises `ImageNotFound`.
-        monotonic: tells the time in seconds.
+        monotonic: returns the time in seconds.
     """
 
     def __init__(self, load: Callable[[str], Image], monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class Pictures:
         self._ask_again = 0.0
 
     def get(self, key: str) -> Image:
-        """Return what the pixel with this id or short id shows: the transparent image where it has none of its own."""
+        """Return the image of the pixel with this id or short id; the transparent image if it has none."""
         now = self._monotonic()
         kept = self._kept.get(key)
         if kept is not None and now < kept[0]:
@@ -59,7 +59,7 @@ class Pictures:
         return image
 
     def forget(self, key: str) -> None:
-        """Look this pixel's picture up again when it is asked for next."""
+        """Drop this pixel's image, so that the next `get` loads it again."""
         with self._lock:
             self._drop(key)
 

@@ -1,7 +1,7 @@
-"""Pictures for pixels: the transparent one, and uploads, which are checked, rid of all else, and kept as they are.
+"""Check uploaded images by decoding them, and strip everything else from their files.
 
-What is served is the picture as it was compressed by its author, in a container written here: nothing else of an
-upload (no place, no comment, no bytes after its end) reaches a mail. That its data can be decoded is tried first.
+The compressed image data is kept as it was uploaded, in a container written here, so nothing else of an upload (no
+location, no comment, no trailing bytes) reaches a mail.
 """
 
 import base64
@@ -19,7 +19,7 @@ from mailtrack._images.strip import rebuild
 from mailtrack._model import Image
 
 MAX_BYTES = 5_242_880
-"""Bytes in an uploaded file."""
+"""Maximum size of an uploaded file in bytes."""
 
 TRANSPARENT_PNG = Image(
     media_type="image/png",
@@ -30,37 +30,37 @@ TRANSPARENT_PNG = Image(
 """The 1×1 transparent image."""
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
-"""The media types of images, with the ends of their file names."""
+"""File name extensions by media type."""
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
 
 _MAX_GROWTH = 1.05
-_MAX_HELD = 62 * 1024 * 1024  # bytes; a progressive JPEG that needs more is decoded in a process of its own
+_MAX_BUFFERED = 62 * 1024 * 1024  # bytes; a progressive JPEG that needs more is decoded in a child process
 _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from mailtrack._images.check import decode_input; decode_input()"
 _CHILD_BYTES, _CHILD_SECONDS = 512 * 1024 * 1024, 5
 
-# One upload at a time is decoded in a process: what a picture costs in memory is then paid once.
+# Each process decodes one upload at a time, so that the memory for decoding is needed once.
 _decoding = threading.Semaphore(1)
 
 
 def check_upload(data: bytes) -> Image:
-    """Check an uploaded picture and return it without anything that does not belong to it.
+    """Check an uploaded image and return it without metadata.
 
-    Its content decides what it is; names and declared types mean nothing. The compressed picture stays as it is, with
-    its colour profile and its orientation. Uploads take up to 70 MiB of memory, however many come at once, and about
-    a second each. A progressive JPEG that takes more is decoded in a process of its own, where one can be started.
+    The format is detected from the content; file names and declared types are ignored. The compressed image data stays
+    unchanged, with its colour profile and orientation. Concurrent uploads together take up to 70 MiB of memory, and
+    about a second each. A progressive JPEG that needs more is decoded in a child process, if one can be started.
     Thread-safe.
 
     Args:
-        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 1,000 frames and 50 megapixels, added
-            up over all frames. Where a picture can only be decoded as a whole, that is less: 12.5 megapixels for a
-            WebP that is lossless or transparent, and for a progressive JPEG (25 with its colours at a quarter of the
-            resolution, as usual); 25 for a PNG of 64 bits a pixel.
+        data: a JPG, PNG, GIF or WebP file of at most 5 MB (5,242,880 bytes), 1,000 frames and 50 megapixels (the sum
+            over all frames). The limit is lower for images that must be decoded as a whole: 12.5 megapixels for a
+            lossless or transparent WebP and for a progressive JPEG (25 with 4:2:0 subsampling, the usual); 25 for a
+            PNG with 64 bits per pixel.
 
     Raises:
-        ImageTooLarge: it has too many bytes.
-        UnsupportedImage: it is of no format that is taken.
-        InvalidImage: it is empty, damaged, or has too many pixels or frames.
+        ImageTooLarge: the file has too many bytes.
+        UnsupportedImage: the format is not supported.
+        InvalidImage: the image is empty, damaged, or has too many pixels or frames.
     """
     if not data:
         raise InvalidImage("The image is empty.")
@@ -96,36 +96,36 @@ def _rebuild(data: bytes, media_type: str) -> bytes:
     for still in file.stills:
         if format_ == "WEBP" and (libwebp := _find_libwebp()):
             _decode_webp(still, libwebp)
-        elif file.held <= _MAX_HELD or not _decode_apart(still):
+        elif file.buffered <= _MAX_BUFFERED or not _decode_in_child(still):
             _decode(still, format_)
-    for options in file.anew:
-        turned = _encode_anew(file.data, format_, options)
-        if len(turned) <= _MAX_GROWTH * len(data) or not file.shown:
-            return turned
+    for options in file.encodings:
+        reencoded = _reencode(file.data, format_, options)
+        if len(reencoded) <= _MAX_GROWTH * len(data) or not file.displayable:
+            return reencoded
     return file.data
 
 
 def _decode(still: bytes, format_: str) -> None:
-    """Decode a picture, a JPEG to an eighth of its width and height: all its data is read, little memory needed."""
-    import PIL.Image  # takes a while to load, and many programs never upload
+    """Decode an image, a JPEG at an eighth of its width and height, which reads all its data in little memory."""
+    import PIL.Image  # slow to load, and many programs never upload
 
     with PIL.Image.open(io.BytesIO(still), formats=(format_,)) as image:
         image.draft(None, (max(image.width // 8, 1), max(image.height // 8, 1)))
         image.load()
 
 
-def _decode_apart(still: bytes) -> bool:
-    """Decode a JPEG in a process of its own, and return whether that could be done.
+def _decode_in_child(still: bytes) -> bool:
+    """Decode a JPEG in a child process, and return whether that was possible.
 
-    Where the program that runs is not called Python, as within uWSGI, it can't be asked to run this.
+    It needs an executable named `python`; uWSGI, for example, runs under its own name.
     """
-    import subprocess  # it takes a while to load, and is rarely needed
+    import subprocess  # slow to load, and rarely needed
 
     if not Path(sys.executable or "").name.startswith("python"):
         return False
     command = [sys.executable, "-I", "-c", _CHILD, *sys.path]
     try:
-        child = subprocess.run(  # noqa: S603  # nothing in the command comes from others
+        child = subprocess.run(  # noqa: S603  # the command contains no outside input
             command, input=still, capture_output=True, timeout=6 * _CHILD_SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError):
@@ -136,7 +136,7 @@ def _decode_apart(still: bytes) -> bool:
 
 
 def decode_input() -> None:
-    """Decode the JPEG on standard input within limits of memory and time, and print whether it is whole or damaged."""
+    """Decode the JPEG on standard input within limits of memory and time, and print `whole` or `damaged`."""
     with suppress(ImportError):  # Windows has no such limits
         import resource
 
@@ -145,23 +145,23 @@ def decode_input() -> None:
     found = "whole"
     try:
         _decode(sys.stdin.buffer.read(), "JPEG")
-    except Exception:  # noqa: BLE001  # nearly anything, as said above
+    except Exception:  # noqa: BLE001  # as in `check_upload`
         found = "damaged"
     sys.stdout.write(found)
 
 
 @functools.cache
 def _find_libwebp() -> Any:
-    """Return the library that Pillow decodes WebP with; `None` where it can't be reached.
+    """Return the library that Pillow decodes WebP with, or `None` if it can't be loaded.
 
-    Pillow makes four copies of a picture, of 4 bytes a pixel each: 190 MiB for a photo of 12 megapixels.
+    Pillow itself makes four copies of an image at 4 bytes per pixel: 190 MiB for a photo of 12 megapixels.
     """
     import PIL._webp
 
     try:
-        import ctypes  # not every Python has it
+        import ctypes  # some Pythons lack it
 
-        library = ctypes.CDLL(PIL._webp.__file__)  # and what it depends on
+        library = ctypes.CDLL(PIL._webp.__file__)  # and its dependencies
         library.WebPDecodeYUVInto.restype = ctypes.c_void_p
     except (ImportError, OSError, AttributeError):
         return None
@@ -169,7 +169,7 @@ def _find_libwebp() -> Any:
 
 
 def _decode_webp(still: bytes, libwebp: Any) -> None:
-    """Decode a picture to brightness and colours, all written over each other: a byte a pixel."""
+    """Decode an image into one buffer of a byte per pixel, in which luma and chroma overwrite each other."""
     import ctypes
 
     width, height, length = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(len(still))
@@ -182,16 +182,16 @@ def _decode_webp(still: bytes, libwebp: Any) -> None:
         raise InvalidImage("The image is damaged.")
 
 
-def _encode_anew(data: bytes, format_: str, options: dict[str, Any]) -> bytes:
-    """Return the picture turned upright."""
+def _reencode(data: bytes, format_: str, options: dict[str, Any]) -> bytes:
+    """Return the image file, rotated upright and re-encoded."""
     out = io.BytesIO()
-    image, profile = _turn(data, format_)
+    image, profile = _decode_upright(data, format_)
     image.save(out, format_, icc_profile=profile, **options)
     return out.getvalue()
 
 
-def _turn(data: bytes, format_: str) -> tuple[Any, bytes | None]:
-    """Decode a picture upright, and return it and its colour profile; what the decoder took is free then."""
+def _decode_upright(data: bytes, format_: str) -> tuple[Any, bytes | None]:
+    """Return an image rotated upright, and its colour profile; the decoder's memory is free on return."""
     import PIL.Image
     import PIL.ImageOps
 

@@ -1,4 +1,4 @@
-"""Recipients from other programs: lists and tables as spreadsheets, mail programs and databases give them."""
+"""Import recipients from lists and tables, as exported by spreadsheets, mail programs and databases."""
 
 from mailtrack._imports.importer import OnInvalid, Progress, import_all, import_valid
 from mailtrack._imports.parsing import Rows, parse

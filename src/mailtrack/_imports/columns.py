@@ -1,4 +1,4 @@
-"""Which column of a table holds the recipients' addresses: by its heading, by its content, or as asked for."""
+"""Find the column of a table with the recipients' addresses: by request, by its heading, or by its content."""
 
 import re
 from collections import Counter
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import attrs
 
 from mailtrack._errors import InvalidImport
-from mailtrack._imports.headings import Rank, normalize, rank, speaks_of_email
+from mailtrack._imports.headings import Rank, mentions_email, normalize, rank
 
-_LIKE_AN_ADDRESS = re.compile(r"[^\s@/]@[^\s@]+[^\s@]")  # and no https://example.org/@ann
+_ADDRESS_LIKE = re.compile(r"[^\s@/]@[^\s@]+[^\s@]")  # excludes https://example.org/@ann
 _SEVERAL = re.compile(r"[<;]")
-_HEADING_WITHIN = 10  # rows: titles may stand above it
+_HEADING_WITHIN = 10  # rows: titles may precede it
 _NAMES_SHOWN = 20
-_MOST_COLUMNS = 500  # that are looked at
+_MAX_COLUMNS = 500  # to examine
 
 Cells = Sequence[str]
 
@@ -23,12 +23,12 @@ class Column:
     """The column of the addresses.
 
     Attributes:
-        place: its place, from 0.
-        heading: how many rows there are up to the heading and with it; 0 where there is none.
-        name: what the heading says, "" where there is none.
+        index: its index, from 0.
+        heading: the number of rows up to and including the heading, 0 without one.
+        name: its heading, `""` without one.
     """
 
-    place: int
+    index: int
     heading: int = 0
     name: str = ""
 
@@ -38,13 +38,13 @@ def find(sample: Sequence[Cells], wanted: str | None = None) -> Column | None:
 
     Args:
         sample: the first rows.
-        wanted: the heading or the number, from 1, of the column to take.
+        wanted: the requested column, by its heading or its number from 1.
 
     Returns:
-        The column, or `None` where the rows are a list of addresses and no table.
+        The column, or `None` if the rows are a list of addresses rather than a table.
 
     Raises:
-        InvalidImport: there is no such column as is wanted.
+        InvalidImport: the requested column does not exist.
     """
     heading = _find_heading(sample)
     if wanted is not None:
@@ -54,20 +54,20 @@ def find(sample: Sequence[Cells], wanted: str | None = None) -> Column | None:
     return _find_by_content(sample)
 
 
-def _named(place: int, heading: int, names: Cells) -> Column:
-    return Column(place, heading + 1, names[place])
+def _named(index: int, heading: int, names: Cells) -> Column:
+    return Column(index, heading + 1, names[index])
 
 
 def best(names: Cells, rows: Sequence[Cells]) -> int:
-    """Return the place of the column that fits best; of equals the first."""
-    fits = [_fit(rank(name), _share(rows, place)) for place, name in enumerate(names[:_MOST_COLUMNS])]
+    """Return the index of the best-fitting column, the first of several."""
+    fits = [_fit(rank(name), _share(rows, index)) for index, name in enumerate(names[:_MAX_COLUMNS])]
     return fits.index(max(fits))
 
 
 def _fit(named: Rank, share: float) -> tuple[int, Rank, bool]:
-    """Return how well a column fits, to be compared.
+    """Return a sort key for how well a column fits.
 
-    An exact name is enough, any other needs addresses below it. Somebody else's addresses are the last that are taken.
+    An exact name suffices, any other needs addresses below it. Another person's addresses come last.
     """
     likely = share >= 0.5
     if named == Rank.OTHERS:
@@ -77,75 +77,77 @@ def _fit(named: Rank, share: float) -> tuple[int, Rank, bool]:
     return 2 if named == Rank.LIKELY else 0, named, likely
 
 
-def _share(rows: Sequence[Cells], place: int) -> float:
-    """Return which part of a column's cells, as far as they are filled, look like addresses."""
-    cells = [row[place] for row in rows if place < len(row) and row[place]]
-    return sum(map(is_like_an_address, cells)) / len(cells) if cells else 0.0
+def _share(rows: Sequence[Cells], index: int) -> float:
+    """Return the share of a column's non-empty cells that look like addresses."""
+    cells = [row[index] for row in rows if index < len(row) and row[index]]
+    return sum(map(looks_like_address, cells)) / len(cells) if cells else 0.0
 
 
-def is_like_an_address(text: str) -> bool:
-    """Return whether a text may hold an e-mail address."""
-    return _LIKE_AN_ADDRESS.search(text) is not None
+def looks_like_address(text: str) -> bool:
+    """Return whether a text may contain an email address."""
+    return _ADDRESS_LIKE.search(text) is not None
 
 
 def _find_heading(sample: Sequence[Cells]) -> int | None:
-    """Return the place of the row that names the columns: before all addresses, with a name of theirs in it."""
+    """Return the index of the heading row, which precedes all addresses and names their column."""
     fits = {}
-    for place, row in enumerate(sample[:_HEADING_WITHIN]):
+    for index, row in enumerate(sample[:_HEADING_WITHIN]):
         if any("@" in cell for cell in row):
             break
-        if fit := _fit_as_heading(row, sample[place + 1 :]):
-            fits[place] = fit
-    return max(fits, key=lambda place: fits[place], default=None)
+        if fit := _fit_as_heading(row, sample[index + 1 :]):
+            fits[index] = fit
+    return max(fits, key=lambda index: fits[index], default=None)
 
 
 def _fit_as_heading(names: Cells, rows: Sequence[Cells]) -> tuple[int, Rank, bool] | None:
-    """Return how well a row names the columns of those below it, `None` where it does not."""
-    if not any(rank(name) >= Rank.WEAK or speaks_of_email(name) for name in names[:_MOST_COLUMNS]):
+    """Return a sort key for how well a row fits as the heading of the rows below, or `None` if it does not."""
+    if not any(rank(name) >= Rank.WEAK or mentions_email(name) for name in names[:_MAX_COLUMNS]):
         return None
-    place = best(names, rows)
-    fit = _fit(rank(names[place]), _share(rows, place))
+    index = best(names, rows)
+    fit = _fit(rank(names[index]), _share(rows, index))
     is_title = len(names) == 1 and not fit[2] and any(len(row) > 1 for row in rows)
-    has_others = any(rank(name) == Rank.OTHERS for name in names[:_MOST_COLUMNS])
+    has_others = any(rank(name) == Rank.OTHERS for name in names[:_MAX_COLUMNS])
     return fit if not is_title and (fit[0] == 3 or fit[2] or (fit[0] == 2 and has_others)) else None
 
 
 def _find_wanted(sample: Sequence[Cells], heading: int | None, wanted: str) -> Column:
-    rows = sorted(range(min(len(sample), _HEADING_WITHIN)), key=lambda row: row != heading)  # a title may say the same
+    rows = sorted(
+        range(min(len(sample), _HEADING_WITHIN)), key=lambda row: row != heading
+    )  # a title may have the same text
     for row in rows:
         cells = sample[row]
         names = [normalize(cell) for cell in cells]
         if normalize(wanted) in filter(None, names) and not any("@" in cell for cell in cells):
-            place = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
-            return _named(place, row, cells)
+            index = cells.index(wanted) if wanted in cells else names.index(normalize(wanted))
+            return _named(index, row, cells)
     widest = max(map(len, sample), default=0)
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= widest:
         return _at(sample, heading, int(wanted[:9]) - 1)
     if heading is None:
-        raise InvalidImport(f"There is no such column. They have no names; there are {widest:,}.")
+        raise InvalidImport(f"No such column. The table has {widest:,} columns without headings.")
     there = ", ".join(sample[heading][:_NAMES_SHOWN])
-    raise InvalidImport(f"There is no such column. There are: {there}")
+    raise InvalidImport(f"No such column. The columns are: {there}")
 
 
-def _at(sample: Sequence[Cells], heading: int | None, place: int) -> Column:
-    """Return the column at a place, with its heading where there is one."""
+def _at(sample: Sequence[Cells], heading: int | None, index: int) -> Column:
+    """Return the column at an index, with its heading if it has one."""
     if heading is None:
-        return Column(place)
+        return Column(index)
     names = sample[heading]
-    return Column(place, heading + 1, names[place] if place < len(names) else "")
+    return Column(index, heading + 1, names[index] if index < len(names) else "")
 
 
 def _find_by_content(sample: Sequence[Cells]) -> Column | None:
-    """Return the first column of addresses in rows that have others, too."""
+    """Return the first column of addresses in rows that have other columns, too."""
     width, rows = Counter(map(len, sample)).most_common(1)[0] if sample else (0, 0)
     if width < 2 or rows < 2 or rows < 0.8 * len(sample):
         return None
-    places = range(min(width, _MOST_COLUMNS))
-    shares = [_share(sample, place) for place in places]
-    filled = [place for place in places if any(place < len(row) and row[place] for row in sample)]
-    ours = [place for place in places if shares[place] >= 0.5]
-    if not ours or all(shares[place] >= 0.5 for place in filled):
+    indexes = range(min(width, _MAX_COLUMNS))
+    shares = [_share(sample, index) for index in indexes]
+    filled = [index for index in indexes if any(index < len(row) and row[index] for row in sample)]
+    ours = [index for index in indexes if shares[index] >= 0.5]
+    if not ours or all(shares[index] >= 0.5 for index in filled):
         return None
-    if any(_SEVERAL.search(row[place]) for row in sample for place in ours if place < len(row)):
+    if any(_SEVERAL.search(row[index]) for row in sample for index in ours if index < len(row)):
         return None
     return Column(ours[0])

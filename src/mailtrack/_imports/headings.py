@@ -1,4 +1,4 @@
-"""What the heading of a column says about the addresses below it."""
+"""Rank column headings by how likely the recipients' addresses are below them."""
 
 import re
 import tomllib
@@ -10,35 +10,35 @@ from importlib import resources
 import attrs
 
 _CASE_CHANGE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_OTHER_SIGNS = re.compile(r"[\W_]+")
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 class Rank(IntEnum):
-    """How well a heading fits the column of the recipients' addresses, the best last."""
+    """The fit of a heading for the recipients' addresses, in ascending order."""
 
-    OTHERS = 0  # somebody else's addresses
+    OTHERS = 0  # another person's addresses
     UNNAMED = 1
-    WEAK = 2  # may as well be where people live
-    RELATED = 3  # an e-mail address of some kind
+    WEAK = 2  # may mean a postal address
+    RELATED = 3  # some kind of email address
     LIKELY = 4
     EXACT = 5
 
 
 def normalize(heading: str) -> str:
-    """Return a heading without case, accents, punctuation and underscores; `managerEmail` is two words."""
+    """Return a heading without case, accents, punctuation and underscores, and with `managerEmail` split."""
     heading = _CASE_CHANGE.sub(" ", heading)
     plain = "".join(one for one in unicodedata.normalize("NFKD", heading.casefold()) if not unicodedata.combining(one))
-    return _OTHER_SIGNS.sub(" ", plain).strip()
+    return _PUNCTUATION.sub(" ", plain).strip()
 
 
-def speaks_of_email(heading: str) -> bool:
-    """Return whether a heading is about e-mail, somebody's or something's."""
+def mentions_email(heading: str) -> bool:
+    """Return whether a heading mentions email, of any person."""
     name = normalize(heading)
     return any(term in name for term in _known().terms)
 
 
 def rank(heading: str) -> Rank:
-    """Return how well a heading fits."""
+    """Return the rank of a heading."""
     name, known = normalize(heading), _known()
     words = name.split()
     if name in known.exact:

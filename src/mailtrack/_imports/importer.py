@@ -1,4 +1,4 @@
-"""Storing what was read: all or nothing, or what is valid in steps."""
+"""Store imported addresses: all or nothing, or the valid ones in batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -12,27 +12,27 @@ from mailtrack._model import Recipient
 
 
 class OnInvalid(StrEnum):
-    """What an import does where something can't be taken."""
+    """How an import handles invalid rows."""
 
     RAISE = "raise"
     SKIP = "skip"
 
 
-STEP = 10_000
-"""Addresses that are stored at once where rows are skipped."""
+BATCH_SIZE = 10_000
+"""Rows per batch when invalid rows are skipped."""
 
 Add = Callable[[Sequence[str]], tuple[list[Recipient], int]]
-"""Adds recipients for distinct addresses; returns one for each, and how many are new."""
+"""Adds recipients for distinct addresses; returns one for each, and the number of new ones."""
 
 Progress = Callable[[int, int, int], object]
-"""Called after each step with the numbers added, present and rejected so far."""
+"""Called after each batch with the numbers added, present and rejected so far."""
 
 
 def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
     """Store all addresses at once, or none.
 
     Raises:
-        InvalidEmails: something can't be taken; `problems` has what, by its row or line, counted from 0.
+        InvalidEmails: a row is invalid; `problems` lists all invalid ones by row or line, counted from 0.
     """
     entries = list(source.entries)
     problems = [EmailProblem(entry.line - 1, entry.reason, entry.value) for entry in entries if entry.address is None]
@@ -42,34 +42,34 @@ def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
 
 
 def import_valid(source: Source, add: Add, progress: Progress) -> ImportResult:
-    """Store what is valid in steps, each of which is stored whole, and list the rest."""
-    return _store(source, _steps(source.entries), add, progress)
+    """Store the valid rows in batches, each all or nothing, and report the others."""
+    return _store(source, _batches(source.entries), add, progress)
 
 
-def _steps(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while step := list(islice(entries, STEP)):
-        yield step
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while batch := list(islice(entries, BATCH_SIZE)):
+        yield batch
 
 
-def _store(source: Source, steps: Iterable[list[Entry]], add: Add, progress: Progress) -> ImportResult:
-    known: dict[str, Recipient] = {}  # by the form in which addresses are compared
+def _store(source: Source, batches: Iterable[list[Entry]], add: Add, progress: Progress) -> ImportResult:
+    known: dict[str, Recipient] = {}  # by comparable address
     added = 0
     recipients: list[Recipient | None] = []
     rejected: list[RejectedRow] = []
-    for step in steps:
-        keys = [None if entry.address is None else comparable(entry.address) for entry in step]
+    for batch in batches:
+        keys = [None if entry.address is None else comparable(entry.address) for entry in batch]
         new: dict[str, str] = {}
-        for key, entry in zip(keys, step, strict=True):
+        for key, entry in zip(keys, batch, strict=True):
             if key is not None and entry.address is not None and key not in known:
                 new.setdefault(key, entry.address)
         stored, number = add(list(new.values())) if new else ([], 0)
         known.update(zip(new, stored, strict=True))
         added += number
         recipients += [
-            None if key is None else known[key] for key, entry in zip(keys, step, strict=True) if entry.leads
+            None if key is None else known[key] for key, entry in zip(keys, batch, strict=True) if entry.leads
         ]
         rejected += [
-            RejectedRow(entry.line, entry.value, entry.reason, entry.raw) for entry in step if entry.address is None
+            RejectedRow(entry.line, entry.value, entry.reason, entry.raw) for entry in batch if entry.address is None
         ]
         progress(added, len(known) - added, len(rejected))
     return ImportResult(

@@ -1,4 +1,4 @@
-"""Addresses in free text: alone, with names, as mail programs copy them, with whatever separators."""
+"""Find addresses in free text: alone or with names, as copied from mail programs, with any separators."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,29 +6,28 @@ from collections.abc import Callable, Iterator
 from mailtrack._addresses import INVISIBLE
 from mailtrack._errors import InvalidEmail
 
-# A quoted name, an address in angle brackets, a comment, a separator, or other text, which a quotation mark or bracket
-# without its counterpart is, too.
-# A name in quotation marks has no brackets, stands apart from words, and does not begin with a separator, or a mark
-# that is never closed (`5" pipe`) would hide the addresses behind it.
-_SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # with those of China, Japan and Arabia
+# A quoted name, an address in angle brackets, a comment, a separator, or other text, including unmatched quotation
+# marks and brackets. A quoted name has no brackets, is not adjacent to a word, and does not begin with a separator;
+# otherwise an unclosed mark (`5" pipe`) would hide the addresses after it.
+_SEPARATING = ";,|\\t\\r\\n\uff0c\uff1b\u3001\u060c\u061b"  # including Chinese, Japanese and Arabic ones
 _PART = re.compile(
     rf'(?<!\w)"(?![{_SEPARATING}])[^"<>]*"(?!\w)|<[^<>]*>|\([^()]*\)'
     rf'|(?P<separator>:::|[{_SEPARATING}])|[^"<(:{_SEPARATING}]+|.',
     re.DOTALL,
 )
-_ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # what an address may be made of
+_ALONE = re.compile(r'[^\s<>()\[\]:;,"\\]+')  # the characters of an address
 _WRAPPING = INVISIBLE + "\0\"'`<>()[]{}.,;:\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
 _BEHIND = re.compile(r'[\s",;|]+')
-_NAME = re.compile(r"[^\W\d_][^:]*\Z")  # a word that is neither a number nor a label as in `work: ann@example.org`
+_NAME = re.compile(r"[^\W\d_][^:]*\Z")  # a word, but not a number or a label such as `work: ann@example.org`
 _BULLET = re.compile(
     "\\A[\u00b7\u2013\u2014\u2022\u2023\u2192\u25a0\u25aa\u25b6\u25ba\u25cf\u25e6\u2709\u2713\u2714\u27a4]\\s*"
 )
 _WORD = re.compile(r"[^\W\d_][^\s()\"<>:]*")
 _GUARDED = re.compile(
     r"\A'(?=[=+@\-\uff1d\uff0b\uff0d\uff20])"
-)  # as our own CSV guards a cell from being taken for a formula
+)  # our own CSV export protects cells against formulas this way
 
-NO_ADDRESS = "There is no address in it."
+NO_ADDRESS = "No email address found."
 
 Canonical = Callable[[str], str]
 """Returns an address in canonical form, or raises `InvalidEmail`."""
@@ -40,11 +39,12 @@ def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[
     Args:
         text: the text.
         canonical: returns an address in canonical form.
-        several: whether it is a line of a list. There `|` separates addresses, though it may be part of one, and words
-            may stand before an address; elsewhere, `ann lee@example.org` is more likely a slip than a name.
+        several: whether the text is a line of a list. In a list, `|` separates addresses, even though it is valid in an
+            address, and words may precede an address; elsewhere, `ann lee@example.org` is more likely a typo than a
+            name.
 
     Yields:
-        An address in canonical form, or the text that should be one and the reason why it is not.
+        An address in canonical form, or the invalid text and the reason.
     """
     text = text.strip().replace("\uff20", "@")
     if "@" not in text:
@@ -62,7 +62,7 @@ def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[
 
 def _find_among(text: str, canonical: Canonical, words: bool) -> Iterator[str | tuple[str, str]]:
     found = 0
-    loose: list[str] = []  # words where addresses should be; each may still be the beginning of a name
+    loose: list[str] = []  # words in place of addresses; each may still begin a name
     for mailbox in _split(text):
         candidates = list(_candidates(mailbox, words))
         if found and candidates:
@@ -78,13 +78,13 @@ def _find_among(text: str, canonical: Canonical, words: bool) -> Iterator[str | 
 
 
 def _single_word(mailbox: list[str]) -> list[str]:
-    """Return what should be an address in a list of them, as in `ann@...; bob.example.org; carl@...`."""
+    """Return a word in place of an address in a list, as in `ann@...; bob.example.org; carl@...`."""
     text = "".join(mailbox).strip()
     return [text] if _WORD.fullmatch(text) else []
 
 
 def _split(text: str) -> Iterator[list[str]]:
-    """Yield the parts between separators; names such as `Lee, Ann` may still be cut in two."""
+    """Yield the parts between separators; a name such as `Lee, Ann` may be split in two."""
     parts: list[str] = []
     for part in _PART.finditer(text):
         if part["separator"]:
@@ -96,15 +96,15 @@ def _split(text: str) -> Iterator[list[str]]:
 
 
 def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
-    """Yield what should be the addresses of a mailbox: what stands in angle brackets, else each word with an @.
+    """Yield the candidate addresses of a mailbox: the texts in angle brackets, else each word with an @.
 
-    Other words between them make it one that can't be taken, unless `words` allows them.
+    If other words stand between them, the whole mailbox is one invalid candidate, unless `words` allows them.
     """
     in_brackets = [part[1:-1] for part in mailbox if part[0] == "<" and part[-1] == ">" and "@" in part]
     if in_brackets:
         yield from in_brackets
-        # What stands before is the name; an address behind it is another one, as in `"Ann <a@b.org>",5,"c@d.org"`.
-        last = max(place for place, part in enumerate(mailbox) if part[0] == "<" and part[-1] == ">" and "@" in part)
+        # The text before is the name; an address after it is a further one, as in `"Ann <a@b.org>",5,"c@d.org"`.
+        last = max(index for index, part in enumerate(mailbox) if part[0] == "<" and part[-1] == ">" and "@" in part)
         rest = "".join(part for part in mailbox[last + 1 :] if part[0] != "(")
         yield from (word for word in _BEHIND.split(rest) if "@" in word)
         return
@@ -117,7 +117,7 @@ def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
 
 
 def _unwrap(word: str) -> str:
-    """Return an address without `mailto:`, a group's name, quotation marks and the signs of a sentence around it."""
+    """Return an address without surrounding `mailto:`, group name, quotation marks and punctuation."""
     word = _GUARDED.sub("", word.strip(), count=1).strip(_WRAPPING)
     local, at, domain = word.rpartition("@")
     local = local.rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""Rows of whatever kind, read as addresses and what is none."""
+"""Parse rows of any accepted kind into addresses and rejected texts."""
 
 import csv
 import io
@@ -18,28 +18,28 @@ from mailtrack._imports.tables import Row, Table
 from mailtrack._imports.text import decode
 
 Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
-"""What can be imported."""
+"""The types that can be imported."""
 
-_LOOKED_AT = 100  # rows that decide which column it is
+_SAMPLE_SIZE = 100  # rows that decide the choice of the column
 _SHOWN = 200  # characters of a rejected value
-_WANTED = "must be a text, a file, or several texts or mappings"
+_EXPECTED = "must be a string, a file, or an iterable of strings or mappings"
 
-_SEVERAL = "There are several addresses in it; give one a row."
-_MOVED = "There are more cells than in the heading, so it is not clear which address is the one."
-_UNCLOSED = "A quotation mark in it is never closed, or a cell is too long."
+_SEVERAL = "Several addresses found; give one per row."
+_SHIFTED = "More cells than in the heading, so the recipient's address can't be identified."
+_UNCLOSED = "A quotation mark is never closed, or a cell is too long."
 
 
 @attrs.frozen
 class Entry:
-    """An address, or what should be one.
+    """A valid address, or a rejected text.
 
     Attributes:
         line: the number of its line or row, from 1.
-        raw: the row as it was given.
-        address: the address in canonical form, `None` where there is none.
-        value: what should be one.
-        reason: why it is none.
-        leads: whether it stands for its row; the further addresses of a table's row do not.
+        raw: the original row.
+        address: the address in canonical form, `None` if rejected.
+        value: the rejected text.
+        reason: the reason for the rejection.
+        leads: whether it represents its row; further addresses of a table's row do not.
     """
 
     line: int
@@ -52,12 +52,12 @@ class Entry:
 
 @attrs.frozen
 class Source:
-    """What is imported.
+    """The parsed input of an import.
 
     Attributes:
-        entries: one after the other, read as they are asked for.
-        heading: the heading of the table, "" where there is none.
-        column: the heading of the column of addresses, "" where there is none.
+        entries: its entries, parsed lazily.
+        heading: the heading of the table, `""` without one.
+        column: the heading of the column of addresses, `""` without one.
     """
 
     entries: Iterator[Entry]
@@ -66,16 +66,16 @@ class Source:
 
 
 def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None) -> Source:
-    """Read rows.
+    """Parse rows.
 
     Args:
-        rows: a text, bytes or a file (a list or a table), or an iterable of texts or mappings.
+        rows: a string, bytes or a file (a list or a table), or an iterable of strings or mappings.
         canonical: returns an address in canonical form.
         email: the column of the addresses, by its heading or its number from 1.
 
     Raises:
-        InvalidArgument: it is nothing of that, or its rows are tuples, lists or bytes.
-        InvalidImport: it is no text, or there is no such column.
+        InvalidArgument: `rows` has another type, or its rows are tuples, lists or bytes.
+        InvalidImport: the file is not text, or the column does not exist.
     """
     if email is not None:
         check_type(email, str, "email")
@@ -86,15 +86,15 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
     if isinstance(rows, str):
         return _parse_text(rows, canonical, email)
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise InvalidArgument("rows", _WANTED)
+        raise InvalidArgument("rows", _EXPECTED)
     remaining = iter(rows)
-    sample = list(islice(remaining, _LOOKED_AT))
+    sample = list(islice(remaining, _SAMPLE_SIZE))
     if sample and all(isinstance(row, Iterable) and not _is_a_row(row) for row in sample):
-        raise InvalidArgument("rows", f"{_WANTED}; the first is a {type(sample[0]).__name__}")
+        raise InvalidArgument("rows", f"{_EXPECTED}; the first is a {type(sample[0]).__name__}")
     mappings = [_cells(row) for row in sample if _is_mapping(row)]
     if not mappings:
         if email is not None:
-            raise InvalidImport("Rows that are texts have no columns.")
+            raise InvalidImport("Rows that are strings have no columns.")
         return Source(_numbered(chain(sample, remaining), [], "", canonical))
     names = list(dict.fromkeys(chain.from_iterable(mappings)))
     column = _find_key(names, mappings, email)
@@ -103,18 +103,18 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
 
 def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) -> Source:
     table = Table(text)
-    sample = list(islice(table, _LOOKED_AT))
+    sample = list(islice(table, _SAMPLE_SIZE))
     column = columns.find([row.cells for row in sample], email)
     if column is None:
         return Source(_read_list(table, canonical))
     heading = sample[column.heading - 1] if column.heading else None
-    most = _most_cells(sample, column, heading)
+    most = _max_cells(sample, column, heading)
     entries = _read_table(table, column, heading, most, canonical)
     return Source(entries, heading.raw if heading else "", column.name)
 
 
 def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
-    """Read a list: every address counts, wherever it stands."""
+    """Parse a list, in which an address may be anywhere."""
     for row in _unfolded(table):
         raw = row.raw
         found = list(mailboxes.find(raw, canonical, several=True))
@@ -125,7 +125,7 @@ def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
 
 
 def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield rows, with an address on a line of its own joined to the name on the line before it."""
+    """Yield rows, joining an address on its own line to the name on the line before."""
     name: Row | None = None
     for row in rows:
         if name is not None and _is_folded(name.raw, row.raw):
@@ -148,33 +148,33 @@ def _read_table(
 ) -> Iterator[Entry]:
     for number, row in enumerate(table, 1):
         if heading is not None and (number == column.heading or row.cells == heading.cells):
-            continue  # files that were joined repeat it
+            continue  # repeated in joined files
         if not row.cells:
             yield _rejected(row.line, row.raw, row.raw, _UNCLOSED)
             continue
         if len(row.cells) > most:
-            yield _rejected(row.line, row.raw, row.raw, _MOVED)
+            yield _rejected(row.line, row.raw, row.raw, _SHIFTED)
             continue
         yield from _read_cell(row.line, row.raw, _cell(row, column, heading), canonical)
 
 
 def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
     if heading is not None and len(heading.cells) == 1 and len(row.cells) > 1:
-        return row.raw  # a list with a heading: what separates its addresses separates no columns
+        return row.raw  # a list with a heading: its separators separate addresses, not columns
     if heading is None and len(row.cells) == 1:
         return row.cells[0]
-    return row.cells[column.place] if column.place < len(row.cells) else ""
+    return row.cells[column.index] if column.index < len(row.cells) else ""
 
 
-def _most_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
-    """Return how many cells a row may have.
+def _max_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
+    """Return the maximum number of cells in a row.
 
-    A separator within a cell that is not in quotes moves those behind it. Where other columns have addresses, too, the
-    one in the place of the recipient's may then be somebody else's.
+    A separator in an unquoted cell shifts the cells after it. If other columns have addresses, too, another person's
+    address may then be in the recipient's column.
     """
     rows = [row.cells for row in sample[column.heading :] if row.cells]
-    others = any("@" in cell for cells in rows for cell in (*cells[: column.place], *cells[column.place + 1 :]))
-    if heading is None or len(heading.cells) == 1 or column.place == 0 or not others:
+    others = any("@" in cell for cells in rows for cell in (*cells[: column.index], *cells[column.index + 1 :]))
+    if heading is None or len(heading.cells) == 1 or column.index == 0 or not others:
         return sys.maxsize
     usual, number = Counter(map(len, rows)).most_common(1)[0]
     return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
@@ -184,15 +184,15 @@ def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -
     found = list(mailboxes.find(cell, canonical))
     if not found:
         yield _rejected(line, raw, cell or raw, NO_ADDRESS)
-    for place, one in enumerate(found):
+    for index, one in enumerate(found):
         entry = Entry(line, raw, one) if isinstance(one, str) else _rejected(line, raw, *one)
-        yield attrs.evolve(entry, leads=place == 0)
+        yield attrs.evolve(entry, leads=index == 0)
 
 
 def _numbered(
     rows: Iterable[Any], names: Sequence[str], column: str, canonical: mailboxes.Canonical
 ) -> Iterator[Entry]:
-    """Read rows that are given one by one: each stands for one address."""
+    """Parse the rows of an iterable, each of which has one address."""
     for number, row in enumerate(rows, 1):
         cells = _cells(row) if _is_mapping(row) else None
         value = row if cells is None else cells.get(column, "")
@@ -212,7 +212,9 @@ def _read(file: Any) -> Any:
     try:
         return file.read()
     except UnicodeDecodeError as error:
-        raise InvalidImport("The file is not in the encoding that it was opened with. Open it in binary.") from error
+        raise InvalidImport(
+            "The file has another encoding than the one that it was opened with. Open it in binary mode."
+        ) from error
 
 
 def _is_a_row(row: Any) -> bool:
@@ -220,11 +222,11 @@ def _is_a_row(row: Any) -> bool:
 
 
 def _is_mapping(row: Any) -> bool:
-    return isinstance(row, Mapping) or hasattr(row, "keys")  # as rows of sqlite3 have
+    return isinstance(row, Mapping) or hasattr(row, "keys")  # such as `sqlite3.Row`
 
 
 def _cells(row: Any) -> dict[str, str]:
-    keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader has cells too many
+    keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader puts extra cells under None
     return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
 
 
@@ -234,7 +236,7 @@ def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: st
         return email
     if email is not None:
         column = columns.find([names, *rows], email)
-        return names[column.place] if column is not None else names[0]
+        return names[column.index] if column is not None else names[0]
     return names[columns.best(names, rows)] if names else ""
 
 

@@ -1,4 +1,4 @@
-"""What became of an import."""
+"""The result of an import."""
 
 import attrs
 
@@ -7,13 +7,13 @@ from mailtrack._model import Recipient
 
 @attrs.frozen
 class RejectedRow:
-    """A row, or an address of a list, that was not taken.
+    """A rejected row, or a rejected address of a list.
 
     Attributes:
-        line: the number of its line, or of its row where rows were given, from 1; a heading counts.
-        value: what should be an address, or the row where nothing in it is; shown in messages, at most 200 characters.
-        reason: what is wrong with it.
-        raw: the row as it was given.
+        line: the number of its line, or of its row in an iterable, from 1; a heading counts.
+        value: the invalid address, or the row if it contains none; for messages, at most 200 characters.
+        reason: the reason for the rejection.
+        raw: the original row.
     """
 
     line: int
@@ -24,16 +24,16 @@ class RejectedRow:
 
 @attrs.frozen
 class ImportResult:
-    """What became of an import.
+    """The result of an import.
 
     Attributes:
-        added: how many recipients are new.
-        present: how many were there already.
-        recipients: one for each row, in order, `None` where it was rejected. The rows of a list are its addresses;
-            those of a table its lines, where a line with several addresses counts as its first.
-        rejected: what was not taken, in order.
-        heading: the heading of a table as it was given, "" where there was none.
-        column: the heading of the column that the addresses were taken from, "" where there was none.
+        added: the number of new recipients.
+        present: the number of recipients that existed before.
+        recipients: one for each row, in order, `None` if it was rejected. Each address of a list is a row; each line of
+            a table is a row, represented by its first address.
+        rejected: the rejected rows, in order.
+        heading: the original heading of a table, `""` without one.
+        column: the heading of the column of addresses, `""` without one.
     """
 
     added: int
@@ -44,7 +44,7 @@ class ImportResult:
     column: str = ""
 
     def rejects(self) -> str:
-        """Return the rejected rows as a text in the form of the input, heading included, to be mended and imported."""
+        """Return the rejected rows in the format of the input, with its heading, to be corrected and imported."""
         heading = [self.heading] if self.heading else []
-        rows = dict.fromkeys((row.line, row.raw) for row in self.rejected)  # a row may have several bad addresses
+        rows = dict.fromkeys((row.line, row.raw) for row in self.rejected)  # a row may have several invalid addresses
         return "".join(f"{line}\n" for line in (*heading, *(raw for _, raw in rows)))

@@ -1,4 +1,4 @@
-"""The text of a file, in whichever encoding a spreadsheet or an editor has written it."""
+"""Decode files from spreadsheets and editors, detecting their encoding."""
 
 import codecs
 import re
@@ -8,17 +8,17 @@ from mailtrack._errors import InvalidImport
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with theirs
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LOOKED_AT = 4096  # bytes that decide whether a file without a mark is UTF-16
-_NO_TEXT = bytes(sign for sign in range(32) if sign not in b"\t\n\v\f\r\x1b")
-_MOST_NO_TEXT = 12  # a text has fewer of these than one in so many bytes
+_SAMPLE_SIZE = 4096  # bytes that decide whether a file without a byte order mark is UTF-16
+_CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+_CONTROL_RATIO = 12  # in a text, control bytes are rarer than one in this many bytes
 _TWO_HIGH = re.compile(rb"[\x81-\xfe]{2}|[\x81-\x9f][\x40-\x7e]")
 _KANA = re.compile("[\u3041-\u30fe]")
-_EAST_ASIAN_SIGN = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]")
+_EAST_ASIAN_CHARACTER = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]")
 
 _FOREIGN = (
     (b"PK\x03\x04", "a spreadsheet or an archive. Save it as CSV first"),
@@ -27,29 +27,29 @@ _FOREIGN = (
     (b"{\\rtf", "a formatted text (RTF). Save it as plain text first"),
     (b"\x1f\x8b", "compressed. Unpack it first"),
     (b"SQLite format 3\0", "a database. Export the addresses as CSV first"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
 )
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a file: UTF-8, UTF-16 or UTF-32, with or without its mark, else an older encoding.
+    """Return the text of a file: UTF-8, UTF-16 or UTF-32, with or without a byte order mark, or an older encoding.
 
-    Of older ones, those of Japan and China are recognized; for all others Windows' cp1252 is taken, line by line, as
-    files may be joined of several. In each of them ASCII characters, and so most addresses, are what they are.
+    Of the older ones, Shift-JIS and GB 18030 are recognised. Others are decoded as cp1252, line by line, since joined
+    files may mix encodings. In all of these, ASCII characters, and so most addresses, are decoded correctly.
 
     Raises:
-        InvalidImport: it is no text, but a file of a known kind, or is full of control characters.
+        InvalidImport: the file is of a known binary type, or is full of control characters.
     """
     _refuse_foreign(data)
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
-    if unmarked := _utf16_without_mark(data[:_LOOKED_AT]):
+    if unmarked := _utf16_without_mark(data[:_SAMPLE_SIZE]):
         return data.decode(unmarked, "replace")
-    if len(data) - len(data.translate(None, _NO_TEXT)) > len(data) // _MOST_NO_TEXT:
+    if len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(data) // _CONTROL_RATIO:
         raise InvalidImport("The file is not a text. Save it as CSV first.")
     try:
         return data.decode("utf-8")
@@ -65,14 +65,14 @@ def _decode_line(line: bytes) -> str:
 
 
 def _east_asian(data: bytes) -> str | None:
-    """Return a text in Shift-JIS or GB 18030, `None` where it is likely neither.
+    """Return a text in Shift-JIS or GB 18030, or `None` if it is probably neither.
 
-    Their second bytes may be an @ or a |, so that names in them would be taken for addresses.
+    Their second bytes may be an @ or a |, so names decoded otherwise could look like addresses.
     """
-    beginning = data[: 16 * _LOOKED_AT]
+    beginning = data[: 16 * _SAMPLE_SIZE]
     if sum(map(len, _TWO_HIGH.findall(beginning))) < 0.9 * sum(byte > 0x80 for byte in beginning):
         return None
-    for encoding, likely in (("cp932", _KANA), ("gb18030", _EAST_ASIAN_SIGN)):
+    for encoding, likely in (("cp932", _KANA), ("gb18030", _EAST_ASIAN_CHARACTER)):
         with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
             if likely.search(text):
@@ -81,15 +81,15 @@ def _east_asian(data: bytes) -> str | None:
 
 
 def _refuse_foreign(data: bytes) -> None:
-    for start, what in _FOREIGN:
+    for start, kind in _FOREIGN:
         if data.startswith(start):
-            raise InvalidImport(f"The file is {what}.")
+            raise InvalidImport(f"The file is {kind}.")
     if _HTML.match(data):
         raise InvalidImport("The file is a web page. Save the addresses as CSV or text first.")
 
 
 def _utf16_without_mark(data: bytes) -> str | None:
-    """Recognize UTF-16 by its zero bytes: many characters of a table are ASCII, whose upper byte is zero."""
+    """Detect UTF-16 by its zero bytes: many characters of a table are ASCII, with an upper byte of zero."""
     pairs = len(data) // 2
     high, low = data[: 2 * pairs : 2].count(0), data[1 : 2 * pairs : 2].count(0)
     if low * 5 > pairs and low > 5 * high:

@@ -1,4 +1,4 @@
-"""The judge: what kind of fetch a hit was, by whom, and why."""
+"""Judge hits: which kind of client fetched an image, and why."""
 
 from mailtrack.verdicts._clients import name_client
 from mailtrack.verdicts._judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge

@@ -1,4 +1,4 @@
-"""`Judge`: tells what kind of fetch a hit was, from what is known of the hit alone."""
+"""`Judge`: derives the verdict of a hit from its data alone."""
 
 import re
 import sys
@@ -10,37 +10,37 @@ from mailtrack._errors import InvalidSetting
 from mailtrack._model import MAX_TEXT_LENGTH, Verdict, VerdictKind
 from mailtrack.verdicts._literals import LiteralIndex, needed_literals
 from mailtrack.verdicts._networks import NetworkTable
-from mailtrack.verdicts._rule import EARLY, INNOCENT, NETWORK, SIGNALS, Rule
+from mailtrack.verdicts._rule import EARLY, NETWORK, NON_MACHINE_KINDS, SIGNALS, Rule
 from mailtrack.verdicts._rules import RuleTable, default_rules
 
-DEFAULT_COUNTED = INNOCENT
-"""The kinds of opens that are taken for a person's: human, proxy, unknown."""
+DEFAULT_COUNTED = NON_MACHINE_KINDS
+"""The kinds of opens that are attributed to a person: human, proxy, unknown."""
 
 DEFAULT_WINDOW = 10.0
-"""Seconds after the making of a mail within which an open is early: trackers in use take from 2 to 120."""
+"""Seconds after the creation of a mail during which an open is early; other trackers use 2 to 120."""
 
 NO_RULE = "no-rule"
-"""The reason of a verdict where no rule held."""
+"""The reason of a verdict without a matching rule."""
 
-_CACHED_VERDICTS = 8192  # a few MiB at most; most mail is read with few programs
+_CACHED_VERDICTS = 8192  # a few MiB at most; few programs read most of the mail
 _CACHED_ADDRESSES = 4096
 
 
 class Judge:
-    """Judges hits by a table of rules: the first rule that holds decides.
+    """Judges hits by a table of rules: the first rule that matches decides.
 
-    The verdict comes of the arguments and the table alone, so judging again gives the same. Nothing is asked over the
-    network. Threads may share a judge. A user agent that was seen lately takes about a microsecond, another one some
+    The verdict depends only on the arguments and the table, so judging a hit again gives the same verdict. The judge
+    makes no network requests. Thread-safe. A recently seen user agent takes about a microsecond, any other some
     hundred.
 
     Args:
-        table: the rules; by default those that come with mailtrack.
-        window: for how many seconds after the making of its mail an open is early, 0 or more.
-        counted: the kinds that are taken for a person's, given as such or as their texts.
+        table: the rules, by default the bundled ones.
+        window: seconds after the creation of its mail during which an open is early, 0 or more.
+        counted: the kinds that are attributed to a person, as `VerdictKind` or strings.
 
     Raises:
         InvalidSetting: `window` or `counted` can't be used.
-        InvalidArgument: `table` is no table.
+        InvalidArgument: `table` is not a `RuleTable`.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Judge:
         self.table = default_rules() if table is None else table
         self.window = window
         self.counted = _to_kinds(counted)
-        # A method with a cache would keep every judge alive.
-        self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_prepare(self.table)))
+        # A cached method would keep every judge alive.
+        self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(self.table)))
         networks = {NETWORK + name: found for name, found in self.table.networks.items()}
-        self._shown = lru_cache(_CACHED_ADDRESSES)(partial(_shown, NetworkTable(networks)))
+        self._signals = lru_cache(_CACHED_ADDRESSES)(partial(_signals, NetworkTable(networks)))
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -73,46 +73,46 @@ class Judge:
         signals: Collection[str] = (),
         age: float | None = None,
     ) -> Verdict:
-        """Tell what kind of fetch a hit was. Equal outcomes are one object.
+        """Return the verdict of a hit. Equal verdicts are the same object.
 
         Args:
-            user_agent: what the client calls itself, "" where it says nothing; the first 512 characters count.
-            ip: the address that it came from; what is no address is in no network.
-            signals: what it shows besides, of `SIGNALS`; anything else counts for nothing.
-            age: the seconds since its mail was made; below 0, as where clocks differ, it is not early.
+            user_agent: the user agent, `""` without one; only the first 512 characters count.
+            ip: the client's IP address; an invalid one belongs to no network.
+            signals: further signals, of `SIGNALS`; others are ignored.
+            age: seconds since the creation of its mail; if negative, because clocks differ, the hit is not early.
 
         Returns:
-            A verdict whose first reason is the code of the rule that decided; the second signals that held follow.
-            Where no rule holds it is `unknown`, for the reason `no-rule`.
+            A verdict. Its first reason is the code of the rule that decided, followed by the second signals that were
+            present. Without a matching rule it is `unknown`, for the reason `no-rule`.
         """
-        shown = self._shown(ip, (signals,) if isinstance(signals, str) else tuple(signals))
+        present = self._signals(ip, (signals,) if isinstance(signals, str) else tuple(signals))
         if age is not None and 0 <= age < self.window:
-            shown |= _EARLY
-        return self._decide(user_agent[:MAX_TEXT_LENGTH], shown)
+            present |= _EARLY
+        return self._decide(user_agent[:MAX_TEXT_LENGTH], present)
 
     def counts(self, verdict: Verdict) -> bool:
-        """Tell whether an open with this verdict is taken for a person's."""
+        """Return whether an open with this verdict is attributed to a person."""
         return verdict.kind in self.counted
 
 
 _EARLY = frozenset({EARLY})
 
 
-class _Prepared:
-    """A rule as it is asked: all that it needs, beside the user agent, by name."""
+class _CompiledRule:
+    """A rule, compiled for matching."""
 
     def __init__(self, rule: Rule, version: int) -> None:
-        self.needed = frozenset(_needed(rule))
+        self.required = frozenset(_required(rule))
         self.matches = re.compile(rule.user_agent or "").search
         self.literals = needed_literals(rule.user_agent or "")
         self.second = rule.second
-        self.accuses = rule.kind not in INNOCENT
+        self.blames_machine = rule.kind not in NON_MACHINE_KINDS
         self._rule = rule
         self._version = version
-        self._verdicts: dict[tuple[str, ...], Verdict] = {}  # one for each set of second signals
+        self._verdicts: dict[tuple[str, ...], Verdict] = {}  # by second signals
 
     def verdict(self, held: tuple[str, ...]) -> Verdict:
-        """Return the verdict of this rule with the second signals that held, one object for the same."""
+        """Return the verdict of this rule with these second signals; equal verdicts are the same object."""
         if found := self._verdicts.get(held):
             return found
         made = Verdict(
@@ -125,7 +125,7 @@ class _Prepared:
         return self._verdicts.setdefault(held, made)
 
 
-def _needed(rule: Rule) -> list[str]:
+def _required(rule: Rule) -> list[str]:
     found = [EARLY] if rule.early else []
     if rule.signal is not None:
         found.append(rule.signal)
@@ -134,33 +134,33 @@ def _needed(rule: Rule) -> list[str]:
     return found
 
 
-def _prepare(table: RuleTable) -> tuple[list[_Prepared], LiteralIndex, Verdict]:
-    """Return the rules in order, an index of what they need to match, and the verdict where none holds."""
-    rules = [_Prepared(rule, table.version) for rule in table.rules]
+def _compile(table: RuleTable) -> tuple[list[_CompiledRule], LiteralIndex, Verdict]:
+    """Return the rules in order, an index of the literals that they require, and the verdict without a match."""
+    rules = [_CompiledRule(rule, table.version) for rule in table.rules]
     index = LiteralIndex(literal for rule in rules for literal in rule.literals or ())
     return rules, index, Verdict(reasons=(NO_RULE,), rules_version=table.version)
 
 
 def _decide(
-    rules: list[_Prepared], index: LiteralIndex, otherwise: Verdict, user_agent: str, shown: frozenset[str]
+    rules: list[_CompiledRule], index: LiteralIndex, default: Verdict, user_agent: str, present: frozenset[str]
 ) -> Verdict:
-    # Letters beyond ASCII can match others without being their lower case.
+    # A non-ASCII letter can match another without being its lower case.
     found = index.found_in(user_agent.lower()) if user_agent.isascii() else None
     for rule in rules:
-        if not rule.needed <= shown:
+        if not rule.required <= present:
             continue
         if found is not None and rule.literals is not None and rule.literals.isdisjoint(found):
             continue
-        held = tuple(name for name in rule.second if name in shown)
-        if rule.second and rule.accuses and not held:
+        held = tuple(name for name in rule.second if name in present)
+        if rule.second and rule.blames_machine and not held:
             continue
         if rule.matches(user_agent):
             return rule.verdict(held)
-    return otherwise
+    return default
 
 
-def _shown(networks: NetworkTable, ip: str | None, signals: tuple[str, ...]) -> frozenset[str]:
-    """Return the signals that a table may know, and the networks in which an address is, as the names of signals."""
+def _signals(networks: NetworkTable, ip: str | None, signals: tuple[str, ...]) -> frozenset[str]:
+    """Return the known signals, and a signal for each network that contains the address."""
     found = SIGNALS.intersection(signals)
     return found if ip is None else found | networks.names_of(ip)
 

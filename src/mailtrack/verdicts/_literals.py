@@ -1,14 +1,14 @@
-"""`needed_literals`: texts of which each text that an expression matches holds at least one; `LiteralIndex` finds them.
+"""`needed_literals`: derives literals that a match of an expression must contain; `LiteralIndex` finds them in texts.
 
-A table of rules has hundreds of names in expressions, of which a user agent shows hardly any. Looking for a text is
-thirty times as fast as trying an expression at each place, so the judge tries only those that can match.
+A table of rules has expressions with hundreds of names, few of which occur in a user agent. Finding a literal is thirty
+times as fast as trying an expression at each position, so the judge tries only expressions that can match.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-# The parser of `re` has no public name. Where it is another one than we know, nothing is known of an expression.
+# The parser of `re` is private. If it changes, no literals are derived, and all expressions are tried.
 try:
     from re import _constants as codes  # type: ignore[attr-defined]  # not in the stubs
     from re import _parser as parser  # type: ignore[attr-defined]  # the same
@@ -18,14 +18,14 @@ except ImportError:  # pragma: no cover
 Literals: TypeAlias = frozenset[str]
 
 _MAX_COUNT = 200
-_START = 3  # letters by which literals are looked up
+_START = 3  # length of the index's keys
 
 
 class LiteralIndex:
-    """Finds which of many literals are in a text, by their first three letters: one pass instead of one for each.
+    """Finds which of many literals a text contains, in one pass, by their first three letters.
 
     Args:
-        literals: texts of a letter or more.
+        literals: non-empty strings.
     """
 
     def __init__(self, literals: Iterable[str]) -> None:
@@ -38,28 +38,28 @@ class LiteralIndex:
                 self._by_start[literal[:_START]].append(literal)
 
     def found_in(self, text: str) -> set[str]:
-        """Return the literals that are in a text."""
+        """Return the literals that a text contains."""
         found = {literal for literal in self._short if literal in text}
-        starts = {text[place : place + _START] for place in range(len(text) - _START + 1)}
+        starts = {text[at : at + _START] for at in range(len(text) - _START + 1)}
         for start in starts & self._by_start.keys():
             found.update(literal for literal in self._by_start[start] if literal in text)
         return found
 
 
 def needed_literals(expression: str) -> Literals | None:
-    """Return lower-case texts of which one is in each text that an expression matches, in lower case.
+    """Return literals, at least one of which occurs in the lower case of any text that an expression matches.
 
-    It holds for texts in ASCII, as other letters can have several lower-case forms. `None` where there are no such
-    texts, or too many.
+    This holds for ASCII texts only, since other letters can have several lower-case forms. Returns `None` if there are
+    no such literals, or too many.
     """
     try:
         return _fit(_of_sequence(parser.parse(expression)))
-    except Exception:  # noqa: BLE001  # whatever a future parser gives: what is not understood is not screened
+    except Exception:  # noqa: BLE001  # a future parser may return anything; such expressions are always tried
         return None
 
 
 def _of_sequence(items: Iterable[Any]) -> Literals | None:
-    """Return the best of what is needed by the parts of a sequence, all of which must match."""
+    """Return the best literals of a sequence's parts, all of which must match."""
     found: list[Literals | None] = []
     run = ""
     for code, argument in items:
@@ -94,7 +94,7 @@ def _of_branches(branches: Iterable[Any]) -> Literals | None:
 
 
 def _fit(literals: Literals | None) -> Literals | None:
-    """Return literals without those that hold another one, or `None` where they are no good for a search."""
+    """Return literals without those that contain another one, or `None` if they are unsuitable for a search."""
     if not literals or len(literals) > _MAX_COUNT or "" in literals:
         return None
     return frozenset(one for one in literals if not any(other != one and other in one for other in literals))

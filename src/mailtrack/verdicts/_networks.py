@@ -1,6 +1,6 @@
-"""`Networks`: which IP addresses belong together, even where hundreds of thousands of prefixes say so.
+"""`Networks`: a set of IP networks, which may have hundreds of thousands of prefixes.
 
-`NetworkTable` answers for many of them at once.
+`NetworkTable` looks an address up in many of them at once.
 """
 
 import ipaddress
@@ -22,22 +22,22 @@ from mailtrack._errors import InvalidRules, RuleProblem
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
+_MAX_IP_LENGTH = 64  # longer texts are no addresses, and must not fill the cache
 _COMMENT = "#"
 
 
 class Networks:
-    """A set of IPv4 and IPv6 networks: `"17.58.97.10" in networks`. Immutable, so threads may share it.
+    """A set of IPv4 and IPv6 networks: `"17.58.97.10" in networks`. Immutable and thread-safe.
 
-    It keeps sorted ranges of packed addresses, which takes 32 bytes for an IPv6 network and a few microseconds for a
-    look, however many there are.
+    It stores sorted ranges of packed addresses: an IPv6 network takes 32 bytes, and a lookup takes a few microseconds,
+    regardless of their number.
 
     Args:
-        networks: in the usual spelling (`17.0.0.0/8`); an address is a network of one. They may overlap.
+        networks: networks such as `17.0.0.0/8`, or single addresses. They may overlap.
 
     Raises:
-        InvalidRules: some are no networks; each is told by its place, counted from 1.
-        InvalidArgument: `networks` is one text instead of a list.
+        InvalidRules: some items are not networks; the error lists each by its position, counted from 1.
+        InvalidArgument: `networks` is a string instead of a list.
     """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
@@ -46,19 +46,19 @@ class Networks:
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> "Networks":
-        """Read one network a line, or the first column of a CSV file; `#` begins a comment.
+        """Parse lines with one network each, or the first column of a CSV file; `#` begins a comment.
 
         Raises:
-            InvalidRules: some lines are neither; each is told by its number.
+            InvalidRules: some lines are invalid; the error lists each by its number.
         """
         found = cls()
         found._fill(_parse_all(_numbered_prefixes(to_items(lines, "lines"))))
         return found
 
     def __contains__(self, ip: object) -> bool:
-        """Tell whether an address is in one of the networks; what is not an address is in none.
+        """Return whether one of the networks contains an address; false for an invalid address.
 
-        IPv4 in IPv6 (`::ffff:192.0.2.1`) is looked up as IPv4; a zone (`fe80::1%eth0`) does not count.
+        IPv4-mapped IPv6 (`::ffff:192.0.2.1`) is looked up as IPv4; a zone (`fe80::1%eth0`) is ignored.
         """
         if not isinstance(ip, str) or len(ip) > _MAX_IP_LENGTH:
             return False
@@ -70,11 +70,11 @@ class Networks:
 
     @property
     def fingerprint(self) -> int:
-        """A number of 32 bits that is the same for the same addresses, in every process."""
+        """A 32-bit number that depends only on the addresses, the same in every process."""
         return crc32(b"".join(part for ranges in self._ranges.values() for part in (ranges.firsts, ranges.lasts)))
 
     def ranges(self, width: int) -> Iterator[tuple[bytes, bytes]]:
-        """Return the first and the last address of each range in order, packed, of one width: 4 bytes or 16."""
+        """Yield the first and last address of each range of one width (4 or 16 bytes), packed and in order."""
         ranges = self._ranges[width]
         for start in range(0, len(ranges.firsts), width):
             yield ranges.firsts[start : start + width], ranges.lasts[start : start + width]
@@ -88,7 +88,7 @@ class Networks:
 
 
 class _Ranges:
-    """Ranges of addresses of one width in bytes, merged, sorted, and packed one after the other."""
+    """Ranges of addresses of one width in bytes, merged, sorted and packed."""
 
     def __init__(self, width: int, ranges: list[tuple[bytes, bytes]]) -> None:
         merged = list(_merge(ranges))
@@ -102,17 +102,17 @@ class _Ranges:
     def contains(self, packed: bytes) -> bool:
         if not self.firsts[: self._width] <= packed <= self.lasts[-self._width :]:
             return False
-        place = bisect_right(range(len(self)), packed, key=self._first) - 1
-        start = place * self._width
-        return place >= 0 and packed <= self.lasts[start : start + self._width]
+        index = bisect_right(range(len(self)), packed, key=self._first) - 1
+        start = index * self._width
+        return index >= 0 and packed <= self.lasts[start : start + self._width]
 
-    def _first(self, place: int) -> bytes:
-        start = place * self._width
+    def _first(self, index: int) -> bytes:
+        start = index * self._width
         return self.firsts[start : start + self._width]
 
 
 def _merge(ranges: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Return ranges in order, those that overlap as one."""
+    """Yield ranges in order, overlapping ones merged."""
     ranges.sort()
     if not ranges:
         return
@@ -127,10 +127,10 @@ def _merge(ranges: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def load_networks(path: str | PathLike[str]) -> Networks:
-    """Read a file as `Networks.from_lines` does: a list of prefixes, or a CSV file such as Apple's list of its relays.
+    """Load networks from a file: a list of prefixes, or a CSV file such as Apple's list of its relays.
 
     Raises:
-        InvalidRules: some lines are neither; each is told by its number.
+        InvalidRules: some lines are invalid; the error lists each by its number.
         OSError: the file can't be read.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
@@ -157,30 +157,30 @@ def _parse_all(texts: Iterable[tuple[str, str]]) -> list[Network]:
 
 
 class NetworkTable:
-    """The names of the networks that hold an address: `table.names_of("17.58.97.10")`. Immutable; threads may share it.
+    """Finds the networks that contain an address: `table.names_of("17.58.97.10")`. Immutable and thread-safe.
 
-    However many networks there are, an address takes one search in one sorted list of the places where the
-    answer changes.
+    A lookup is one binary search in a sorted list of the addresses where the result changes, regardless of the number
+    of networks.
 
     Args:
-        networks: by name.
+        networks: the networks by name.
     """
 
     def __init__(self, networks: Mapping[str, Networks]) -> None:
         self._tables = {width: _Changes(width, networks) for width in (4, 16)}
 
     def names_of(self, ip: str) -> frozenset[str]:
-        """Return the names of the networks that hold an address; none holds what is not an address."""
+        """Return the names of the networks that contain an address; none for an invalid address."""
         packed = _packed(ip) if len(ip) <= _MAX_IP_LENGTH else None
         return _NO_NAMES if packed is None else self._tables[len(packed)].names_of(packed)
 
 
 class _Changes:
-    """From which address on which networks hold it, packed one after the other, for addresses of one width."""
+    """The addresses of one width where the set of containing networks changes, packed, with those sets."""
 
     def __init__(self, width: int, networks: Mapping[str, Networks]) -> None:
         self._width = width
-        self._kind_at = array("I")  # numbers of sets of names, of which few occur
+        self._kind_at = array("I")  # indexes into `_kinds`; few different sets occur
         starts = bytearray()
         numbers: dict[frozenset[str], int] = {}
         for start, names in _sweep(merge(*(_edges(width, name, found) for name, found in networks.items()))):
@@ -190,16 +190,16 @@ class _Changes:
         self._kinds = list(numbers)
 
     def names_of(self, packed: bytes) -> frozenset[str]:
-        place = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
-        return self._kinds[self._kind_at[place]] if place >= 0 else _NO_NAMES
+        index = bisect_right(range(len(self._kind_at)), packed, key=self._start) - 1
+        return self._kinds[self._kind_at[index]] if index >= 0 else _NO_NAMES
 
-    def _start(self, place: int) -> bytes:
-        start = place * self._width
+    def _start(self, index: int) -> bytes:
+        start = index * self._width
         return self._starts[start : start + self._width]
 
 
 def _edges(width: int, name: str, networks: Networks) -> Iterator[tuple[bytes, str, bool]]:
-    """Return in order where a network begins (`True`), and where it has ended."""
+    """Yield in order the addresses where a network begins (`True`) and the ones after its ranges."""
     for first, last in networks.ranges(width):
         yield first, name, True
         after = int.from_bytes(last, "big") + 1
@@ -208,22 +208,22 @@ def _edges(width: int, name: str, networks: Networks) -> Iterator[tuple[bytes, s
 
 
 def _sweep(edges: Iterable[tuple[bytes, str, bool]]) -> Iterator[tuple[bytes, frozenset[str]]]:
-    """Return each address from which on other networks hold, with their names."""
+    """Yield each address where the set of networks changes, with their names."""
     names: set[str] = set()
     for start, together in groupby(edges, key=itemgetter(0)):
-        for _, name, begins in together:  # of one network, an end comes before a beginning
+        for _, name, begins in together:  # within one network, an end precedes a beginning
             (names.add if begins else names.discard)(name)
         yield start, frozenset(names)
 
 
 _V6 = 16  # bytes
-_MAPPED = bytes(10) + b"\xff\xff"  # what IPv4 in IPv6 begins with
+_MAPPED = bytes(10) + b"\xff\xff"  # the prefix of IPv4-mapped IPv6
 _NO_NAMES: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=4096)
 def _packed(ip: str) -> bytes | None:
-    """Return an address as 4 or 16 bytes, without its zone, and IPv4 in IPv6 as IPv4; `None` where it is none."""
+    """Return an address as 4 or 16 bytes, without a zone, IPv4-mapped IPv6 as IPv4; `None` if invalid."""
     text = ip.partition("%")[0]
     try:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)

@@ -1,4 +1,4 @@
-"""`Rule`: one thing that the judge knows, and what makes a rule unfit for use."""
+"""`Rule`: conditions and a verdict, and the validation of rules."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,16 +10,16 @@ from mailtrack._errors import InvalidRules, RuleProblem
 from mailtrack._model import Certainty, VerdictKind
 
 SIGNALS = frozenset({"prefetch", "preview", "range", "no-language", "burst", "repeat"})
-"""What a hit may show beside its user agent and address. `Patterns` tells the last two, the request the others."""
+"""The signals of a hit. `Patterns` derives the last two from recent hits, the others come from the request."""
 
 EARLY = "early"
-"""The second signal that a hit came sooner after its mail was made than people look at mail."""
+"""The second signal of a hit so soon after the creation of its mail that few people would have seen it."""
 
 NETWORK = "network:"
-"""What the name of a network begins with as a second signal."""
+"""The prefix of a network's name as a second signal."""
 
-INNOCENT = frozenset({VerdictKind.HUMAN, VerdictKind.PROXY, VerdictKind.UNKNOWN})
-"""Kinds that accuse nobody of being a machine."""
+NON_MACHINE_KINDS = frozenset({VerdictKind.HUMAN, VerdictKind.PROXY, VerdictKind.UNKNOWN})
+"""The kinds of verdicts that do not claim that a machine fetched the image."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _MAX_NAME_LENGTH = 64  # of codes, vendors and networks
@@ -27,12 +27,12 @@ _MAX_TEXT_LENGTH = 300
 
 
 def is_name(value: object) -> bool:
-    """Tell whether a value can be a rule's code or a network's name: lower-case words with hyphens or underscores."""
+    """Return whether a value is a valid code or network name: lower-case words with hyphens or underscores."""
     return isinstance(value, str) and len(value) <= _MAX_NAME_LENGTH and _NAME.fullmatch(value) is not None
 
 
 def _to_second(value: Any) -> Any:
-    """Write `signal:burst` as `burst`; what is no list of texts is left for the check."""
+    """Convert `signal:burst` to `burst`, leaving invalid values for the validation."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     return tuple(name.removeprefix("signal:") if isinstance(name, str) else name for name in value)
@@ -40,23 +40,23 @@ def _to_second(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Rule:
-    """What is to be thought of a hit, where all its conditions hold.
+    """A rule: the verdict for a hit that meets all conditions.
 
     Attributes:
         code: its name, unique in a table: lower-case words with hyphens.
-        kind: what the hit then is.
-        vendor: whose program it then is, where known.
-        certainty: a `certain` rule decides alone; a `probable` one that accuses needs a `second` signal as well.
-        rank: rules with a lower one are asked first, and the first that holds decides; ties go by code.
-        text: one sentence for people, which tells why.
+        kind: the kind of the verdict.
+        vendor: the program's vendor, if known.
+        certainty: a `certain` rule decides alone; a `probable` one for a machine also needs a `second` signal.
+        rank: rules are checked in ascending order, ties by code, and the first that matches decides.
+        text: the reason, in one sentence for users.
         user_agent: a regular expression, searched in the first 512 characters of the user agent.
-        signal: one of `SIGNALS` that the hit must show.
-        network: the name of one of the table's networks, in which the address must be.
+        signal: one of `SIGNALS`, required.
+        network: the name of the network that must contain the address.
         early: whether the hit must be early.
-        second: signals of which at least one must hold as well: `early`, one of `SIGNALS`, or `network:` and a name.
+        second: signals, at least one of which must be present: `early`, one of `SIGNALS`, or `network:` and a name.
 
     Raises:
-        InvalidRules: it can't be used; everything that is wrong is told.
+        InvalidRules: the rule is invalid; the error lists all problems.
     """
 
     code: str
@@ -81,7 +81,7 @@ class Rule:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The names of the networks that it looks at."""
+        """The names of the networks in its conditions."""
         second = tuple(name.removeprefix(NETWORK) for name in self.second if name.startswith(NETWORK))
         return second if self.network is None else (self.network, *second)
 
@@ -100,17 +100,17 @@ def _check_words(rule: Rule) -> Iterator[str]:
 def _check_outcome(rule: Rule) -> Iterator[str]:
     if rule.kind not in list(VerdictKind):
         yield f"the kind must be one of {', '.join(VerdictKind)}"
-    elif rule.certainty == Certainty.PROBABLE and rule.kind not in INNOCENT and not rule.second:
-        yield "a probable rule that accuses needs a second signal"
+    elif rule.certainty == Certainty.PROBABLE and rule.kind not in NON_MACHINE_KINDS and not rule.second:
+        yield "a probable rule for a machine needs a second signal"
     if rule.certainty not in list(Certainty):
         yield f"the certainty must be one of {', '.join(Certainty)}"
     elif rule.certainty == Certainty.CERTAIN and rule.second:
-        yield "a certain rule has no second signals"
+        yield "a certain rule must not have second signals"
 
 
 def _check_conditions(rule: Rule) -> Iterator[str]:
     if rule.user_agent is None and rule.signal is None and rule.network is None and rule.early is False:
-        yield "it has no condition"
+        yield "it needs a condition"
     if rule.user_agent is not None:
         yield from _check_expression(rule.user_agent)
     if rule.signal is not None and not _is_signal(rule.signal):
@@ -138,7 +138,7 @@ def _check_expression(value: object) -> Iterator[str]:
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-        yield f"the user agent is no regular expression: {error}"
+        yield f"the user agent is not a regular expression: {error}"
 
 
 def _is_second(value: object) -> bool:

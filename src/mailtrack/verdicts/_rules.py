@@ -1,4 +1,4 @@
-"""`RuleTable`: the rules in the order in which the judge asks them, the networks that they name, and their version."""
+"""`RuleTable`: the rules in the order of the judge, the networks in their conditions, and their version."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,9 +16,9 @@ from mailtrack.verdicts._networks import Networks
 from mailtrack.verdicts._rule import Rule, is_name
 
 MAX_VERSION = 2000
-"""The greatest version that a file of rules may have."""
+"""The highest version of a file of rules."""
 
-_OWN_VERSIONS = 1_000_000  # how many there are for tables that are made from one version
+_CUSTOM_VERSIONS = 1_000_000  # the number of versions for tables derived from one version
 
 
 def _in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -27,17 +27,17 @@ def _in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 @attrs.frozen(kw_only=True)
 class RuleTable:
-    """Rules in the order in which they are asked, and the networks that they name. Threads may share it.
+    """Rules in the order in which they are checked, and their networks. Immutable and thread-safe.
 
     Attributes:
-        version: what verdicts are marked with. The bundled table has a small number, one more for each change. Every
-            other table has a number over a million that comes of what it says: the same in every process, and another
-            one as soon as a rule or a network is another.
-        rules: in the order of `rank`, then `code`, however they were given.
-        networks: by name.
+        version: the version that verdicts record. The bundled table has a small number, incremented with each change.
+            Every other table has a number over a million, derived from its contents: the same in every process, and
+            different after any change to a rule or network.
+        rules: the rules, sorted by `rank`, then `code`.
+        networks: the networks by name.
 
     Raises:
-        InvalidRules: a code is there twice, or a rule names a network that is not there.
+        InvalidRules: a code occurs twice, or a rule names a network that does not exist.
     """
 
     version: int
@@ -45,7 +45,7 @@ class RuleTable:
     networks: Mapping[str, Networks] = attrs.field(factory=dict, converter=dict)
 
     def __attrs_post_init__(self) -> None:
-        problems = [*_codes_given_twice(self.rules), *_unknown_networks(self.rules, self.networks)]
+        problems = [*_duplicate_codes(self.rules), *_unknown_networks(self.rules, self.networks)]
         if problems:
             raise InvalidRules(problems)
 
@@ -53,14 +53,14 @@ class RuleTable:
         return f"<RuleTable {self.version} of {len(self.rules)} rules>"
 
     def text(self, code: str) -> str | None:
-        """Return the sentence of a rule for people, `None` where no rule has this code."""
+        """Return the text of a rule, or `None` if no rule has this code."""
         return next((rule.text for rule in self.rules if rule.code == code), None)
 
     def with_rules(self, *rules: Rule) -> "RuleTable":
-        """Return a table with these rules added, in place of those that have their codes.
+        """Return a table with these rules added; they replace rules with the same codes.
 
         Raises:
-            InvalidRules: a code is given twice, or a rule names a network that is not there.
+            InvalidRules: a code is given twice, or a rule names a network that does not exist.
         """
         for rule in rules:
             check_type(rule, Rule, "rule")
@@ -68,55 +68,56 @@ class RuleTable:
         return self._changed(rules=(*(rule for rule in self.rules if rule.code not in given), *rules))
 
     def without_rules(self, *codes: str) -> "RuleTable":
-        """Return a table without the rules that have these codes.
+        """Return a table without the rules with these codes.
 
         Raises:
-            InvalidArgument: a code is no text, but, say, a list of codes.
+            InvalidArgument: a code is not a string, but, for example, a list.
         """
         for code in codes:
             check_type(code, str, "code")
         return self._changed(rules=tuple(rule for rule in self.rules if rule.code not in codes))
 
     def with_networks(self, **networks: Networks | Iterable[str]) -> "RuleTable":
-        """Return a table with these networks added, in place of those that have their names.
+        """Return a table with these networks added; they replace networks with the same names.
 
         Raises:
-            InvalidRules: a text is not a network.
+            InvalidRules: a string is not a network.
         """
         made = {name: _to_networks(name, given) for name, given in networks.items()}
         return self._changed(networks={**self.networks, **made})
 
     def _changed(self, **changes: Any) -> "RuleTable":
         changed = attrs.evolve(self, **changes)
-        return attrs.evolve(changed, version=_own_version(changed))
+        return attrs.evolve(changed, version=_custom_version(changed))
 
 
 def load_rules(path: str | PathLike[str], *, base: RuleTable | None = None) -> RuleTable:
-    """Read a table from a TOML file, in the form of the bundled one.
+    """Load a table from a TOML file in the format of the bundled one.
 
     Args:
         path: the file. It has a `version` from 1 to 2000, `[networks]` and `[[rules]]`.
-        base: a table to which its rules and networks are added, as `with_rules` does; without it they stand alone.
+        base: a table to add the file's rules and networks to, as with `with_rules`. Without it, the file is the whole
+            table.
 
     Raises:
-        InvalidRules: the file is not TOML or has rules that can't be used; everything that is wrong is told.
+        InvalidRules: the file is not TOML or has invalid rules; the error lists all problems.
         OSError: the file can't be read.
     """
     table = _parse(Path(path).read_bytes(), base)
-    return attrs.evolve(table, version=_own_version(table))
+    return attrs.evolve(table, version=_custom_version(table))
 
 
 @cache
 def default_rules() -> RuleTable:
-    """Return the table that comes with mailtrack."""
-    from importlib.resources import files  # is seldom needed, and takes time to load
+    """Return the bundled table."""
+    from importlib.resources import files  # rarely needed, and slow to load
 
     return _parse((files("mailtrack.verdicts") / "rules.toml").read_bytes(), None)
 
 
 def _parse(data: bytes, base: RuleTable | None) -> RuleTable:
     found = _read_toml(data)
-    problems = [RuleProblem("the file", f"has an unknown part {key[:64]!r}") for key in found.keys() - _PARTS]
+    problems = [RuleProblem("the file", f"has an unknown section {key[:64]!r}") for key in found.keys() - _PARTS]
     version = found.get("version")
     if type(version) is not int or not 1 <= version <= MAX_VERSION:
         problems.append(RuleProblem("version", f"must be a whole number from 1 to {MAX_VERSION:,}"))
@@ -126,8 +127,8 @@ def _parse(data: bytes, base: RuleTable | None) -> RuleTable:
         networks = {**base.networks, **networks}
         given = {rule.code for rule in rules}
         rules = [*(rule for rule in base.rules if rule.code not in given), *rules]
-    # What the table would refuse is told together with the rest.
-    problems += [*_codes_given_twice(rules), *_unknown_networks(rules, networks)]
+    # Report problems of the whole table together with the others.
+    problems += [*_duplicate_codes(rules), *_unknown_networks(rules, networks)]
     if problems:
         raise InvalidRules(problems)
     return RuleTable(version=version, rules=rules, networks=networks)  # type: ignore[arg-type]  # checked above
@@ -139,7 +140,7 @@ _NEEDED = [field.name for field in attrs.fields(Rule) if field.default is attrs.
 
 
 def _read_toml(data: bytes) -> dict[str, Any]:
-    import tomllib  # is seldom needed, and takes time to load
+    import tomllib  # rarely needed, and slow to load
 
     try:
         return tomllib.loads(data.decode("utf-8"))
@@ -157,7 +158,7 @@ def _parse_networks(given: Any, problems: list[RuleProblem]) -> dict[str, Networ
             found[name] = _to_networks(name, texts)
         except InvalidRules as error:
             problems.extend(error.problems)
-            found[name] = Networks()  # it is there, for the rules that name it
+            found[name] = Networks()  # it exists, for the rules that name it
     return found
 
 
@@ -202,22 +203,22 @@ def _parse_rule(number: int, data: Any) -> Rule:
         raise InvalidRules([RuleProblem(place, problem.reason) for problem in error.problems]) from None
 
 
-def _codes_given_twice(rules: Iterable[Rule]) -> Iterator[RuleProblem]:
+def _duplicate_codes(rules: Iterable[Rule]) -> Iterator[RuleProblem]:
     for code, times in Counter(rule.code for rule in rules).items():
         if times > 1:
-            yield RuleProblem(f"rule {code}", f"is there {times} times")
+            yield RuleProblem(f"rule {code}", f"is defined {times} times")
 
 
 def _unknown_networks(rules: Iterable[Rule], networks: Mapping[str, Networks]) -> Iterator[RuleProblem]:
     for rule in rules:
         for name in rule.networks:
             if name not in networks:
-                yield RuleProblem(f"rule {rule.code}", f"names a network {name} that is not there")
+                yield RuleProblem(f"rule {rule.code}", f"names the network {name}, which does not exist")
 
 
-def _own_version(table: RuleTable) -> int:
-    """Return the version in millions, plus a number below a million that comes of what the table says."""
-    version = table.version // _OWN_VERSIONS or table.version
-    prints = sorted((name, networks.fingerprint) for name, networks in table.networks.items())
-    said = repr((table.rules, prints)).encode()
-    return version * _OWN_VERSIONS + crc32(said) % _OWN_VERSIONS
+def _custom_version(table: RuleTable) -> int:
+    """Return the version in millions, plus a number below a million derived from the table's contents."""
+    version = table.version // _CUSTOM_VERSIONS or table.version
+    fingerprints = sorted((name, networks.fingerprint) for name, networks in table.networks.items())
+    content = repr((table.rules, fingerprints)).encode()
+    return version * _CUSTOM_VERSIONS + crc32(content) % _CUSTOM_VERSIONS

@@ -1,9 +1,9 @@
-"""GIF: blocks after a header, each image with its own compressed data."""
+"""Rebuild GIF files: blocks after a header, each image with its own compressed data."""
 
 from mailtrack._images.strip.parts import (
     MAX_PIXELS,
-    Parts,
-    PictureFile,
+    PartCounter,
+    StrippedFile,
     check,
     check_pixels,
     raise_damaged,
@@ -17,15 +17,15 @@ _INTERLACED = 0x40
 _HEADER = 13  # bytes
 
 
-def rebuild(data: bytes) -> PictureFile:
-    """Keep the images, how each is shown, and how often all are."""
-    return _Rebuilt(data).read()
+def rebuild(data: bytes) -> StrippedFile:
+    """Return the file with its images, their display control and the number of loops."""
+    return _Reader(data).read()
 
 
-class _Rebuilt:
+class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._parts = Parts()
+        self._parts = PartCounter()
         self._control = b""  # of the next image
         at = _HEADER + _palette_length(data[10])
         self._at = at
@@ -33,24 +33,24 @@ class _Rebuilt:
         self._stills: list[bytes] = []
         self._size = read_numbers(data[6:10])
 
-    def read(self) -> PictureFile:
+    def read(self) -> StrippedFile:
         while (kind := self._data[self._at]) != _END:
-            self._parts.see()
+            self._parts.count()
             if kind == _IMAGE:
                 self._read_image()
             elif kind == _EXTENSION:
                 self._read_extension()
-            elif kind == 0:  # a terminator too many, as some programs write it
+            elif kind == 0:  # an extra terminator, which some programs write
                 self._at += 1
             else:
                 raise_damaged()
         check(bool(self._stills))
-        return PictureFile(b"".join([*self._kept, b";"]), tuple(self._stills))
+        return StrippedFile(b"".join([*self._kept, b";"]), tuple(self._stills))
 
     def _read_image(self) -> None:
         data, start = self._data, self._at
         x, y, width, height = read_numbers(data[start + 1 : start + 9])
-        self._parts.see_frame(width, height)
+        self._parts.count_frame(width, height)
         self._size = [max(self._size[0], x + width), max(self._size[1], y + height)]
         check_pixels(self._size[0] * self._size[1], MAX_PIXELS)
         pixels = start + 10 + _palette_length(data[start + 9])
@@ -66,13 +66,13 @@ class _Rebuilt:
         if kind == _CONTROL and len(first) == 4:
             self._control = b"!\xf9\4%b\0" % first
         elif kind == _PLAIN_TEXT:
-            self._control = b""  # it was for the text, which no program shows
+            self._control = b""  # it applied to the text, which no program displays
         elif kind == _APPLICATION and first in _LOOPS and data[start + 14 : start + 16] == b"\3\1":
             self._kept.append(b"!\xff\x0b%b\3\1%b\0" % (first, data[start + 16 : start + 18]))
 
 
 def _still(size: bytes, flags: int, pixels: bytes) -> bytes:
-    """Return a file of one image. Its colours are left out: they don't matter for whether it can be decoded."""
+    """Return a file of one image, without its colours, which do not affect decoding."""
     return b"GIF89a%b\0\0\0,\0\0\0\0%b%c%b;" % (size, size, flags & _INTERLACED, pixels)
 
 

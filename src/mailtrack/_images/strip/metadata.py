@@ -1,10 +1,10 @@
-"""The two things beside a picture that change how it looks: its orientation and its colour profile."""
+"""The metadata that affect how an image looks: its orientation and its colour profile."""
 
 import zlib
 from typing import Literal
 
 MAX_PROFILE = 4 * 1024 * 1024
-"""Bytes of a colour profile; those of printing presses have up to 3 MB. A larger one is left out."""
+"""Maximum size of a colour profile in bytes; printing presses' have up to 3 MB. A larger one is left out."""
 
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
@@ -12,10 +12,10 @@ _PROFILE_HEAD = 132  # bytes: the header of 128 and the number of tags, ICC.1:20
 
 
 def write_exif(orientation: int) -> bytes:
-    """Return EXIF data with an orientation and nothing else; none for a picture that is upright.
+    """Return EXIF data with only an orientation, or `b""` for an upright image.
 
-    A JPEG can't be turned without being encoded anew, which would blur it and change its size. Browsers and mail
-    programs turn it as this entry says.
+    Rotating a JPEG itself would mean re-encoding it, which would blur it and change its size. Browsers and mail
+    programs rotate it according to this entry.
     """
     if not _UPRIGHT < orientation <= 8:
         return b""
@@ -23,7 +23,7 @@ def write_exif(orientation: int) -> bytes:
 
 
 def read_orientation(exif: bytes) -> int:
-    """Return the orientation in EXIF data, 1 to 8, or any number where they are malformed. Nothing else is read."""
+    """Return the orientation in EXIF data, 1 to 8; malformed data may yield any number."""
     order: Literal["little", "big"] = "little" if exif.startswith(b"II") else "big"
 
     def number(at: int, size: int) -> int:
@@ -37,11 +37,11 @@ def read_orientation(exif: bytes) -> int:
 
 
 def clean_profile(profile: bytes, space: bytes) -> bytes:
-    """Return an ICC profile without what follows its end; nothing where it is malformed or too large.
+    """Return an ICC profile without trailing bytes, or `b""` if it is malformed or too large.
 
     Args:
         profile: the profile.
-        space: the colour space of the picture, as ICC profiles name it: `b"RGB "`, `b"GRAY"` or `b"CMYK"`.
+        space: the colour space of the image, as named in ICC profiles: `b"RGB "`, `b"GRAY"` or `b"CMYK"`.
     """
 
     def number(at: int) -> int:
@@ -57,7 +57,7 @@ def clean_profile(profile: bytes, space: bytes) -> bytes:
 
 
 def clean_packed_profile(packed: bytes, space: bytes) -> bytes:
-    """Return a profile's zlib data without what follows its end; nothing where it or the profile is malformed."""
+    """Return a profile's zlib data without trailing bytes, or `b""` if it or the profile is malformed."""
     inflate = zlib.decompressobj()
     try:
         profile = inflate.decompress(packed, MAX_PROFILE + 1)

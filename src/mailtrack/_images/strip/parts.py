@@ -1,4 +1,4 @@
-"""What the formats share: the result, the limits, and the count of what a file holds."""
+"""The parts that all formats share: the limits, the counter that enforces them, and the result."""
 
 from typing import Any, Literal, NoReturn
 
@@ -7,14 +7,14 @@ import attrs
 from mailtrack._errors import InvalidImage
 
 MAX_PIXELS = 50_000_000
-"""Width × height of a picture, added up over all frames: enough for the 48 megapixels of a phone."""
+"""Width × height of an image, the sum over all frames: enough for the 48 megapixels of a phone."""
 
-MAX_HELD_PIXELS = 12_500_000
-"""The same where all of a picture must be in memory to decode it: a progressive JPEG, a WebP that is lossless or
-transparent. Each pixel takes up to 6 bytes."""
+MAX_BUFFERED_PIXELS = 12_500_000
+"""The same for an image that must be buffered as a whole to decode it: a progressive JPEG, a lossless or transparent
+WebP. Each pixel takes up to 6 bytes."""
 
 MAX_UNPACKED = 200_000_000
-"""Bytes that the data of a PNG may inflate to: 50 megapixels with 4 bytes each, half of that with 16 bits a channel.
+"""Bytes that the data of a PNG may inflate to: 50 megapixels of 4 bytes, or half of that with 16 bits per channel.
 Inflating them takes about half a second."""
 
 MAX_FRAMES = 1_000
@@ -25,29 +25,29 @@ MAX_PARTS = 20_000
 
 
 @attrs.frozen
-class PictureFile:
-    """A file with nothing in it but a picture.
+class StrippedFile:
+    """A file that contains only an image.
 
     Attributes:
         data: its bytes.
-        stills: files of the same format that hold one frame each. Whether they can be decoded is not known yet.
-        shown: whether browsers and mail programs show such a file; if not, it must be encoded anew.
-        held: how many bytes decoding holds for the whole picture, where that is known from the file.
-        anew: options for the encoder, best first, where the picture should be turned and encoded anew.
+        stills: files of the same format with one frame each, not yet known to be decodable.
+        displayable: whether browsers and mail programs display such a file; if not, it must be re-encoded.
+        buffered: bytes that decoding buffers for the whole image, if known from the file.
+        encodings: options for the encoder, best first, if the image should be rotated and re-encoded.
     """
 
     data: bytes
     stills: tuple[bytes, ...] = ()
-    shown: bool = True
-    held: int = 0
-    anew: tuple[dict[str, Any], ...] = ()
+    displayable: bool = True
+    buffered: int = 0
+    encodings: tuple[dict[str, Any], ...] = ()
 
 
-class Parts:
-    """Counts the parts of a file, its frames and their pixels, and refuses too many.
+class PartCounter:
+    """Counts the parts, frames and pixels of a file, and raises `InvalidImage` beyond the limits.
 
     Args:
-        most: the largest number of pixels, all frames together.
+        most: the maximum number of pixels, all frames together.
     """
 
     def __init__(self, most: int = MAX_PIXELS) -> None:
@@ -56,13 +56,13 @@ class Parts:
         self._frames = 0
         self._pixels = 0
 
-    def see(self) -> None:
+    def count(self) -> None:
         """Count a part."""
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise InvalidImage(f"The image must have at most {MAX_PARTS:,} parts.")
 
-    def see_frame(self, width: int, height: int) -> None:
+    def count_frame(self, width: int, height: int) -> None:
         """Count a frame."""
         self._frames += 1
         self._pixels += width * height
@@ -73,22 +73,22 @@ class Parts:
 
 
 def check_pixels(number: int, most: int) -> None:
-    """Refuse a picture of more pixels than `most`."""
+    """Raise `InvalidImage` for more than `most` pixels."""
     if number > most:
         raise InvalidImage(f"The image must have at most {most:,} pixels, all frames together.")
 
 
 def check(holds: bool) -> None:
-    """Refuse a file for which something does not hold."""
+    """Raise `InvalidImage` unless a condition holds."""
     if not holds:
         raise_damaged()
 
 
 def raise_damaged() -> NoReturn:
-    """Refuse a file that is not as its format wants it."""
+    """Raise `InvalidImage` for a file that violates its format."""
     raise InvalidImage("The image is damaged.")
 
 
 def read_numbers(data: bytes, size: int = 2, order: Literal["little", "big"] = "little") -> list[int]:
-    """Return the numbers of `size` bytes each that data consists of."""
+    """Return data as a list of numbers of `size` bytes each."""
     return [int.from_bytes(data[at : at + size], order) for at in range(0, len(data), size)]

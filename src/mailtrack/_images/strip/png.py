@@ -1,4 +1,4 @@
-"""PNG and APNG: chunks with checksums; the pixels are one zlib stream for each frame."""
+"""Rebuild PNG and APNG files: chunks with checksums; each frame's pixels are one zlib stream."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,33 +7,33 @@ from typing import Self
 import attrs
 
 from mailtrack._images.strip.metadata import clean_packed_profile, read_orientation, write_exif
-from mailtrack._images.strip.parts import MAX_PIXELS, MAX_UNPACKED, Parts, PictureFile, check, read_numbers
+from mailtrack._images.strip.parts import MAX_PIXELS, MAX_UNPACKED, PartCounter, StrippedFile, check, read_numbers
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}  # what is kept as it is
-_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # for each colour type
+_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}  # chunks that are copied
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _GREYS, _PALETTE = (0, 4), 3
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PIECE = 65_536  # bytes
 _FILTERS = bytes(range(5))
-_CONTROL = 22  # bytes of an fcTL chunk after its number
+_CONTROL = 22  # bytes of an fcTL chunk after its sequence number
 
 Chunk = tuple[bytes, memoryview]
 
 
-def rebuild(data: bytes) -> PictureFile:
-    """Keep the pixels, their colours, transparency and animation, and the orientation."""
+def rebuild(data: bytes) -> StrippedFile:
+    """Return the file with its pixels, colours, transparency, animation and orientation."""
     (kind, content), *chunks = _read_chunks(data)
     check(kind == b"IHDR")
     header = _Header.read(bytes(content))
-    return PictureFile(_Picture(header, chunks).write())
+    return StrippedFile(_Image(header, chunks).write())
 
 
 def _read_chunks(data: bytes) -> Iterator[Chunk]:
-    parts, view, at, kind = Parts(), memoryview(data), len(_SIGNATURE), b""
+    parts, view, at, kind = PartCounter(), memoryview(data), len(_SIGNATURE), b""
     while kind != b"IEND":
-        parts.see()
+        parts.count()
         length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         end = at + 12 + length
         check(end <= len(data) and zlib.crc32(view[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end]))
@@ -43,7 +43,7 @@ def _read_chunks(data: bytes) -> Iterator[Chunk]:
 
 @attrs.frozen
 class _Header:
-    """The size of a picture, and how its pixels are packed: `bits` for each of them."""
+    """The size of an image and the packing of its pixels, of `bits` each."""
 
     content: bytes
     width: int
@@ -63,7 +63,7 @@ class _Header:
 
 @attrs.define
 class _Frame:
-    """A frame: its control chunk without the sequence number, empty for a default image that is not shown."""
+    """A frame: its control chunk without the sequence number, empty for a default image outside the animation."""
 
     control: bytes
     width: int
@@ -71,27 +71,27 @@ class _Frame:
     data: list[memoryview] = attrs.field(factory=list)
 
 
-class _Picture:
-    """A picture, or an animation whose default image may be its first frame."""
+class _Image:
+    """An image, or an animation whose default image may be its first frame."""
 
     def __init__(self, header: _Header, chunks: list[Chunk]) -> None:
         self._header = header
         self._default = _Frame(b"", header.width, header.height)
         self._frames: list[_Frame] = []
-        self._first: dict[bytes, bytes] = {}  # of each kind that must stand before the pixels
+        self._first: dict[bytes, bytes] = {}  # of each kind that must precede the pixels
         self._exif = next((bytes(content) for kind, content in chunks if kind == b"eXIf"), b"")
-        self._parts = Parts(min(MAX_PIXELS, MAX_UNPACKED * 8 // header.bits))
-        self._parts.see_frame(header.width, header.height)
+        self._parts = PartCounter(min(MAX_PIXELS, MAX_UNPACKED * 8 // header.bits))
+        self._parts.count_frame(header.width, header.height)
         self._numbers = 0
         for kind, content in chunks:
-            self._see(kind, content)
+            self._read(kind, content)
 
-    def _see(self, kind: bytes, content: memoryview) -> None:
+    def _read(self, kind: bytes, content: memoryview) -> None:
         if kind == b"IDAT":
             self._default.data.append(content)
         elif kind in (b"fcTL", b"fdAT"):
             if self._length:
-                self._see_animated(kind, content)
+                self._read_animation(kind, content)
         elif not self._default.data:
             self._first.setdefault(kind, bytes(content))
 
@@ -100,21 +100,21 @@ class _Picture:
         """The number of frames that the file announces."""
         return int.from_bytes(self._first.get(b"acTL", b"")[:4])
 
-    def _see_animated(self, kind: bytes, content: memoryview) -> None:
+    def _read_animation(self, kind: bytes, content: memoryview) -> None:
         check(int.from_bytes(content[:4]) == self._numbers)
         self._numbers += 1
         if kind == b"fcTL":
-            self._see_frame(bytes(content[4:]))
+            self._add_frame(bytes(content[4:]))
         else:
             check(bool(self._frames) and self._frames[-1] is not self._default)
             self._frames[-1].data.append(content[4:])
 
-    def _see_frame(self, control: bytes) -> None:
+    def _add_frame(self, control: bytes) -> None:
         check(len(control) == _CONTROL and control[20] <= 2 and control[21] <= 1)
         width, height, x, y = read_numbers(control[:16], 4, "big")
         check(x + width <= self._header.width and y + height <= self._header.height)
         if self._default.data or self._frames:
-            self._parts.see_frame(width, height)
+            self._parts.count_frame(width, height)
             self._frames.append(_Frame(control, width, height))
         else:
             check((width, height) == (self._header.width, self._header.height))
@@ -147,7 +147,7 @@ class _Picture:
         for kind, length in _LENGTHS.items():
             if len(self._first.get(kind, b"")) == length:
                 yield _chunk(kind, self._first[kind])
-        packed = self._first.get(b"iCCP", b"").partition(b"\0")[2]  # before it is a name, which is left out
+        packed = self._first.get(b"iCCP", b"").partition(b"\0")[2]  # preceded by a name, which is left out
         if profile := clean_packed_profile(packed[1:], b"GRAY" if self._header.colour in _GREYS else b"RGB "):
             yield _chunk(b"iCCP", b"ICC\0\0" + profile)
         palette, clear = self._first.get(b"PLTE", b""), self._first.get(b"tRNS", b"")
@@ -160,20 +160,20 @@ class _Picture:
 
 
 def _passes(width: int, height: int, header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Yield for each pass of interlacing where its rows begin and end in the data, and how many bytes a row has."""
+    """Yield for each interlacing pass the start and end of its rows in the data, and the bytes per row."""
     at = 0
     for x, y, across, down in _ADAM7 if header.interlaced else ((0, 0, 1, 1),):
         columns, rows = -((x - width) // across), -((y - height) // down)
         if columns > 0 and rows > 0:
-            stride = 1 + (columns * header.bits + 7) // 8  # the first is the filter
+            stride = 1 + (columns * header.bits + 7) // 8  # the first byte is the filter
             yield at, at + rows * stride, stride
             at += rows * stride
 
 
 def _trim(packed: bytes, passes: list[tuple[int, int, int]]) -> bytes:
-    """Inflate a frame's data, piece by piece, and return the data without what follows its end.
+    """Inflate a frame's data piece by piece, and return the data without trailing bytes.
 
-    Up to a piece too much is taken, as some programs write it; more would only cost those who look at the picture.
+    Some programs write excess data: up to one piece is accepted; more would only slow down displaying the image.
     """
     inflate, total, done = zlib.decompressobj(), passes[-1][1], 0
     for at in range(0, len(packed), _PIECE):

@@ -1,4 +1,4 @@
-"""WebP: chunks in a RIFF file. An animation's frames are chunks of chunks."""
+"""Rebuild WebP files: chunks in a RIFF file; an animation's frames are chunks of chunks."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,10 +7,10 @@ import attrs
 
 from mailtrack._images.strip.metadata import clean_profile, read_orientation, write_exif
 from mailtrack._images.strip.parts import (
-    MAX_HELD_PIXELS,
+    MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
-    Parts,
-    PictureFile,
+    PartCounter,
+    StrippedFile,
     check,
     check_pixels,
     raise_damaged,
@@ -21,15 +21,15 @@ _FRAME_HEADER = 16  # bytes
 _LOSSY = tuple({"quality": quality, "method": 2} for quality in (90, 80, 70, 60))
 _LOSSLESS = tuple({"lossless": True, "exact": True, "quality": effort, "method": 2} for effort in (0, 75))
 
-MAX_TURNED_PIXELS = 2_100_000
-"""Width × height of a picture that is turned and encoded anew; each pixel takes up to 36 bytes."""
+MAX_ROTATED_PIXELS = 2_100_000
+"""Maximum width × height of an image that is rotated and re-encoded; each pixel takes up to 36 bytes."""
 
 Chunk = tuple[bytes, memoryview]
 
 
 @attrs.frozen
 class _Still:
-    """One image: its chunks, of which one may hold its transparency."""
+    """One image: its chunks, one of which may contain its transparency."""
 
     size: tuple[int, int]
     chunks: bytes
@@ -41,11 +41,11 @@ class _Still:
         return _file(_chunk(b"VP8X", _write_head(_ALPHA, *self.size)) + self.chunks)
 
 
-def rebuild(data: bytes) -> PictureFile:
-    """Keep the images, how each is shown, the colour profile and the orientation."""
+def rebuild(data: bytes) -> StrippedFile:
+    """Return the file with its images, their display control, the colour profile and the orientation."""
     end = 8 + int.from_bytes(data[4:8], "little")
     check(end <= len(data))
-    parts = Parts()
+    parts = PartCounter()
     chunks = list(_read_chunks(memoryview(data)[12:end], parts))
     if chunks and chunks[0][0] == b"VP8X":
         return _rebuild_extended(chunks, parts)
@@ -53,10 +53,10 @@ def rebuild(data: bytes) -> PictureFile:
     if still is None:
         raise_damaged()
     file = _file(still.chunks)
-    return PictureFile(file, (file,))
+    return StrippedFile(file, (file,))
 
 
-def _rebuild_extended(chunks: list[Chunk], parts: Parts) -> PictureFile:
+def _rebuild_extended(chunks: list[Chunk], parts: PartCounter) -> StrippedFile:
     first: dict[bytes, memoryview] = dict(reversed(chunks))
     head, nothing = first[b"VP8X"], memoryview(b"")
     check(len(head) >= 10)
@@ -80,38 +80,40 @@ def _rebuild_extended(chunks: list[Chunk], parts: Parts) -> PictureFile:
     body = [_chunk(b"VP8X", _write_head(flags, *canvas)), _chunk(b"ICCP", profile), pixels, _chunk(b"EXIF", exif)]
     file = _file(b"".join(body))
     if still is None:
-        return PictureFile(file, tuple(frame.to_file() for frame, _ in frames))
-    return PictureFile(file, (file,), anew=_turn(still) if exif else ())
+        return StrippedFile(file, tuple(frame.to_file() for frame, _ in frames))
+    return StrippedFile(file, (file,), encodings=_rotations(still) if exif else ())
 
 
-def _turn(still: _Still) -> tuple[dict[str, Any], ...]:
-    """Return how to encode a picture that is not upright anew: browsers ignore the orientation of a WebP."""
-    if still.size[0] * still.size[1] > MAX_TURNED_PIXELS:
+def _rotations(still: _Still) -> tuple[dict[str, Any], ...]:
+    """Return the encodings for rotating an image, since browsers ignore the orientation of a WebP."""
+    if still.size[0] * still.size[1] > MAX_ROTATED_PIXELS:
         return ()
     return _LOSSLESS if still.chunks.startswith(b"VP8L") else _LOSSY
 
 
-def _read_still(chunks: Iterable[Chunk], parts: Parts) -> _Still | None:
+def _read_still(chunks: Iterable[Chunk], parts: PartCounter) -> _Still | None:
     """Return the first image among chunks."""
     alpha = memoryview(b"")
     for kind, content in chunks:
         if kind == b"ALPH":
             alpha = alpha or content
         elif kind == b"VP8 ":
-            return _make_still(_read_lossy_size(content), alpha, _chunk(kind, content), parts, held=bool(alpha))
+            return _make_still(_read_lossy_size(content), alpha, _chunk(kind, content), parts, buffered=bool(alpha))
         elif kind == b"VP8L":
-            return _make_still(_read_lossless_size(content), alpha[:0], _chunk(kind, content), parts, held=True)
+            return _make_still(_read_lossless_size(content), alpha[:0], _chunk(kind, content), parts, buffered=True)
     return None
 
 
-def _make_still(size: tuple[int, int], alpha: memoryview, pixels: bytes, parts: Parts, *, held: bool) -> _Still:
-    parts.see_frame(*size)
-    check_pixels(size[0] * size[1], MAX_HELD_PIXELS if held else MAX_PIXELS)
+def _make_still(
+    size: tuple[int, int], alpha: memoryview, pixels: bytes, parts: PartCounter, *, buffered: bool
+) -> _Still:
+    parts.count_frame(*size)
+    check_pixels(size[0] * size[1], MAX_BUFFERED_PIXELS if buffered else MAX_PIXELS)
     return _Still(size, _chunk(b"ALPH", alpha) + pixels, bool(alpha))
 
 
-def _read_frame(content: memoryview, canvas: tuple[int, int], parts: Parts) -> tuple[_Still, bytes] | None:
-    """Return a frame's image, and its chunk; nothing where it has no image, as browsers do."""
+def _read_frame(content: memoryview, canvas: tuple[int, int], parts: PartCounter) -> tuple[_Still, bytes] | None:
+    """Return a frame's image and its chunk, or `None` for a frame without an image, which browsers skip, too."""
     check(len(content) >= _FRAME_HEADER)
     still = _read_still(_read_chunks(content[_FRAME_HEADER:], parts), parts)
     if still is None:
@@ -122,10 +124,10 @@ def _read_frame(content: memoryview, canvas: tuple[int, int], parts: Parts) -> t
     return still, _chunk(b"ANMF", head + still.chunks)
 
 
-def _read_chunks(data: memoryview, parts: Parts) -> Iterator[Chunk]:
+def _read_chunks(data: memoryview, parts: PartCounter) -> Iterator[Chunk]:
     at = 0
     while at < len(data):
-        parts.see()
+        parts.count()
         kind, length = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + length + length % 2
         check(end <= len(data))
@@ -163,5 +165,5 @@ def _file(body: bytes) -> bytes:
 
 
 def _chunk(kind: bytes, content: bytes | memoryview) -> bytes:
-    """Return a chunk; nothing without content."""
+    """Return a chunk, or `b""` without content."""
     return kind + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2) if content else b""
