@@ -1,5 +1,6 @@
 """The contract of `mailtrack.Storage` as tests, by noun."""
 
+from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.figures import FiguresContract
 from mailtrack.testing._contract.judging import JudgingContract
@@ -27,9 +28,11 @@ class StorageContract(
     KeysContract,
     ThreadsContract,
     LifecycleContract,
+    AbilitiesContract,
 ):
-    """Every sentence of `mailtrack.storage._protocol`, tested.
+    """Tests every sentence of `mailtrack.storage.Storage`. Required of every storage.
 
-    Subclass it as `Test...`, with a fixture `storage` that gives a new, empty storage for each test and closes it
-    afterwards.
+    Subclass it as `Test...`, with a fixture `storage` that opens a new, empty storage for each test and closes it
+    afterwards. Add the suites of the optional abilities that the storage has (`BackupContract`, `SettingsContract`) to
+    the bases; a test here fails where one is missing. The tests that fork are skipped where the system has no fork.
     """

@@ -1,9 +1,11 @@
-"""What the tests of the contract share."""
+"""Steps that the tests of the contract share."""
 
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+
+import pytest
 
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack.storage import Storage
@@ -55,6 +57,21 @@ def make_judgement(
 ) -> Judgement:
     """Make what could be found out about an open when it is judged again."""
     return Judgement(open_id=of.id, verdict=verdict, client=client, counted=counted)
+
+
+def rejudge(storage: Storage, pixel: Pixel, *judgements: Judgement) -> None:
+    """Apply judgements to opens of a pixel."""
+    storage.judge_again(pixel.id, judgements)
+
+
+def require_ability(storage: Storage, ability: type) -> None:
+    """Fail the test where a storage lacks an optional ability whose suite is run."""
+    if not isinstance(storage, ability):
+        pytest.fail(
+            f"{type(storage).__name__} does not implement {ability.__name__}, which is optional:"
+            " remove its suite from the bases, or add the methods.",
+            pytrace=False,
+        )
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
