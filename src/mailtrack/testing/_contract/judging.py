@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 
-from mailtrack._model import Facet, OpenSpan, Verdict, VerdictKind
+from mailtrack._model import Client, Facet, OpenSpan, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -14,6 +14,7 @@ from mailtrack.testing._contract.helpers import (
     at_once,
     make_judgement,
     namesake,
+    rejudge,
 )
 from mailtrack.testing._contract.scanning import (
     BOT,
@@ -172,6 +173,126 @@ class JudgingContract:
         storage.add_opens(opens[150:])
         storage.delete_recipient(recipients[4].id)
         assert_scan(storage, pixel)
+
+    def test_no_count_of_zero_is_left_when_all_opens_are_judged_anew(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        recipients = add_recipients(storage, pixel, 2)
+        old = Client(name="Outlook", os="Windows", device="tablet")
+        opens = [
+            make_open(pixel, one, at=NOON + hours * _HOUR, verdict=BOT, client=old, counted=True)
+            for one in recipients
+            for hours in range(3)
+        ]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, *(make_judgement(one, verdict=VERDICT, client=CLIENT, counted=False) for one in opens))
+        figures = storage.get_figures(pixel.id, top=9)
+        assert [(one.facet, one.name, one.opens, one.counted) for one in figures.facets] == [
+            (Facet.VENDOR, "Müller", 6, 0),
+            (Facet.CLIENT, "Thunderbird", 6, 0),
+            (Facet.OS, "Linux", 6, 0),
+            (Facet.DEVICE, "desktop", 6, 0),
+        ]
+        assert [(one.kind, one.opens, one.counted) for one in figures.hours] == [(VerdictKind.PROXY, 2, 0)] * 3
+        assert (figures.delays, figures.top) == ((delay_count(timedelta(0), 2, 0),), ())
+
+    def test_a_name_keeps_its_place_among_the_facets_while_one_open_has_it(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, verdict=BOT, client=CLIENT) for _ in range(2)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, make_judgement(opens[0], verdict=VERDICT, client=Client(name="Gmail")))
+        figures = storage.get_figures(pixel.id, top=1)
+        assert facets(figures, Facet.VENDOR) == [("Müller", 1, 1)]
+        figures = storage.get_figures(pixel.id, top=9)
+        assert facets(figures, Facet.VENDOR) == [("Müller", 1, 1), ("Robots", 1, 1)]
+        assert facets(figures, Facet.CLIENT) == [("Gmail", 1, 1), ("Thunderbird", 1, 1)]
+        assert [(one.kind, one.opens) for one in figures.hours] == [(VerdictKind.BOT, 1), (VerdictKind.PROXY, 1)]
+
+    def test_whether_an_open_counts_may_be_all_that_changes(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, verdict=VERDICT, client=CLIENT) for _ in range(3)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, make_judgement(opens[1], verdict=VERDICT, client=CLIENT, counted=False))
+        figures = storage.get_figures(pixel.id, top=9)
+        assert [(one.opens, one.counted) for one in figures.hours] == [(3, 2)]
+        assert {(one.opens, one.counted) for one in figures.facets} == {(3, 2)}
+        (day,) = storage.count_by_day([pixel.id], since=NOON - _HOUR)[pixel.id]
+        assert (day.opens, day.counted) == (3, 2)
+
+    def test_repeats_are_no_counted_views_however_they_are_judged(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, signals=signals, counted=False) for signals in ((), ("repeat",), ("repeat",))]
+        storage.add_opens(opens)
+        shown = []
+        for counted in (True, False):
+            rejudge(storage, pixel, *(make_judgement(one, counted=counted) for one in opens))
+            found = storage.get_pixel(pixel.id)
+            shown.append((found.views, found.counted_views, found.counted.number))
+        assert shown == [(1, 1, 3), (1, 0, 0)]
+
+    def test_a_recipient_has_opened_until_the_last_of_its_counted_opens_counts_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + minutes * _MINUTE) for minutes in (5, 60)]
+        storage.add_opens(opens)
+        shown = []
+        for one, counted in ((opens[0], False), (opens[1], False), (opens[0], True)):
+            rejudge(storage, pixel, make_judgement(one, counted=counted))
+            figures = storage.get_figures(pixel.id, top=9)
+            listed = len(storage.list_recipients(pixel.id, limit=9, opened=True).items)
+            shown.append((figures.pixel.opened, figures.pixel.opened_raw, listed, figures.top, figures.delays))
+        raw = delay_count(5 * _MINUTE, 1, 0)
+        assert shown == [
+            (1, 1, 1, (), (raw, delay_count(_HOUR, 0, 1))),
+            (0, 1, 0, (), (raw,)),
+            (1, 1, 1, (), (delay_count(5 * _MINUTE, 1, 1),)),
+        ]
+
+    def test_of_two_first_opens_at_one_time_one_may_count_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR) for hours in (0, 0, 1, 2, 2)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (0, 4)))
+        span = OpenSpan(number=3, first=NOON, last=NOON + 2 * _HOUR)
+        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [span] * 2
+
+    def test_an_hour_in_which_nothing_counts_any_more_has_neither_the_first_nor_the_last(
+        self, storage: Storage
+    ) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _MINUTE) for minutes in (0, 10, 70, 75, 130, 140)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (0, 1, 4, 5)))
+        span = OpenSpan(number=2, first=NOON + 70 * _MINUTE, last=NOON + 75 * _MINUTE)
+        assert storage.get_pixel(pixel.id).counted == span
+
+    def test_an_open_with_the_same_id_in_another_pixel_stays_as_it_is(self, storage: Storage) -> None:
+        pixel, other = add_pixel(storage), add_pixel(storage)
+        mine, others = (make_open(one, open_id="0" * 32) for one in (pixel, other))
+        storage.add_opens([mine, others])
+        before = everything(storage, other)
+        rejudge(storage, pixel, make_judgement(mine, verdict=BOT, client=CLIENT, counted=False))
+        assert [one.verdict for one in all_opens(storage, pixel)] == [BOT]
+        assert everything(storage, other) == before
+
+    def test_the_top_follows_in_the_order_of_creation_where_counts_are_equal(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        recipients = add_recipients(storage, pixel, 104)
+        storage.add_opens([make_open(pixel, one) for one in reversed(recipients) for _ in range(2)])
+        fewer = make_open(pixel, recipients[0])
+        storage.add_opens([fewer])
+        rejudge(storage, pixel, make_judgement(fewer, counted=False))
+        found = storage.get_figures(pixel.id, top=100).top
+        assert [one.id for one in found] == [one.id for one in recipients[:100]]
+
+    def test_a_recipient_with_one_counted_open_left_is_in_the_top_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        recipients = add_recipients(storage, pixel, 3)
+        opens = [make_open(pixel, one) for one in recipients for _ in range(2)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, make_judgement(opens[0], counted=False))
+        top = storage.get_figures(pixel.id, top=9).top
+        assert [(one.id, one.counted.number) for one in top] == [(one.id, 2) for one in recipients[1:]]
 
     def test_judging_again_passes_over_opens_that_do_not_exist(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)

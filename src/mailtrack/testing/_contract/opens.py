@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import attrs
 import pytest
@@ -99,6 +100,23 @@ class OpensContract:
         assert storage.add_opens([one, other, one, other, one]) == 2
         assert all_opens(storage, pixel) == [other, one]
         assert storage.get_pixel(pixel.id).opens.number == 2
+
+    def test_of_two_opens_with_one_id_in_one_call_the_first_stays(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        first = make_open(pixel)
+        storage.add_opens([first, make_open(pixel, open_id=first.id, at=NOON + _HOUR, counted=False)])
+        assert all_opens(storage, pixel) == [first]
+        span = OpenSpan(number=1, first=NOON, last=NOON)
+        assert [storage.get_pixel(pixel.id).opens, storage.get_pixel(pixel.id).counted] == [span] * 2
+
+    def test_a_batch_of_two_pixels_that_comes_again_with_more_adds_only_what_is_new(self, storage: Storage) -> None:
+        pixel, other = add_pixel(storage), add_pixel(storage)
+        opens = [make_open(one) for _ in range(3) for one in (pixel, other)]
+        storage.add_opens(opens[:3])
+        storage.add_opens(opens)
+        assert all_opens(storage, pixel) == opens[4::-2]
+        assert all_opens(storage, other) == opens[5::-2]
+        assert [storage.get_pixel(one.id).opens.number for one in (pixel, other)] == [3, 3]
 
     def test_new_opens_among_old_ones_are_added(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -200,6 +218,19 @@ class OpensContract:
         opens = [make_open(pixel) for _ in range(6)]
         storage.add_opens(opens)
         assert walk(lambda cursor: storage.list_opens(pixel.id, limit=limit, cursor=cursor)) == opens[::-1]
+
+    @pytest.mark.parametrize("number", [2, 4])
+    def test_a_full_last_page_of_opens_has_no_next(self, storage: Storage, number: int) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        storage.add_opens([make_open(pixel, recipient) for _ in range(number)])
+        for filters in ({}, {"kind": VerdictKind.UNKNOWN}, {"recipient_id": recipient.id}):
+            get_page = partial(storage.list_opens, pixel.id, limit=2, **filters)
+            page = get_page()
+            assert len(page.items) == 2
+            assert (page.next is None) == (number == 2)
+            if page.next is not None:
+                assert get_page(cursor=page.next).next is None
 
     def test_a_page_of_opens_does_not_move_when_opens_arrive(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

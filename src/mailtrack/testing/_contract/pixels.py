@@ -99,6 +99,14 @@ class PixelsContract:
         storage.delete_pixel(pixels[2].id)
         assert storage.list_pixels(limit=2, cursor=cursor).items == (pixels[1], pixels[0])
 
+    def test_a_pixel_does_not_take_the_place_of_a_deleted_one(self, storage: Storage) -> None:
+        pixels = [add_pixel(storage) for _ in range(3)]
+        cursor = storage.list_pixels(limit=1).next
+        for pixel in pixels[1:]:
+            storage.delete_pixel(pixel.id)
+        add_pixel(storage)
+        assert storage.list_pixels(limit=9, cursor=cursor) == Page(items=(pixels[0],))
+
     def test_a_cursor_stays_usable_when_everything_after_it_is_deleted(self, storage: Storage) -> None:
         pixels = [add_pixel(storage) for _ in range(2)]
         cursor = storage.list_pixels(limit=1).next

@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from mailtrack._model import Figures, OpenSpan, Pixel, VerdictKind
+from mailtrack._model import NEVER_OPENED, Facet, Figures, OpenSpan, Pixel, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -15,9 +15,10 @@ from mailtrack.testing._contract.helpers import (
     at_once,
     make_judgement,
     namesake,
+    rejudge,
     walk,
 )
-from mailtrack.testing._contract.scanning import BOT, CLIENT, VERDICT, everything, some_opens
+from mailtrack.testing._contract.scanning import BOT, CLIENT, VERDICT, delay_count, everything, some_opens
 from mailtrack.testing._factories import NOON, make_open, make_pixel
 
 _HOUR = timedelta(hours=1)
@@ -196,6 +197,76 @@ class PurgingContract:
         storage.add_pixel(attrs.evolve(pixel))
         found = storage.get_pixel(pixel.id)
         assert (found.purged, found.purged_before, found.opens.number) == (0, None, 0)
+
+    def test_up_to_when_opens_were_purged_never_goes_back(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel, at=NOON)])
+        storage.purge_opens(pixel.id, before=NOON + 5 * _HOUR, limit=9)
+        storage.add_opens([make_open(pixel, at=NOON)])
+        assert storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9) == 1
+        found = storage.get_pixel(pixel.id)
+        assert (found.purged, found.purged_before) == (2, NOON + 5 * _HOUR)
+
+    def test_a_purged_open_that_is_given_again_is_new(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        old, other = make_open(pixel), make_open(pixel)
+        storage.add_opens([old, other])
+        storage.purge_opens(pixel.id, before=_ALL, limit=1)
+        storage.add_opens([old, other])
+        assert all_opens(storage, pixel) == [old, other]
+        assert storage.get_pixel(pixel.id).opens.number == 3
+
+    def test_a_recipient_has_opened_though_all_that_count_were_purged_and_the_rest_is_judged_anew(
+        self, storage: Storage
+    ) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR) for hours in (0, 0, 2)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[2], verdict=BOT, counted=False))
+        figures = storage.get_figures(pixel.id, top=9)
+        assert (figures.pixel.opened, [one.counted.number for one in figures.top]) == (1, [2])
+        assert figures.pixel.counted == figures.top[0].counted == OpenSpan(number=2, first=NOON, last=NOON)
+
+    def test_spans_of_several_purges_are_joined(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR) for hours in range(5)]
+        storage.add_opens(opens)
+        for hours in (1, 2, 3):
+            storage.purge_opens(pixel.id, before=NOON + hours * _HOUR, limit=9)
+        rejudge(storage, pixel, *(make_judgement(one, counted=False) for one in opens))
+        span = OpenSpan(number=3, first=NOON, last=NOON + 2 * _HOUR)
+        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [span] * 2
+
+    def test_purged_opens_that_do_not_count_are_in_no_counted_span(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR, counted=hours > 0) for hours in (0, 5)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[1], counted=False))
+        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [NEVER_OPENED] * 2
+
+    def test_no_count_of_zero_is_left_when_opens_are_purged_and_others_judged_anew(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        gone, kept = add_recipients(storage, pixel, 2)
+        opens = [make_open(pixel, one, at=NOON + n * _HOUR, verdict=BOT) for n, one in enumerate((gone, kept))]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[1], verdict=VERDICT, client=CLIENT))
+        storage.delete_recipient(gone.id)
+        figures = storage.get_figures(pixel.id, top=9)
+        assert [(one.hour, one.kind, one.opens) for one in figures.hours] == [
+            (NOON, VerdictKind.BOT, 1),
+            (NOON + _HOUR, VerdictKind.PROXY, 1),
+        ]
+        assert [(one.name, one.opens) for one in figures.facets if one.facet is Facet.VENDOR] == [
+            ("Müller", 1),
+            ("Robots", 1),
+        ]
+        assert figures.delays == (delay_count(_HOUR, 1, 1),)
 
     def test_each_open_is_purged_once_while_opens_arrive_and_others_purge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

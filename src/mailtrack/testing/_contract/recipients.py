@@ -160,6 +160,37 @@ class RecipientsContract:
         storage.delete_recipient(given[1].id)
         assert storage.list_recipients(pixel.id, limit=2, cursor=cursor).items == (given[2], given[3])
 
+    def test_a_recipient_does_not_take_the_place_of_a_deleted_one(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        add_recipients(storage, pixel, 1)
+        (last,) = storage.add_recipients(pixel.id, [make_recipient(pixel)])
+        storage.add_recipients(pixel.id, [gone := make_recipient(pixel)])
+        cursor = storage.list_recipients(pixel.id, limit=2).next
+        for one in (last, gone):
+            storage.delete_recipient(one.id)
+        (new,) = storage.add_recipients(pixel.id, [make_recipient(pixel)])
+        assert storage.list_recipients(pixel.id, limit=9, cursor=cursor) == Page(items=(new,))
+
+    def test_a_full_last_page_of_recipients_has_no_next(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        given = add_recipients(storage, pixel, 4)
+        storage.add_opens([make_open(pixel, one) for one in given[::2]])
+        assert storage.list_recipients(pixel.id, limit=4).next is None
+        for opened in (True, False):
+            page = storage.list_recipients(pixel.id, limit=2, opened=opened)
+            assert (len(page.items), page.next) == (2, None)
+
+    def test_recipients_of_a_deleted_pixel_are_not_those_of_one_with_the_same_short_id(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (old,) = add_recipients(storage, pixel, 1)
+        storage.delete_pixel(pixel.id)
+        storage.add_pixel(other := make_pixel(pixel_id=namesake(pixel)))
+        assert storage.get_recipients([old.id]) == {}
+        (new,) = add_recipients(storage, other, 1)
+        assert storage.get_recipients([old.id, new.id]) == {new.id: new}
+        with pytest.raises(RecipientNotFound):
+            storage.delete_recipient(old.id)
+
     def test_recipients_added_meanwhile_come_after_the_others(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         given = add_recipients(storage, pixel, 2)
