@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from mailtrack._delays import to_bucket
 from mailtrack._model import (
     Certainty,
     Client,
@@ -22,6 +21,7 @@ from mailtrack._model import (
 )
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import all_opens, all_recipients
+from mailtrack.testing._expected import bucket as to_bucket
 from mailtrack.testing._factories import NOON, make_open
 
 VERDICT = Verdict(kind="proxy", vendor="Müller", reasons=("a-b", "c"), certainty=Certainty.CERTAIN, rules_version=7)
