@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import attrs
@@ -349,6 +349,27 @@ class OpensContract:
             other.id: [DayCount(day=midnight, opens=2, counted=1)],
         }
         assert storage.count_by_day([], since=midnight) == {}
+
+    def test_days_are_those_of_the_pixel_with_the_whole_id(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel)])
+        assert storage.count_by_day([namesake(pixel), pixel.short_id], since=NOON - _HOUR) == {}
+
+    def test_hours_and_days_before_1970_begin_at_their_start(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        at = datetime(1969, 12, 31, 22, 59, tzinfo=UTC)
+        storage.add_opens([make_open(pixel, at=at)])
+        assert [one.hour for one in storage.get_figures(pixel.id, top=1).hours] == [at.replace(minute=0)]
+        midnight = at.replace(hour=0, minute=0)
+        assert [one.day for one in storage.count_by_day([pixel.id], since=midnight)[pixel.id]] == [midnight]
+
+    def test_the_token_of_an_open_is_its_recipients_whatever_was_given(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        kept, gone = add_recipients(storage, pixel, 2)
+        opens = [attrs.evolve(make_open(pixel, one), token="tok_" + "0" * 32) for one in (kept, gone)]
+        storage.add_opens(opens)
+        storage.delete_recipient(gone.id)
+        assert [one.token for one in all_opens(storage, pixel)] == [None, kept.token]
 
     def test_a_pixel_that_does_not_exist_has_no_opens(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

@@ -268,6 +268,13 @@ class PurgingContract:
         ]
         assert figures.delays == (delay_count(_HOUR, 1, 1),)
 
+    def test_the_days_stay_when_opens_are_purged(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel, at=NOON + hours * _HOUR, counted=hours > 0) for hours in (0, 1, 24)])
+        before = storage.count_by_day([pixel.id], since=NOON - 24 * _HOUR)
+        storage.purge_opens(pixel.id, before=NOON + 2 * _HOUR, limit=9)
+        assert storage.count_by_day([pixel.id], since=NOON - 24 * _HOUR) == before
+
     def test_each_open_is_purged_once_while_opens_arrive_and_others_purge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         recipients = add_recipients(storage, pixel, 3)
