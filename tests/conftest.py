@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.register_profile("thorough", deadline=None, max_examples=5000)
+if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
+    sys.modules["hypothesis.extra._patching"] = None  # with the libcst of mutmut it takes ten seconds for each failure
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 

@@ -38,6 +38,8 @@ def main(folder: Path, wanted: set[str]) -> int:
     """Run the wanted rooms, or all, and return the exit code."""
     rooms = tomllib.loads((HERE / "rooms.toml").read_text(encoding="utf-8"))["room"]
     known = tomllib.loads((HERE / "known.toml").read_text(encoding="utf-8")).get("mutant", [])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
@@ -53,10 +55,11 @@ def run_room(folder: Path, room: dict[str, Any], known: list[Mutant]) -> bool:
     shutil.rmtree(folder / "mutants", ignore_errors=True)
     (folder / "pyproject.toml").write_text(configuration(room), encoding="utf-8")
     mutmut(folder, "run")
-    states = Counter(state for _, state in results(folder, "--all", "true"))
-    alive = [read(folder, name) for name, state in results(folder) if state in ("survived", "no tests")]
+    found = dict(results(folder, "--all", "true"))
+    states = Counter(found.values())
+    alive = [read(folder, name) for name, state in found.items() if state in ("survived", "no tests")]
     new = [one for one in alive if one not in known and not one.is_case_of_sql]
-    functions = {name.rpartition("__mutmut_")[0] for name, _ in results(folder, "--all", "true")}
+    functions = {name.rpartition("__mutmut_")[0] for name in found}
     gone = [one for one in known if one.function in functions and one not in alive]
     say(f"{room['name']}: {states.total()} mutants", *(f"{number} {state}" for state, number in sorted(states.items())))
     for title, mutants in (("survived", new), ("known, but killed or gone", gone)):
