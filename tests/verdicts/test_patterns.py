@@ -168,3 +168,26 @@ def test_it_shows_nothing_of_what_it_remembers():
     patterns = Patterns()
     patterns.signals([hit(0)])
     assert repr(patterns) == "<Patterns>"
+
+
+@pytest.mark.parametrize("setting", [{"burst_recipients": 1}, {"burst_seconds": -1}])
+def test_a_setting_is_refused_with_what_it_must_be(setting):
+    with pytest.raises(InvalidSetting) as raised:
+        Patterns(**setting)
+    assert raised.value.reason.startswith("must be ")
+
+
+@pytest.mark.parametrize("setting", [{"burst_recipients": 2}, {"burst_seconds": 3600}, {"repeat_seconds": 0}])
+def test_settings_at_the_end_of_their_range_are_taken(setting):
+    assert Patterns(**setting)._measures == tuple(
+        setting.get(name, usual)
+        for name, usual in (("burst_recipients", 5), ("burst_seconds", 10.0), ("repeat_seconds", 5.0))
+    )
+
+
+def test_a_fresh_one_has_the_same_measures_and_remembers_nothing():
+    patterns = Patterns(burst_recipients=2, burst_seconds=1, repeat_seconds=60)
+    patterns.signals([hit(0, "tok_a")])
+    fresh = patterns.fresh()
+    assert repeats(fresh, [hit(1, "tok_a"), hit(60, "tok_a")]) == [False, True]
+    assert bursts(fresh, [hit(70, "tok_b"), hit(71, "tok_c"), hit(73, "tok_d")]) == [True, True, False]

@@ -4,6 +4,7 @@ import itertools
 import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from mailtrack.storage import Storage
 from mailtrack.testing import _expected as expected
 from mailtrack.testing import _shown as shown
 from mailtrack.testing import _strategies as strategies
+from mailtrack.testing._contract.helpers import walk
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
 _JUDGED = ("kind", "vendor", "client", "os", "device", "counted")
@@ -298,13 +300,8 @@ class StorageMachine(RuleBasedStateMachine):
     def _compare_found_opens(self, pixel: dict[str, Any], everything: tuple[Open, ...]) -> None:
         recipients = {one["recipient"] for one in pixel["opens"]} | {None}
         for kind, recipient in itertools.product([None, *VerdictKind], recipients):
-            listed: list[Open] = []
-            cursor: str | None = None
-            while True:
-                page = self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
-                listed += page.items
-                if (cursor := page.next) is None:
-                    break
+            get_page = partial(self.storage.list_opens, pixel["id"], limit=2, kind=kind, recipient_id=recipient)
+            listed = walk(lambda cursor, get_page=get_page: get_page(cursor=cursor))
             assert listed == [
                 one for one in everything if kind in (None, one.verdict.kind) and recipient in (None, one.recipient_id)
             ]

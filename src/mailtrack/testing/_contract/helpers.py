@@ -33,12 +33,14 @@ def namesake(pixel: Pixel) -> str:
 
 def walk(get_page: Callable[[str | None], Page[T]]) -> list[T]:
     """Return a whole list, page by page."""
-    page = get_page(None)
-    items = list(page.items)
-    while page.next is not None:
-        page = get_page(page.next)
-        assert page.items, "a page that was promised must not be empty"
+    items: list[T] = []
+    cursors: list[str | None] = [None]
+    while len(cursors) == 1 or cursors[-1] is not None:
+        page = get_page(cursors[-1])
+        assert page.items or len(cursors) == 1, "a page that was promised must not be empty"
+        assert page.next is None or page.next not in cursors, "a list must not lead back to one of its pages"
         items += page.items
+        cursors.append(page.next)
     return items
 
 
