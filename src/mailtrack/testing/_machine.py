@@ -4,7 +4,6 @@ import itertools
 import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from mailtrack._model import (
     Image,
     Judgement,
     Open,
+    Page,
     Pixel,
     Recipient,
     Verdict,
@@ -300,8 +300,13 @@ class StorageMachine(RuleBasedStateMachine):
     def _compare_found_opens(self, pixel: dict[str, Any], everything: tuple[Open, ...]) -> None:
         recipients = {one["recipient"] for one in pixel["opens"]} | {None}
         for kind, recipient in itertools.product([None, *VerdictKind], recipients):
-            get_page = partial(self.storage.list_opens, pixel["id"], limit=2, kind=kind, recipient_id=recipient)
-            listed = walk(lambda cursor, get_page=get_page: get_page(cursor=cursor))
+
+            def get_page(
+                cursor: str | None, kind: VerdictKind | None = kind, recipient: str | None = recipient
+            ) -> Page[Open]:
+                return self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
+
+            listed = walk(get_page)
             assert listed == [
                 one for one in everything if kind in (None, one.verdict.kind) and recipient in (None, one.recipient_id)
             ]
