@@ -70,7 +70,7 @@ def run_room(folder: Path, room: dict[str, Any], known: list[Mutant]) -> bool:
 
 def configuration(room: dict[str, Any]) -> str:
     """Return the project's configuration with that of mutmut for a room."""
-    arguments = ["-n0", *(["-k", room["deselect"]] if "deselect" in room else [])]
+    arguments = ["-n0", *(["-k", room["select"]] if "select" in room else [])]
     return (ROOT / "pyproject.toml").read_text(encoding="utf-8") + (
         "\n[tool.mutmut]\nsource_paths = ['src/']\nprocess_isolation = 'forkserver'\n"
         f"only_mutate = {room['modules']}\n"
