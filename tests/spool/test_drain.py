@@ -129,7 +129,7 @@ class TestReplaying:
         backlog.release()
         drain(make_backlog(), tracker.store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
-        assert storage.get_pixel(pixel.id).opens.number == 10
+        assert storage.get_pixel(pixel.id).opens.raw.number == 10
 
     def test_a_process_killed_after_storing_makes_no_duplicates(
         self, make_backlog, folder, storage, pixel, hits, lines

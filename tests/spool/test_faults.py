@@ -380,7 +380,7 @@ class Mail:
             assert (answer.status_code, answer.data) == (200, TRANSPARENT_PNG.data)
 
     def number(self) -> int:
-        return self.storage.get_pixel(self.pixel.id).opens.number
+        return self.storage.get_pixel(self.pixel.id).opens.raw.number
 
     def wait_for(self, number: int) -> None:
         self._wait_until(lambda: self.number() >= number)

@@ -38,11 +38,11 @@ class TestMemoryStorage(SettingsContract, StorageContract):
             writing = pool.submit(storage.add_opens, Slow([make_open(pixel) for _ in range(10)]))
             under_way.wait()
             told = in_child(lambda: _assert_opens(storage, pixel, 10))
-            assert (told, writing.result()) == ("", 10)
+            assert (told, len(writing.result())) == ("", 10)
 
 
 def _assert_opens(storage: MemoryStorage, pixel: Pixel, number: int) -> None:
-    assert storage.get_pixel(pixel.id).opens.number == number
+    assert storage.get_pixel(pixel.id).opens.raw.number == number
 
 
 TestMemoryMachine = storage_machine(MemoryStorage, settings=settings(stateful_step_count=40))

@@ -289,7 +289,7 @@ class TestCosts:
         storage.add_opens([make_open(pixel, ann, verdict=human) for _ in range(1000)])
         assert cost() <= 1.2 * alone
 
-    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "count_by_hour", "add_opens", "delete_recipient"])
+    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "get_figures", "add_opens", "delete_recipient"])
     def test_it_costs_no_more_among_many(self, storage, spies, what: str) -> None:
         def cost(others: int) -> int:
             pixel = make_pixel()
@@ -302,7 +302,7 @@ class TestCosts:
             call = {
                 "resolve": lambda: storage.resolve([make_hit(pixel, token=recipient.token)]),
                 "get_recipients": lambda: storage.get_recipients([recipient.id]),
-                "count_by_hour": lambda: storage.count_by_hour(pixel.id),
+                "get_figures": lambda: storage.get_figures(pixel.id, top=1),
                 "add_opens": lambda: storage.add_opens([make_open(pixel, recipient)]),
                 "delete_recipient": lambda: storage.delete_recipient(recipient.id),
             }[what]
@@ -342,7 +342,7 @@ class TestCosts:
             opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(200)]
             storage.add_opens(opens)
             judgements = [make_judgement(one, counted=False) for one in opens]
-            return spies.made[0].count_instructions(partial(storage.judge_again, pixel.id, judgements))
+            return spies.made[0].count_instructions(partial(storage.rejudge, pixel.id, judgements))
 
         assert cost(1000) - cost(10) <= 80 * 1000  # each recipient is looked at for the top, no open
 

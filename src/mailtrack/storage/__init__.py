@@ -10,9 +10,16 @@ from importlib import import_module
 from typing import cast
 
 from mailtrack._errors import InvalidSetting
-from mailtrack.storage._protocol import Storage, SupportsBackup, SupportsSettings
+from mailtrack.storage._protocol import Storage, SupportsBackup, SupportsLocalFile, SupportsSettings
 
-__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "SupportsSettings", "open_storage"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Storage",
+    "SupportsBackup",
+    "SupportsLocalFile",
+    "SupportsSettings",
+    "open_storage",
+]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
 

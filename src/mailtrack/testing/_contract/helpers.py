@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+from mailtrack._figures import HourCount
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack.storage import Storage
 from mailtrack.testing._factories import make_pixel, make_recipients
@@ -55,6 +56,11 @@ def make_judgement(
 ) -> Judgement:
     """Make what could be found out about an open when it is judged again."""
     return Judgement(open_id=of.id, verdict=verdict, client=client, counted=counted)
+
+
+def hours_of(storage: Storage, pixel: Pixel) -> tuple[HourCount, ...]:
+    """Return the opens of a pixel by hour and kind."""
+    return storage.get_figures(pixel.id, top=1).hours
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import attrs
 
-from mailtrack._model import Facet, OpenSpan, Verdict, VerdictKind
+from mailtrack._counts import Count, OpenSpan
+from mailtrack._figures import Facet
+from mailtrack._model import Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -40,7 +42,7 @@ class JudgingContract:
         opens = [attrs.evolve(make_open(pixel, recipient, signals=["repeat"]), age=1.5) for _ in range(3)]
         storage.add_opens(opens)
         judgement = make_judgement(opens[1], verdict=BOT, client=CLIENT, counted=False)
-        assert storage.judge_again(pixel.id, [judgement]) == 1
+        assert storage.rejudge(pixel.id, [judgement]) == 1
         changed = attrs.evolve(opens[1], verdict=BOT, client=CLIENT, counted=False)
         assert all_opens(storage, pixel) == [
             attrs.evolve(one, token=recipient.token) for one in (opens[2], changed, opens[0])
@@ -57,13 +59,13 @@ class JudgingContract:
             make_judgement(first, verdict=VERDICT, client=CLIENT),
             *(make_judgement(one, verdict=BOT, counted=False) for one in (second, third)),
         ]
-        assert storage.judge_again(pixel.id, judgements) == 3
+        assert storage.rejudge(pixel.id, judgements) == 3
         figures = storage.get_figures(pixel.id, top=9)
         found = figures.pixel
-        assert (found.opens.number, found.counted) == (3, OpenSpan(number=1, first=NOON, last=NOON))
-        assert (found.views, found.counted_views, found.opened, found.opened_raw) == (3, 1, 1, 2)
-        assert [one.counted.number for one in all_recipients(storage, pixel)] == [1, 0]
-        assert [(one.kind, one.opens, one.counted) for one in figures.hours] == [
+        assert (found.opens.raw.number, found.opens.counted) == (3, OpenSpan(number=1, first=NOON, last=NOON))
+        assert (found.views, found.opened) == (Count(1, 3), Count(1, 2))
+        assert [one.opens.counted.number for one in all_recipients(storage, pixel)] == [1, 0]
+        assert [(one.kind, one.opens.raw, one.opens.counted) for one in figures.hours] == [
             (VerdictKind.PROXY, 1, 1),
             (VerdictKind.BOT, 1, 0),
             (VerdictKind.BOT, 1, 0),
@@ -88,8 +90,8 @@ class JudgingContract:
             (5, False),
             (2, True),
         ):
-            storage.judge_again(pixel.id, [make_judgement(opens[place], counted=counted)])
-            span = storage.get_pixel(pixel.id).counted
+            storage.rejudge(pixel.id, [make_judgement(opens[place], counted=counted)])
+            span = storage.get_pixel(pixel.id).opens.counted
             told.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
         spans = [
             (6, 5, 200),
@@ -109,7 +111,7 @@ class JudgingContract:
         old = make_open(pixel, recipient)
         storage.add_opens([old])
         judgements = [make_judgement(old, verdict=BOT, counted=False), make_judgement(old, verdict=VERDICT)]
-        assert storage.judge_again(pixel.id, judgements) == 2
+        assert storage.rejudge(pixel.id, judgements) == 2
         assert [(one.verdict, one.counted) for one in all_opens(storage, pixel)] == [(VERDICT, True)]
         assert_scan(storage, pixel)
 
@@ -119,7 +121,7 @@ class JudgingContract:
         opens = [make_open(pixel, who, counted=who is one) for who in (one, other) for _ in range(3)]
         storage.add_opens(opens)
         judgements = [make_judgement(old, counted=old.recipient_id == other.id) for old in opens]
-        storage.judge_again(pixel.id, judgements)
+        storage.rejudge(pixel.id, judgements)
         assert [found.id for found in storage.get_figures(pixel.id, top=9).top] == [other.id]
 
     def test_judging_again_keeps_what_deleted_recipients_have_opened(self, storage: Storage) -> None:
@@ -128,18 +130,18 @@ class JudgingContract:
         old = make_open(pixel, gone, counted=False)
         storage.add_opens([old])
         storage.delete_recipient(gone.id)
-        storage.judge_again(pixel.id, [make_judgement(old)])
+        storage.rejudge(pixel.id, [make_judgement(old)])
         figures = storage.get_figures(pixel.id, top=9)
-        assert (figures.pixel.counted.number, figures.pixel.opened, figures.delays) == (1, 0, ())
+        assert (figures.pixel.opens.counted.number, figures.pixel.opened, figures.delays) == (1, Count(), ())
 
     def test_judging_again_twice_is_the_same_as_once(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         opens = some_opens(pixel, add_recipients(storage, pixel, 3), 30)
         storage.add_opens(opens)
         judgements = [make_judgement(one, verdict=BOT, client=CLIENT, counted=False) for one in opens[::2]]
-        assert storage.judge_again(pixel.id, judgements) == 15
+        assert storage.rejudge(pixel.id, judgements) == 15
         before = everything(storage, pixel)
-        assert storage.judge_again(pixel.id, judgements) == 15
+        assert storage.rejudge(pixel.id, judgements) == 15
         assert everything(storage, pixel) == before
 
     def test_judging_as_it_was_changes_nothing(self, storage: Storage) -> None:
@@ -149,7 +151,7 @@ class JudgingContract:
         storage.add_opens(opens)
         storage.delete_recipient(recipients[0].id)
         before = everything(storage, pixel)
-        storage.judge_again(
+        storage.rejudge(
             pixel.id,
             [make_judgement(one, verdict=one.verdict, client=one.client, counted=one.counted) for one in opens],
         )
@@ -161,7 +163,7 @@ class JudgingContract:
         opens = some_opens(pixel, recipients, 200)
         storage.add_opens(opens[:150])
         storage.delete_recipient(recipients[3].id)
-        storage.judge_again(
+        storage.rejudge(
             pixel.id,
             [
                 make_judgement(one, verdict=other.verdict, client=other.client, counted=other.counted)
@@ -179,7 +181,7 @@ class JudgingContract:
         storage.add_opens([old, foreign])
         before = everything(storage, other)
         judgements = [make_judgement(one, verdict=BOT, counted=False) for one in (make_open(pixel), foreign, old)]
-        assert storage.judge_again(pixel.id, judgements) == 1
+        assert storage.rejudge(pixel.id, judgements) == 1
         assert [one.verdict for one in all_opens(storage, pixel)] == [BOT]
         assert everything(storage, other) == before
 
@@ -187,7 +189,7 @@ class JudgingContract:
         pixel = add_pixel(storage)
         storage.add_opens([make_open(pixel)])
         before = everything(storage, pixel)
-        assert storage.judge_again(pixel.id, []) == 0
+        assert storage.rejudge(pixel.id, []) == 0
         assert everything(storage, pixel) == before
 
     def test_a_pixel_that_does_not_exist_has_nothing_to_judge_again(self, storage: Storage) -> None:
@@ -195,7 +197,7 @@ class JudgingContract:
         old = make_open(pixel)
         storage.add_opens([old])
         for pixel_id in (make_pixel().id, namesake(pixel)):
-            assert storage.judge_again(pixel_id, [make_judgement(old, verdict=BOT)]) == 0
+            assert storage.rejudge(pixel_id, [make_judgement(old, verdict=BOT)]) == 0
         assert [one.verdict for one in all_opens(storage, pixel)] == [Verdict()]
 
     def test_figures_are_right_when_opens_arrive_while_others_are_judged_again(self, storage: Storage) -> None:
@@ -205,11 +207,11 @@ class JudgingContract:
 
         def judge() -> int:
             return sum(
-                storage.judge_again(pixel.id, [make_judgement(one, verdict=BOT, counted=False)]) for one in opens[:10]
+                storage.rejudge(pixel.id, [make_judgement(one, verdict=BOT, counted=False)]) for one in opens[:10]
             )
 
         def write() -> int:
-            return sum(storage.add_opens([one]) for one in opens[30:])
+            return sum(len(storage.add_opens([one])) for one in opens[30:])
 
         assert at_once([judge, write]) == [10, 30]
         assert_scan(storage, pixel)

@@ -30,9 +30,8 @@ _USES: dict[str, Callable[[Storage], object]] = {
     "resolve": lambda storage: storage.resolve([make_hit(_PIXEL)]),
     "add_opens": lambda storage: storage.add_opens([make_open(_PIXEL)]),
     "list_opens": lambda storage: storage.list_opens(_PIXEL.id, limit=1),
-    "count_by_hour": lambda storage: storage.count_by_hour(_PIXEL.id),
     "get_figures": lambda storage: storage.get_figures(_PIXEL.id, top=1),
-    "judge_again": lambda storage: storage.judge_again(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
+    "rejudge": lambda storage: storage.rejudge(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
     "add_key": lambda storage: storage.add_key(make_api_key()),
     "list_keys": lambda storage: storage.list_keys(),
     "delete_key": lambda storage: storage.delete_key(make_api_key().id),
@@ -131,7 +130,7 @@ class LifecycleContract:
         new = make_open(pixel)
 
         def task() -> None:
-            assert storage.add_opens([new]) == 1
+            assert storage.add_opens([new]) == [new]
             assert all_opens(storage, pixel) == [new]
 
         assert in_child(task) == ""
@@ -146,7 +145,7 @@ class LifecycleContract:
 
         assert in_child(task) == ""
         new = make_open(pixel)
-        assert storage.add_opens([new]) == 1
+        assert storage.add_opens([new]) == [new]
         assert all_opens(storage, pixel)[0] == new
 
     @needs_fork
@@ -169,13 +168,13 @@ class LifecycleContract:
         def write() -> int:
             written = 0
             while not enough.is_set():
-                written += storage.add_opens([make_open(pixel) for _ in range(20)])
+                written += len(storage.add_opens([make_open(pixel) for _ in range(20)]))
             return written
 
         def task() -> None:
-            number = storage.get_pixel(pixel.id).opens.number
+            number = storage.get_pixel(pixel.id).opens.raw.number
             assert number % 20 == 0
-            assert storage.add_opens([make_open(pixel)]) == 1
+            assert len(storage.add_opens([make_open(pixel)])) == 1
 
         with ThreadPoolExecutor(3) as pool:
             writers = [pool.submit(write) for _ in range(3)]
@@ -185,4 +184,4 @@ class LifecycleContract:
                 enough.set()
             written = sum(writer.result() for writer in writers)
         assert told == [""] * 4
-        assert storage.get_pixel(pixel.id).opens.number - written in (0, 1)
+        assert storage.get_pixel(pixel.id).opens.raw.number - written in (0, 1)
