@@ -78,6 +78,8 @@ NAMES = [
 TESTING_NAMES = [
     "BackupContract",
     "FakeClock",
+    "ForkContract",
+    "LocalFileContract",
     "SettingsContract",
     "StorageContract",
     "StorageMachine",

@@ -14,8 +14,8 @@ from mailtrack._model import Hit, Pixel
 from mailtrack._spool import Backlog, Drainer, Spool, drain, get_status
 from mailtrack._spool.lines import from_line, to_line
 from mailtrack.testing import make_hit
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
-from mailtrack.testing._contract.lifecycle import in_child
 
 module = import_module("mailtrack._spool.drain")  # the package has a function of that name
 SECONDS = 30  # that something which must happen may take

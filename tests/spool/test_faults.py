@@ -34,8 +34,8 @@ from mailtrack._spool import (
 from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
 from mailtrack.storage._sqlite import connections
 from mailtrack.testing import make_hit
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack_wsgi import create_app
 
 SECONDS = 30

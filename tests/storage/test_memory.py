@@ -10,11 +10,11 @@ from hypothesis import settings
 
 from mailtrack import Open, Pixel
 from mailtrack.storage._memory import MemoryStorage
-from mailtrack.testing import SettingsContract, StorageContract, make_open, make_pixel, storage_machine
-from mailtrack.testing._contract.lifecycle import in_child, needs_fork
+from mailtrack.testing import ForkContract, SettingsContract, StorageContract, make_open, make_pixel, storage_machine
+from mailtrack.testing._contract.forks import in_child, needs_fork
 
 
-class TestMemoryStorage(SettingsContract, StorageContract):
+class TestMemoryStorage(ForkContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self) -> Iterator[MemoryStorage]:
         with MemoryStorage() as storage:

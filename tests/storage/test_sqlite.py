@@ -21,6 +21,8 @@ from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage._sqlite import SQLiteStorage, wal
 from mailtrack.testing import (
     BackupContract,
+    ForkContract,
+    LocalFileContract,
     SettingsContract,
     StorageContract,
     StorageMachine,
@@ -30,12 +32,12 @@ from mailtrack.testing import (
     make_recipient,
     make_recipients,
 )
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import at_once, make_judgement
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import NOON
 
 
-class TestSQLiteStorage(BackupContract, SettingsContract, StorageContract):
+class TestSQLiteStorage(BackupContract, ForkContract, LocalFileContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:

@@ -13,8 +13,8 @@ import pytest
 from mailtrack import Pixel, Recipient, StorageError, StorageUnavailable, Tracker
 from mailtrack.storage._sqlite import SQLiteStorage, connections
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipients
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import all_opens, all_recipients
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import NOON
 
 MOST_STEPS = 5000  # a ladder that needs more never ends

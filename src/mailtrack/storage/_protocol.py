@@ -23,7 +23,7 @@ SEARCHED_AT_ONCE = 10_000
 class Storage(Protocol):
     """Stores pixels, recipients, opens and API keys, and counts opens.
 
-    **Threads.** Every method may be called from any thread at any time, and from a child process after a fork.
+    **Threads.** Every method may be called from any thread at any time.
     **Atomicity.** A method does all it says or, when it raises, nothing. Once it has returned, its changes are durable
     as far as the storage keeps anything at all. **Reads** see all writes that returned before they began. **Errors.**
     `StorageUnavailable` when trying again may help (out of reach, locked, full), `StorageError` otherwise; a driver's
@@ -303,6 +303,28 @@ class SupportsBackup(Protocol):
         Raises:
             StorageUnavailable: there is no room for it, or the storage can't be reached.
             StorageError: the storage is damaged.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsFork(Protocol):
+    """An optional ability of a storage: to be opened before `os.fork`, and used in the parent and in the child.
+
+    It matters where a server opens the storage and then forks its workers, as `gunicorn --preload` does. The storages
+    that `open_storage` returns are called back around each fork of the process. In a child, the storage has the state
+    of the moment of the fork, and goes on from there: with the same data where it is shared, with a copy of its own
+    where it lives in memory. `mailtrack.testing.ForkContract` is this text as tests.
+    """
+
+    def before_fork(self) -> None:
+        """Wait until no call is under way, and hold back new ones until `after_fork`."""
+        ...
+
+    def after_fork(self, *, child: bool) -> None:
+        """Accept calls again, in the parent or in the child.
+
+        A child neither uses nor closes what the parent has open.
         """
         ...
 

@@ -17,7 +17,13 @@ import pytest
 pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
 
 from mailtrack.testing._clock import FakeClock  # noqa: E402
-from mailtrack.testing._contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
+from mailtrack.testing._contract import (  # noqa: E402
+    BackupContract,
+    ForkContract,
+    LocalFileContract,
+    SettingsContract,
+    StorageContract,
+)
 from mailtrack.testing._factories import (  # noqa: E402
     make_api_key,
     make_hit,
@@ -32,6 +38,8 @@ from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: 
 __all__ = [
     "BackupContract",
     "FakeClock",
+    "ForkContract",
+    "LocalFileContract",
     "SettingsContract",
     "StorageContract",
     "StorageMachine",

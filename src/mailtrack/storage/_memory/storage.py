@@ -1,5 +1,6 @@
 """`MemoryStorage`: the methods of `Storage` over shelves, behind one lock."""
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Self
 
 import attrs
 
+from mailtrack import _forking as forking
 from mailtrack._errors import (
     ImageNotFound,
     KeyNotFound,
@@ -18,7 +20,6 @@ from mailtrack._errors import (
     StorageError,
 )
 from mailtrack._figures import DayCount, Figures
-from mailtrack._forking import ForkSafeLock
 from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._memory.shelf import Shelf
@@ -29,12 +30,13 @@ class MemoryStorage:
     """A `Storage` in the memory of this process; a forked child has a copy of its own."""
 
     def __init__(self) -> None:
-        self._lock = ForkSafeLock()
+        self._lock = threading.RLock()
         self._shelves: dict[str, Shelf] = {}  # by short id, in order of creation
         self._last_place = 0
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._settings: dict[str, str] = {}
         self._closed = False
+        forking.watch(self)
 
     def __repr__(self) -> str:
         return f"<MemoryStorage pixels={len(self._shelves)}>"
@@ -172,6 +174,12 @@ class MemoryStorage:
             if key is None:
                 raise KeyNotFound
             return key
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # the lock is free again in both
+        self._lock.release()
 
     def get_setting(self, name: str) -> str | None:
         with self._opened():

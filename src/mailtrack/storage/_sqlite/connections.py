@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from mailtrack import _forking as forking
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack.storage._sqlite import wal
 from mailtrack.storage._sqlite.identity import Identity, identify
@@ -161,7 +160,6 @@ class Connections:
         self._file = identify(self._path)
         self._closed = False
         self._begin()
-        forking.watch(self)
         _open.add(self)
 
     def _begin(self) -> None:

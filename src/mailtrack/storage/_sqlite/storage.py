@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mailtrack import _forking as forking
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
 from mailtrack._times import to_milliseconds
@@ -42,6 +43,7 @@ class SQLiteStorage:
         self.path = Path(path)
         schema.prepare(self.path, create=create)
         self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
+        forking.watch(self)
 
     def __repr__(self) -> str:
         return f"<SQLiteStorage {self.path.name}>"
@@ -184,6 +186,12 @@ class SQLiteStorage:
             finally:
                 db.set_progress_handler(None, 0)
         return SQLiteStorage(file)
+
+    def before_fork(self) -> None:
+        self._connections.before_fork()
+
+    def after_fork(self, *, child: bool) -> None:
+        self._connections.after_fork(child=child)
 
     def get_setting(self, name: str) -> str | None:
         with self._connections.reading() as db:

@@ -2,9 +2,11 @@
 
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.figures import FiguresContract
+from mailtrack.testing._contract.forks import ForkContract
 from mailtrack.testing._contract.judging import JudgingContract
 from mailtrack.testing._contract.keys import KeysContract
 from mailtrack.testing._contract.lifecycle import LifecycleContract
+from mailtrack.testing._contract.local_files import LocalFileContract
 from mailtrack.testing._contract.opens import OpensContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
@@ -13,7 +15,7 @@ from mailtrack.testing._contract.resolving import ResolvingContract
 from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.threads import ThreadsContract
 
-__all__ = ["BackupContract", "SettingsContract", "StorageContract"]
+__all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContract", "StorageContract"]
 
 
 class StorageContract(
