@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from mailtrack import _ids as ids
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 
 NOON = 1762430400000  # in milliseconds
 UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"

@@ -2,7 +2,7 @@ import json
 
 import attrs
 
-from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Count, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
 from mailtrack import _wire as wire
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing._factories import NOON
@@ -10,12 +10,14 @@ from mailtrack.testing._factories import NOON
 URLS = Urls("https://mail.example.com")
 TIME = "2025-11-06T12:00:00.000Z"
 NEVER = {"number": 0, "first": None, "last": None}
-OPENED_ONCE = OpenSpan(number=1, first=NOON, last=NOON)
+OPENED_ONCE = OpenSpans(raw=OpenSpan(number=1, first=NOON, last=NOON))
 
 
 class TestPixel:
     def test_it_has_its_url_and_its_counts(self) -> None:
-        pixel = attrs.evolve(make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=1, opened_raw=1)
+        pixel = attrs.evolve(
+            make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=Count(2, 4), opened=Count(0, 1)
+        )
         assert wire.pixel(pixel, URLS) == {
             "id": pixel.id,
             "name": "Spring",
@@ -24,8 +26,8 @@ class TestPixel:
             "recipients": 3,
             "opens": {"number": 1, "first": TIME, "last": TIME},
             "counted": NEVER,
-            "views": 1,
-            "countedViews": 0,
+            "views": 4,
+            "countedViews": 2,
             "opened": 0,
             "openedRaw": 1,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png",

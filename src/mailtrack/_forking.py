@@ -1,4 +1,4 @@
-"""What the bundled storages do when their process forks."""
+"""Forks of the process: everything with a lock or a connection comes to rest before, and goes on after."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """Something that must come to rest before its process forks."""
+    """An object that must come to rest before its process forks."""
 
     def before_fork(self) -> None:
         """Come to rest: nothing is half done when this returns, and nothing begins until `after_fork`."""
@@ -24,7 +24,7 @@ _forking = threading.Lock()  # guards `_resting`: two threads may fork at once
 
 
 def watch(forkable: Forkable) -> None:
-    """Tell something, as long as it lives, when the process forks by `os.fork`."""
+    """Call an object back, as long as it lives, around each `os.fork`. Harmless where it is done already."""
     _watched.add(forkable)
 
 
@@ -42,17 +42,18 @@ class ForkSafeLock:
         self._lock.release()
 
     def before_fork(self) -> None:
-        """Wait for whoever has the lock, and take it."""
+        """Wait for the lock, and take it."""
         self._lock.acquire()
 
     def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # it is free again in both
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
 
 def _before() -> None:
     _forking.acquire()
-    # The locks first: who has one may be about to use the others, and nobody who uses those waits for such a lock.
+    # The locks first: a thread that has one may be about to use the other objects, and none that uses those waits for
+    # such a lock.
     for forkable in sorted(_watched, key=lambda one: not isinstance(one, ForkSafeLock)):
         forkable.before_fork()
         _resting.append(forkable)

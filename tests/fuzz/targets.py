@@ -20,8 +20,8 @@ from mailtrack._errors import InvalidEmail, InvalidImage, InvalidImport, Invalid
 from mailtrack._ids import parse_pixel_key, parse_token
 from mailtrack._images.check import TRANSPARENT_PNG, check_upload
 from mailtrack._imports import parse
-from mailtrack._model import clean_text, parse_ip
 from mailtrack._spool.lines import UnreadableRecord, from_line, to_line
+from mailtrack._text import clean_text, parse_ip
 from mailtrack.storage import _cursors as cursors
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
 from mailtrack_wsgi import _beacon as beacon

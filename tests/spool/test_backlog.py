@@ -14,7 +14,7 @@ from mailtrack._spool import reader as module
 from mailtrack._spool.lines import to_line
 from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 KILLED = f"the child ended with status {signal.SIGKILL.value}"

@@ -14,8 +14,8 @@ from mailtrack._model import Hit, Pixel
 from mailtrack._spool import Backlog, Drainer, Spool, drain, get_status
 from mailtrack._spool.lines import from_line, to_line
 from mailtrack.testing import make_hit
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
-from mailtrack.testing._contract.lifecycle import in_child
 
 module = import_module("mailtrack._spool.drain")  # the package has a function of that name
 SECONDS = 30  # that something which must happen may take
@@ -129,7 +129,7 @@ class TestReplaying:
         backlog.release()
         drain(make_backlog(), tracker.store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
-        assert storage.get_pixel(pixel.id).opens.number == 10
+        assert storage.get_pixel(pixel.id).opens.raw.number == 10
 
     def test_a_process_killed_after_storing_makes_no_duplicates(
         self, make_backlog, folder, storage, pixel, hits, lines

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack._model import Hit, clean_text
+from mailtrack._model import Hit
 from mailtrack._spool.lines import UnreadableRecord, from_line, make_line, to_line
+from mailtrack._text import clean_text
 from mailtrack._times import to_utc
 from mailtrack.testing import make_hit
 

@@ -10,8 +10,8 @@ from mailtrack import _forking as forking
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._spool import Backlog, Spool, SpoolFull, drain, get_status
 from mailtrack._spool.segment import Segment
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import all_opens, at_once
-from mailtrack.testing._contract.lifecycle import in_child
 
 SECONDS = 30
 

@@ -21,6 +21,8 @@ from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
 from mailtrack.storage._sqlite import SQLiteStorage, wal
 from mailtrack.testing import (
     BackupContract,
+    ForkContract,
+    LocalFileContract,
     SettingsContract,
     StorageContract,
     StorageMachine,
@@ -30,12 +32,12 @@ from mailtrack.testing import (
     make_recipient,
     make_recipients,
 )
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import at_once, make_judgement
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import NOON
 
 
-class TestSQLiteStorage(BackupContract, SettingsContract, StorageContract):
+class TestSQLiteStorage(BackupContract, ForkContract, LocalFileContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:
@@ -117,6 +119,13 @@ class TestConnections:
             for spy in spies.made:
                 with pytest.raises(sqlite3.ProgrammingError, match="closed"):
                     spy.total_changes  # noqa: B018  # reading it is what fails
+
+    def test_a_thread_goes_on_after_a_rest_that_another_thread_spent_reading(self, storage: SQLiteStorage) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(storage.ping).result()
+            with storage._connections.reading():
+                storage._connections.rest()  # as at the end of a program
+                pool.submit(storage.ping).result()
 
     def test_no_transaction_is_left_open_by_reading(self, storage, spies) -> None:
         pixel = make_pixel()
@@ -282,7 +291,7 @@ class TestCosts:
         storage.add_opens([make_open(pixel, ann, verdict=human) for _ in range(1000)])
         assert cost() <= 1.2 * alone
 
-    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "count_by_hour", "add_opens", "delete_recipient"])
+    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "get_figures", "add_opens", "delete_recipient"])
     def test_it_costs_no_more_among_many(self, storage, spies, what: str) -> None:
         def cost(others: int) -> int:
             pixel = make_pixel()
@@ -295,7 +304,7 @@ class TestCosts:
             call = {
                 "resolve": lambda: storage.resolve([make_hit(pixel, token=recipient.token)]),
                 "get_recipients": lambda: storage.get_recipients([recipient.id]),
-                "count_by_hour": lambda: storage.count_by_hour(pixel.id),
+                "get_figures": lambda: storage.get_figures(pixel.id, top=1),
                 "add_opens": lambda: storage.add_opens([make_open(pixel, recipient)]),
                 "delete_recipient": lambda: storage.delete_recipient(recipient.id),
             }[what]
@@ -335,7 +344,7 @@ class TestCosts:
             opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(200)]
             storage.add_opens(opens)
             judgements = [make_judgement(one, counted=False) for one in opens]
-            return spies.made[0].count_instructions(partial(storage.judge_again, pixel.id, judgements))
+            return spies.made[0].count_instructions(partial(storage.rejudge, pixel.id, judgements))
 
         assert cost(1000) - cost(10) <= 80 * 1000  # each recipient is looked at for the top, no open
 

@@ -15,8 +15,8 @@ from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, St
 from mailtrack._times import start_of_hour, to_milliseconds
 from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
+from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once
-from mailtrack.testing._contract.lifecycle import in_child, needs_fork
 from mailtrack.testing._contract.scanning import assert_scan
 from mailtrack.testing._factories import NOON
 

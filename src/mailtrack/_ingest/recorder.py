@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from mailtrack import _ids as ids
 from mailtrack._forking import ForkSafeLock
 from mailtrack._ingest.enrich import Examiner
-from mailtrack._model import HEADER_SIGNALS, Hit, clean_text, parse_ip
+from mailtrack._model import HEADER_SIGNALS, Hit
 from mailtrack._spool import Spool, SpoolClosed, SpoolWorker, from_line, make_line
+from mailtrack._text import clean_text, parse_ip
 from mailtrack._times import Clock, now, now_in_milliseconds, to_milliseconds
 from mailtrack.storage._protocol import Storage
 
@@ -71,7 +72,7 @@ class Recorder:
         """Store hits as opens, and return how many were new."""
         opens = self._examiner.examine(hits, self._storage.resolve(hits))
         try:
-            return self._storage.add_opens(opens) if opens else 0
+            return len(self._storage.add_opens(opens)) if opens else 0
         except Exception:
             self._examiner.expect_again(opens)
             raise

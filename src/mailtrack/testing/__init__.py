@@ -8,9 +8,9 @@
 
     TestMyMachine = storage_machine(lambda: MyStorage(new_path()))
 
-`StorageContract` is required. `BackupContract` and `SettingsContract` test optional abilities: run them if the storage
-implements `SupportsBackup` or `SupportsSettings`. A storage that has an ability whose suite is not run fails
-`StorageContract`.
+`StorageContract` is required. `BackupContract`, `ForkContract`, `LocalFileContract` and `SettingsContract` test the
+optional abilities: run them if the storage implements `SupportsBackup`, `SupportsFork`, `SupportsLocalFile` or
+`SupportsSettings`. A storage that has an ability whose suite is not run fails `StorageContract`.
 
 This package needs pytest and hypothesis, which `mailtrack` itself does not: install `mailtrack[testing]`.
 
@@ -28,7 +28,13 @@ except ImportError as error:
 pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
 
 from mailtrack.testing._clock import FakeClock  # noqa: E402
-from mailtrack.testing._contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
+from mailtrack.testing._contract import (  # noqa: E402
+    BackupContract,
+    ForkContract,
+    LocalFileContract,
+    SettingsContract,
+    StorageContract,
+)
 from mailtrack.testing._factories import (  # noqa: E402
     make_api_key,
     make_hit,
@@ -43,6 +49,8 @@ from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: 
 __all__ = [
     "BackupContract",
     "FakeClock",
+    "ForkContract",
+    "LocalFileContract",
     "SettingsContract",
     "StorageContract",
     "StorageMachine",

@@ -141,7 +141,8 @@ class StorageMachine(RuleBasedStateMachine):
     @rule(specs=strategies.opens)
     def add_opens(self, specs: list[dict[str, Any]]) -> None:
         """Add opens of pixels and recipients that exist, or did, some of them again."""
-        opens, added = [], 0
+        opens: list[Open] = []
+        added: list[Open] = []
         for spec in specs:
             targets = [one for one in self.gone if "email" not in one] + self.pixels
             pixel = targets[-1 - spec["pixel"] % len(targets)]
@@ -166,12 +167,12 @@ class StorageMachine(RuleBasedStateMachine):
             )
             if pixel in self.pixels and new["id"] not in [one["id"] for one in expected.kept(pixel)]:
                 pixel["opens"].append(new | {"place": self._next(), "purged": False})
-                added += 1
+                added.append(opens[-1])
         assert self.storage.add_opens(opens) == added
 
     @precondition(lambda self: self.pixels)
     @rule(place=strategies.place, specs=strategies.judgements)
-    def judge_again(self, place: int, specs: list[dict[str, Any]]) -> None:
+    def rejudge(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Judge some opens of a pixel again, and one that it does not have."""
         pixel = self._pixel(place)
         judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
@@ -180,7 +181,7 @@ class StorageMachine(RuleBasedStateMachine):
             old = kept[-1 - spec["open"] % len(kept)]
             old |= {name: spec[name] for name in _JUDGED}
             judgements.append(Judgement(open_id=old["id"], **_judged(spec)))
-        assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
+        assert self.storage.rejudge(pixel["id"], judgements) == len(judgements) - 1
 
     @precondition(lambda self: self.pixels)
     @rule(place=strategies.place, minutes=strategies.minutes, limit=strategies.limit)
@@ -275,7 +276,7 @@ class StorageMachine(RuleBasedStateMachine):
             assert shown.both_spans(recipient) == expected.both_spans(opens)
         for opened in (True, False):
             listed = self.storage.list_recipients(pixel["id"], limit=1000, opened=opened).items
-            assert listed == tuple(one for one in found if (one.counted.number > 0) == opened)
+            assert listed == tuple(one for one in found if one.opened == opened)
 
     def _compare_opens(self, pixel: dict[str, Any]) -> None:
         tokens = {one["id"]: one["token"] for one in pixel["recipients"]}

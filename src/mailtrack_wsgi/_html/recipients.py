@@ -197,14 +197,15 @@ def _show(site: Site, request: Request, pixel: Pixel, outcome: _Outcome | None) 
 def confirm_recipient(site: Site, request: Request, recipient: str) -> Response:
     """`GET /recipients/<recipient>/deletion`: what will go."""
     found = site.tracker.get_recipient(recipient)
+    opens = found.opens.raw.number
     back = f"/pixels/{found.pixel_id[:8]}/recipients"
     return page_response(
         "deletion.html",
         root=site.root(request.environ),
         name=found.email,
         goes=["the address", "its token: further opens of the mail are counted without a recipient"],
-        after=f"The {filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
-        if found.opens.number
+        after=f"The {filters.plural(opens, 'open')} of this recipient will be kept, without the address."
+        if opens
         else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",

@@ -11,7 +11,6 @@ from mailtrack._errors import InvalidInput, InvalidName
 from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack._model import VerdictKind
 from mailtrack._times import start_of_day
-from mailtrack.report import Count
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi._context import Site, choice_argument, number_argument, one_argument
@@ -56,7 +55,7 @@ def _dashboard(site: Site, request: Request, *, problem: str | None = None, name
     counted = site.tracker.count_by_day(page.items, since=today - _DAYS_ON_DASHBOARD * filters.DAY)
     charts = {
         pixel.id: chart_of_days(
-            {day.day: Count(day.counted, day.opens) for day in counted.get(pixel.id, ())},
+            {day.day: day.opens for day in counted.get(pixel.id, ())},
             until=today,
             number=_DAYS_ON_DASHBOARD,
         )
@@ -131,7 +130,7 @@ def confirm_pixel(site: Site, request: Request, pixel: str) -> Response:
     found = site.tracker.get_pixel(pixel)
     goes = [
         "the pixel, with all its figures",
-        filters.plural(found.opens.number, "open"),
+        filters.plural(found.opens.raw.number, "open"),
         f"{filters.plural(found.recipients, 'recipient')}, with their tokens",
     ]
     api = f"/api/v1/pixels/{found.id}"

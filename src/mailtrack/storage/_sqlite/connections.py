@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from mailtrack import _forking as forking
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack.storage._sqlite import wal
 from mailtrack.storage._sqlite.identity import Identity, identify
@@ -161,7 +160,6 @@ class Connections:
         self._file = identify(self._path)
         self._closed = False
         self._begin()
-        forking.watch(self)
         _open.add(self)
 
     def _begin(self) -> None:
@@ -326,7 +324,8 @@ class Connections:
                 stale = [holder for holder in self._holders if not holder.is_current(file)]
             if stale:
                 self._leave(stale)
-            if any(holder.file == file for holder in self._ending):  # SQLite would share what belongs to its former WAL
+            # SQLite would share with these what belongs to their former WAL.
+            if any(holder.file == file and not holder.is_current(file) for holder in self._ending):
                 raise StorageUnavailable(f"{self._path} was replaced for a time, and is still in use from before.")
             if file != self._file:
                 self._translate(self._check)

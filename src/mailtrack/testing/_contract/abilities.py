@@ -2,11 +2,18 @@
 
 import pytest
 
-from mailtrack.storage import Storage, SupportsBackup, SupportsSettings
+from mailtrack.storage import Storage, SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
 from mailtrack.testing._contract.backups import BackupContract
+from mailtrack.testing._contract.forks import ForkContract
+from mailtrack.testing._contract.local_files import LocalFileContract
 from mailtrack.testing._contract.settings import SettingsContract
 
-SUITES: dict[type, type] = {SupportsBackup: BackupContract, SupportsSettings: SettingsContract}
+SUITES: dict[type, type] = {
+    SupportsBackup: BackupContract,
+    SupportsFork: ForkContract,
+    SupportsLocalFile: LocalFileContract,
+    SupportsSettings: SettingsContract,
+}
 """The suite of each optional ability, by the Protocol that describes the ability."""
 
 

@@ -58,7 +58,7 @@ class BackupContract:
             copy.add_opens([make_open(filled)])
             later = add_pixel(copy)
             assert copy.list_pixels(limit=1).items == (later,)
-            assert copy.get_pixel(filled.id).opens.number == 91
+            assert copy.get_pixel(filled.id).opens.raw.number == 91
             assert_scan(copy, filled)
         assert everything(storage, filled) == before
         assert len(storage.list_pixels(limit=9).items) == 1

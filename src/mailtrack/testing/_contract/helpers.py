@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 
+from mailtrack._figures import HourCount
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack.storage import Storage
 from mailtrack.testing._factories import make_pixel, make_recipients
@@ -63,7 +64,7 @@ def make_judgement(
 
 def rejudge(storage: Storage, pixel: Pixel, *judgements: Judgement) -> None:
     """Apply judgements to opens of a pixel."""
-    storage.judge_again(pixel.id, judgements)
+    storage.rejudge(pixel.id, judgements)
 
 
 def require_ability(storage: Storage, ability: type) -> None:
@@ -74,6 +75,11 @@ def require_ability(storage: Storage, ability: type) -> None:
             " remove its suite from the bases, or add the methods.",
             pytrace=False,
         )
+
+
+def hours_of(storage: Storage, pixel: Pixel) -> tuple[HourCount, ...]:
+    """Return the opens of a pixel by hour and kind."""
+    return storage.get_figures(pixel.id, top=1).hours
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

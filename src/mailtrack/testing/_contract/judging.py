@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import attrs
 
-from mailtrack._model import Client, Facet, OpenSpan, Verdict, VerdictKind
+from mailtrack._counts import Count, OpenSpan
+from mailtrack._figures import Facet
+from mailtrack._model import Client, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -41,7 +43,7 @@ class JudgingContract:
         opens = [attrs.evolve(make_open(pixel, recipient, signals=["repeat"]), age=1.5) for _ in range(3)]
         storage.add_opens(opens)
         judgement = make_judgement(opens[1], verdict=BOT, client=CLIENT, counted=False)
-        assert storage.judge_again(pixel.id, [judgement]) == 1
+        assert storage.rejudge(pixel.id, [judgement]) == 1
         changed = attrs.evolve(opens[1], verdict=BOT, client=CLIENT, counted=False)
         assert all_opens(storage, pixel) == [
             attrs.evolve(one, token=recipient.token) for one in (opens[2], changed, opens[0])
@@ -58,13 +60,13 @@ class JudgingContract:
             make_judgement(first, verdict=VERDICT, client=CLIENT),
             *(make_judgement(one, verdict=BOT, counted=False) for one in (second, third)),
         ]
-        assert storage.judge_again(pixel.id, judgements) == 3
+        assert storage.rejudge(pixel.id, judgements) == 3
         figures = storage.get_figures(pixel.id, top=9)
         found = figures.pixel
-        assert (found.opens.number, found.counted) == (3, OpenSpan(number=1, first=NOON, last=NOON))
-        assert (found.views, found.counted_views, found.opened, found.opened_raw) == (3, 1, 1, 2)
-        assert [one.counted.number for one in all_recipients(storage, pixel)] == [1, 0]
-        assert [(one.kind, one.opens, one.counted) for one in figures.hours] == [
+        assert (found.opens.raw.number, found.opens.counted) == (3, OpenSpan(number=1, first=NOON, last=NOON))
+        assert (found.views, found.opened) == (Count(1, 3), Count(1, 2))
+        assert [one.opens.counted.number for one in all_recipients(storage, pixel)] == [1, 0]
+        assert [(one.kind, one.opens.raw, one.opens.counted) for one in figures.hours] == [
             (VerdictKind.PROXY, 1, 1),
             (VerdictKind.BOT, 1, 0),
             (VerdictKind.BOT, 1, 0),
@@ -89,8 +91,8 @@ class JudgingContract:
             (5, False),
             (2, True),
         ):
-            storage.judge_again(pixel.id, [make_judgement(opens[place], counted=counted)])
-            span = storage.get_pixel(pixel.id).counted
+            storage.rejudge(pixel.id, [make_judgement(opens[place], counted=counted)])
+            span = storage.get_pixel(pixel.id).opens.counted
             told.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
         spans = [
             (6, 5, 200),
@@ -110,7 +112,7 @@ class JudgingContract:
         old = make_open(pixel, recipient)
         storage.add_opens([old])
         judgements = [make_judgement(old, verdict=BOT, counted=False), make_judgement(old, verdict=VERDICT)]
-        assert storage.judge_again(pixel.id, judgements) == 2
+        assert storage.rejudge(pixel.id, judgements) == 2
         assert [(one.verdict, one.counted) for one in all_opens(storage, pixel)] == [(VERDICT, True)]
         assert_scan(storage, pixel)
 
@@ -120,7 +122,7 @@ class JudgingContract:
         opens = [make_open(pixel, who, counted=who is one) for who in (one, other) for _ in range(3)]
         storage.add_opens(opens)
         judgements = [make_judgement(old, counted=old.recipient_id == other.id) for old in opens]
-        storage.judge_again(pixel.id, judgements)
+        storage.rejudge(pixel.id, judgements)
         assert [found.id for found in storage.get_figures(pixel.id, top=9).top] == [other.id]
 
     def test_judging_again_keeps_what_deleted_recipients_have_opened(self, storage: Storage) -> None:
@@ -129,18 +131,18 @@ class JudgingContract:
         old = make_open(pixel, gone, counted=False)
         storage.add_opens([old])
         storage.delete_recipient(gone.id)
-        storage.judge_again(pixel.id, [make_judgement(old)])
+        storage.rejudge(pixel.id, [make_judgement(old)])
         figures = storage.get_figures(pixel.id, top=9)
-        assert (figures.pixel.counted.number, figures.pixel.opened, figures.delays) == (1, 0, ())
+        assert (figures.pixel.opens.counted.number, figures.pixel.opened, figures.delays) == (1, Count(), ())
 
     def test_judging_again_twice_is_the_same_as_once(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         opens = some_opens(pixel, add_recipients(storage, pixel, 3), 30)
         storage.add_opens(opens)
         judgements = [make_judgement(one, verdict=BOT, client=CLIENT, counted=False) for one in opens[::2]]
-        assert storage.judge_again(pixel.id, judgements) == 15
+        assert storage.rejudge(pixel.id, judgements) == 15
         before = everything(storage, pixel)
-        assert storage.judge_again(pixel.id, judgements) == 15
+        assert storage.rejudge(pixel.id, judgements) == 15
         assert everything(storage, pixel) == before
 
     def test_judging_as_it_was_changes_nothing(self, storage: Storage) -> None:
@@ -150,7 +152,7 @@ class JudgingContract:
         storage.add_opens(opens)
         storage.delete_recipient(recipients[0].id)
         before = everything(storage, pixel)
-        storage.judge_again(
+        storage.rejudge(
             pixel.id,
             [make_judgement(one, verdict=one.verdict, client=one.client, counted=one.counted) for one in opens],
         )
@@ -162,7 +164,7 @@ class JudgingContract:
         opens = some_opens(pixel, recipients, 200)
         storage.add_opens(opens[:150])
         storage.delete_recipient(recipients[3].id)
-        storage.judge_again(
+        storage.rejudge(
             pixel.id,
             [
                 make_judgement(one, verdict=other.verdict, client=other.client, counted=other.counted)
@@ -186,13 +188,15 @@ class JudgingContract:
         storage.add_opens(opens)
         rejudge(storage, pixel, *(make_judgement(one, verdict=VERDICT, client=CLIENT, counted=False) for one in opens))
         figures = storage.get_figures(pixel.id, top=9)
-        assert [(one.facet, one.name, one.opens, one.counted) for one in figures.facets] == [
+        assert [(one.facet, one.name, one.opens.raw, one.opens.counted) for one in figures.facets] == [
             (Facet.VENDOR, "Müller", 6, 0),
             (Facet.CLIENT, "Thunderbird", 6, 0),
             (Facet.OS, "Linux", 6, 0),
             (Facet.DEVICE, "desktop", 6, 0),
         ]
-        assert [(one.kind, one.opens, one.counted) for one in figures.hours] == [(VerdictKind.PROXY, 2, 0)] * 3
+        assert [(one.kind, one.opens.raw, one.opens.counted) for one in figures.hours] == [
+            (VerdictKind.PROXY, 2, 0)
+        ] * 3
         assert (figures.delays, figures.top) == ((delay_count(timedelta(0), 2, 0),), ())
 
     def test_a_name_keeps_its_place_among_the_facets_while_one_open_has_it(self, storage: Storage) -> None:
@@ -205,7 +209,7 @@ class JudgingContract:
         figures = storage.get_figures(pixel.id, top=9)
         assert facets(figures, Facet.VENDOR) == [("Müller", 1, 1), ("Robots", 1, 1)]
         assert facets(figures, Facet.CLIENT) == [("Gmail", 1, 1), ("Thunderbird", 1, 1)]
-        assert [(one.kind, one.opens) for one in figures.hours] == [(VerdictKind.BOT, 1), (VerdictKind.PROXY, 1)]
+        assert [(one.kind, one.opens.raw) for one in figures.hours] == [(VerdictKind.BOT, 1), (VerdictKind.PROXY, 1)]
 
     def test_whether_an_open_counts_may_be_all_that_changes(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -213,10 +217,10 @@ class JudgingContract:
         storage.add_opens(opens)
         rejudge(storage, pixel, make_judgement(opens[1], verdict=VERDICT, client=CLIENT, counted=False))
         figures = storage.get_figures(pixel.id, top=9)
-        assert [(one.opens, one.counted) for one in figures.hours] == [(3, 2)]
-        assert {(one.opens, one.counted) for one in figures.facets} == {(3, 2)}
+        assert [(one.opens.raw, one.opens.counted) for one in figures.hours] == [(3, 2)]
+        assert {(one.opens.raw, one.opens.counted) for one in figures.facets} == {(3, 2)}
         (day,) = storage.count_by_day([pixel.id], since=NOON - _HOUR)[pixel.id]
-        assert (day.opens, day.counted) == (3, 2)
+        assert day.opens == Count(counted=2, raw=3)
 
     def test_repeats_are_no_counted_views_however_they_are_judged(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -226,7 +230,7 @@ class JudgingContract:
         for counted in (True, False):
             rejudge(storage, pixel, *(make_judgement(one, counted=counted) for one in opens))
             found = storage.get_pixel(pixel.id)
-            shown.append((found.views, found.counted_views, found.counted.number))
+            shown.append((found.views.raw, found.views.counted, found.opens.counted.number))
         assert shown == [(1, 1, 3), (1, 0, 0)]
 
     def test_a_recipient_has_opened_until_the_last_of_its_counted_opens_counts_no_more(self, storage: Storage) -> None:
@@ -239,7 +243,7 @@ class JudgingContract:
             rejudge(storage, pixel, make_judgement(one, counted=counted))
             figures = storage.get_figures(pixel.id, top=9)
             listed = len(storage.list_recipients(pixel.id, limit=9, opened=True).items)
-            shown.append((figures.pixel.opened, figures.pixel.opened_raw, listed, figures.top, figures.delays))
+            shown.append((figures.pixel.opened.counted, figures.pixel.opened.raw, listed, figures.top, figures.delays))
         raw = delay_count(5 * _MINUTE, 1, 0)
         assert shown == [
             (1, 1, 1, (), (raw, delay_count(_HOUR, 0, 1))),
@@ -254,7 +258,9 @@ class JudgingContract:
         storage.add_opens(opens)
         rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (0, 4)))
         span = OpenSpan(number=3, first=NOON, last=NOON + 2 * _HOUR)
-        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [span] * 2
+        assert [one.opens.counted for one in (storage.get_pixel(pixel.id), all_recipients(storage, pixel)[0])] == [
+            span
+        ] * 2
 
     def test_an_hour_in_which_nothing_counts_any_more_has_neither_the_first_nor_the_last(
         self, storage: Storage
@@ -264,7 +270,7 @@ class JudgingContract:
         storage.add_opens(opens)
         rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (0, 1, 4, 5)))
         span = OpenSpan(number=2, first=NOON + 70 * _MINUTE, last=NOON + 75 * _MINUTE)
-        assert storage.get_pixel(pixel.id).counted == span
+        assert storage.get_pixel(pixel.id).opens.counted == span
 
     def test_an_open_with_the_same_id_in_another_pixel_stays_as_it_is(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)
@@ -292,7 +298,7 @@ class JudgingContract:
         storage.add_opens(opens)
         rejudge(storage, pixel, make_judgement(opens[0], counted=False))
         top = storage.get_figures(pixel.id, top=9).top
-        assert [(one.id, one.counted.number) for one in top] == [(one.id, 2) for one in recipients[1:]]
+        assert [(one.id, one.opens.counted.number) for one in top] == [(one.id, 2) for one in recipients[1:]]
 
     def test_judging_again_passes_over_opens_that_do_not_exist(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)
@@ -300,7 +306,7 @@ class JudgingContract:
         storage.add_opens([old, foreign])
         before = everything(storage, other)
         judgements = [make_judgement(one, verdict=BOT, counted=False) for one in (make_open(pixel), foreign, old)]
-        assert storage.judge_again(pixel.id, judgements) == 1
+        assert storage.rejudge(pixel.id, judgements) == 1
         assert [one.verdict for one in all_opens(storage, pixel)] == [BOT]
         assert everything(storage, other) == before
 
@@ -308,7 +314,7 @@ class JudgingContract:
         pixel = add_pixel(storage)
         storage.add_opens([make_open(pixel)])
         before = everything(storage, pixel)
-        assert storage.judge_again(pixel.id, []) == 0
+        assert storage.rejudge(pixel.id, []) == 0
         assert everything(storage, pixel) == before
 
     def test_a_pixel_that_does_not_exist_has_nothing_to_judge_again(self, storage: Storage) -> None:
@@ -316,7 +322,7 @@ class JudgingContract:
         old = make_open(pixel)
         storage.add_opens([old])
         for pixel_id in (make_pixel().id, namesake(pixel)):
-            assert storage.judge_again(pixel_id, [make_judgement(old, verdict=BOT)]) == 0
+            assert storage.rejudge(pixel_id, [make_judgement(old, verdict=BOT)]) == 0
         assert [one.verdict for one in all_opens(storage, pixel)] == [Verdict()]
 
     def test_figures_are_right_when_opens_arrive_while_others_are_judged_again(self, storage: Storage) -> None:
@@ -326,11 +332,11 @@ class JudgingContract:
 
         def judge() -> int:
             return sum(
-                storage.judge_again(pixel.id, [make_judgement(one, verdict=BOT, counted=False)]) for one in opens[:10]
+                storage.rejudge(pixel.id, [make_judgement(one, verdict=BOT, counted=False)]) for one in opens[:10]
             )
 
         def write() -> int:
-            return sum(storage.add_opens([one]) for one in opens[30:])
+            return sum(len(storage.add_opens([one])) for one in opens[30:])
 
         assert at_once([judge, write]) == [10, 30]
         assert_scan(storage, pixel)

@@ -5,7 +5,9 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from mailtrack._model import NEVER_OPENED, Facet, Figures, OpenSpan, Pixel, VerdictKind
+from mailtrack._counts import NEVER_OPENED, OpenSpan
+from mailtrack._figures import Facet, Figures
+from mailtrack._model import Pixel, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -119,7 +121,7 @@ class PurgingContract:
                 if pixel is purged or one.opened_at >= until
             ]
             left = sum(one.opened_at >= until for one in opens)
-            assert storage.judge_again(pixel.id, judgements) == left
+            assert storage.rejudge(pixel.id, judgements) == left
         assert _anonymous(storage, purged) == _anonymous(storage, whole)
 
     def test_the_first_and_the_last_that_count_may_be_purged_ones(self, storage: Storage) -> None:
@@ -130,10 +132,10 @@ class PurgingContract:
         storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
         spans = []
         for one, counted in ((opens[4], False), (opens[3], False), (opens[2], False), (opens[3], True)):
-            storage.judge_again(pixel.id, [make_judgement(one, counted=counted)])
+            storage.rejudge(pixel.id, [make_judgement(one, counted=counted)])
             (shown,) = all_recipients(storage, pixel)
-            spans.append(shown.counted)
-            assert storage.get_pixel(pixel.id).counted == shown.counted
+            spans.append(shown.opens.counted)
+            assert storage.get_pixel(pixel.id).opens == shown.opens
         lasts = [(4, 80), (3, 70), (2, 5), (3, 80)]
         assert spans == [OpenSpan(number=n, first=NOON, last=NOON + minutes * _HOUR / 60) for n, minutes in lasts]
 
@@ -185,7 +187,7 @@ class PurgingContract:
         storage.add_opens([make_open(pixel) for _ in range(3)])
         storage.purge_opens(pixel.id, before=_ALL, limit=9)
         late = make_open(pixel, at=NOON - _HOUR)
-        assert storage.add_opens([late]) == 1
+        assert storage.add_opens([late]) == [late]
         assert all_opens(storage, pixel) == [late]
         assert storage.list_opens(pixel.id, limit=9, skip=1).items == ()
 
@@ -196,7 +198,7 @@ class PurgingContract:
         storage.delete_pixel(pixel.id)
         storage.add_pixel(attrs.evolve(pixel))
         found = storage.get_pixel(pixel.id)
-        assert (found.purged, found.purged_before, found.opens.number) == (0, None, 0)
+        assert (found.purged, found.purged_before, found.opens.raw.number) == (0, None, 0)
 
     def test_up_to_when_opens_were_purged_never_goes_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -214,7 +216,7 @@ class PurgingContract:
         storage.purge_opens(pixel.id, before=_ALL, limit=1)
         storage.add_opens([old, other])
         assert all_opens(storage, pixel) == [old, other]
-        assert storage.get_pixel(pixel.id).opens.number == 3
+        assert storage.get_pixel(pixel.id).opens.raw.number == 3
 
     def test_a_recipient_has_opened_though_all_that_count_were_purged_and_the_rest_is_judged_anew(
         self, storage: Storage
@@ -226,8 +228,8 @@ class PurgingContract:
         storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
         rejudge(storage, pixel, make_judgement(opens[2], verdict=BOT, counted=False))
         figures = storage.get_figures(pixel.id, top=9)
-        assert (figures.pixel.opened, [one.counted.number for one in figures.top]) == (1, [2])
-        assert figures.pixel.counted == figures.top[0].counted == OpenSpan(number=2, first=NOON, last=NOON)
+        assert (figures.pixel.opened.counted, [one.opens.counted.number for one in figures.top]) == (1, [2])
+        assert figures.pixel.opens.counted == figures.top[0].opens.counted == OpenSpan(number=2, first=NOON, last=NOON)
 
     def test_spans_of_several_purges_are_joined(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -238,7 +240,9 @@ class PurgingContract:
             storage.purge_opens(pixel.id, before=NOON + hours * _HOUR, limit=9)
         rejudge(storage, pixel, *(make_judgement(one, counted=False) for one in opens))
         span = OpenSpan(number=3, first=NOON, last=NOON + 2 * _HOUR)
-        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [span] * 2
+        assert [one.opens.counted for one in (storage.get_pixel(pixel.id), all_recipients(storage, pixel)[0])] == [
+            span
+        ] * 2
 
     def test_purged_opens_that_do_not_count_are_in_no_counted_span(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -247,7 +251,9 @@ class PurgingContract:
         storage.add_opens(opens)
         storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
         rejudge(storage, pixel, make_judgement(opens[1], counted=False))
-        assert [storage.get_pixel(pixel.id).counted, all_recipients(storage, pixel)[0].counted] == [NEVER_OPENED] * 2
+        assert [one.opens.counted for one in (storage.get_pixel(pixel.id), all_recipients(storage, pixel)[0])] == [
+            NEVER_OPENED
+        ] * 2
 
     def test_no_count_of_zero_is_left_when_opens_are_purged_and_others_judged_anew(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -258,11 +264,11 @@ class PurgingContract:
         rejudge(storage, pixel, make_judgement(opens[1], verdict=VERDICT, client=CLIENT))
         storage.delete_recipient(gone.id)
         figures = storage.get_figures(pixel.id, top=9)
-        assert [(one.hour, one.kind, one.opens) for one in figures.hours] == [
+        assert [(one.hour, one.kind, one.opens.raw) for one in figures.hours] == [
             (NOON, VerdictKind.BOT, 1),
             (NOON + _HOUR, VerdictKind.PROXY, 1),
         ]
-        assert [(one.name, one.opens) for one in figures.facets if one.facet is Facet.VENDOR] == [
+        assert [(one.name, one.opens.raw) for one in figures.facets if one.facet is Facet.VENDOR] == [
             ("Müller", 1),
             ("Robots", 1),
         ]
@@ -291,7 +297,7 @@ class PurgingContract:
 
         purged = sum(at_once([purge, add, purge])) + purge()
         found = storage.get_pixel(pixel.id)
-        assert (purged, found.purged, found.opens.number, found.kept) == (60, 60, 120, 60)
+        assert (purged, found.purged, found.opens.raw.number, found.kept) == (60, 60, 120, 60)
         assert {one.id for one in all_opens(storage, pixel)} == {one.id for one in opens[1::2]}
 
 

@@ -1,0 +1,28 @@
+"""Openers: what changes in a pixel's counts when the opens of its recipients do."""
+
+from mailtrack._counts import Count
+from mailtrack.storage._counting.delays import Delays
+from mailtrack.storage._counting.spans import Spans
+
+
+class Openers:
+    """Changes of a pixel's counts of recipients.
+
+    Attributes:
+        delays: the changes by the delay of the first open.
+    """
+
+    def __init__(self) -> None:
+        self.delays = Delays()
+        self._counted = self._raw = 0
+
+    def change(self, made_at: int, before: Spans, after: Spans) -> None:
+        """Count a recipient, whose token was made at a time in milliseconds, by its present spans."""
+        self._counted += (after.counted.number > 0) - (before.counted.number > 0)
+        self._raw += (after.raw.number > 0) - (before.raw.number > 0)
+        self.delays.change(made_at, before, after)
+
+    @property
+    def opened(self) -> Count:
+        """The change of the number of recipients that have opened."""
+        return Count(self._counted, self._raw)
