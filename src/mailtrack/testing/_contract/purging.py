@@ -281,6 +281,15 @@ class PurgingContract:
         storage.purge_opens(pixel.id, before=NOON + 2 * _HOUR, limit=9)
         assert storage.count_by_day([pixel.id], since=NOON - 24 * _HOUR) == before
 
+    def test_a_purged_open_is_still_the_first_where_another_of_its_time_counts_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _HOUR / 60) for minutes in (0, 9, 0, 9, 5)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=_ALL, limit=2)
+        rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (2, 3)))
+        span = OpenSpan(number=3, first=NOON, last=NOON + 9 * _HOUR / 60)
+        assert storage.get_pixel(pixel.id).opens.counted == span
+
     def test_each_open_is_purged_once_while_opens_arrive_and_others_purge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         recipients = add_recipients(storage, pixel, 3)
