@@ -45,6 +45,7 @@ def client(judge):
          "SCEE", "1", "unknown", "other"),
         ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "Outlook", "2016", "unknown", "unknown"),
         ("Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; MSOffice 12)", "Outlook", "2007", "Windows", "desktop"),
+        ("Outlook-Express/7.0 (MSIE 7.0; Windows NT 6.1)", "Windows Live Mail", "7", "Windows", "desktop"),
         ("Windows-Live-Mail/15.4.3508.1109", "Outlook", "", "Windows", "desktop"),
         ("Mozilla/5.0 (rv:38) Thunderbird/MSSante-1.2.0", "Thunderbird", "", "unknown", "unknown"),
         ("Mozilla/5.0 (X11; Linux i686) AppleWebKit/537.21 (KHTML, like Gecko) kmail2 Safari/537.21",
