@@ -1,9 +1,12 @@
 import json
+from datetime import UTC, timedelta
 
 import attrs
+import pytest
 
-from mailtrack import Certainty, Client, Count, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Count, Figures, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
 from mailtrack import _wire as wire
+from mailtrack.report import Delay, make_report
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing._factories import NOON
 
@@ -128,3 +131,24 @@ class TestApiKey:
     def test_it_tells_nothing_that_could_open_a_door(self) -> None:
         key = make_api_key("Nightly export")
         assert wire.api_key(key) == {"id": key.id, "name": "Nightly export", "createdAt": TIME}
+
+
+class TestReport:
+    @pytest.mark.parametrize(
+        ("delay", "seconds"),
+        [
+            (timedelta(microseconds=1_234_567), 1.235),
+            (timedelta(microseconds=400), 0.0),
+            (timedelta(days=2), 172_800.0),
+        ],
+    )
+    def test_spans_of_time_are_seconds_to_the_millisecond(self, delay: timedelta, seconds: float) -> None:
+        figures = Figures(pixel=make_pixel(), hours=(), facets=(), delays=(), top=())
+        report = attrs.evolve(make_report(figures, zone=UTC), delay=Delay(delay, None))
+        assert wire.report(report, URLS)["delay"] == {"counted": seconds, "raw": None}
+
+    def test_the_ends_of_ranges_are_whole_seconds(self) -> None:
+        figures = Figures(pixel=make_pixel(), hours=(), facets=(), delays=(), top=())
+        found = wire.report(make_report(figures, zone=UTC), URLS)["delays"]
+        assert [one["within"] for one in found][:3] == [60.0, 300.0, 900.0]
+        assert found[-1]["within"] is None

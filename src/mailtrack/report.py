@@ -1,15 +1,16 @@
 """`Report`: a pixel's figures, made of the numbers that the storage has counted, without reading single opens."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, tzinfo
+from operator import attrgetter
 from typing import TypeVar
 
 import attrs
 
 from mailtrack._counts import Count
 from mailtrack._delays import from_bucket
-from mailtrack._figures import DelayCount, Facet, Figures
+from mailtrack._figures import DelayCount, Facet, Figures, HourCount
 from mailtrack._model import Pixel, Recipient
 
 __all__ = [
@@ -37,6 +38,7 @@ MAX_HOURS = 744
 """The most hours with opens in a report: a month, where no hour is without."""
 
 _Key = TypeVar("_Key")
+_Part = TypeVar("_Part", HourCount, "Period")
 
 
 @attrs.frozen
@@ -158,11 +160,11 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
     pixel = figures.pixel
     # Added up by the hour of UTC: Python takes the two hours of a zone that have one name for equal.
-    by_hour = _sum_up((one.hour, one.opens) for one in figures.hours)
+    by_hour = _sum_up(figures.hours, attrgetter("hour"))
     hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour.items()]
-    by_hour_of_day = _sum_up((one.start.hour, one.opens) for one in hours)
-    by_day = _sum_up((_midnight(one.start), one.opens) for one in hours)
-    by_kind = _sum_up((one.kind, one.opens) for one in figures.hours)
+    by_hour_of_day = _sum_up(hours, attrgetter("start.hour"))
+    by_day = _sum_up(hours, lambda one: _midnight(one.start))
+    by_kind = _sum_up(figures.hours, attrgetter("kind"))
     counted, raw = pixel.opens.counted, pixel.opens.raw
     return Report(
         pixel=pixel,
@@ -196,15 +198,16 @@ def _midnight(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0, fold=0)
 
 
-def _sum_up(counts: Iterable[tuple[_Key, Count]]) -> dict[_Key, Count]:
-    """Return the sums of counts that have the same key, in the order in which keys come first."""
+def _sum_up(parts: Iterable[_Part], to_key: Callable[[_Part], _Key]) -> dict[_Key, Count]:
+    """Return the sums of opens that have the same key, in the order in which keys come first."""
     sums: dict[_Key, list[int]] = {}  # added up as numbers: there are thousands
-    for key, count in counts:
+    for part in parts:
+        key, opens = to_key(part), part.opens
         if found := sums.get(key):
-            found[0] += count.counted
-            found[1] += count.raw
+            found[0] += opens.counted
+            found[1] += opens.raw
         else:
-            sums[key] = [count.counted, count.raw]
+            sums[key] = [opens.counted, opens.raw]
     return {key: Count(counted, raw) for key, (counted, raw) in sums.items()}
 
 

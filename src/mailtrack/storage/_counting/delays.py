@@ -17,8 +17,8 @@ class Delays:
 
     def change(self, made_at: int, before: Spans, after: Spans) -> None:
         """Move a recipient, whose token was made at a time in milliseconds, to the buckets of its present spans."""
-        _move(self._raw, made_at, before.raw.first, after.raw.first)
-        _move(self._counted, made_at, before.counted.first, after.counted.first)
+        _move(self._raw, made_at, before.first, after.first)
+        _move(self._counted, made_at, before.first_counted, after.first_counted)
 
     @property
     def buckets(self) -> dict[int, Count]:

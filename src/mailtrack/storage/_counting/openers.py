@@ -18,8 +18,8 @@ class Openers:
 
     def change(self, made_at: int, before: Spans, after: Spans) -> None:
         """Count a recipient, whose token was made at a time in milliseconds, by its present spans."""
-        self._counted += (after.counted.number > 0) - (before.counted.number > 0)
-        self._raw += (after.raw.number > 0) - (before.raw.number > 0)
+        self._counted += (after.counted > 0) - (before.counted > 0)
+        self._raw += (after.raw > 0) - (before.raw > 0)
         self.delays.change(made_at, before, after)
 
     @property

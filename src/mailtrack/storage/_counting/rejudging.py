@@ -43,7 +43,7 @@ class Rejudging:
         self.hours = subtract(now.hours, was.hours)
         self.facets = subtract(now.facets, was.facets)
         self.views = now.views - was.views
-        self._was, self._now = was.opens.counted, now.opens.counted
+        self._was, self._now = Span(*was.opens[:3]), Span(*now.opens[:3])
 
     def correct(self, stored: Span) -> EdgedSpan:
         """Return the span of all opens of the pixel that count, given what it was."""

@@ -9,7 +9,7 @@ from mailtrack._counts import Count
 from mailtrack._figures import Facet, HourCount
 from mailtrack._model import REPEAT, Client, Open, Verdict, VerdictKind
 from mailtrack._times import from_milliseconds
-from mailtrack.storage._counting.spans import NO_SPAN, Spans, make_span, spans_by_recipient
+from mailtrack.storage._counting.spans import NO_SPANS, Spans, add_open, make_span
 
 HOUR = 3_600_000
 """Milliseconds in an hour."""
@@ -52,14 +52,13 @@ class Tally:
     """
 
     def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
-        raw = [(one.recipient_id, at) for one, at in zip(opens, times, strict=True)]
-        counted = [pair for one, pair in zip(opens, raw, strict=True) if one.counted]
-        self.opens = Spans(make_span([at for _, at in counted]), make_span(times))
-        counted_spans = spans_by_recipient(counted)
-        self.recipients = {
-            recipient_id: Spans(counted_spans.get(recipient_id, NO_SPAN), span)
-            for recipient_id, span in spans_by_recipient(raw).items()
-        }
+        counted = make_span([at for one, at in zip(opens, times, strict=True) if one.counted])
+        self.opens = Spans(*counted, *make_span(times))
+        self.recipients: dict[str, Spans] = {}
+        for one, at in zip(opens, times, strict=True):
+            if one.recipient_id is not None:
+                before = self.recipients.get(one.recipient_id, NO_SPANS)
+                self.recipients[one.recipient_id] = add_open(before, at, counted=one.counted)
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)
@@ -108,9 +107,10 @@ def to_hour_counts(rows: Iterable[tuple[int, str, int, int]]) -> list[HourCount]
         rows: hour in milliseconds, kind, numbers of opens that count and of all.
     """
     return [
-        HourCount(hour=_to_shared_time(hour), kind=_KINDS[kind], opens=Count(counted, raw))
+        HourCount(hour=_to_shared_time(hour), kind=_KINDS[kind], opens=_to_shared_count(counted, raw))
         for hour, kind, counted, raw in rows
     ]
 
 
 _to_shared_time = lru_cache(maxsize=64)(from_milliseconds)  # all kinds of an hour follow each other
+_to_shared_count = lru_cache(maxsize=4096)(Count)  # most hours have few opens

@@ -159,7 +159,7 @@ class Shelf:
 
     def get_figures(self, limit: int) -> Figures:
         """Return the figures, with up to `limit` names of each facet, and recipients in the top list."""
-        counted = {place: self._spans(one).counted.number for place, one in self._recipients.items()}
+        counted = {place: self._spans(one).counted for place, one in self._recipients.items()}
         hours = sorted(self._count().hours.items())
         return Figures(
             pixel=self.pixel,

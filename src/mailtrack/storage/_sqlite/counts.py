@@ -3,16 +3,15 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from mailtrack._counts import Count
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.openers import Openers
-from mailtrack.storage._counting.spans import NO_SPANS, Span, Spans, join_both
+from mailtrack.storage._counting.spans import NO_SPANS, Spans, join_both
 from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally, to_hour_counts
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM, find_top
 from mailtrack.storage._protocol import MAX_TOP
@@ -24,12 +23,12 @@ _SET_SPANS = ", ".join(f"{column} = ?" for column in _SPANS.split(", "))
 def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
     """Add the counts of new opens of a pixel."""
     row = db.execute(f"SELECT {_SPANS} FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
-    spans = join_both(_to_spans(row), tally.opens)
+    spans = join_both(Spans(*row), tally.opens)
     opened = _add_to_recipients(db, pixel, tally.recipients)
     db.execute(
         f"UPDATE pixels SET {_SET_SPANS}, views = views + ?, counted_views = counted_views + ?,"
         " opened_raw = opened_raw + ?, opened = opened + ? WHERE pixel = ?",
-        (*spans.counted, *spans.raw, tally.views.raw, tally.views.counted, opened.raw, opened.counted, pixel),
+        (*spans, tally.views.raw, tally.views.counted, opened.raw, opened.counted, pixel),
     )
     change_by_name(db, pixel, tally.hours, tally.facets)
 
@@ -66,11 +65,11 @@ def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[s
         " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
         (json.dumps(list(recipients)), pixel),
     ).fetchall():
-        before = _to_spans(row)
+        before = Spans(*row)
         after = join_both(before, recipients[recipient_id])
         openers.change(made_at, before, after)
-        changed.append((*after.counted, *after.raw, pixel, number))
-        rising[number] = after.counted.number
+        changed.append((*after, pixel, number))
+        rising[number] = after.counted
     db.executemany(f"UPDATE recipients SET {_SET_SPANS} WHERE pixel = ? AND number = ?", changed)
     change_delays(db, pixel, openers.delays)
     _add_to_top(db, pixel, rising)
@@ -109,7 +108,7 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
         f"SELECT number, created_at, {_SPANS} FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id)
     ).fetchone()
     openers = Openers()
-    openers.change(made_at, _to_spans(row), NO_SPANS)
+    openers.change(made_at, Spans(*row), NO_SPANS)
     change_delays(db, pixel, openers.delays)
     db.execute(
         "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw + ?, opened = opened + ?"
@@ -168,7 +167,3 @@ def delays(db: sqlite3.Connection, pixel: int) -> list[DelayCount]:
         (pixel,),
     )
     return [DelayCount(bucket=bucket, recipients=Count(counted, raw)) for bucket, counted, raw in found]
-
-
-def _to_spans(row: Sequence[Any]) -> Spans:
-    return Spans(Span(*row[:3]), Span(*row[3:]))

@@ -41,7 +41,7 @@ def _recount_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: list[
         before = Span(*row)
         after = join_spans(purged[recipient_id], kept.get(recipient_id, NO_SPAN))
         if after != before:
-            openers.change(made_at, Spans(before, NO_SPAN), Spans(after, NO_SPAN))
+            openers.change(made_at, Spans(*before, *NO_SPAN), Spans(*after, *NO_SPAN))
             changed.append((*after, pixel, number))
     db.executemany(
         "UPDATE recipients SET counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
