@@ -359,7 +359,7 @@ class StorageMachine(RuleBasedStateMachine):
 
 
 def _judged(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an open or a judgement that say what is known of the open."""
+    """Return the fields of an open or a judgement that hold the verdict, the client and whether the open counts."""
     return {
         "verdict": Verdict(kind=spec["kind"], vendor=spec["vendor"]),
         "client": Client(name=spec["client"], os=spec["os"], device=spec["device"]),

@@ -1,4 +1,4 @@
-"""The contract of `mailtrack.Storage` as tests, by noun."""
+"""The contract of `mailtrack.Storage` as tests: a class for each noun."""
 
 from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract

@@ -1,4 +1,4 @@
-"""What is known of opens, and all that is counted of them."""
+"""Tests of figures."""
 
 from datetime import timedelta
 from functools import partial
@@ -29,7 +29,7 @@ _HOUR = timedelta(hours=1)
 
 
 class FiguresContract:
-    """What a storage keeps of opens that are judged, and what it counts."""
+    """Tests of `get_figures`, and of the counts of pixels and recipients."""
 
     def test_what_is_known_of_an_open_is_read_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -84,7 +84,7 @@ class FiguresContract:
 
     def test_recipients_are_listed_by_opens_that_count(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
-        human, machine, nobody, both = add_recipients(storage, pixel, 4)
+        human, machine, neither, both = add_recipients(storage, pixel, 4)
         storage.add_opens([make_open(pixel, one, counted=False) for one in (machine, both)])
         storage.add_opens([make_open(pixel, one) for one in (human, both)])
         ids = []
@@ -92,20 +92,20 @@ class FiguresContract:
             first = storage.list_recipients(pixel.id, limit=1, opened=opened)
             rest = storage.list_recipients(pixel.id, limit=9, cursor=first.next, opened=opened)
             ids.append([one.id for one in first.items + rest.items])
-        assert ids == [[human.id, both.id], [machine.id, nobody.id]]
+        assert ids == [[human.id, both.id], [machine.id, neither.id]]
 
     def test_a_deleted_recipient_has_opened_no_more(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
-        human, machine, nobody = add_recipients(storage, pixel, 3)
+        human, machine, neither = add_recipients(storage, pixel, 3)
         storage.add_opens([make_open(pixel, human), make_open(pixel, machine, counted=False)])
-        told = []
-        for one in (human, machine, nobody):
+        shown = []
+        for one in (human, machine, neither):
             storage.delete_recipient(one.id)
             found = storage.get_pixel(pixel.id)
-            told.append((found.recipients, found.opened))
-        assert told == [(2, Count(0, 1)), (1, Count()), (0, Count())]
+            shown.append((found.recipients, found.opened))
+        assert shown == [(2, Count(0, 1)), (1, Count()), (0, Count())]
 
-    def test_opens_of_one_who_is_deleted_change_no_number_of_recipients(self, storage: Storage) -> None:
+    def test_opens_of_a_deleted_recipient_change_no_number_of_recipients(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (gone,) = add_recipients(storage, pixel, 1)
         storage.delete_recipient(gone.id)
@@ -114,7 +114,7 @@ class FiguresContract:
         assert (figures.pixel.opened, figures.delays, figures.top) == (Count(), (), ())
         assert figures.pixel.opens.counted.number == 2
 
-    def test_hours_tell_how_many_opens_count(self, storage: Storage) -> None:
+    def test_hours_have_the_number_of_opens_that_count(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         for hours, verdict, counted in (
             (0, BOT, False),
@@ -131,7 +131,7 @@ class FiguresContract:
         )
         assert storage.get_figures(pixel.id, top=9).hours == expected
 
-    def test_facets_tell_how_many_opens_have_a_name(self, storage: Storage) -> None:
+    def test_facets_have_the_number_of_opens_with_a_name(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         new = partial(make_open, pixel, verdict=VERDICT)
         storage.add_opens([new(client=CLIENT), new(client=attrs.evolve(CLIENT, device="mobile"))])
@@ -142,7 +142,7 @@ class FiguresContract:
         assert facets(figures, Facet.OS) == [("Linux", 2, 2), ("Android", 1, 0)]
         assert facets(figures, Facet.DEVICE) == [("desktop", 2, 1), ("mobile", 1, 1)]
 
-    def test_a_vendor_is_told_only_where_one_is_known(self, storage: Storage) -> None:
+    def test_a_vendor_is_listed_only_where_one_is_known(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         storage.add_opens([make_open(pixel), make_open(pixel, verdict=Verdict(kind="bot"))])
         figures = storage.get_figures(pixel.id, top=9)
@@ -159,7 +159,7 @@ class FiguresContract:
         assert found == ["z", "B", "a", "b", "é", "c"]
 
     @pytest.mark.parametrize("top", [1, 2, 3, 100])
-    def test_each_facet_tells_as_many_names_as_asked_for(self, storage: Storage, top: int) -> None:
+    def test_each_facet_has_at_most_the_given_number_of_names(self, storage: Storage, top: int) -> None:
         pixel = add_pixel(storage)
         storage.add_opens(
             [
@@ -183,7 +183,7 @@ class FiguresContract:
             storage.add_opens([make_open(pixel, one, at=NOON + minutes * _MINUTE, counted=counted)])
         assert storage.get_figures(pixel.id, top=9).delays == (delay_count(5 * _MINUTE, 2, 1), delay_count(_HOUR, 1, 1))
 
-    def test_an_open_before_the_token_was_made_is_nodelay_count(self, storage: Storage) -> None:
+    def test_an_open_before_the_token_was_made_is_no_delay(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.add_opens([make_open(pixel, recipient, at=NOON - _HOUR)])
@@ -192,18 +192,18 @@ class FiguresContract:
     def test_an_earlier_open_that_arrives_later_is_the_first(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
-        told = []
+        shown = []
         for minutes, counted in ((60, True), (30, False), (5, True), (10, True)):
             storage.add_opens([make_open(pixel, recipient, at=NOON + minutes * _MINUTE, counted=counted)])
-            told.append(storage.get_figures(pixel.id, top=9).delays)
-        assert told == [
+            shown.append(storage.get_figures(pixel.id, top=9).delays)
+        assert shown == [
             (delay_count(_HOUR, 1, 1),),
             (delay_count(30 * _MINUTE, 1, 0), delay_count(_HOUR, 0, 1)),
             (delay_count(5 * _MINUTE, 1, 1),),
             (delay_count(5 * _MINUTE, 1, 1),),
         ]
 
-    def test_a_deleted_recipient_has_nodelay_count(self, storage: Storage) -> None:
+    def test_a_deleted_recipient_has_no_delay(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         gone, kept = add_recipients(storage, pixel, 2)
         storage.add_opens([make_open(pixel, one, at=NOON + _HOUR) for one in (gone, kept)])
@@ -232,7 +232,7 @@ class FiguresContract:
         found = storage.get_figures(pixel.id, top=top).top
         assert [one.id for one in found] == [one.id for one in recipients[:top]]
 
-    def test_who_follows_moves_up_when_one_of_the_top_is_deleted(self, storage: Storage) -> None:
+    def test_the_next_recipient_moves_up_when_one_of_the_top_is_deleted(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         recipients = add_recipients(storage, pixel, 150)
         for _ in range(2):
@@ -242,7 +242,7 @@ class FiguresContract:
         found = storage.get_figures(pixel.id, top=100).top
         assert [one.id for one in found] == [one.id for one in recipients[20:120]]
 
-    def test_who_opens_again_and_again_gets_to_the_top(self, storage: Storage) -> None:
+    def test_a_recipient_with_more_and_more_opens_gets_to_the_top(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         recipients = add_recipients(storage, pixel, 150)
         for _ in range(2):
@@ -307,7 +307,7 @@ class FiguresContract:
         def read() -> list[bool]:
             return [_agrees(storage.get_figures(pixel.id, top=100)) for _ in range(30)]
 
-        assert all(all(told) for told in at_once([write, read, read, read]))
+        assert all(all(shown) for shown in at_once([write, read, read, read]))
 
 
 def _agrees(figures: Figures) -> bool:

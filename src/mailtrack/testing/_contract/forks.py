@@ -20,7 +20,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 
 def in_child(task: Callable[[], None]) -> str:
-    """Run a task in a forked child; return what went wrong there, "" if nothing did."""
+    """Run a task in a forked child, and return its traceback, "" if it succeeded."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -35,9 +35,9 @@ def in_child(task: Callable[[], None]) -> str:
             os._exit(0)
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: PTH123  # a file descriptor
-        told = pipe.read().decode()
+        failures = pipe.read().decode()
     _, status = os.waitpid(child, 0)
-    return told or (f"the child ended with status {status}" if status else "")
+    return failures or (f"the child ended with status {status}" if status else "")
 
 
 class ForkContract:
@@ -119,9 +119,9 @@ class ForkContract:
         with ThreadPoolExecutor(3) as pool:
             writers = [pool.submit(write) for _ in range(3)]
             try:
-                told = [in_child(one) for one in (storage.ping, task, storage.ping, storage.ping)]
+                failures = [in_child(one) for one in (storage.ping, task, storage.ping, storage.ping)]
             finally:
                 enough.set()
             written = sum(writer.result() for writer in writers)
-        assert told == [""] * 4
+        assert failures == [""] * 4
         assert storage.get_pixel(pixel.id).opens.raw.number - written in (0, 1)

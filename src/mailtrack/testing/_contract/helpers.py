@@ -58,7 +58,7 @@ def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
 def make_judgement(
     of: Open, *, verdict: Verdict = UNJUDGED, client: Client = UNKNOWN_CLIENT, counted: bool = True
 ) -> Judgement:
-    """Make what could be found out about an open when it is judged again."""
+    """Make a judgement of an open."""
     return Judgement(open_id=of.id, verdict=verdict, client=client, counted=counted)
 
 
@@ -83,7 +83,7 @@ def hours_of(storage: Storage, pixel: Pixel) -> tuple[HourCount, ...]:
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Make each call in a thread of its own, all at the same moment, and return what they return."""
+    """Make each call in a thread of its own, all at the same moment, and return their results."""
     barrier = Barrier(len(calls))
 
     def begin(call: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Opens that are judged again."""
+"""Tests of rejudging."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ _HOUR = timedelta(hours=1)
 
 
 class JudgingContract:
-    """What a storage does when opens are judged again."""
+    """Tests of `rejudge`."""
 
     def test_judging_again_changes_what_is_known_of_an_open_and_nothing_else(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -80,7 +80,7 @@ class JudgingContract:
         pixel = add_pixel(storage)
         opens = [make_open(pixel, at=NOON + minutes * _MINUTE) for minutes in (70, 5, 130, 0, 200, 75, 10)]
         storage.add_opens(opens)
-        told = []
+        shown = []
         for place, counted in (
             (3, False),
             (4, False),
@@ -93,7 +93,7 @@ class JudgingContract:
         ):
             storage.rejudge(pixel.id, [make_judgement(opens[place], counted=counted)])
             span = storage.get_pixel(pixel.id).opens.counted
-            told.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
+            shown.append((span.number, span.first and span.first - NOON, span.last and span.last - NOON))
         spans = [
             (6, 5, 200),
             (5, 5, 130),
@@ -104,7 +104,7 @@ class JudgingContract:
             (0, None, None),
             (1, 130, 130),
         ]
-        assert told == [(number, first and first * _MINUTE, last and last * _MINUTE) for number, first, last in spans]
+        assert shown == [(number, first and first * _MINUTE, last and last * _MINUTE) for number, first, last in spans]
 
     def test_of_two_judgements_of_one_open_the_later_stands(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

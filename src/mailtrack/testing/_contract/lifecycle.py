@@ -1,4 +1,4 @@
-"""Opening and closing."""
+"""Tests of opening and closing."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ _USES: dict[str, Callable[[Storage], object]] = {
 
 
 class LifecycleContract:
-    """How a storage begins and ends."""
+    """Tests of opening, closing and use as a context manager."""
 
     def test_it_is_a_storage(self, storage: Storage) -> None:
         assert isinstance(storage, Storage)

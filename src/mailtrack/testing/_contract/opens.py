@@ -1,4 +1,4 @@
-"""Opens and their counts."""
+"""Tests of opens."""
 
 import random
 from collections import Counter
@@ -29,7 +29,7 @@ _HOUR = timedelta(hours=1)
 
 
 class OpensContract:
-    """What a storage does with opens."""
+    """Tests of `add_opens`, `list_opens` and `count_by_day`."""
 
     def test_an_open_is_read_back_with_the_token_of_its_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -38,7 +38,7 @@ class OpensContract:
         assert storage.add_opens([new]) == [new]
         assert all_opens(storage, pixel) == [attrs.evolve(new, token=recipient.token)]
 
-    def test_an_open_of_nobody_known_is_read_back(self, storage: Storage) -> None:
+    def test_an_open_without_a_recipient_is_read_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         new = Open(id=make_open(pixel).id, pixel_id=pixel.id, opened_at=NOON)
         storage.add_opens([new])
@@ -159,7 +159,7 @@ class OpensContract:
         assert storage.get_pixel(pixel.id).opens.raw.number == 1
         assert all_recipients(storage, pixel) == [kept]
 
-    def test_a_span_tells_the_earliest_and_the_latest_time_not_the_order_of_arrival(self, storage: Storage) -> None:
+    def test_a_span_has_the_earliest_and_the_latest_time_whatever_the_order_of_arrival(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         for hours in ((1, 3), (2,), (0,)):

@@ -1,4 +1,4 @@
-"""Pixels and their images."""
+"""Tests of pixels and their images."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from mailtrack.testing._factories import NOON, make_hit, make_image, make_open, 
 
 
 class PixelsContract:
-    """What a storage does with pixels."""
+    """Tests of the methods for pixels and images."""
 
     def test_a_pixel_is_read_back_by_its_uuid(self, storage: Storage) -> None:
         pixel = make_pixel(image="a.png")

@@ -1,4 +1,4 @@
-"""Opens that are purged."""
+"""Tests of purging."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ _ALL = NOON + timedelta(days=365)
 
 
 class PurgingContract:
-    """What a storage does when opens are purged."""
+    """Tests of `count_opens` and `purge_opens`."""
 
     def test_purging_deletes_the_opens_before_a_time_and_no_other(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -311,13 +311,13 @@ class PurgingContract:
 
 
 def _figures(storage: Storage, pixel: Pixel) -> Figures:
-    """Return the figures of a pixel, without what says that opens were purged."""
+    """Return the figures of a pixel without its numbers of purged opens."""
     found = storage.get_figures(pixel.id, top=100)
     return attrs.evolve(found, pixel=attrs.evolve(found.pixel, purged=0, purged_before=None))
 
 
 def _anonymous(storage: Storage, pixel: Pixel) -> Figures:
-    """Return the figures of a pixel without what it and its recipients are called."""
+    """Return the figures of a pixel without its name and the ids in them."""
     found = _figures(storage, pixel)
     return attrs.evolve(
         found,

@@ -1,4 +1,4 @@
-"""Recipients."""
+"""Tests of recipients."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ from mailtrack.testing._factories import NOON, make_hit, make_open, make_pixel, 
 
 
 class RecipientsContract:
-    """What a storage does with recipients."""
+    """Tests of the methods for recipients."""
 
     def test_added_recipients_are_returned_and_read_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -237,7 +237,7 @@ class RecipientsContract:
         assert all_recipients(storage, pixel) == [kept]
         assert storage.get_pixel(pixel.id).recipients == 1
 
-    def test_a_deleted_token_is_nobodys(self, storage: Storage) -> None:
+    def test_a_deleted_token_finds_no_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.delete_recipient(recipient.id)

@@ -1,4 +1,4 @@
-"""What the tests of figures share: opens of all sorts, and what a scan of them gives."""
+"""Opens of all sorts for the tests of figures, and a full scan to compare the figures with."""
 
 import random
 from collections import Counter
@@ -19,17 +19,17 @@ CLIENT = Client(name="Thunderbird", version="128", os="Linux", device="desktop")
 
 
 def facets(figures: Figures, facet: Facet) -> list[tuple[str, int, int]]:
-    """Return the names of a facet with how many opens have them, and how many of those count."""
+    """Return the names of a facet, each with its number of opens, and of those that count."""
     return [(one.name, one.opens.raw, one.opens.counted) for one in figures.facets if one.facet is facet]
 
 
 def delay_count(delay: timedelta, recipients: int, counted: int) -> DelayCount:
-    """Return for how many recipients a delay is that of their first open, and of their first open that counts."""
+    """Return the count of a delay: of recipients by their first open, and by their first open that counts."""
     return DelayCount(bucket=to_bucket(delay), recipients=Count(counted, recipients))
 
 
 def everything(storage: Storage, pixel: Pixel) -> tuple[Any, ...]:
-    """Return all that a storage tells of a pixel."""
+    """Return everything a storage returns for a pixel."""
     return (
         storage.get_pixel(pixel.id),
         all_recipients(storage, pixel),
@@ -39,7 +39,7 @@ def everything(storage: Storage, pixel: Pixel) -> tuple[Any, ...]:
 
 
 def some_opens(pixel: Pixel, recipients: list[Recipient], number: int) -> list[Open]:
-    """Make opens of all sorts, the same each time but for their ids."""
+    """Make opens of all sorts: the same for each call, except for their ids."""
     dice = random.Random(0)  # noqa: S311  # the same opens each time
     kinds = list(VerdictKind)
     return [
@@ -57,7 +57,7 @@ def some_opens(pixel: Pixel, recipients: list[Recipient], number: int) -> list[O
 
 
 def assert_scan(storage: Storage, pixel: Pixel) -> None:
-    """Compare all that is counted with what a scan of the opens and recipients gives."""
+    """Compare all counts of a pixel with a scan of its opens and recipients."""
     opens = all_opens(storage, pixel)
     recipients = all_recipients(storage, pixel)
     figures = storage.get_figures(pixel.id, top=100)

@@ -1,4 +1,4 @@
-"""Many threads at once: they start on a barrier, and what got lost is counted."""
+"""Tests with many threads. They start on a barrier, and lost writes are counted."""
 
 from functools import partial
 from itertools import chain
@@ -24,7 +24,7 @@ _ROUNDS = 10
 
 
 class ThreadsContract:
-    """What a storage does for many threads at once."""
+    """Tests of concurrent calls from many threads."""
 
     def test_no_open_of_many_threads_is_lost(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
