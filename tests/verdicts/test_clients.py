@@ -1,6 +1,6 @@
 import pytest
 
-from mailtrack._model import Client, Verdict
+from mailtrack._model import UNKNOWN_CLIENT, Client, Verdict
 from mailtrack.verdicts import name_client
 
 CHROME = (
@@ -77,7 +77,7 @@ def test_a_proxy_and_a_prefetcher_hide_all_but_the_mail_service(client, user_age
 
 @pytest.mark.parametrize("kind", ["proxy", "prefetch"])
 def test_behind_a_proxy_without_a_vendor_nothing_is_known(kind):
-    assert name_client(CHROME, Verdict(kind=kind)) == Client()
+    assert name_client(CHROME, Verdict(kind=kind)) is UNKNOWN_CLIENT
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,12 @@ def test_a_program_made_with_electron_has_its_own_name(judge, name):
     assert (client.name, client.version, client.os) == (name, "2", "Windows")
 
 
+def test_a_program_made_with_electron_that_does_not_say_its_name_is_the_browser_in_it(judge):
+    user_agent = ELECTRON.format("Chrome/120.0.6099.283")
+    client = name_client(user_agent, judge.judge(user_agent))
+    assert (client.name, client.version) == ("Chrome", "120")
+
+
 @pytest.mark.parametrize(
     ("user_agent", "os"),
     [
