@@ -102,7 +102,7 @@ class Inspection:
         return None if newest is None else from_milliseconds(newest)
 
     def find_damage(self, seconds: float) -> list[str] | None:
-        """Return the problems that `PRAGMA quick_check` finds, at most 5; `None` where it takes longer than `seconds`."""
+        """Return up to 5 problems that `PRAGMA quick_check` finds; `None` where it takes longer than `seconds`."""
         until = time.monotonic() + seconds
         self._connection.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY)
         try:

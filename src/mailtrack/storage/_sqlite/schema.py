@@ -1,7 +1,7 @@
-"""The tables, how they came to be, and whether a file is ours.
+"""The tables, their migrations, and the checks of a file before it is used.
 
-The key of every table of things that pixels own begins with the pixel. Times are milliseconds since 1970 (UTC). Texts that
-SQLite compares are compared byte by byte.
+The key of every table of things that pixels own begins with the pixel. Times are milliseconds since 1970 (UTC). Texts
+that SQLite compares are compared byte by byte.
 """
 
 import os
