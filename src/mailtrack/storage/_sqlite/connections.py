@@ -123,7 +123,7 @@ class _Holder:
             close(*arguments)
 
     def leave_to_parent(self) -> None:
-        """Keep the parent's connection from being closed in a forked child, but end the claim, which is the parent's."""
+        """Keep the parent's connection from being closed in a forked child. Only the claim ends here."""
         _inherited.append(self)
         if self._claim is not None:
             os.close(self._claim)
