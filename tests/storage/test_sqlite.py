@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage._sqlite import SQLiteStorage, wal
+from mailtrack.storage._sqlite import SQLiteStorage, connections, wal
 from mailtrack.testing import (
     BackupContract,
     ForkContract,
@@ -147,6 +148,21 @@ class TestConnections:
     def test_a_connection_has_our_settings(self, storage, spies, pragma: str, value: object) -> None:
         storage.ping()
         assert spies.made[0].execute(f"PRAGMA {pragma}").fetchone() == (value,)
+
+    def test_no_connection_maps_the_file_into_memory_whatever_sqlite_was_built_to_do(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain_connect = sqlite3.connect
+
+        def connect_mapping(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection = plain_connect(*args, **kwargs)
+            connection.execute("PRAGMA mmap_size = 1048576")
+            return connection
+
+        SQLiteStorage(path).close()
+        monkeypatch.setattr(sqlite3, "connect", connect_mapping)
+        with closing(connections.connect(path)) as connection:
+            assert connection.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
 class TestForks:

@@ -324,7 +324,7 @@ class SupportsFork(Protocol):
     def after_fork(self, *, child: bool) -> None:
         """Accept calls again, in the parent or in the child.
 
-        A child neither uses nor closes what the parent has open.
+        A child neither uses nor closes the connections of its parent.
         """
         ...
 

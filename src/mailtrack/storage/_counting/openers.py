@@ -1,4 +1,4 @@
-"""Openers: what changes in a pixel's counts when the opens of its recipients do."""
+"""Openers: the changes of a pixel's counts of recipients, as they open."""
 
 from mailtrack._counts import Count
 from mailtrack.storage._counting.delays import Delays

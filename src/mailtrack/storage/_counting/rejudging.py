@@ -1,4 +1,4 @@
-"""Rejudging: what changes in a pixel's counts when opens of it are judged again."""
+"""Rejudging: the changes of a pixel's counts when opens of it are judged again."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Rejudging:
         self._was, self._now = Span(*was.opens[:3]), Span(*now.opens[:3])
 
     def correct(self, stored: Span) -> EdgedSpan:
-        """Return the span of all opens of the pixel that count, given what it was."""
+        """Return the new span of the pixel's opens that count, given the stored one."""
         joined = join_spans(stored, self._now)
         return EdgedSpan(
             Span(stored.number + self._now.number - self._was.number, joined.first, joined.last),

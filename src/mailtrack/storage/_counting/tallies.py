@@ -1,4 +1,4 @@
-"""Tallies: what opens add to the counts of their pixel."""
+"""Tallies: the counts of new opens, to be added to those of their pixel."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

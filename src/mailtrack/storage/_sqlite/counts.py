@@ -77,7 +77,7 @@ def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[s
 
 
 def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
-    """Let recipients, by number, have more opens that count; only `MAX_TOP` with the most are kept in the table."""
+    """Update the top list, given the numbers of opens that count of some recipients, by their numbers."""
     before = dict(db.execute("SELECT number, counted FROM top_recipients WHERE pixel = ?", (pixel,)).fetchall())
     after = find_top(before | counted, MAX_TOP)
     if after != before:

@@ -120,7 +120,7 @@ def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
 
 
 def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
-    """Give a free address to the next recipient that has it. Only data from before m005 have several."""
+    """Make the next recipient with a freed address the one that it finds. Only data from before m005 have several."""
     without = db.execute(
         "SELECT number, email FROM recipients WHERE pixel = ? AND email_key IS NULL ORDER BY number", (pixel,)
     ).fetchall()
