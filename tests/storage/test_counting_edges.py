@@ -8,7 +8,7 @@ from mailtrack._counts import Count
 from mailtrack._delays import to_bucket
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.gaps import Gap, pass_over
-from mailtrack.storage._counting.spans import NO_SPANS, Span, Spans
+from mailtrack.storage._counting.spans import NO_SPANS, Spans
 from mailtrack.storage._counting.tallies import Tally
 from mailtrack.testing import make_open, make_pixel
 
@@ -28,7 +28,7 @@ def test_passing_over_equals_a_walk_down_the_log(gaps: list[Gap], number: int, s
 def spans(first: int | None, counted: int | None) -> Spans:
     """Return the spans of a recipient by the seconds from the making of its token to its first opens."""
     raw, own = (None if after is None else MADE_AT + after * 1000 for after in (first, counted))
-    return Spans(Span(int(own is not None), own, own), Span(int(raw is not None), raw, raw))
+    return Spans(int(own is not None), own, own, int(raw is not None), raw, raw)
 
 
 @pytest.mark.parametrize("before", [(None, None), (60, None), (60, 60), (3600, 7200)])
