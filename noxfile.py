@@ -84,6 +84,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the rooms in tests/mutation/rooms.toml, all or those given, and list the mutants that no test notices."""
+    install(session, "mutation")
+    session.run("python", "tests/mutation/run.py", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Ask the network whether a fault is known in what mailtrack stands on, or in its tools."""
     install(session, "audit", "dev", "browser", "build")

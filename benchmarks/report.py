@@ -43,7 +43,7 @@ USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggph
 
 # The same figures, as queried by a program that keeps no counts.
 TOTALS = """
-    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signals || ' ' NOT LIKE '% repeat %')
+    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signs || ' ' NOT LIKE '% repeat %')
     FROM opens WHERE pixel = 1
 """
 HOURS = f"""
@@ -117,7 +117,7 @@ def check_same(tracker: Tracker, pixel: Pixel, path: Path) -> None:
         len({hour for hour, *_ in hours}) == len(report.hours),
         clients == [(one.name, one.opens.raw, one.opens.counted) for one in report.clients],
         openers[0] == (report.opened.raw, report.opened.counted),
-        [number for _, number in top] == [one.counted.number for one in report.top],
+        [number for _, number in top] == [one.opens.counted.number for one in report.top],
         len(delays) == sum(one.recipients.counted for one in report.delays),
     ]
     if not all(same):

@@ -4,11 +4,12 @@ import importlib.util
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from mailtrack import Storage, Tracker, open_storage
 from mailtrack.testing import FakeClock
@@ -21,7 +22,18 @@ settings.register_profile(
     "ci", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fuzz", deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "mutation",  # the first failure decides, so it is not shrunk; the same examples each time
+    deadline=None,
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 settings.register_profile("thorough", deadline=None, max_examples=5000)
+if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
+    sys.modules["hypothesis.extra._patching"] = None  # with the libcst of mutmut it takes ten seconds for each failure
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 

@@ -161,7 +161,7 @@ class TestPixels:
     ) -> None:
         with pytest.raises(InvalidArgument, match=r"^pixel must be a Pixel or its id, not Recipient$"):
             call(tracker, ann)
-        assert tracker.get_pixel(pixel).opens.number == 1
+        assert tracker.get_pixel(pixel).opens.raw.number == 1
 
     @takes_pixel
     @pytest.mark.parametrize("value", [None, b"a1b2c3d4", 7, ["a1b2c3d4"]])

@@ -34,7 +34,7 @@ from mailtrack.storage._memory import MemoryStorage
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.storage._sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
-from mailtrack.testing._contract.lifecycle import in_child, needs_fork
+from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
 from mailtrack.testing._factories import NOON, to_line
 
@@ -179,7 +179,7 @@ class TestSpool:
         before = {path: path.read_bytes() for path in spool.folder.iterdir()}
         assert tracker.backup(folder / "copy.db").from_spool == 5000
         assert {path: path.read_bytes() for path in spool.folder.iterdir()} == before
-        assert tracker.get_pixel(pixel.id).opens.number == 200
+        assert tracker.get_pixel(pixel.id).opens.raw.number == 200
         with open_storage(_url(folder / "copy.db")) as copy:
             assert _names(copy, pixel)[:5000] == names[::-1]
             assert_scan(copy, pixel)
@@ -313,7 +313,7 @@ class TestFaults:
         assert _files(folder) == []
         tracker.backup(folder / "copy.db")
         with open_storage(_url(folder / "copy.db")) as copy:
-            assert copy.get_pixel(pixel.id).opens.number == 400
+            assert copy.get_pixel(pixel.id).opens.raw.number == 400
 
     @pytest.mark.usefixtures("pixel")
     def test_a_damaged_database_is_an_error_and_nothing_is_left(self, storage, folder) -> None:
@@ -364,4 +364,4 @@ class TestFaults:
         assert (left.name.startswith("copy.db."), left.suffix) == (True, ".partial")
         assert tracker.backup(folder / "copy.db").from_spool == 1
         with open_storage(_url(folder / "copy.db")) as copy:
-            assert copy.get_pixel(pixel.id).opens.number == 201
+            assert copy.get_pixel(pixel.id).opens.raw.number == 201

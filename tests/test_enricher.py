@@ -7,7 +7,19 @@ from functools import partial
 import attrs
 import pytest
 
-from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, RejudgeProgress, RuleTable, Storage, Tracker, VerdictKind
+from mailtrack import (
+    Count,
+    Hit,
+    Judge,
+    Open,
+    OpenSpan,
+    Pixel,
+    RejudgeProgress,
+    RuleTable,
+    Storage,
+    Tracker,
+    VerdictKind,
+)
 from mailtrack._ingest import enrich as module
 from mailtrack._ingest import rejudging
 from mailtrack._ingest.enrich import Enricher
@@ -201,7 +213,7 @@ class TestJudgingAgain:
         fill(3)
         assert list(rejudge(memory, enricher, pixel.id)) == [RejudgeProgress(opens=3, changed=3)]
         found = memory.get_pixel(pixel.id)
-        assert (found.opens.number, found.counted, found.counted_views) == (3, OpenSpan(), 0)
+        assert (found.opens.raw.number, found.opens.counted, found.views) == (3, OpenSpan(), Count(0, 3))
         assert {one.verdict.kind for one in memory.list_opens(pixel.id, limit=9).items} == {VerdictKind.BOT}
 
     def test_a_second_time_changes_nothing(self, memory: Storage, enricher: Enricher, pixel: Pixel, fill) -> None:
@@ -218,14 +230,14 @@ class TestJudgingAgain:
         fill(number)
         steps = [(state.opens, state.changed) for state in rejudge(memory, enricher, pixel.id)]
         assert steps == [(done, done) for done in [*range(1000, number, 1000), number]]
-        assert memory.get_pixel(pixel.id).counted.number == 0
+        assert memory.get_pixel(pixel.id).opens.counted.number == 0
 
     def test_many_changes_are_written_in_parts(
         self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(rejudging, "_CHANGED_AT_ONCE", 1000)
         fill(2500)
-        counted = [memory.get_pixel(pixel.id).counted.number for _ in rejudge(memory, enricher, pixel.id)]
+        counted = [memory.get_pixel(pixel.id).opens.counted.number for _ in rejudge(memory, enricher, pixel.id)]
         assert counted == [1500, 500, 0]
 
     def test_what_is_judged_the_same_by_newer_rules_is_kept_as_theirs_but_is_no_change(
@@ -246,7 +258,7 @@ class TestJudgingAgain:
         (later,) = fill(1)
         assert [state.opens for state in steps] == [1500]
         assert memory.list_opens(pixel.id, limit=1).items == (later,)
-        assert memory.get_pixel(pixel.id).counted.number == 1
+        assert memory.get_pixel(pixel.id).opens.counted.number == 1
 
     def test_a_pixel_without_opens_is_done_at_once(self, memory: Storage, enricher: Enricher, pixel: Pixel) -> None:
         assert list(rejudge(memory, enricher, pixel.id)) == [RejudgeProgress(opens=0, changed=0)]

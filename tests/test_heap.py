@@ -24,3 +24,30 @@ def test_a_python_without_ctypes_goes_on(call, monkeypatch):
 def test_another_c_library_is_left_alone(call, monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     call()
+
+
+class _Library:
+    """A C library that notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+
+@pytest.fixture
+def library(monkeypatch):
+    library = _Library()
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library if name is None else None)
+    return library
+
+
+def test_giving_back_leaves_no_free_memory_at_the_top(library):
+    heap.give_back()
+    assert library.calls == [("malloc_trim", 0)]
+
+
+def test_blocks_from_a_mebibyte_on_are_kept_apart(library):
+    heap.keep_large_blocks_apart()
+    assert library.calls == [("mallopt", -3, 1024 * 1024)]

@@ -3,8 +3,21 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from mailtrack import Certainty, Client, Hit, Image, Open, OpenSpan, Pixel, Recipient, Verdict, VerdictKind
-from mailtrack._model import MAX_TEXT_LENGTH, clean_text, parse_ip
+from mailtrack import (
+    Certainty,
+    Client,
+    Count,
+    Hit,
+    Image,
+    Open,
+    OpenSpan,
+    OpenSpans,
+    Pixel,
+    Recipient,
+    Verdict,
+    VerdictKind,
+)
+from mailtrack._text import MAX_TEXT_LENGTH, clean_text, parse_ip
 from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing._factories import NOON
 
@@ -71,16 +84,13 @@ class TestVerdict:
             Verdict(**values)
 
 
-class TestOpenSpan:
-    def test_the_first_open_is_first_and_last(self) -> None:
-        assert OpenSpan().with_open(NOON) == OpenSpan(number=1, first=NOON, last=NOON)
+class TestCount:
+    def test_counts_are_added_and_subtracted_number_by_number(self) -> None:
+        assert Count(1, 5) + Count(2, 3) == Count(3, 8)
+        assert Count(1, 5) - Count(2, 3) == Count(-1, 2)
 
-    @pytest.mark.parametrize(
-        ("hours", "first", "last"), [(-1, -1, 0), (1, 0, 1)], ids=["an earlier one", "a later one"]
-    )
-    def test_a_further_one_moves_one_end(self, hours: int, first: int, last: int) -> None:
-        span = OpenSpan(number=1, first=NOON, last=NOON).with_open(NOON + timedelta(hours=hours))
-        assert span == OpenSpan(number=2, first=NOON + timedelta(hours=first), last=NOON + timedelta(hours=last))
+    def test_the_counted_number_comes_first(self) -> None:
+        assert Count(1, 5) == Count(counted=1, raw=5)
 
 
 class TestTimes:
@@ -102,14 +112,14 @@ class TestPixel:
         assert make_pixel(pixel_id="a1b2c3d4-e5f6-7890-1234-567890abcdef").short_id == "a1b2c3d4"
 
 
-class TestOpen:
-    def test_it_is_a_view_unless_it_repeats_one(self) -> None:
-        new = make_open(make_pixel())
-        views = [
-            attrs.evolve(new, signals=signals).is_view for signals in [(), ("range",), ("repeat",), ("range", "repeat")]
-        ]
-        assert views == [True, True, False, False]
+class TestRecipient:
+    @pytest.mark.parametrize(("counted", "raw", "opened"), [(0, 0, False), (0, 2, False), (1, 2, True)])
+    def test_it_has_opened_with_an_open_that_counts(self, counted: int, raw: int, opened: bool) -> None:
+        spans = OpenSpans(counted=OpenSpan(number=counted), raw=OpenSpan(number=raw))
+        assert attrs.evolve(make_recipient(make_pixel()), opens=spans).opened is opened
 
+
+class TestOpen:
     def test_it_counts_unless_told_otherwise(self) -> None:
         assert make_open(make_pixel()).counted
 

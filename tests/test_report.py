@@ -20,6 +20,7 @@ from mailtrack import (
     InvalidPaging,
     InvalidTimeZone,
     OpenSpan,
+    OpenSpans,
     Pixel,
     PixelNotFound,
     Recipient,
@@ -59,7 +60,7 @@ def _report(figures: Figures, zone: str = "UTC") -> Report:
 
 
 def _hours(*hours: datetime, opens: int = 1, counted: int = 1) -> list[HourCount]:
-    return [HourCount(hour=hour, kind=HUMAN, opens=opens, counted=counted) for hour in hours]
+    return [HourCount(hour=hour, kind=HUMAN, opens=Count(counted, opens)) for hour in hours]
 
 
 def _days(hours: Sequence[datetime], zone: str) -> list[tuple[str, int]]:
@@ -79,17 +80,16 @@ class TestRates:
     def test_they_are_shares_of_the_recipients_where_there_are_any(
         self, recipients: int, opened: int, opened_raw: int, rate: Rate
     ) -> None:
-        found = _report(
-            _figures(pixel=attrs.evolve(PIXEL, recipients=recipients, opened=opened, opened_raw=opened_raw))
-        )
+        found = _report(_figures(pixel=attrs.evolve(PIXEL, recipients=recipients, opened=Count(opened, opened_raw))))
         assert (found.recipients, found.opened, found.rate) == (recipients, Count(opened, opened_raw), rate)
 
     def test_who_has_not_opened_has_no_open_that_counts(self) -> None:
-        found = _report(_figures(pixel=attrs.evolve(PIXEL, recipients=10, opened=3, opened_raw=8)))
+        found = _report(_figures(pixel=attrs.evolve(PIXEL, recipients=10, opened=Count(3, 8))))
         assert found.not_opened == 7
 
     def test_fetches_and_views_are_those_of_the_pixel(self) -> None:
-        pixel = attrs.evolve(PIXEL, opens=OpenSpan(number=9), counted=OpenSpan(number=5), views=6, counted_views=4)
+        spans = OpenSpans(counted=OpenSpan(number=5), raw=OpenSpan(number=9))
+        pixel = attrs.evolve(PIXEL, opens=spans, views=Count(4, 6))
         found = _report(_figures(pixel=pixel))
         assert (found.fetches, found.views) == (Count(5, 9), Count(4, 6))
 
@@ -100,7 +100,7 @@ class TestDelays:
         buckets = [[to_bucket(delay) for delay in some] for some in (delays, counted)]
         return _figures(
             delays=[
-                DelayCount(bucket=bucket, recipients=buckets[0].count(bucket), counted=buckets[1].count(bucket))
+                DelayCount(bucket=bucket, recipients=Count(buckets[1].count(bucket), buckets[0].count(bucket)))
                 for bucket in sorted({*buckets[0], *buckets[1]})
             ]
         )
@@ -157,9 +157,9 @@ class TestDelays:
 class TestPeriods:
     def test_opens_of_all_kinds_in_an_hour_are_added_up(self) -> None:
         hours = [
-            HourCount(hour=NOON, kind=BOT, opens=4, counted=0),
-            HourCount(hour=NOON, kind=HUMAN, opens=3, counted=2),
-            HourCount(hour=NOON + 5 * HOUR, kind=HUMAN, opens=1, counted=1),
+            HourCount(hour=NOON, kind=BOT, opens=Count(0, 4)),
+            HourCount(hour=NOON, kind=HUMAN, opens=Count(2, 3)),
+            HourCount(hour=NOON + 5 * HOUR, kind=HUMAN, opens=Count(1, 1)),
         ]
         found = _report(_figures(hours=hours))
         assert [(one.start, one.opens) for one in found.hours] == [(NOON, Count(2, 7)), (NOON + 5 * HOUR, Count(1, 1))]
@@ -223,11 +223,11 @@ class TestPeriods:
         self, hours: dict[int, tuple[int, int]], zone: str
     ) -> None:
         counts = [
-            HourCount(hour=datetime(2024, 1, 1, tzinfo=UTC) + number * HOUR, kind=HUMAN, opens=opens, counted=counted)
+            HourCount(hour=datetime(2024, 1, 1, tzinfo=UTC) + number * HOUR, kind=HUMAN, opens=Count(counted, opens))
             for number, (opens, counted) in sorted(hours.items())
         ]
         report = _report(_figures(hours=counts), zone)
-        everything = sum((Count(one.counted, one.opens) for one in counts), Count())
+        everything = sum((one.opens for one in counts), Count())
         for parts in ([one.opens for one in report.hours], [one.opens for one in report.days], report.hours_of_day):
             assert sum(parts, Count()) == everything
         for periods in (report.hours, report.days):
@@ -244,7 +244,7 @@ class TestBreakdowns:
     def test_verdicts_come_the_most_frequent_first_then_by_name(self) -> None:
         numbers = {VerdictKind.BOT: 3, VerdictKind.HUMAN: 5, VerdictKind.PROXY: 3, VerdictKind.SCANNER: 9}
         hours = [
-            HourCount(hour=NOON + hour * HOUR, kind=kind, opens=number, counted=number // 2)
+            HourCount(hour=NOON + hour * HOUR, kind=kind, opens=Count(number // 2, number))
             for hour in range(2)
             for kind, number in sorted(numbers.items())
         ]
@@ -257,7 +257,7 @@ class TestBreakdowns:
 
     def test_facets_go_to_their_places_in_the_order_given(self) -> None:
         facets = [
-            FacetCount(facet=facet, name=name, opens=opens, counted=1)
+            FacetCount(facet=facet, name=name, opens=Count(1, opens))
             for facet in (Facet.DEVICE, Facet.VENDOR, Facet.OS, Facet.CLIENT)
             for name, opens in ((f"much {facet}", 2), (f"little {facet}", 1))
         ]
@@ -373,9 +373,9 @@ class TestWhoHasOpened:
         assert (report.opened, report.not_opened, report.rate) == (Count(1, 1), 0, Rate(1.0, 1.0))
         assert report.fetches == report.views == Count(1, 2)
         (found,) = tracker.iter_recipients(pixel.id, opened=True)
-        assert (found.id, found.opens.number) == (ann.id, 2)
-        assert found.counted == OpenSpan(number=1, first=opened_at, last=opened_at)
-        assert report.pixel.counted == found.counted
+        assert (found.id, found.opens.raw.number) == (ann.id, 2)
+        assert found.opens.counted == OpenSpan(number=1, first=opened_at, last=opened_at)
+        assert report.pixel.opens.counted == found.opens.counted
         assert report.delay.counted == pytest.approx(opened_at - NOON, rel=0.05)
         assert report.delay.raw == pytest.approx(timedelta(seconds=2), rel=0.05)
 

@@ -54,11 +54,6 @@ class TestText:
         assert times.to_text(time) == text
 
 
-class TestStartOfHour:
-    def test_it_cuts_to_the_hour(self) -> None:
-        assert times.start_of_hour(NOON.replace(minute=59, second=59, microsecond=999_000)) == NOON
-
-
 class TestFakeClock:
     def test_it_stands_still(self) -> None:
         clock = FakeClock(NOON)

@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from mailtrack import _ids as ids
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 
 NOON = 1762430400000  # in milliseconds
 UUID_TEXT = "a1b2c3d4-e5f6-7890-1234-567890abcdef"
@@ -46,6 +46,11 @@ class TestPixelIds:
     def test_anything_else_is_none(self, text: str) -> None:
         assert ids.parse_pixel_key(text) is None
 
+    def test_a_text_that_is_too_long_takes_no_place_in_the_cache(self) -> None:
+        before = ids._parse_pixel_key.cache_info().currsize
+        assert ids.parse_pixel_key("b" * 37) is None
+        assert ids._parse_pixel_key.cache_info().currsize == before
+
 
 class TestRecipientIds:
     def test_they_begin_with_the_short_id_of_their_pixel(self) -> None:
@@ -84,6 +89,15 @@ class TestTokens:
     def test_anything_else_is_none(self, text: str | None) -> None:
         assert ids.parse_token(text) is None
 
+    @pytest.mark.parametrize("around", ["{}", "?token={}&x=1", "token%3D{}%26", "{}g", "tok_{}", "{}X{}"])
+    def test_one_is_found_whatever_is_around_it(self, around: str) -> None:
+        token = "tok_" + "0123456789abcdef" * 2
+        assert ids.find_token(around.format(token, "tok_" + "f" * 32)) == token
+
+    @pytest.mark.parametrize("text", ["", "tok_", "tok_" + "a" * 31, "tok_" + "a" * 33, "TOK_" + "a" * 32])
+    def test_none_is_found_where_there_is_none(self, text: str) -> None:
+        assert ids.find_token(text) is None
+
     def test_a_megabyte_is_none(self) -> None:
         assert ids.parse_token("tok_" + "a" * 1_000_000) is None
 
@@ -104,6 +118,16 @@ class TestOpenIds:
         mine = ids.new_open_id(NOON)
 
         def task() -> None:
-            assert ids.new_open_id(NOON)[12:24] != mine[12:24]
+            theirs = ids.new_open_id(NOON)
+            assert theirs[12:24] != mine[12:24]
+            assert len(theirs) == 32
+            assert set(theirs) <= set("0123456789abcdef")
 
         assert in_child(task) == ""
+
+    def test_each_process_draws_bytes_of_its_own(self) -> None:
+        before = ids.new_open_id(NOON)[12:24]
+        ids._begin_process()
+        after = ids.new_open_id(NOON)[12:24]
+        assert after != before
+        assert len(bytes.fromhex(after)) == 6

@@ -1,21 +1,26 @@
 import json
+from datetime import UTC, timedelta
 
 import attrs
+import pytest
 
-from mailtrack import Certainty, Client, OpenSpan, Page, Urls, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Count, Figures, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
 from mailtrack import _wire as wire
+from mailtrack.report import Delay, make_report
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing._factories import NOON
 
 URLS = Urls("https://mail.example.com")
 TIME = "2025-11-06T12:00:00.000Z"
 NEVER = {"number": 0, "first": None, "last": None}
-OPENED_ONCE = OpenSpan(number=1, first=NOON, last=NOON)
+OPENED_ONCE = OpenSpans(raw=OpenSpan(number=1, first=NOON, last=NOON))
 
 
 class TestPixel:
     def test_it_has_its_url_and_its_counts(self) -> None:
-        pixel = attrs.evolve(make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=1, opened_raw=1)
+        pixel = attrs.evolve(
+            make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=Count(2, 4), opened=Count(0, 1)
+        )
         assert wire.pixel(pixel, URLS) == {
             "id": pixel.id,
             "name": "Spring",
@@ -24,8 +29,8 @@ class TestPixel:
             "recipients": 3,
             "opens": {"number": 1, "first": TIME, "last": TIME},
             "counted": NEVER,
-            "views": 1,
-            "countedViews": 0,
+            "views": 4,
+            "countedViews": 2,
             "opened": 0,
             "openedRaw": 1,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png",
@@ -126,3 +131,24 @@ class TestApiKey:
     def test_it_tells_nothing_that_could_open_a_door(self) -> None:
         key = make_api_key("Nightly export")
         assert wire.api_key(key) == {"id": key.id, "name": "Nightly export", "createdAt": TIME}
+
+
+class TestReport:
+    @pytest.mark.parametrize(
+        ("delay", "seconds"),
+        [
+            (timedelta(microseconds=1_234_567), 1.235),
+            (timedelta(microseconds=400), 0.0),
+            (timedelta(days=2), 172_800.0),
+        ],
+    )
+    def test_spans_of_time_are_seconds_to_the_millisecond(self, delay: timedelta, seconds: float) -> None:
+        figures = Figures(pixel=make_pixel(), hours=(), facets=(), delays=(), top=())
+        report = attrs.evolve(make_report(figures, zone=UTC), delay=Delay(delay, None))
+        assert wire.report(report, URLS)["delay"] == {"counted": seconds, "raw": None}
+
+    def test_the_ends_of_ranges_are_whole_seconds(self) -> None:
+        figures = Figures(pixel=make_pixel(), hours=(), facets=(), delays=(), top=())
+        found = wire.report(make_report(figures, zone=UTC), URLS)["delays"]
+        assert [one["within"] for one in found][:3] == [60.0, 300.0, 900.0]
+        assert found[-1]["within"] is None

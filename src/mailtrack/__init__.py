@@ -1,6 +1,7 @@
 """Know whether the mail you send was opened, by whom and when."""
 
 from mailtrack._backup import Backup
+from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._errors import (
     DatabaseNotFound,
     EmailProblem,
@@ -27,6 +28,7 @@ from mailtrack._errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
+from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._imports import ImportResult, RejectedRow
 from mailtrack._ingest.rejudging import RejudgeProgress
 from mailtrack._keys import Keyring
@@ -34,17 +36,10 @@ from mailtrack._model import (
     ApiKey,
     Certainty,
     Client,
-    DayCount,
-    DelayCount,
-    Facet,
-    FacetCount,
-    Figures,
     Hit,
-    HourCount,
     Image,
     Judgement,
     Open,
-    OpenSpan,
     Page,
     Pixel,
     Recipient,
@@ -65,6 +60,7 @@ __all__ = [
     "Backup",
     "Certainty",
     "Client",
+    "Count",
     "DatabaseNotFound",
     "DayCount",
     "DelayCount",
@@ -98,6 +94,7 @@ __all__ = [
     "NotFound",
     "Open",
     "OpenSpan",
+    "OpenSpans",
     "Page",
     "Pixel",
     "PixelNotFound",

@@ -88,7 +88,7 @@ def _add(copy: Storage, snapshot: Snapshot, enricher: Enricher) -> int:
     """Store the hits of a snapshot in a copy, and return how many it did not have already."""
     hits, added = waiting_hits(snapshot), 0
     while batch := list(islice(hits, _STORED_AT_ONCE)):
-        added += store_hits(copy, enricher, batch)
+        added += len(store_hits(copy, enricher, batch))
     return added
 
 

@@ -1,4 +1,4 @@
-"""Spans of time in buckets that grow with them, so that few numbers tell how long many things took."""
+"""Buckets for spans of time, wider for longer ones, so that few numbers describe the delays of many recipients."""
 
 import math
 from datetime import timedelta

@@ -1,24 +1,20 @@
-"""The words of the domain as frozen values.
+"""The nouns of the domain as frozen values: pixel, recipient, hit, open, verdict, client, key.
 
 All times are aware, in UTC, in whole milliseconds. No value knows how it is stored or sent.
 """
 
 import enum
-import ipaddress
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Generic, TypeVar
 
 import attrs
 
+from mailtrack._counts import NO_OPENS, Count, OpenSpans
 from mailtrack._times import to_utc
 
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
-
-MAX_TEXT_LENGTH = 512
-"""Characters kept of a user agent or a referer."""
 
 HEADER_SIGNALS = ("no-language", "prefetch", "preview", "range")
 """The signals that a request's headers show, in the order in which a hit has them."""
@@ -26,41 +22,11 @@ HEADER_SIGNALS = ("no-language", "prefetch", "preview", "range")
 REPEAT = "repeat"
 """The signal of a hit that is one view with the one before it."""
 
-_MAX_IP_LENGTH = 64  # longer ones are none, and must not fill the cache
-
 T = TypeVar("T")
 
 
-def clean_text(value: str) -> str:
-    """Return text from a stranger, fit to be shown: at most 512 characters, control characters as U+FFFD."""
-    if len(value) <= MAX_TEXT_LENGTH and value.isprintable():
-        return value
-    return "".join(char if char.isprintable() else "\ufffd" for char in value[:MAX_TEXT_LENGTH])
-
-
-def parse_ip(value: str | None) -> str | None:
-    """Return an IP address in its one canonical spelling, `None` for anything else.
-
-    IPv4 in IPv6 (`::ffff:192.0.2.1`) becomes IPv4; a zone (`fe80::1%eth0`) is dropped.
-    """
-    if value is None or len(value) > _MAX_IP_LENGTH:
-        return None
-    return _parse_ip(value)
-
-
-@lru_cache(maxsize=4096)
-def _parse_ip(value: str) -> str | None:
-    try:
-        address = ipaddress.ip_address(value.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(address)
-
-
 class VerdictKind(enum.StrEnum):
-    """What kind of fetch an open was."""
+    """The kinds of fetches that an open can be."""
 
     HUMAN = "human"
     PROXY = "proxy"
@@ -78,18 +44,18 @@ class Certainty(enum.StrEnum):
 
 
 def _to_reasons(value: Iterable[str]) -> tuple[str, ...]:
-    return tuple(value)  # mypy can't tell the type that the bare class takes as a converter
+    return tuple(value)  # mypy can't infer the type that the bare class takes as a converter
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class Verdict:
-    """What kind of fetch an open was, by whom, and why.
+    """The kind of fetch that an open was, by whom, and why.
 
     Attributes:
-        kind: what it was.
-        vendor: whose program fetched it, where known.
+        kind: the kind of fetch.
+        vendor: the maker of the program that fetched, where known.
         reasons: codes of the rules that decided, the decisive one first.
-        certainty: how sure it is, `None` where nothing was decided.
+        certainty: how sure the verdict is, `None` where no rule decided.
         rules_version: the version of the rule table that judged; 0 where none did.
     """
 
@@ -101,45 +67,19 @@ class Verdict:
 
 
 UNJUDGED = Verdict()
-"""The verdict of an open that nothing has judged."""
-
-
-@attrs.frozen(kw_only=True)
-class OpenSpan:
-    """How often, and from when to when, something was opened.
-
-    Attributes:
-        number: how many opens there were.
-        first: the earliest one's time, `None` without any.
-        last: the latest one's time, `None` without any.
-    """
-
-    number: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-
-    def with_open(self, at: datetime) -> "OpenSpan":
-        """Return this span with one more open at that time."""
-        return OpenSpan(
-            number=self.number + 1,
-            first=at if self.first is None else min(self.first, at),
-            last=at if self.last is None else max(self.last, at),
-        )
-
-
-NEVER_OPENED = OpenSpan()
+"""The verdict of an open that was never judged."""
 
 UNKNOWN = "unknown"
-"""What a part of a client is called that can't be known."""
+"""The value of a client's property that can't be known."""
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class Client:
-    """The program that fetched an image, as far as its user agent tells.
+    """The program that fetched an image, as far as its user agent shows.
 
     Attributes:
         name: its family, such as `Thunderbird`; behind a proxy the mail service, such as `Gmail`.
-        version: the first number of its version, "" where it tells none.
+        version: the first number of its version, "" where it shows none.
         os: the family of its operating system.
         device: `desktop`, `mobile`, `tablet` or `other`.
     """
@@ -151,7 +91,7 @@ class Client:
 
 
 UNKNOWN_CLIENT = Client()
-"""The client of an open that nothing has looked at, or behind a proxy without a name."""
+"""The client of an open that was never judged, or behind a proxy without a name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -164,23 +104,20 @@ class Image:
 
 @attrs.frozen(kw_only=True)
 class Pixel:
-    """A tracked mailing.
+    """A tracked mailing. Its numbers are as of the moment when it was read.
 
     Attributes:
         id: its UUID, 36 characters, lower case.
-        name: what its owner calls it, 1 to 256 characters.
-        created_at: when it was made.
+        name: its name, 1 to 256 characters.
+        created_at: the time of its creation.
         image: the file name of its own image below `/uploads/`, or `None` for the transparent pixel.
-        recipients: how many recipients it had when it was read.
-        opens: its opens when it was read.
-        counted: those of them that count.
-        views: how many opens were no repeats of one a few seconds before.
-        counted_views: those of them that count.
-        opened: how many of its recipients have an open that counts.
-        opened_raw: how many of them have any open.
-        purged: how many of its opens were purged. They are counted in all of the above, and listed no more.
-        purged_before: up to when its opens were purged, `None` where none was. Older ones that arrived later are
-            listed until they are purged as well.
+        recipients: the number of its recipients.
+        opens: its opens, with the times of the first and the last.
+        views: the number of its opens without repeats within seconds.
+        opened: the number of its recipients that have an open.
+        purged: the number of its opens that were purged. All numbers above include them; the log does not.
+        purged_before: the time before which its opens were purged, `None` where none was. Older ones that arrived
+            later stay in the log until the next purge.
     """
 
     id: str
@@ -188,19 +125,16 @@ class Pixel:
     created_at: datetime = attrs.field(converter=to_utc)
     image: str | None = None
     recipients: int = 0
-    opens: OpenSpan = NEVER_OPENED
-    counted: OpenSpan = NEVER_OPENED
-    views: int = 0
-    counted_views: int = 0
-    opened: int = 0
-    opened_raw: int = 0
+    opens: OpenSpans = NO_OPENS
+    views: Count = Count()  # noqa: RUF009  # frozen
+    opened: Count = Count()  # noqa: RUF009  # frozen
     purged: int = 0
     purged_before: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))
 
     @property
     def kept(self) -> int:
-        """How many of its opens are still listed."""
-        return self.opens.number - self.purged
+        """The number of its opens that are still in the log."""
+        return self.opens.raw.number - self.purged
 
     @property
     def short_id(self) -> str:
@@ -210,16 +144,15 @@ class Pixel:
 
 @attrs.frozen(kw_only=True)
 class Recipient:
-    """One address in one pixel, with its token.
+    """One address in one pixel, with its token. Its opens are as of the moment when it was read.
 
     Attributes:
         id: 24 hex digits, of which the first eight are its pixel's short id.
         pixel_id: the UUID of its pixel.
         email: the address in canonical form.
         token: the secret that stands for it in tracking URLs.
-        created_at: when its token was made.
-        opens: its opens when it was read.
-        counted: those of them that count. While there is none, the recipient has not opened, whatever machines did.
+        created_at: the time when its token was made.
+        opens: its opens, with the times of the first and the last.
     """
 
     id: str
@@ -227,19 +160,23 @@ class Recipient:
     email: str = attrs.field(repr=False)
     token: str = attrs.field(repr=False)
     created_at: datetime = attrs.field(converter=to_utc)
-    opens: OpenSpan = NEVER_OPENED
-    counted: OpenSpan = NEVER_OPENED
+    opens: OpenSpans = NO_OPENS
+
+    @property
+    def opened(self) -> bool:
+        """Whether the recipient has an open that counts, whatever machines fetched."""
+        return self.opens.counted.number > 0
 
 
 @attrs.frozen(kw_only=True)
 class ApiKey:
-    """What is kept of a key that opens all but the tracker. The key itself is with whoever uses it, and nowhere else.
+    """The stored part of an API key. The key itself is stored nowhere.
 
     Attributes:
         id: 12 hex digits, no secret.
-        name: what its owner calls it, at most 256 characters, "" where it has none.
+        name: its name, at most 256 characters, "" where it has none.
         digest: the SHA-256 of the key, 64 hex digits.
-        created_at: when it was made.
+        created_at: the time of its creation.
     """
 
     id: str
@@ -254,13 +191,14 @@ class Hit:
 
     Attributes:
         id: unique; a hit that is stored twice is one open.
-        pixel: the id or short id that the URL named. Whether it exists is found out when the hit is stored.
-        token: what the URL gave as token, where it has the form of one.
-        at: when it arrived.
-        ip: the address it came from as `parse_ip` returns it, or `None` where unknown.
-        user_agent: what the client calls itself as `clean_text` returns it, "" where it says nothing.
-        referer: where the client says it comes from, likewise.
-        signals: what else about the request speaks for or against a person, in order; see `mailtrack.verdicts`.
+        pixel: the id or short id in the URL. Whether such a pixel exists is looked up when the hit is stored.
+        token: the token in the URL, where it has the form of one.
+        at: the time of arrival.
+        ip: the address of the client as `parse_ip` returns it, or `None` where unknown.
+        user_agent: the client's user agent as `clean_text` returns it, "" without one.
+        referer: the client's referer, likewise.
+        signals: other properties of the request that speak for or against a person, in order; see
+            `mailtrack.verdicts`.
     """
 
     id: str
@@ -275,12 +213,12 @@ class Hit:
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
 class Target:
-    """Whose open a hit would be.
+    """The pixel and the recipient that a hit belongs to.
 
     Attributes:
-        pixel_id: the UUID of the pixel that it names.
-        recipient_id: the recipient whose token it has, if any.
-        token_made_at: when that token was made.
+        pixel_id: the UUID of the pixel.
+        recipient_id: the recipient with the hit's token, if any.
+        token_made_at: the time when that token was made.
     """
 
     pixel_id: str
@@ -295,17 +233,18 @@ class Open:
     Attributes:
         id: the id of the hit.
         pixel_id: the UUID of the pixel.
-        recipient_id: who it was sent to, where the URL had a token of this pixel. It outlives the recipient.
+        recipient_id: the recipient, where the URL had a token of this pixel. It stays when the recipient is deleted.
         token: the recipient's token, `None` once the recipient is deleted.
-        opened_at: when the hit arrived.
-        ip: the address it came from, where known.
-        user_agent: what the client called itself.
-        referer: where the client said it came from.
-        signals: what else spoke for or against a person, in order; `repeat` among them for one that is no new view.
-        age: how old the recipient's token was, in seconds, `None` without one.
-        verdict: what kind of fetch it was.
-        client: the program that fetched it.
-        counted: whether it counts as a person's.
+        opened_at: the time when the hit arrived.
+        ip: the address of the client, where known.
+        user_agent: the client's user agent.
+        referer: the client's referer.
+        signals: other properties of the request that speak for or against a person, in order; `repeat` marks an open
+            that is no new view.
+        age: the age of the recipient's token in seconds, `None` without one.
+        verdict: the kind of fetch.
+        client: the program that fetched.
+        counted: whether the open counts as a person's.
     """
 
     id: str
@@ -322,21 +261,16 @@ class Open:
     client: Client = UNKNOWN_CLIENT
     counted: bool = True
 
-    @property
-    def is_view(self) -> bool:
-        """Whether it is no repeat of one a few seconds before."""
-        return REPEAT not in self.signals
-
 
 @attrs.frozen(kw_only=True)
 class Judgement:
-    """What is found out about a stored open when it is judged again.
+    """A new verdict for a stored open.
 
     Attributes:
         open_id: the open.
-        verdict: what kind of fetch it was.
-        client: the program that fetched it.
-        counted: whether it counts as a person's.
+        verdict: the kind of fetch.
+        client: the program that fetched.
+        counted: whether the open counts as a person's.
     """
 
     open_id: str
@@ -344,98 +278,9 @@ class Judgement:
     client: Client
     counted: bool
 
-
-@attrs.frozen(kw_only=True, slots=False)  # there are thousands, made in half the time that ones with slots take
-class HourCount:
-    """How many opens of one kind a pixel had in one hour.
-
-    Attributes:
-        hour: the start of the hour, UTC.
-        kind: the kind of verdict that the opens have.
-        opens: how many there were.
-        counted: how many of them count.
-    """
-
-    hour: datetime
-    kind: VerdictKind
-    opens: int
-    counted: int
-
-
-@attrs.frozen(kw_only=True)
-class DayCount:
-    """How many opens a pixel had in one day.
-
-    Attributes:
-        day: the start of the day, UTC.
-        opens: how many there were.
-        counted: how many of them count.
-    """
-
-    day: datetime
-    opens: int
-    counted: int
-
-
-class Facet(enum.StrEnum):
-    """By what a pixel's opens are told apart."""
-
-    VENDOR = "vendor"
-    CLIENT = "client"
-    OS = "os"
-    DEVICE = "device"
-
-
-@attrs.frozen(kw_only=True)
-class FacetCount:
-    """How many opens of a pixel are alike in one respect.
-
-    Attributes:
-        facet: in which.
-        name: what they have in common.
-        opens: how many there are.
-        counted: how many of them count.
-    """
-
-    facet: Facet
-    name: str
-    opens: int
-    counted: int
-
-
-@attrs.frozen(kw_only=True)
-class DelayCount:
-    """How many recipients of a pixel took about as long to open it first.
-
-    Attributes:
-        bucket: how long, as `mailtrack._delays.to_bucket` returns it.
-        recipients: for how many that is the delay of their first open.
-        counted: for how many that is the delay of their first open that counts.
-    """
-
-    bucket: int
-    recipients: int
-    counted: int
-
-
-@attrs.frozen(kw_only=True)
-class Figures:
-    """What a storage has counted for a pixel, at one moment.
-
-    Attributes:
-        pixel: the pixel.
-        hours: its opens by hour and kind, in that order.
-        facets: its opens by facet, the most frequent first, then by name.
-        delays: its recipients by the delay of their first open, in order; one whose first open was before the token
-            was made counts as no delay.
-        top: the recipients with the most opens that count, at least two, the most first, then in order of creation.
-    """
-
-    pixel: Pixel
-    hours: tuple[HourCount, ...]
-    facets: tuple[FacetCount, ...]
-    delays: tuple[DelayCount, ...]
-    top: tuple[Recipient, ...]
+    def apply(self, stored: Open) -> Open:
+        """Return a stored open with this judgement."""
+        return attrs.evolve(stored, verdict=self.verdict, client=self.client, counted=self.counted)
 
 
 @attrs.frozen(kw_only=True)
@@ -443,8 +288,8 @@ class Page(Generic[T]):
     """A part of a list.
 
     Attributes:
-        items: what is on it, in the list's order.
-        next: the cursor for the part that follows, `None` at the end.
+        items: its items, in the list's order.
+        next: the cursor of the next page, `None` at the end.
     """
 
     items: tuple[T, ...]

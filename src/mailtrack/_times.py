@@ -89,11 +89,6 @@ def _second_to_text(second: int) -> str:
     return from_milliseconds(second * 1000).replace(tzinfo=None).isoformat()
 
 
-def start_of_hour(value: datetime) -> datetime:
-    """Return the start of a time's hour."""
-    return value.replace(minute=0, second=0, microsecond=0)
-
-
 def start_of_day(value: datetime) -> datetime:
     """Return the start of a time's day."""
     return value.replace(hour=0, minute=0, second=0, microsecond=0)

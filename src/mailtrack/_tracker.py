@@ -20,6 +20,7 @@ from mailtrack._errors import (
     PixelNotFound,
     RecipientNotFound,
 )
+from mailtrack._figures import DayCount
 from mailtrack._images.cache import ImageCache
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportResult, OnInvalid, Progress, Rows, import_all, import_valid, parse
@@ -28,7 +29,7 @@ from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
 from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
-from mailtrack._model import DayCount, Hit, Image, Open, Page, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack._model import Hit, Image, Open, Page, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack._names import may_be_in_name
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, pages, walk
 from mailtrack._pixels import ImageSource, add_pixel, image_name
@@ -38,7 +39,7 @@ from mailtrack._spool import Spool
 from mailtrack._times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack._urls import Urls
 from mailtrack.report import DEFAULT_TOP, Report, make_report
-from mailtrack.storage._protocol import MAX_TOP, Storage
+from mailtrack.storage._protocol import MAX_TOP, Storage, SupportsLocalFile
 from mailtrack.verdicts import Judge, RecentHits
 
 
@@ -116,8 +117,7 @@ class Tracker:
     @property
     def database_file(self) -> Path | None:
         """The file that the storage lives in, for what belongs beside it; `None` where it is no local file."""
-        file = getattr(self._storage, "path", None)
-        return file if isinstance(file, Path) else None
+        return self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
 
     def require_urls(self) -> Urls:
         """Return the URLs below `base_url`.

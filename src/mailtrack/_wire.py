@@ -1,4 +1,4 @@
-"""The model as the documented JSON, at one place."""
+"""The model as the documented JSON, in one place."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,12 +8,15 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from mailtrack._model import ApiKey, Client, Open, OpenSpan, Page, Pixel, Recipient, T, Verdict
+from mailtrack._counts import Count, OpenSpan, OpenSpans
+from mailtrack._model import ApiKey, Client, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
 from mailtrack._urls import UPLOADS_PATH, Urls
-from mailtrack.report import Count, Delay, DelayRange, Named, Period, Rate, Report
+from mailtrack.report import Delay, DelayRange, Named, Period, Rate, Report
 
 Json = dict[str, Any]
+
+_OMITTED = override(omit=True)
 
 
 def make_converter() -> cattrs.Converter:
@@ -25,7 +28,8 @@ def make_converter() -> cattrs.Converter:
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
     - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
-      "views", "countedViews", "opened", "openedRaw": numbers}`; not how many of its opens were purged.
+      "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and `views` are raw; its purged opens are
+      left out.
     - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
     - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
@@ -41,21 +45,38 @@ def make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(timedelta, lambda value: round(value.total_seconds(), 3))
     for type_ in (OpenSpan, Verdict, Client, Count, Rate, Delay, Named, DelayRange):
         converter.register_unstructure_hook(type_, _unstructure(converter, type_))
-    # The pixel is known to whoever asks for its recipients and opens.
-    omitted = override(omit=True)
-    converter.register_unstructure_hook(Recipient, _unstructure(converter, Recipient, pixel_id=omitted))
+    converter.register_unstructure_hook(Pixel, _pixel_hook(converter))
+    # Recipients and opens are listed by pixel, so their pixel is known.
+    converter.register_unstructure_hook(Recipient, _recipient_hook(converter))
     converter.register_unstructure_hook(
-        Open, _unstructure(converter, Open, pixel_id=omitted, signals=omitted, age=omitted)
+        Open, _unstructure(converter, Open, pixel_id=_OMITTED, signals=_OMITTED, age=_OMITTED)
     )
-    converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=omitted))
-    image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
-    converter.register_unstructure_hook(
-        Pixel, _unstructure(converter, Pixel, image=image, purged=omitted, purged_before=omitted)
-    )
+    converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=_OMITTED))
     local_time = override(unstruct_hook=lambda start: start.isoformat())
     converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
-    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=omitted, top=omitted))
+    converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=_OMITTED, top=_OMITTED))
     return converter
+
+
+def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
+    image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
+    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before"), _OMITTED)
+    alone = _unstructure(converter, Pixel, image=image, **omitted)
+    return lambda value: (
+        alone(value)
+        | _spans(converter, value.opens)
+        | {"views": value.views.raw, "countedViews": value.views.counted}
+        | {"opened": value.opened.counted, "openedRaw": value.opened.raw}
+    )
+
+
+def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
+    alone = _unstructure(converter, Recipient, pixel_id=_OMITTED, opens=_OMITTED)
+    return lambda value: alone(value) | _spans(converter, value.opens)
+
+
+def _spans(converter: cattrs.Converter, opens: OpenSpans) -> Json:
+    return {"opens": converter.unstructure(opens.raw), "counted": converter.unstructure(opens.counted)}
 
 
 def _unstructure(converter: cattrs.Converter, type_: type, **overrides: Any) -> Callable[[Any], Json]:
@@ -90,7 +111,7 @@ def open_(value: Open) -> Json:
 
 
 def api_key(value: ApiKey) -> Json:
-    """Return an API key, without anything that could open a door."""
+    """Return an API key without its digest."""
     found: Json = _converter.unstructure(value)
     return found
 

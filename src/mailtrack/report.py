@@ -1,14 +1,30 @@
-"""`Report`: a pixel's figures, from what the storage has counted, without looking at single opens."""
+"""`Report`: a pixel's figures, made of the numbers that the storage has counted, without reading single opens."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, tzinfo
+from operator import attrgetter
 from typing import TypeVar
 
 import attrs
 
+from mailtrack._counts import Count
 from mailtrack._delays import from_bucket
-from mailtrack._model import DelayCount, Facet, Figures, Pixel, Recipient
+from mailtrack._figures import DelayCount, Facet, Figures, HourCount
+from mailtrack._model import Pixel, Recipient
+
+__all__ = [
+    "DEFAULT_TOP",
+    "MAX_HOURS",
+    "Count",
+    "Delay",
+    "DelayRange",
+    "Named",
+    "Period",
+    "Rate",
+    "Report",
+    "make_report",
+]
 
 # Ends of the ranges in which delays are shown: people open mail within minutes, hours or days.
 _RANGES = tuple(
@@ -16,37 +32,22 @@ _RANGES = tuple(
 )
 
 DEFAULT_TOP = 10
-"""How many recipients, and names in each breakdown, a report tells, if nobody says."""
+"""Default number of recipients, and of entries per breakdown, in a report."""
 
-HOURS_TOLD = 744
-"""How many hours with opens a report tells of, at most."""
+MAX_HOURS = 744
+"""The most hours with opens in a report: a month, where no hour is without."""
 
 _Key = TypeVar("_Key")
-
-
-@attrs.frozen
-class Count:
-    """A number of opens or recipients.
-
-    Attributes:
-        counted: how many are taken for people's.
-        raw: how many there are with machines'.
-    """
-
-    counted: int = 0
-    raw: int = 0
-
-    def __add__(self, other: "Count") -> "Count":
-        return Count(self.counted + other.counted, self.raw + other.raw)
+_Part = TypeVar("_Part", HourCount, "Period")
 
 
 @attrs.frozen
 class Rate:
-    """A share, from 0 to 1, or `None` where there is nothing to have a share in.
+    """A share, from 0 to 1, or `None` where the whole is 0.
 
     Attributes:
-        counted: of those that are taken for people's.
-        raw: with machines'.
+        counted: the share of those taken for people's.
+        raw: the share of all, machines' included.
     """
 
     counted: float | None
@@ -55,11 +56,11 @@ class Rate:
 
 @attrs.frozen
 class Delay:
-    """How long it took from the making of the token to the first open: the median, within 5 %, `None` without any.
+    """The median time from the making of a token to the first open, within 5 %; `None` without any.
 
     Attributes:
         counted: to the first open that counts.
-        raw: to the first of all.
+        raw: to the first open of all.
     """
 
     counted: timedelta | None
@@ -68,15 +69,25 @@ class Delay:
 
 @attrs.frozen
 class Named:
-    """How many opens have something in common, which has a name."""
+    """The opens that share a property.
+
+    Attributes:
+        name: the value of the property.
+        opens: the number of opens.
+    """
 
     name: str
     opens: Count
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # there are hundreds, made in half the time that ones with slots take
 class Period:
-    """How many opens there were in an hour or a day that begins at a time."""
+    """The opens of an hour or a day.
+
+    Attributes:
+        start: when it begins, in the report's time zone.
+        opens: the number of opens.
+    """
 
     start: datetime
     opens: Count
@@ -84,11 +95,11 @@ class Period:
 
 @attrs.frozen
 class DelayRange:
-    """How many recipients opened first within a delay, and not within the range before.
+    """The recipients that opened first within a delay, and not within the range before.
 
     Attributes:
-        within: the end of the range, `None` for all that took longer.
-        recipients: how many.
+        within: the end of the range, `None` for all longer delays.
+        recipients: the number of recipients.
     """
 
     within: timedelta | None
@@ -99,29 +110,28 @@ class DelayRange:
 class Report:
     """The figures of a pixel at one moment.
 
-    Each number of opens is told as `Count`: those that count, and all. Opens without a recipient are among the opens,
-    and not among the recipients.
+    Opens without a recipient are among the opens, and not among the recipients.
 
     Attributes:
-        pixel: the pixel; `pixel.opens` and `pixel.counted` tell the first and the last open.
+        pixel: the pixel; `pixel.opens` has the times of the first and the last open.
         time_zone: the name of the zone in which hours and days begin.
-        recipients: how many there are: the base of `rate`.
-        opened: how many of them have opened.
+        recipients: the number of recipients: the base of `rate`.
+        opened: the number of recipients that have opened.
         rate: `opened` as a share of `recipients`.
-        not_opened: how many have no open that counts.
-        fetches: how often the image was asked for.
+        not_opened: the number of recipients without an open that counts.
+        fetches: the number of requests for the image.
         views: the same without repeats within seconds.
-        delay: the median from the making of a token to the first open.
-        delays: recipients by that delay, in order; no range is left out.
-        hours: opens by hour, in order, of the last 744 hours that have any: a month, where no hour is without.
+        delay: the median time from the making of a token to the first open.
+        delays: recipients by that time, in order; no range is left out.
+        hours: opens by hour, in order, of the last `MAX_HOURS` hours that have any.
         days: opens by day, likewise. An hour of UTC is one piece: where a zone is not whole hours from UTC, the opens
             of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
         verdicts: opens by kind of verdict, the most frequent first, as are all below.
-        vendors: those whose vendor is known, by vendor.
-        clients: by the client's name.
-        systems: by operating system.
-        devices: by kind of device.
+        vendors: opens with a known vendor, by vendor.
+        clients: opens by the client's name.
+        systems: opens by operating system.
+        devices: opens by kind of device.
         top: the recipients with the most opens that count.
     """
 
@@ -150,30 +160,31 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
     pixel = figures.pixel
     # Added up by the hour of UTC: Python takes the two hours of a zone that have one name for equal.
-    by_hour = _sum_up((one.hour, one.counted, one.opens) for one in figures.hours)
-    hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour]
-    by_hour_of_day = dict(_sum_up((one.start.hour, one.opens.counted, one.opens.raw) for one in hours))
-    by_day = _sum_up((_midnight(one.start), one.opens.counted, one.opens.raw) for one in hours)
-    by_kind = _sum_up((one.kind, one.counted, one.opens) for one in figures.hours)
+    by_hour = _sum_up(figures.hours, attrgetter("hour"))
+    hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour.items()]
+    by_hour_of_day = _sum_up(hours, attrgetter("start.hour"))
+    by_day = _sum_up(hours, lambda one: _midnight(one.start))
+    by_kind = _sum_up(figures.hours, attrgetter("kind"))
+    counted, raw = pixel.opens.counted, pixel.opens.raw
     return Report(
         pixel=pixel,
         time_zone=str(zone),
         recipients=pixel.recipients,
-        opened=Count(pixel.opened, pixel.opened_raw),
-        rate=Rate(_share(pixel.opened, pixel.recipients), _share(pixel.opened_raw, pixel.recipients)),
-        not_opened=pixel.recipients - pixel.opened,
-        fetches=Count(pixel.counted.number, pixel.opens.number),
-        views=Count(pixel.counted_views, pixel.views),
+        opened=pixel.opened,
+        rate=Rate(_share(pixel.opened.counted, pixel.recipients), _share(pixel.opened.raw, pixel.recipients)),
+        not_opened=pixel.recipients - pixel.opened.counted,
+        fetches=Count(counted.number, raw.number),
+        views=pixel.views,
         delay=Delay(
-            _median((count.bucket, count.counted) for count in figures.delays),
-            _median((count.bucket, count.recipients) for count in figures.delays),
+            _median((one.bucket, one.recipients.counted) for one in figures.delays),
+            _median((one.bucket, one.recipients.raw) for one in figures.delays),
         ),
         delays=tuple(_to_ranges(figures.delays)),
-        hours=tuple(hours[-HOURS_TOLD:]),
-        days=tuple(Period(start, opens) for start, opens in by_day),
+        hours=tuple(hours[-MAX_HOURS:]),
+        days=tuple(Period(start, opens) for start, opens in by_day.items()),
         hours_of_day=tuple(by_hour_of_day.get(hour, Count()) for hour in range(24)),
         verdicts=tuple(
-            Named(kind.value, opens) for kind, opens in sorted(by_kind, key=lambda one: (-one[1].raw, one[0]))
+            Named(kind.value, opens) for kind, opens in sorted(by_kind.items(), key=lambda one: (-one[1].raw, one[0]))
         ),
         vendors=_named(figures, Facet.VENDOR),
         clients=_named(figures, Facet.CLIENT),
@@ -187,20 +198,21 @@ def _midnight(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0, fold=0)
 
 
-def _sum_up(numbers: Iterable[tuple[_Key, int, int]]) -> Iterator[tuple[_Key, Count]]:
-    """Add up counted and raw numbers that have the same key, in the order in which keys come first."""
-    found: dict[_Key, list[int]] = {}
-    for key, counted, raw in numbers:
-        if count := found.get(key):
-            count[0] += counted
-            count[1] += raw
+def _sum_up(parts: Iterable[_Part], to_key: Callable[[_Part], _Key]) -> dict[_Key, Count]:
+    """Return the sums of opens that have the same key, in the order in which keys come first."""
+    sums: dict[_Key, list[int]] = {}  # added up as numbers: there are thousands
+    for part in parts:
+        key, opens = to_key(part), part.opens
+        if found := sums.get(key):
+            found[0] += opens.counted
+            found[1] += opens.raw
         else:
-            found[key] = [counted, raw]
-    return ((key, Count(counted, raw)) for key, (counted, raw) in found.items())
+            sums[key] = [opens.counted, opens.raw]
+    return {key: Count(counted, raw) for key, (counted, raw) in sums.items()}
 
 
 def _named(figures: Figures, facet: Facet) -> tuple[Named, ...]:
-    return tuple(Named(one.name, Count(one.counted, one.opens)) for one in figures.facets if one.facet is facet)
+    return tuple(Named(one.name, one.opens) for one in figures.facets if one.facet is facet)
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -221,5 +233,5 @@ def _to_ranges(delays: Iterable[DelayCount]) -> Iterator[DelayRange]:
     counts: defaultdict[timedelta | None, Count] = defaultdict(Count)
     for delay in delays:
         took = from_bucket(delay.bucket)
-        counts[next((end for end in _RANGES if took <= end), None)] += Count(delay.counted, delay.recipients)
+        counts[next((end for end in _RANGES if took <= end), None)] += delay.recipients
     return (DelayRange(end, counts[end]) for end in (*_RANGES, None))

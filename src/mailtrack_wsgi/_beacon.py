@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from mailtrack._errors import StorageError
 from mailtrack._images.check import TRANSPARENT_PNG
-from mailtrack._model import MAX_TEXT_LENGTH, Image
+from mailtrack._model import Image
+from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack._tracker import Tracker
 from mailtrack._urls import TRACKER_PATH
 from mailtrack_wsgi._tracker_urls import find_pixel, find_token

@@ -9,7 +9,7 @@ from contextlib import suppress
 from stat import S_ISSOCK
 from typing import TYPE_CHECKING
 
-from mailtrack._model import parse_ip
+from mailtrack._text import parse_ip
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

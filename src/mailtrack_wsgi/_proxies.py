@@ -8,7 +8,7 @@ import attrs
 from werkzeug.exceptions import BadRequest
 
 from mailtrack._errors import InvalidSetting
-from mailtrack._model import parse_ip
+from mailtrack._text import parse_ip
 from mailtrack._urls import Urls
 
 if TYPE_CHECKING:

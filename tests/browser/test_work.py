@@ -12,7 +12,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="the group `browser` 
 def wait_for_opens(site, short_id, number):
     """Wait until the server has brought so many opens from its spool to the database."""
     for _ in range(100):
-        if site.tracker.get_pixel(short_id).opens.number >= number:
+        if site.tracker.get_pixel(short_id).opens.raw.number >= number:
             return
         time.sleep(0.05)
     raise AssertionError("The open does not arrive.")

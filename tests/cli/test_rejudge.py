@@ -3,7 +3,7 @@
 import pytest
 
 from mailtrack import Judge, RuleTable, Tracker, open_storage
-from mailtrack._model import OpenSpan
+from mailtrack._counts import Count, OpenSpan
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def judged_badly(careless, tracker, robot):
         for _ in range(3):
             careless.record(pixel.id, token=recipient.token, user_agent=robot)
     tracker.create_pixel("Empty")
-    assert [tracker.get_pixel(pixel.id).opened for pixel in found] == [1, 1]
+    assert [tracker.get_pixel(pixel.id).opened.counted for pixel in found] == [1, 1]
     return found
 
 
@@ -35,7 +35,7 @@ def test_all_pixels_are_judged_again_and_their_counts_corrected(run, tracker, ju
     assert told(run("rejudge")) == "Judged 6 opens again. Verdicts that changed: 6."
     for pixel in judged_badly:
         found = tracker.get_pixel(pixel.id)
-        assert (found.opens.number, found.counted, found.opened, found.opened_raw) == (3, OpenSpan(), 0, 1)
+        assert (found.opens.raw.number, found.opens.counted, found.opened) == (3, OpenSpan(), Count(0, 1))
         assert {one.verdict.kind for one in tracker.iter_opens(pixel.id)} == {"bot"}
         assert [one.email for one in tracker.iter_recipients(pixel.id, opened=False)] == ["ann@example.org"]
 
@@ -43,12 +43,12 @@ def test_all_pixels_are_judged_again_and_their_counts_corrected(run, tracker, ju
 def test_some_pixels_are_judged_again_and_the_others_left(run, tracker, judged_badly):
     one, other = judged_badly
     assert told(run("rejudge", one.short_id)) == "Judged 3 opens again. Verdicts that changed: 3."
-    assert [tracker.get_pixel(pixel.id).opened for pixel in (one, other)] == [0, 1]
+    assert [tracker.get_pixel(pixel.id).opened.counted for pixel in (one, other)] == [0, 1]
 
 
 def test_several_pixels_can_be_named(run, tracker, judged_badly):
     run("rejudge", *(pixel.id for pixel in judged_badly))
-    assert [tracker.get_pixel(pixel.id).opened for pixel in judged_badly] == [0, 0]
+    assert [tracker.get_pixel(pixel.id).opened.counted for pixel in judged_badly] == [0, 0]
 
 
 @pytest.mark.usefixtures("judged_badly")
@@ -79,4 +79,4 @@ def test_opens_that_are_judged_right_are_left(run, tracker, pixel, recipient, th
 def test_an_unknown_pixel_is_not_found_and_nothing_is_changed(run, tracker, judged_badly, key):
     result = run("rejudge", judged_badly[0].id, key, exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")
-    assert [tracker.get_pixel(pixel.id).opened for pixel in judged_badly] == [1, 1]
+    assert [tracker.get_pixel(pixel.id).opened.counted for pixel in judged_badly] == [1, 1]

@@ -26,8 +26,8 @@ from pathlib import Path
 import pytest
 
 from mailtrack import Pixel, Tracker, open_storage
+from mailtrack._counts import OpenSpan
 from mailtrack._images.check import TRANSPARENT_PNG
-from mailtrack._model import OpenSpan
 from mailtrack.storage._sqlite.wal import has_content
 from mailtrack.testing._contract.helpers import all_opens, all_recipients
 
@@ -246,16 +246,18 @@ def check(folder: Path, readers: Readers, sender: Sender) -> None:
         stored = Counter(one.user_agent for one in opens)
         assert set(readers.acknowledged) <= set(stored) <= set(readers.sent)
         assert set(stored.values()) <= {1}
-        assert pixel.opens == span(one.opened_at for one in opens)
+        assert pixel.opens.raw == span(one.opened_at for one in opens)
         recipients = all_recipients(storage, pixel)
         emails = [one.email for one in recipients if one.email.endswith(".net")]
         assert len(emails) % BATCH == 0
         assert len(emails) == len(set(emails))
         assert set(sender.acknowledged) <= set(emails) <= set(sender.sent)
         for recipient in recipients[:3]:  # the others have no opens
-            assert recipient.opens == span(one.opened_at for one in opens if one.recipient_id == recipient.id)
+            assert recipient.opens.raw == span(one.opened_at for one in opens if one.recipient_id == recipient.id)
         hours = Counter((f"{one.opened_at:%Y-%m-%dT%H}", one.verdict.kind) for one in opens)
-        counted = {(f"{one.hour:%Y-%m-%dT%H}", one.kind): one.opens for one in storage.count_by_hour(pixel.id)}
+        counted = {
+            (f"{one.hour:%Y-%m-%dT%H}", one.kind): one.opens.raw for one in storage.get_figures(pixel.id, top=1).hours
+        }
         assert counted == dict(hours)
 
 

@@ -43,7 +43,7 @@ def test_a_server_that_does_all_right_has_nothing_failed(front, web, outcomes):
 def test_no_open_is_recorded(check, tracker):
     pixel = tracker.create_pixel("Spring launch")
     check()
-    assert [one.opens.number for one in tracker.iter_pixels()] == [0]
+    assert [one.opens.raw.number for one in tracker.iter_pixels()] == [0]
     assert tracker.list_opens(pixel.id).items == ()
 
 

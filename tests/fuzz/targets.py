@@ -21,7 +21,7 @@ from mailtrack._ids import parse_pixel_key, parse_token
 from mailtrack._images.check import TRANSPARENT_PNG, check_upload
 from mailtrack._imports import parse
 from mailtrack._ingest.lines import UnreadableLine, from_line
-from mailtrack._model import clean_text, parse_ip
+from mailtrack._text import clean_text, parse_ip
 from mailtrack.storage import _cursors as cursors
 from mailtrack.testing._factories import to_line
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client

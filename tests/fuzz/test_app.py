@@ -193,7 +193,7 @@ def ask(made):
             with closing(body):
                 data = b"".join(body)
         assert len(data) < MEBIBYTE
-        left = [one.opens.number for one in tracker.iter_pixels() if one.id == pixel.id]
+        left = [one.opens.raw.number for one in tracker.iter_pixels() if one.id == pixel.id]
         return Answer(int(status[:3]), headers, data, sum(left))
 
 

@@ -14,7 +14,7 @@ import pytest
 from mailtrack import ImageTooLarge, InvalidImage, UnsupportedImage
 from mailtrack._images import check as images
 from mailtrack._images.check import MAX_BYTES, check_upload
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 
 from .makers import (
     BLUE,

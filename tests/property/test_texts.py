@@ -3,7 +3,7 @@ import ipaddress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack._model import MAX_TEXT_LENGTH, clean_text, parse_ip
+from mailtrack._text import MAX_TEXT_LENGTH, clean_text, parse_ip
 
 texts = st.one_of(st.text(max_size=600), st.text(st.characters(codec=None), max_size=20))
 ips = st.one_of(

@@ -63,18 +63,3 @@ class TestText:
     @given(utc_moments, utc_moments)
     def test_the_order_is_kept(self, one: datetime, other: datetime) -> None:
         assert (one < other) == (times.to_text(one) < times.to_text(other))
-
-
-class TestHours:
-    """The start of an hour is at most one hour before, and is its own start."""
-
-    @given(utc_moments)
-    def test_it_is_less_than_an_hour_before(self, moment: datetime) -> None:
-        start = times.start_of_hour(moment)
-        assert timedelta() <= moment - start < timedelta(hours=1)
-        assert times.to_milliseconds(start) % 3_600_000 == 0
-
-    @given(utc_moments)
-    def test_it_is_its_own_start(self, moment: datetime) -> None:
-        start = times.start_of_hour(moment)
-        assert times.start_of_hour(start) == start

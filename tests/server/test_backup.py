@@ -91,7 +91,7 @@ def check(file: Path, pixel, opened: set[str], made: set[str]) -> None:
         found = copy.get_pixel(pixel["id"])
         names = [one.referer for one in all_opens(copy, found)]
         assert opened <= set(names)
-        assert len(names) == len(set(names)) == found.opens.number
+        assert len(names) == len(set(names)) == found.opens.raw.number
         assert made <= {one.token for one in Tracker(copy).iter_recipients(found.id)}
 
 

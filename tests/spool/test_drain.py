@@ -15,8 +15,8 @@ from mailtrack._ingest.lines import from_line
 from mailtrack._model import Hit, Pixel
 from mailtrack._spool import Reader, Spool, get_status
 from mailtrack.testing import make_hit
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import to_line
 
 SECONDS = 30  # that something which must happen may take
@@ -130,7 +130,7 @@ class TestReplaying:
         reader.release()
         drain(make_reader(), tracker.store)
         assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in hits]
-        assert storage.get_pixel(pixel.id).opens.number == 10
+        assert storage.get_pixel(pixel.id).opens.raw.number == 10
 
     def test_a_process_killed_after_storing_makes_no_duplicates(
         self, make_reader, folder, storage, pixel, hits, lines

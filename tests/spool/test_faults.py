@@ -34,8 +34,8 @@ from mailtrack._spool import (
 )
 from mailtrack.storage._sqlite import connections
 from mailtrack.testing import make_hit
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import to_line
 from mailtrack_wsgi import create_app
 
@@ -381,7 +381,7 @@ class Mail:
             assert (answer.status_code, answer.data) == (200, TRANSPARENT_PNG.data)
 
     def number(self) -> int:
-        return self.storage.get_pixel(self.pixel.id).opens.number
+        return self.storage.get_pixel(self.pixel.id).opens.raw.number
 
     def wait_for(self, number: int) -> None:
         self._wait_until(lambda: self.number() >= number)

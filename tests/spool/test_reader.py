@@ -14,7 +14,7 @@ from mailtrack._spool import Reader, Spool, get_status
 from mailtrack._spool import reader as module
 from mailtrack._spool.segment import Segment
 from mailtrack.testing import make_hit
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._factories import to_line
 
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))

@@ -14,8 +14,8 @@ from mailtrack._ingest.drain import drain
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._spool import Reader, Spool, SpoolFull, get_status
 from mailtrack._spool.segment import Segment
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import all_opens, at_once
-from mailtrack.testing._contract.lifecycle import in_child
 
 SECONDS = 30
 

@@ -10,11 +10,11 @@ from hypothesis import settings
 
 from mailtrack import Open, Pixel
 from mailtrack.storage._memory import MemoryStorage
-from mailtrack.testing import SettingsContract, StorageContract, make_open, make_pixel, storage_machine
-from mailtrack.testing._contract.lifecycle import in_child, needs_fork
+from mailtrack.testing import ForkContract, SettingsContract, StorageContract, make_open, make_pixel, storage_machine
+from mailtrack.testing._contract.forks import in_child, needs_fork
 
 
-class TestMemoryStorage(SettingsContract, StorageContract):
+class TestMemoryStorage(ForkContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self) -> Iterator[MemoryStorage]:
         with MemoryStorage() as storage:
@@ -38,11 +38,11 @@ class TestMemoryStorage(SettingsContract, StorageContract):
             writing = pool.submit(storage.add_opens, Slow([make_open(pixel) for _ in range(10)]))
             under_way.wait()
             told = in_child(lambda: _assert_opens(storage, pixel, 10))
-            assert (told, writing.result()) == ("", 10)
+            assert (told, len(writing.result())) == ("", 10)
 
 
 def _assert_opens(storage: MemoryStorage, pixel: Pixel, number: int) -> None:
-    assert storage.get_pixel(pixel.id).opens.number == number
+    assert storage.get_pixel(pixel.id).opens.raw.number == number
 
 
 TestMemoryMachine = storage_machine(MemoryStorage, settings=settings(stateful_step_count=40))

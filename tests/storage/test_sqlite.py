@@ -13,14 +13,17 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage._sqlite import SQLiteStorage, wal
+from mailtrack.storage._sqlite import SQLiteStorage, connections, wal
 from mailtrack.testing import (
     BackupContract,
+    ForkContract,
+    LocalFileContract,
     SettingsContract,
     StorageContract,
     StorageMachine,
@@ -30,12 +33,12 @@ from mailtrack.testing import (
     make_recipient,
     make_recipients,
 )
+from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import at_once, make_judgement
-from mailtrack.testing._contract.lifecycle import in_child
 from mailtrack.testing._factories import NOON
 
 
-class TestSQLiteStorage(BackupContract, SettingsContract, StorageContract):
+class TestSQLiteStorage(BackupContract, ForkContract, LocalFileContract, SettingsContract, StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:
@@ -145,6 +148,21 @@ class TestConnections:
     def test_a_connection_has_our_settings(self, storage, spies, pragma: str, value: object) -> None:
         storage.ping()
         assert spies.made[0].execute(f"PRAGMA {pragma}").fetchone() == (value,)
+
+    def test_no_connection_maps_the_file_into_memory_whatever_sqlite_was_built_to_do(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain_connect = sqlite3.connect
+
+        def connect_mapping(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection = plain_connect(*args, **kwargs)
+            connection.execute("PRAGMA mmap_size = 1048576")
+            return connection
+
+        SQLiteStorage(path).close()
+        monkeypatch.setattr(sqlite3, "connect", connect_mapping)
+        with closing(connections.connect(path)) as connection:
+            assert connection.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
 class TestForks:
@@ -289,7 +307,7 @@ class TestCosts:
         storage.add_opens([make_open(pixel, ann, verdict=human) for _ in range(1000)])
         assert cost() <= 1.2 * alone
 
-    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "count_by_hour", "add_opens", "delete_recipient"])
+    @pytest.mark.parametrize("what", ["resolve", "get_recipients", "get_figures", "add_opens", "delete_recipient"])
     def test_it_costs_no_more_among_many(self, storage, spies, what: str) -> None:
         def cost(others: int) -> int:
             pixel = make_pixel()
@@ -302,7 +320,7 @@ class TestCosts:
             call = {
                 "resolve": lambda: storage.resolve([make_hit(pixel, token=recipient.token)]),
                 "get_recipients": lambda: storage.get_recipients([recipient.id]),
-                "count_by_hour": lambda: storage.count_by_hour(pixel.id),
+                "get_figures": lambda: storage.get_figures(pixel.id, top=1),
                 "add_opens": lambda: storage.add_opens([make_open(pixel, recipient)]),
                 "delete_recipient": lambda: storage.delete_recipient(recipient.id),
             }[what]
@@ -342,7 +360,7 @@ class TestCosts:
             opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(200)]
             storage.add_opens(opens)
             judgements = [make_judgement(one, counted=False) for one in opens]
-            return spies.made[0].count_instructions(partial(storage.judge_again, pixel.id, judgements))
+            return spies.made[0].count_instructions(partial(storage.rejudge, pixel.id, judgements))
 
         assert cost(1000) - cost(10) <= 80 * 1000  # each recipient is looked at for the top, no open
 

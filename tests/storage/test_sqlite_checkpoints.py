@@ -22,7 +22,7 @@ from mailtrack.cli._doctor.database import check_database
 from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.storage._sqlite.inspection import Inspection
 from mailtrack.storage._sqlite.wal import wal_of
-from mailtrack.testing._contract.lifecycle import in_child
+from mailtrack.testing._contract.forks import in_child
 
 TOKENS = 3000
 PAGE = 4096

@@ -12,11 +12,11 @@ import pytest
 import sqlite_utils
 
 from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
-from mailtrack._times import start_of_hour, to_milliseconds
+from mailtrack._times import to_milliseconds
 from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
+from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once
-from mailtrack.testing._contract.lifecycle import in_child, needs_fork
 from mailtrack.testing._contract.scanning import assert_scan
 from mailtrack.testing._factories import NOON
 
@@ -80,7 +80,7 @@ def _write_opens(db: sqlite3.Connection, pixel: int, opens: list[Open]) -> None:
             opened_at=to_milliseconds(one.opened_at), ip=one.ip, user_agent=one.user_agent, referer=one.referer,
             verdict="unknown", vendor=None, reasons="[]", certainty=None, rules_version=0,
         )  # fmt: skip
-    hours = [to_milliseconds(start_of_hour(one.opened_at)) for one in opens]
+    hours = [to_milliseconds(one.opened_at) // 3_600_000 * 3_600_000 for one in opens]
     for hour in set(hours):
         _insert(db, "hours", pixel=pixel, hour=hour, verdict="unknown", opens=hours.count(hour))
 

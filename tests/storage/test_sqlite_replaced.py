@@ -113,7 +113,7 @@ class TestPutBack:
         again = Tracker(storage, spool=Spool(path.with_name("spool")))
         again.start()
         again.stop(timeout=30)
-        assert storage.get_pixel(pixel.id).opens.number == 1
+        assert storage.get_pixel(pixel.id).opens.raw.number == 1
 
     def test_another_folder_to_work_in_is_no_other_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "below").mkdir()

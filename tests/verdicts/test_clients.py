@@ -1,6 +1,6 @@
 import pytest
 
-from mailtrack._model import Client, Verdict
+from mailtrack._model import UNKNOWN_CLIENT, Client, Verdict
 from mailtrack.verdicts import name_client
 
 CHROME = (
@@ -43,6 +43,17 @@ def client(judge):
          "Chrome Mobile WebView", "99", "Android", "tablet"),
         ("Mozilla/5.0 (PlayStation 4) AppleWebKit/531.3 (KHTML, like Gecko) SCEE/1.0 Nuanti/2.0",
          "SCEE", "1", "unknown", "other"),
+        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "Outlook", "2016", "unknown", "unknown"),
+        ("Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; MSOffice 12)", "Outlook", "2007", "Windows", "desktop"),
+        ("Outlook-Express/7.0 (MSIE 7.0; Windows NT 6.1)", "Windows Live Mail", "7", "Windows", "desktop"),
+        ("Windows-Live-Mail/15.4.3508.1109", "Outlook", "", "Windows", "desktop"),
+        ("Mozilla/5.0 (rv:38) Thunderbird/MSSante-1.2.0", "Thunderbird", "", "unknown", "unknown"),
+        ("Mozilla/5.0 (X11; Linux i686) AppleWebKit/537.21 (KHTML, like Gecko) kmail2 Safari/537.21",
+         "unknown", "", "Linux", "desktop"),
+        (f"Mozilla/5.0 (iPhone; CPU iPhone OS 12_0_1 like Mac OS X) {PHONE} BlueMail iOS",
+         "unknown", "", "iOS", "mobile"),
+        ("Android/9-email", "unknown", "", "Android", "mobile"),
+        ("Airmail%206/715 CFNetwork/1410.0.3 Darwin/22.6.0", "Airmail", "715", "iOS", "mobile"),
         ("Unheard-Mail/3.1 (Something)", "Unheard-Mail", "3", "unknown", "unknown"),
         ("", "unknown", "", "unknown", "unknown"),
     ],
@@ -66,7 +77,7 @@ def test_a_proxy_and_a_prefetcher_hide_all_but_the_mail_service(client, user_age
 
 @pytest.mark.parametrize("kind", ["proxy", "prefetch"])
 def test_behind_a_proxy_without_a_vendor_nothing_is_known(kind):
-    assert name_client(CHROME, Verdict(kind=kind)) == Client()
+    assert name_client(CHROME, Verdict(kind=kind)) is UNKNOWN_CLIENT
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,21 @@ def test_a_table_says_what_looking_at_each_network_says(given_networks, addresse
         named = {name for name, texts in given_networks.items() if holds(texts, address)}
         assert table.names_of(str(address)) == named
         assert {name for name, texts in given_networks.items() if str(address) in Networks(texts)} == named
+
+
+def test_an_address_may_have_64_characters_with_its_zone_and_no_more():
+    networks = Networks(["fe80::/10"])
+    assert "fe80::1%" + "z" * 56 in networks
+    assert "fe80::1%" + "z" * 57 not in networks
+
+
+def test_an_address_that_is_given_twice_is_one_range():
+    once, twice = Networks(["192.0.2.1"]), Networks(["192.0.2.1", "192.0.2.1"])
+    assert repr(once) == repr(twice) == "<Networks of 1 ranges>"
+    assert once.fingerprint == twice.fingerprint
+
+
+def test_only_quotes_are_taken_off_a_prefix():
+    assert "192.0.2.1" in Networks.from_lines(['"192.0.2.0/24",US'])
+    with pytest.raises(InvalidRules):
+        Networks.from_lines(["X192.0.2.0/24X"])

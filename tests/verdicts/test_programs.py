@@ -7,7 +7,7 @@ import pytest
 from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
-from mailtrack.verdicts._programs import usual_mail_program, usual_program, usual_system
+from mailtrack.verdicts._programs import canonical_name, usual_mail_program, usual_program, usual_system
 
 LINES = [
     json.loads(line)["user_agent"]
@@ -67,7 +67,7 @@ def test_another_form_is_left_to_ua_parser():
         ("Tuta Mail", ["Tutanota/3.9", ELECTRON.format("tutanota-desktop/3.110 Chrome/120.0.1.2")]),
     ],
 )
-def test_a_program_has_one_name_whatever_it_calls_itself(judge, name, user_agents):
+def test_a_program_has_canonical_name_whatever_it_calls_itself(judge, name, user_agents):
     assert {name_client(one, judge.judge(one)).name for one in user_agents} == {name}
 
 
@@ -76,6 +76,12 @@ def test_a_program_made_with_electron_has_its_own_name(judge, name):
     user_agent = ELECTRON.format(f"{name}/2.5.1 Chrome/120.0.6099.283")
     client = name_client(user_agent, judge.judge(user_agent))
     assert (client.name, client.version, client.os) == (name, "2", "Windows")
+
+
+def test_a_program_made_with_electron_that_does_not_say_its_name_is_the_browser_in_it(judge):
+    user_agent = ELECTRON.format("Chrome/120.0.6099.283")
+    client = name_client(user_agent, judge.judge(user_agent))
+    assert (client.name, client.version) == ("Chrome", "120")
 
 
 @pytest.mark.parametrize(
@@ -90,3 +96,74 @@ def test_a_program_made_with_electron_has_its_own_name(judge, name):
 )
 def test_the_system_is_found_wherever_it_stands(judge, user_agent, os):
     assert name_client(user_agent, judge.judge(user_agent)).os == os
+
+
+WINDOWS, MAC, LINUX = "Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64"
+ANDROID, IPHONE = "Linux; Android 13; Pixel 7", "iPhone; CPU iPhone OS 17_1 like Mac OS X"
+CHROME, VERSION = "Chrome/122.0.0.0 ", "Version/17.1 "
+
+
+def webkit(system, products):
+    return f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) {products}"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "program"),
+    [
+        (f"Mozilla/5.0 ({WINDOWS}; rv:131.0) Gecko/20100101 Firefox/131.0", ("Firefox", "131", "Windows")),
+        (f"Mozilla/5.0 ({ANDROID}) Gecko/131.0 Firefox/131.0", None),
+        (f"Mozilla/5.0 ({IPHONE}) Gecko/131.0 Firefox/131.0", None),
+        (webkit(WINDOWS, CHROME + "Safari/537.36 Edg/121.0"), ("Edge", "121", "Windows")),
+        (webkit(ANDROID, CHROME + "Mobile Safari/537.36 Edg/121.0"), None),
+        (webkit(WINDOWS, "Safari/537.36 Edg/121.0"), None),
+        (webkit(LINUX, CHROME + "Safari/537.36"), ("Chrome", "122", "Linux")),
+        (webkit(WINDOWS, CHROME + "Mobile Safari/537.36"), None),
+        (webkit(WINDOWS, VERSION + CHROME + "Safari/537.36"), None),
+        (webkit(WINDOWS, "Version/4.0 " + CHROME + "Safari/537.36"), None),
+        (webkit(IPHONE, CHROME + "Mobile/15E148 Safari/604.1"), None),
+        (webkit(IPHONE, CHROME + "Safari/604.1"), None),
+        (webkit(ANDROID, CHROME + "Mobile Safari/537.36"), ("Chrome Mobile", "122", "Android")),
+        (webkit(ANDROID, CHROME + "Safari/537.36"), ("Chrome", "122", "Android")),
+        (
+            webkit(ANDROID, "Version/4.0 " + CHROME + "Mobile Safari/537.36"),
+            ("Chrome Mobile WebView", "122", "Android"),
+        ),
+        (webkit(ANDROID, VERSION + CHROME + "Mobile Safari/537.36"), None),
+        (webkit(ANDROID + "; wv", CHROME + "Mobile Safari/537.36"), None),
+        (webkit(MAC, VERSION + "Safari/605.1.15"), ("Safari", "17", "Mac OS X")),
+        (webkit(IPHONE, VERSION + "Mobile/15E148 Safari/604.1"), ("Mobile Safari", "17", "iOS")),
+        (webkit(WINDOWS, VERSION + "Safari/605.1.15"), None),
+        (webkit(MAC, "Safari/605.1.15"), None),
+    ],
+)
+def test_a_browser_is_known_without_ua_parser_where_its_form_leaves_no_doubt(user_agent, program):
+    assert usual_program(user_agent) == program
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "program"),
+    [
+        (f"Mozilla/5.0 ({MAC}) AppleWebKit/605.1.15 (KHTML, like Gecko)", ("Apple Mail", None, "Mac OS X")),
+        (f"Mozilla/5.0 ({IPHONE}) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148", ("Apple Mail", None, "iOS")),
+        (f"Mozilla/5.0 ({LINUX}) AppleWebKit/605.1.15 (KHTML, like Gecko)", None),
+        ("Mozilla/4.0 (compatible; Windows NT 6.1; Microsoft Outlook 14.0.7)", ("Outlook", "2010", "Windows")),
+        ("Microsoft Office/15.0 (Microsoft Outlook 15.0.4; Pro)", ("Outlook", "2013", None)),
+    ],
+)
+def test_the_usual_mail_programs_are_known_without_ua_parser(user_agent, program):
+    assert usual_mail_program(user_agent) == program
+
+
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [
+        ("KMail2", "KMail"),
+        ("eMClient", "eM Client"),
+        ("k-9", "K-9 Mail"),
+        ("Airmail 5", "Airmail"),
+        ("Unheard 5", "Unheard 5"),
+        ("X9", "X9"),
+    ],
+)
+def test_a_number_behind_a_name_is_passed_over_where_the_name_is_known(name, one):
+    assert canonical_name(name) == one

@@ -168,3 +168,62 @@ def test_it_shows_nothing_of_what_it_remembers():
     recent_hits = RecentHits()
     recent_hits.signals([hit(0)])
     assert repr(recent_hits) == "<RecentHits>"
+
+
+@pytest.mark.parametrize("setting", [{"burst_recipients": 1}, {"burst_seconds": -1}])
+def test_a_setting_is_refused_with_what_it_must_be(setting):
+    with pytest.raises(InvalidSetting) as raised:
+        RecentHits(**setting)
+    assert raised.value.reason.startswith("must be ")
+
+
+@pytest.mark.parametrize("setting", [{"burst_recipients": 2}, {"burst_seconds": 3600}, {"repeat_seconds": 0}])
+def test_settings_at_the_end_of_their_range_are_taken(setting):
+    assert RecentHits(**setting)._measures == tuple(
+        setting.get(name, usual)
+        for name, usual in (("burst_recipients", 5), ("burst_seconds", 10.0), ("repeat_seconds", 5.0))
+    )
+
+
+def test_a_fresh_one_has_the_same_measures_and_remembers_nothing():
+    recent_hits = RecentHits(burst_recipients=2, burst_seconds=1, repeat_seconds=60)
+    recent_hits.signals([hit(0, "tok_a")])
+    fresh = recent_hits.fresh()
+    assert repeats(fresh, [hit(1, "tok_a"), hit(60, "tok_a")]) == [False, True]
+    assert bursts(fresh, [hit(70, "tok_b"), hit(71, "tok_c"), hit(73, "tok_d")]) == [True, True, False]
+
+
+class TestRecent:
+    """The latest keys keep their values; at least half of the most, and never more than the most, are kept."""
+
+    def test_a_key_that_is_asked_for_is_one_of_the_latest(self):
+        recent = module._Recent(4)
+        for key in "ab":
+            recent.put(key, key * 2)
+        assert recent.get("a") == "aa"
+        for key in "cd":
+            recent.put(key, key * 2)
+        assert [recent.get(key) for key in "ab"] == ["aa", None]
+
+    def test_no_more_than_the_most_are_kept(self):
+        recent = module._Recent(6)
+        kept = []
+        for key in range(20):
+            recent.put(key, key)
+            kept.append(len(recent._old) + len(recent._new))
+        assert max(kept) <= 6
+        assert min(kept[2:]) >= 3
+
+
+class TestExactTimes:
+    """What comes just at the end of a time still belongs to it."""
+
+    def test_a_repeat_after_exactly_five_seconds(self):
+        assert repeats(RecentHits(), [hit(0, "tok_a"), hit(5, "tok_a"), hit(10.001, "tok_a")]) == [False, True, False]
+
+    def test_a_hit_that_is_late_by_the_longest_time_is_no_jump_of_the_clock(self):
+        assert repeats(RecentHits(repeat_seconds=10), [hit(10, "tok_a"), hit(0, "tok_a")]) == [False, True]
+
+    def test_a_recipient_that_asks_again_is_as_old_as_its_last_hit(self):
+        hits = [hit(0, "tok_a"), hit(1, "tok_b"), hit(12, "tok_a"), hit(12.5, "tok_c")]
+        assert bursts(RecentHits(burst_recipients=3, burst_seconds=10), hits) == [False] * 4

@@ -1,6 +1,6 @@
 import pytest
 
-from mailtrack._errors import InvalidInput, InvalidRules, RuleProblem
+from mailtrack._errors import InvalidArgument, InvalidInput, InvalidRules, RuleProblem
 from mailtrack.verdicts import Judge, Networks, Rule, RuleTable, default_rules, load_rules
 
 OWN = """
@@ -294,3 +294,95 @@ def test_the_error_is_an_invalid_input_that_carries_its_problems():
     assert isinstance(error, InvalidInput)
     assert isinstance(error, ValueError)
     assert str(error) == "rule own: is wrong"
+
+
+class TestBorders:
+    """What is just within a limit is taken, and what is just over it is refused."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"code": "a" * 64}, {"text": "x"}, {"text": "x" * 300}, {"vendor": "x"}, {"vendor": "x" * 64}],
+        ids=repr,
+    )
+    def test_within(self, make_rule, changes):
+        rule = make_rule(**changes)
+        assert all(getattr(rule, name) == value for name, value in changes.items())
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"code": "a" * 65},
+            {"text": ""},
+            {"text": "x" * 301},
+            {"vendor": ""},
+            {"vendor": "x" * 65},
+            {"second": ""},
+            {"second": 5},
+        ],
+        ids=repr,
+    )
+    def test_over(self, make_rule, changes):
+        with pytest.raises(InvalidRules):
+            make_rule(**changes)
+
+    def test_the_last_version(self, load):
+        assert load(OWN.replace("version = 3", "version = 2000")).version // 1_000_000 == 2000
+        with pytest.raises(InvalidRules):
+            load(OWN.replace("version = 3", "version = 2001"))
+
+
+class TestProblems:
+    """Each problem has its place, and a reason that says what is wrong."""
+
+    def test_a_rule_without_a_usable_code_has_a_place(self, make_rule):
+        with pytest.raises(InvalidRules) as raised:
+            make_rule("Not a code")
+        assert problems(raised)[0][0] == "a rule"
+        with pytest.raises(InvalidRules) as raised:
+            make_rule("own", rank="first")
+        assert problems(raised)[0][0] == "rule own"
+
+    @pytest.mark.parametrize(
+        ("text", "place", "reason"),
+        [
+            ("version = ", "the file", "is not TOML: "),
+            ("version = 1\nnetworks = 1", "networks", "must be "),
+            ("version = 1\nrules = 1", "rules", "must be "),
+            ("version = 1\nrules = [1]", "rule 1", "must be "),
+            ("version = 1\nnetworks = {office = 1}", "network office", "must be "),
+        ],
+    )
+    def test_what_has_another_form(self, load, text, place, reason):
+        with pytest.raises(InvalidRules) as raised:
+            load(text)
+        assert problems(raised)[0][0] == place
+        assert problems(raised)[0][1].startswith(reason)
+
+    def test_long_names_are_cut_after_64_characters(self, load):
+        long = "N" * 70
+        with pytest.raises(InvalidRules) as raised:
+            load(f"version = 1\n{long} = 1\n[networks]\n{long} = []\n[[rules]]\n{long} = 1")
+        found = problems(raised)
+        assert [reason for _, reason in found if "N" in reason] == [
+            f"has an unknown part {long[:64]!r}",
+            f"has an unknown key {long[:64]!r}",
+        ]
+        assert f"network {long[:64]}" in [place for place, _ in found]
+
+    @pytest.mark.parametrize(
+        ("change", "name"),
+        [
+            (lambda: default_rules().with_rules("own"), "rule"),
+            (lambda: default_rules().without_rules(["own"]), "code"),
+            (lambda: Networks("192.0.2.0/24"), "networks"),
+            (lambda: Networks.from_lines("192.0.2.0/24"), "lines"),
+        ],
+    )
+    def test_an_argument_of_another_type_is_named(self, change, name):
+        with pytest.raises(InvalidArgument) as raised:
+            change()
+        assert raised.value.name == name
+
+
+def test_the_version_of_a_changed_table_is_a_whole_number(make_rule):
+    assert type(default_rules().with_rules(make_rule()).version) is int

@@ -20,7 +20,7 @@ application = create_app(tracker)
 before = set(sys.modules)
 environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/tracker/{pixel.short_id}.png", "HTTP_USER_AGENT": sys.argv[1]}
 application(environ, lambda status, headers: None)
-assert tracker.get_pixel(pixel.id).opens.number == 1
+assert tracker.get_pixel(pixel.id).opens.raw.number == 1
 print(*set(sys.modules) - before)
 """
 

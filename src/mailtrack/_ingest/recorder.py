@@ -67,4 +67,4 @@ class Recorder:
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new."""
-        return store_hits(self._storage, self._enricher, hits)
+        return len(store_hits(self._storage, self._enricher, hits))

@@ -40,7 +40,7 @@ def rejudge(storage: Storage, enricher: Enricher, pixel_id: str) -> Iterator[Rej
                 changed += not _is_same(judgement, one)
         cursor = page.next
         if changes and (cursor is None or len(changes) >= _CHANGED_AT_ONCE):
-            storage.judge_again(pixel_id, changes)
+            storage.rejudge(pixel_id, changes)
             changes.clear()
         done += len(page.items)
         yield RejudgeProgress(opens=done, changed=changed)

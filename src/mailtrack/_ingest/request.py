@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from mailtrack import _ids as ids
-from mailtrack._model import HEADER_SIGNALS, clean_text, parse_ip
+from mailtrack._model import HEADER_SIGNALS
+from mailtrack._text import clean_text, parse_ip
 
 
 class Request(NamedTuple):

@@ -38,11 +38,11 @@ def echo_report(report: Report) -> None:
         _echo_bars(title, named)
     if report.top:
         echo("\nRecipients with the most opens that count")
-        _echo_table([(one.email, f"{one.counted.number:,}") for one in report.top])
+        _echo_table([(one.email, f"{one.opens.counted.number:,}") for one in report.top])
 
 
 def _summary(report: Report) -> list[tuple[str, str, str]]:
-    zone, spans = find_zone(report.time_zone), (report.pixel.counted, report.pixel.opens)
+    zone, spans = find_zone(report.time_zone), (report.pixel.opens.counted, report.pixel.opens.raw)
 
     def at(time: datetime | None) -> str:
         return "none" if time is None else f"{time.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -1,18 +1,34 @@
-"""Storages, and how one is opened by its URL.
+"""Storages: the contract, the optional abilities, and `open_storage`, which opens one by its URL.
 
 Schemes are a table here and, for storages of other distributions, the entry-point group `mailtrack.storage`: an entry
-point is named after its scheme and leads to a function that takes the URL and returns a `Storage`. It may also take the
-keyword `create`: where that is false, a database that does not exist is to be refused with `DatabaseNotFound`.
+point has the name of its scheme and leads to a function that takes the URL and returns a `Storage`. The function may
+also take the keyword `create`: where it is false, a database that does not exist must be refused with
+`DatabaseNotFound`.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+from mailtrack import _forking as forking
 from mailtrack._errors import InvalidSetting
-from mailtrack.storage._protocol import Storage, SupportsBackup, SupportsSettings
+from mailtrack.storage._protocol import (
+    Storage,
+    SupportsBackup,
+    SupportsFork,
+    SupportsLocalFile,
+    SupportsSettings,
+)
 
-__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "SupportsSettings", "open_storage"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Storage",
+    "SupportsBackup",
+    "SupportsFork",
+    "SupportsLocalFile",
+    "SupportsSettings",
+    "open_storage",
+]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
 
@@ -21,25 +37,28 @@ _BUNDLED = {"memory": "mailtrack.storage._memory", "sqlite": "mailtrack.storage.
 
 
 def open_storage(url: str, *, create: bool = True) -> Storage:
-    """Open the storage that a URL names; whoever opens it closes it, or uses it as a context manager.
+    """Open the storage that a URL names. The caller closes it, or uses it as a context manager.
 
     Args:
         url: `memory://`; `sqlite:///file.db` (relative to the working directory), `sqlite:////absolute/file.db`; or a
             scheme that an installed distribution adds.
-        create: whether to make a database that does not exist. `memory://`, and a storage of another distribution whose
-            function has no such argument, open as they always do.
+        create: whether to create a database that does not exist. `memory://`, and storages of other distributions
+            whose function has no such argument, ignore it.
 
     Raises:
         DatabaseNotFound: it does not exist, and `create` is false.
-        InvalidSetting: the URL is malformed, or nothing installed knows its scheme.
-        StorageUnavailable: the storage can't be reached just now.
-        StorageError: what the URL names can't be used as a storage.
+        InvalidSetting: the URL is malformed, or no installed storage has its scheme.
+        StorageUnavailable: the storage can't be reached now.
+        StorageError: the URL does not lead to a usable storage.
     """
     scheme, separator, _ = str(url).partition("://")  # a path is no URL
     if not separator or not scheme:
         raise InvalidSetting("database", "must be a URL such as sqlite:///mailtrack.db")
     opener = _opener(scheme.lower())
-    return opener(url) if create or not _takes_create(opener) else opener(url, create=False)
+    storage = opener(url) if create or not _takes_create(opener) else opener(url, create=False)
+    if isinstance(storage, SupportsFork):
+        forking.watch(storage)
+    return storage
 
 
 def _opener(scheme: str) -> Callable[..., Storage]:

@@ -1,4 +1,4 @@
-"""What a storage must do: the contract, method by method.
+"""The contract of a storage, method by method, and its optional abilities.
 
 `mailtrack.testing.StorageContract` is this text as tests.
 """
@@ -9,46 +9,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from mailtrack._model import (
-    ApiKey,
-    DayCount,
-    Figures,
-    Hit,
-    HourCount,
-    Image,
-    Judgement,
-    Open,
-    Page,
-    Pixel,
-    Recipient,
-    Target,
-    VerdictKind,
-)
+from mailtrack._figures import DayCount, Figures
+from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
 
 MAX_TOP = 100
-"""How many of the recipients with the most opens, and of the names in each facet, a storage tells at most."""
+"""The most recipients in a top list, and the most names of each facet, that a storage returns."""
 
 SEARCHED_AT_ONCE = 10_000
-"""How many pixels the bundled storages look at for one page of what a search finds."""
+"""The number of pixels that the bundled storages search for one page."""
 
 
 @runtime_checkable
 class Storage(Protocol):
-    """Where pixels, recipients, opens and keys live.
+    """Stores pixels, recipients, opens and API keys, and counts opens.
 
-    **Threads.** Every method may be called from any thread at any time, and from a child process after a fork.
-    **Atomicity.** A method does all it says or, when it raises, nothing. What it returned from is durable as far as
-    the storage keeps anything at all. **Reads** see all writes that returned before they began. **Errors.**
+    **Threads.** Every method may be called from any thread at any time.
+    **Atomicity.** A method does all it says or, when it raises, nothing. Once it has returned, its changes are durable
+    as far as the storage keeps anything at all. **Reads** see all writes that returned before they began. **Errors.**
     `StorageUnavailable` when trying again may help (out of reach, locked, full), `StorageError` otherwise; a driver's
-    own errors never come out. **Ownership.** Whoever opens a storage closes it, with `close` or `with`. Values given
-    and returned are immutable; the storage keeps nothing of the caller's that could change.
+    own errors never come out. **Ownership.** The caller that opens a storage closes it, with `close` or `with`. Values
+    given and returned are immutable; the storage keeps no reference to the caller's lists.
 
     Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
-    from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are the storage's own short texts: a cursor
-    stays usable while things are added and deleted around it, and an unusable one raises `InvalidPaging`.
+    from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are short texts of the storage's own form: a
+    cursor stays usable while items are added and deleted around it, and an unusable one raises `InvalidPaging`.
 
-    A storage in a local file may tell it as an attribute `path`, a `pathlib.Path`: what belongs to it, such as the
-    counts of the rate limit, is then kept beside it.
+    All numbers come in pairs: counted for the opens with `Open.counted`, raw for all.
     """
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
@@ -60,7 +46,7 @@ class Storage(Protocol):
         ...
 
     def get_pixel(self, key: str) -> Pixel:
-        """Return a pixel, given its UUID or short id in lower case, with its counts as of now.
+        """Return a pixel, given its UUID or short id in lower case, with its present counts.
 
         Raises:
             PixelNotFound: there is none.
@@ -72,10 +58,10 @@ class Storage(Protocol):
 
         Args:
             limit: how many at most.
-            cursor: from where, `None` for the newest.
-            search: only those whose name has this text in it, both after `str.casefold`. Where a storage has looked at
-                many, the bundled ones at 10,000, it may end the page with fewer than `limit`, even none, though another
-                one follows.
+            cursor: where to begin, `None` for the newest.
+            search: only pixels whose name contains this text, both after `str.casefold`. To bound its cost, a storage
+                may end a page early (the bundled ones after 10,000 pixels): with fewer than `limit` items, even none,
+                and a cursor for the rest.
 
         Raises:
             InvalidPaging: the cursor is unusable.
@@ -99,14 +85,14 @@ class Storage(Protocol):
         ...
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
-        """Add those recipients whose address the pixel does not have yet.
+        """Add the recipients whose address the pixel does not have yet.
 
-        Addresses are compared without regard to case, and kept as they
-        are. Those given are distinct in that form. The order given is the order of creation.
+        Idempotent: an address that the pixel has stays as it is. Addresses are compared without regard to case and
+        stored as given. The given ones are distinct in that form. The given order is the order of creation.
 
         Returns:
-            One recipient for each given, in their order: the one given where it was added, else the one that the
-            pixel already had for this address, of several (as data may have from before that rule) the oldest.
+            One recipient for each given, in their order: the given one where it was added, else the one that the
+            pixel already had for this address (the oldest, where data from before this rule have several).
 
         Raises:
             PixelNotFound: the pixel does not exist.
@@ -125,7 +111,7 @@ class Storage(Protocol):
         Args:
             pixel_id: the pixel; one that does not exist has no recipients.
             limit: how many at most.
-            cursor: from where, `None` for the start.
+            cursor: where to begin, `None` for the start.
             opened: only those with, or without, an open that counts.
 
         Raises:
@@ -136,9 +122,9 @@ class Storage(Protocol):
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was.
 
-        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens; it counts no
-        more among those who have opened. The address
-        is overwritten where the storage keeps it, as soon as no reader needs it any more.
+        Its opens stay, with their `recipient_id` but without token, and so do the pixel's counts of opens; its counts
+        of recipients fall. Where the storage keeps the address, it is overwritten as soon as no reader needs it any
+        more.
 
         Raises:
             RecipientNotFound: there is none.
@@ -146,7 +132,7 @@ class Storage(Protocol):
         ...
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
-        """Look up whose opens hits would be.
+        """Look up the pixels and recipients that hits belong to.
 
         Returns:
             One entry for each hit, in their order, with the recipient where the hit's token is one of that pixel's;
@@ -154,15 +140,16 @@ class Storage(Protocol):
         """
         ...
 
-    def add_opens(self, opens: Sequence[Open]) -> int:
-        """Add opens, and count them for their pixels, recipients, hours and all else that `Figures` tell.
+    def add_opens(self, opens: Sequence[Open]) -> list[Open]:
+        """Add opens, and count them for their pixels, recipients, hours and everything else in `Figures`.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
         more) is left out, and one of a recipient that does not exist any more is added without counting for it. Within
-        a pixel the order of arrival, and in one call the order given, is the order of the log, whatever the times say.
+        a pixel the order of arrival, and in one call the given order, is the order of the log, whatever their times.
 
         Returns:
-            How many were added.
+            The opens that were added, as given and in the given order. Each open is returned by one call only,
+            however often and by however many callers it is given: when a batch is replayed, the result is empty.
         """
         ...
 
@@ -181,27 +168,20 @@ class Storage(Protocol):
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
             limit: how many at most.
-            cursor: from where, `None` for the newest.
-            skip: how many to pass over from there, at least 0, also of those that are left out below. Costs the same
-                however many.
-            kind: only those with a verdict of this kind.
-            recipient_id: only those of this recipient, who may be deleted. Costs by what is found, not by what is left
-                out, where only one of the two is given.
+            cursor: where to begin, `None` for the newest.
+            skip: how many to pass over from there, at least 0, including those that the filters below leave out. Costs
+                the same however many.
+            kind: only opens with a verdict of this kind.
+            recipient_id: only opens of this recipient, who may be deleted. With one filter only, the cost depends on
+                the opens that are found, not on those left out.
 
         Raises:
             InvalidPaging: the cursor is unusable.
         """
         ...
 
-    def count_by_hour(self, pixel_id: str) -> list[HourCount]:
-        """Return how many opens a pixel had, by hour and kind of verdict, in order of hour, then kind.
-
-        Costs by the hours, not by the opens. A pixel that does not exist has none.
-        """
-        ...
-
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
-        """Return how many opens pixels had, by their ids, in each day of UTC that had any, in order.
+        """Return the numbers of opens of pixels, by their ids, for each day of UTC that had any, in order.
 
         Costs by the hours since then, not by the opens. Pixels without any, and those that do not exist, are left out.
 
@@ -212,32 +192,31 @@ class Storage(Protocol):
         ...
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
-        """Return what is counted for a pixel: what a scan of its recipients and of all opens it ever had would give.
+        """Return the counts of a pixel: the result of a scan of its recipients and of all opens it ever had.
 
         Costs by the hours and the different clients, not by the opens.
 
         Args:
             pixel_id: the pixel.
-            top: how many of the recipients with the most opens to tell, and how many names of each facet, at most; 1 to
-                `MAX_TOP`.
+            top: the most recipients in the top list, and the most names of each facet; 1 to `MAX_TOP`.
 
         Raises:
             PixelNotFound: it does not exist.
         """
         ...
 
-    def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
-        """Change what is known of opens of a pixel, and correct all counts that depend on it.
+    def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        """Apply judgements to opens of a pixel, and correct all counts that depend on them.
 
-        Of two judgements of one open the later stands. Opens that do not exist are passed over.
+        Idempotent. Of two judgements of one open the later stands. Opens that do not exist are passed over.
 
         Returns:
-            How many there were.
+            The number of judgements of opens that exist.
         """
         ...
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:
-        """Return how many opens of a pixel there are, of those not purged, whose time is before another.
+        """Return the number of opens of a pixel that are not purged and whose time is before another.
 
         A pixel that does not exist has none. May cost by the opens, but keeps no writer waiting.
         """
@@ -246,10 +225,10 @@ class Storage(Protocol):
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
         """Delete opens of a pixel whose time is before another, the first arrived first.
 
-        All counts stay as if the opens were there, also when others are judged again; what is listed, and passed over,
-        are those that are left. `Pixel.purged` and `purged_before` follow. A purged open is forgotten: given to
-        `add_opens` again, it is new. What the storage keeps of one is overwritten once the last is deleted, as soon as
-        no reader needs it any more.
+        All counts stay as if the opens were there, also when others are rejudged; lists show, and pass over, only the
+        rest. `Pixel.purged` and `purged_before` follow. The storage forgets the ids of purged opens: given to
+        `add_opens` again, one is new. The rows are overwritten once the last is deleted, as soon as no reader needs
+        them any more.
 
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
@@ -257,7 +236,7 @@ class Storage(Protocol):
             limit: how many at most, 1 to 10,000. Other writers wait meanwhile.
 
         Returns:
-            How many were deleted; 0 only where none is left.
+            The number of deleted opens; 0 only where none is left.
         """
         ...
 
@@ -290,7 +269,7 @@ class Storage(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up all resources. Closing twice is harmless; any other use afterwards raises `StorageError`."""
+        """Release all resources. Closing twice is harmless; any other use afterwards raises `StorageError`."""
         ...
 
     def __enter__(self) -> Self:
@@ -306,20 +285,20 @@ class Storage(Protocol):
 
 @runtime_checkable
 class SupportsBackup(Protocol):
-    """An optional ability of a storage: to be copied to one file, as `Tracker.backup` does.
+    """An optional ability of a storage: a copy of it in one file, as `Tracker.backup` makes.
 
     Threads and errors are as for `Storage`. `mailtrack.testing.BackupContract` is this text as tests.
     """
 
     def copy_to(self, file: Path) -> Storage:
-        """Write a whole copy of the storage as it is at one moment after the call, while others go on to write.
+        """Write a complete copy of the storage as of one moment after the call, while others go on writing.
 
         Args:
-            file: an empty file, which gets the copy and keeps its mode. What is needed besides while the copy is made
-                or open may be put beside it. Where this fails, what is there is no copy.
+            file: an empty file, which receives the copy and keeps its mode. Temporary files may be put beside it while
+                the copy is made or open. After an error its content is no copy.
 
         Returns:
-            The copy, open; the caller closes it. All of it is in the one file then, for a storage of the same kind.
+            The copy, open; the caller closes it. Then all of it is in the one file, for a storage of the same kind.
 
         Raises:
             StorageUnavailable: there is no room for it, or the storage can't be reached.
@@ -329,17 +308,53 @@ class SupportsBackup(Protocol):
 
 
 @runtime_checkable
-class SupportsSettings(Protocol):
-    """An optional ability of a storage: to keep short texts by name, as `mailtrack serve` does with its base URL.
+class SupportsFork(Protocol):
+    """An optional ability of a storage: to be opened before `os.fork`, and used in the parent and in the child.
 
-    Threads, atomicity, reads and errors are as for `Storage`. A storage without it is as good otherwise: what would be
-    kept is then not known. `mailtrack.testing.SettingsContract` is this text as tests.
+    It matters where a server opens the storage and then forks its workers, as `gunicorn --preload` does. The storages
+    that `open_storage` returns are called back around each fork of the process. In a child, the storage has the state
+    of the moment of the fork, and goes on from there: with the same data where it is shared, with a copy of its own
+    where it lives in memory. `mailtrack.testing.ForkContract` is this text as tests.
+    """
+
+    def before_fork(self) -> None:
+        """Wait until no call is under way, and hold back new ones until `after_fork`."""
+        ...
+
+    def after_fork(self, *, child: bool) -> None:
+        """Accept calls again, in the parent or in the child.
+
+        A child neither uses nor closes the connections of its parent.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsLocalFile(Protocol):
+    """An optional ability of a storage: to be a file of this machine.
+
+    The counts of the rate limit are then kept beside it, see `Tracker.database_file`.
+    `mailtrack.testing.LocalFileContract` is this text as tests.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The file. It exists while the storage is open, and is the same at any time, also once it is closed."""
+        ...
+
+
+@runtime_checkable
+class SupportsSettings(Protocol):
+    """An optional ability of a storage: short texts by name, such as the base URL of `mailtrack serve`.
+
+    Threads, atomicity, reads and errors are as for `Storage`. Without it, such settings are not known to later
+    commands. `mailtrack.testing.SettingsContract` is this text as tests.
     """
 
     def get_setting(self, name: str) -> str | None:
-        """Return the text that is kept under a name, `None` where there is none."""
+        """Return the text stored under a name, `None` where there is none."""
         ...
 
     def set_setting(self, name: str, value: str | None) -> None:
-        """Keep a text of at most 4,096 characters under a name, in place of the former one; `None` removes it."""
+        """Store a text of at most 4,096 characters under a name, replacing the former one; `None` removes it."""
         ...

@@ -1,4 +1,4 @@
-"""What proves a storage: a suite of tests, a state machine, and the values and the clock to feed them.
+"""The conformance suite for storages: tests, a state machine, and factories and a clock for the values they use.
 
     class TestMyStorage(StorageContract):
         @pytest.fixture
@@ -8,16 +8,33 @@
 
     TestMyMachine = storage_machine(lambda: MyStorage(new_path()))
 
-Needs pytest and hypothesis, which `mailtrack` itself does not.
+`StorageContract` is required. `BackupContract`, `ForkContract`, `LocalFileContract` and `SettingsContract` test the
+optional abilities: run them if the storage implements `SupportsBackup`, `SupportsFork`, `SupportsLocalFile` or
+`SupportsSettings`. A storage that has an ability whose suite is not run fails `StorageContract`.
+
+This package needs pytest and hypothesis, which `mailtrack` itself does not: install `mailtrack[testing]`.
+
+Raises:
+    ImportError: pytest or hypothesis is not installed.
 """
 
-import pytest
+try:
+    import hypothesis  # noqa: F401  # the state machine imports it
+    import pytest
+except ImportError as error:
+    raise ImportError("mailtrack.testing needs pytest and hypothesis. Install them with mailtrack[testing].") from error
 
-# So that a test of the suite that fails shows its values. It must come before the modules are imported.
+# Makes a failing test of the suite show its values. It must run before the modules are imported.
 pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
 
 from mailtrack.testing._clock import FakeClock  # noqa: E402
-from mailtrack.testing._contract import BackupContract, SettingsContract, StorageContract  # noqa: E402
+from mailtrack.testing._contract import (  # noqa: E402
+    BackupContract,
+    ForkContract,
+    LocalFileContract,
+    SettingsContract,
+    StorageContract,
+)
 from mailtrack.testing._factories import (  # noqa: E402
     make_api_key,
     make_hit,
@@ -32,6 +49,8 @@ from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: 
 __all__ = [
     "BackupContract",
     "FakeClock",
+    "ForkContract",
+    "LocalFileContract",
     "SettingsContract",
     "StorageContract",
     "StorageMachine",

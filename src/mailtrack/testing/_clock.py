@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told otherwise."""
+"""A clock that stands still until it is set or advanced."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,10 +8,10 @@ _NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
 
 
 class FakeClock:
-    """Tells the time it was set to; give it where a `Clock` is asked for.
+    """A `Clock` that returns the time it was set to.
 
     Args:
-        now: the aware time it shows at first, 2025-11-06 12:00 UTC where none is given.
+        now: the aware time to begin with; by default 2025-11-06 12:00 UTC.
     """
 
     def __init__(self, now: datetime = _NOON) -> None:
@@ -21,11 +21,11 @@ class FakeClock:
         return f"<FakeClock {self._now.isoformat()}>"
 
     def __call__(self) -> datetime:
-        """Return the time it shows."""
+        """Return its time."""
         return self._now
 
     def set(self, now: datetime) -> None:
-        """Show another time, earlier or later.
+        """Set it to another time, earlier or later.
 
         Raises:
             ValueError: for a naive time.
@@ -33,6 +33,6 @@ class FakeClock:
         self._now = to_utc(now)
 
     def advance(self, *, seconds: float = 0, hours: float = 0, days: float = 0) -> datetime:
-        """Go on (back, where negative), and return the time it shows then."""
+        """Advance it, or set it back where negative, and return its new time."""
         self.set(self._now + timedelta(seconds=seconds, hours=hours, days=days))
         return self._now

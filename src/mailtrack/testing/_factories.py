@@ -1,4 +1,4 @@
-"""Values of the model for tests: each call makes another one, with ids of the forms that mailtrack itself makes."""
+"""Factories for values of the model. Each call returns a new value, with ids of the forms that mailtrack makes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,25 +13,25 @@ from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, ApiKey, Client, Hit, Imag
 from mailtrack._times import to_milliseconds
 
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
-"""When everything happens that is given no time."""
+"""The default time of every value."""
 
 _serial = count(1)
 
 
 def make_image(data: bytes | None = None, *, media_type: str = "image/png") -> Image:
-    """Make an image; the bytes are not checked, so any will do."""
+    """Make an image. The bytes are not checked."""
     return Image(media_type=media_type, data=TRANSPARENT_PNG.data if data is None else data)
 
 
 def make_pixel(
     name: str = "Spring launch", *, pixel_id: str | None = None, at: datetime = NOON, image: str | None = None
 ) -> Pixel:
-    """Make a pixel that nobody has opened."""
+    """Make a pixel without opens."""
     return Pixel(id=pixel_id or ids.new_pixel_id(), name=name, created_at=at, image=image)
 
 
 def make_recipient(pixel: Pixel, email: str | None = None, *, at: datetime = NOON) -> Recipient:
-    """Make a recipient of a pixel, with an address of its own where none is given."""
+    """Make a recipient of a pixel, with a unique address by default."""
     return make_recipients(pixel, [email or f"reader{next(_serial)}@example.org"], at=at)[0]
 
 
@@ -45,7 +45,7 @@ def make_recipients(pixel: Pixel, emails: Sequence[str], *, at: datetime = NOON)
 
 
 def make_hit(pixel: Pixel | str, *, token: str | None = None, at: datetime = NOON) -> Hit:
-    """Make a hit for a pixel, or for an id or short id."""
+    """Make a hit for a pixel, given as such or by its id or short id."""
     return Hit(
         id=ids.new_open_id(to_milliseconds(at)),
         pixel=pixel if isinstance(pixel, str) else pixel.short_id,
@@ -74,7 +74,7 @@ def make_open(
     client: Client = UNKNOWN_CLIENT,
     counted: bool = True,
 ) -> Open:
-    """Make an open of a pixel, by a recipient or by nobody known."""
+    """Make an open of a pixel, with or without a recipient."""
     return Open(
         id=open_id or ids.new_open_id(to_milliseconds(at)),
         pixel_id=pixel.id,
@@ -91,5 +91,5 @@ def make_open(
 
 
 def make_api_key(name: str = "", *, key_id: str | None = None, at: datetime = NOON) -> ApiKey:
-    """Make an API key whose text nobody knows."""
+    """Make an API key. Its text is random and discarded."""
     return ApiKey(id=key_id or keys.new_key_id(), name=name, digest=keys.to_digest(keys.new_key()), created_at=at)

@@ -1,8 +1,7 @@
-"""A state machine that drives a storage beside a model of plain dicts and lists, and compares the two at every step."""
+"""A state machine that drives a storage beside a model of plain dicts, and compares the two at every step."""
 
 import itertools
 import unittest
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mailtrack._delays import to_bucket
 from mailtrack._errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
 from mailtrack._model import (
     ApiKey,
@@ -21,20 +19,24 @@ from mailtrack._model import (
     Image,
     Judgement,
     Open,
-    OpenSpan,
+    Page,
     Pixel,
     Recipient,
     Verdict,
     VerdictKind,
 )
 from mailtrack.storage import Storage
+from mailtrack.testing import _expected as expected
+from mailtrack.testing import _shown as shown
 from mailtrack.testing import _strategies as strategies
+from mailtrack.testing._contract.helpers import walk
 
 _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
+_JUDGED = ("kind", "vendor", "client", "os", "device", "counted")
 
 
 class StorageMachine(RuleBasedStateMachine):
-    """Does anything to a storage in any order. `storage_machine` makes test cases of it."""
+    """Calls the methods of a storage in any order. `storage_machine` makes test cases of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,18 +87,18 @@ class StorageMachine(RuleBasedStateMachine):
     def add_recipients(self, place: int, emails: list[str]) -> None:
         """Add recipients, some of which are there already."""
         pixel = self._pixel(place)
-        given, expected = [], []
+        given, wanted = [], []
         for email in emails:
             number = self._next()
-            new = {"id": f"{pixel['id'][:8]}{number:016x}", "email": email, "token": f"tok_{number:032x}"}
-            given.append(
-                Recipient(id=new["id"], pixel_id=pixel["id"], email=email, token=new["token"], created_at=_START)
-            )
+            at = _START + timedelta(minutes=number % 7 - 3)
+            new: dict[str, Any] = {"id": f"{pixel['id'][:8]}{number:016x}", "token": f"tok_{number:032x}"}
+            new |= {"email": email, "at": at}
+            given.append(Recipient(id=new["id"], pixel_id=pixel["id"], email=email, token=new["token"], created_at=at))
             old = [one for one in pixel["recipients"] if one["email"].lower() == email.lower()]
             if not old:
                 pixel["recipients"].append(new | {"place": number})
-            expected.append(old[0]["id"] if old else new["id"])
-        assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == expected
+            wanted.append(old[0]["id"] if old else new["id"])
+        assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == wanted
 
     @precondition(lambda self: any(pixel["recipients"] for pixel in self.pixels))
     @rule(place=strategies.place)
@@ -139,7 +141,8 @@ class StorageMachine(RuleBasedStateMachine):
     @rule(specs=strategies.opens)
     def add_opens(self, specs: list[dict[str, Any]]) -> None:
         """Add opens of pixels and recipients that exist, or did, some of them again."""
-        opens, added = [], 0
+        opens: list[Open] = []
+        added: list[Open] = []
         for spec in specs:
             targets = [one for one in self.gone if "email" not in one] + self.pixels
             pixel = targets[-1 - spec["pixel"] % len(targets)]
@@ -150,7 +153,7 @@ class StorageMachine(RuleBasedStateMachine):
                 "id": f"{spec['id']:032x}",
                 "recipient": recipient and recipient["id"],
                 "at": _START + timedelta(minutes=spec["minutes"]),
-                **{name: spec[name] for name in ("kind", "vendor", "client", "repeat", "counted")},
+                **{name: spec[name] for name in (*_JUDGED, "repeat")},
             }
             opens.append(
                 Open(
@@ -159,42 +162,33 @@ class StorageMachine(RuleBasedStateMachine):
                     recipient_id=new["recipient"],
                     opened_at=new["at"],
                     signals=("repeat",) if spec["repeat"] else (),
-                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
-                    client=Client(name=spec["client"]),
-                    counted=spec["counted"],
+                    **_judged(spec),
                 )
             )
-            if pixel in self.pixels and new["id"] not in [one["id"] for one in _kept(pixel)]:
+            if pixel in self.pixels and new["id"] not in [one["id"] for one in expected.kept(pixel)]:
                 pixel["opens"].append(new | {"place": self._next(), "purged": False})
-                added += 1
+                added.append(opens[-1])
         assert self.storage.add_opens(opens) == added
 
     @precondition(lambda self: self.pixels)
     @rule(place=strategies.place, specs=strategies.judgements)
-    def judge_again(self, place: int, specs: list[dict[str, Any]]) -> None:
+    def rejudge(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Judge some opens of a pixel again, and one that it does not have."""
         pixel = self._pixel(place)
         judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
-        kept = _kept(pixel)
-        for spec in specs[: len(kept)]:
+        kept = expected.kept(pixel)
+        for spec in specs if kept else ():
             old = kept[-1 - spec["open"] % len(kept)]
-            old |= {name: spec[name] for name in ("kind", "vendor", "client", "counted")}
-            judgements.append(
-                Judgement(
-                    open_id=old["id"],
-                    verdict=Verdict(kind=spec["kind"], vendor=spec["vendor"]),
-                    client=Client(name=spec["client"]),
-                    counted=spec["counted"],
-                )
-            )
-        assert self.storage.judge_again(pixel["id"], judgements) == len(judgements) - 1
+            old |= {name: spec[name] for name in _JUDGED}
+            judgements.append(Judgement(open_id=old["id"], **_judged(spec)))
+        assert self.storage.rejudge(pixel["id"], judgements) == len(judgements) - 1
 
     @precondition(lambda self: self.pixels)
     @rule(place=strategies.place, minutes=strategies.minutes, limit=strategies.limit)
     def purge_opens(self, place: int, minutes: int, limit: int) -> None:
         """Purge some opens of a pixel that are older than a time."""
         pixel, before = self._pixel(place), _START + timedelta(minutes=minutes)
-        old = [one for one in _kept(pixel) if one["at"] < before]
+        old = [one for one in expected.kept(pixel) if one["at"] < before]
         assert self.storage.count_opens(pixel["id"], before=before) == len(old)
         assert self.storage.purge_opens(pixel["id"], before=before, limit=limit) == len(old[:limit])
         for one in old[:limit]:
@@ -213,11 +207,11 @@ class StorageMachine(RuleBasedStateMachine):
             for pixel in self.pixels + [one for one in self.gone if "email" not in one]
         ]
         found = [target and (target.pixel_id, target.recipient_id) for target in self.storage.resolve(hits)]
-        expected = [
+        wanted = [
             (pixel["id"], next((one["id"] for one in pixel["recipients"] if one["token"] == secret), None))
             for pixel in self.pixels
         ]
-        assert found == expected + [None] * (len(hits) - len(expected))
+        assert found == wanted + [None] * (len(hits) - len(wanted))
 
     @precondition(lambda self: self.pixels)
     @rule(
@@ -251,9 +245,8 @@ class StorageMachine(RuleBasedStateMachine):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
             assert found.recipients == len(pixel["recipients"])
-            assert (found.kept, found.purged_before) == (len(_kept(pixel)), pixel.get("purged_before"))
-            _assert_span(found.opens, pixel["opens"])
-            _assert_span(found.counted, [one for one in pixel["opens"] if one["counted"]])
+            assert (found.kept, found.purged_before) == (len(expected.kept(pixel)), pixel.get("purged_before"))
+            assert shown.both_spans(found) == expected.both_spans(pixel["opens"])
             self._compare_image(pixel)
             self._compare_figures(pixel)
             self._compare_recipients(pixel)
@@ -280,11 +273,10 @@ class StorageMachine(RuleBasedStateMachine):
         }
         for recipient in found:
             opens = [one for one in pixel["opens"] if one["recipient"] == recipient.id]
-            _assert_span(recipient.opens, opens)
-            _assert_span(recipient.counted, [one for one in opens if one["counted"]])
+            assert shown.both_spans(recipient) == expected.both_spans(opens)
         for opened in (True, False):
             listed = self.storage.list_recipients(pixel["id"], limit=1000, opened=opened).items
-            assert listed == tuple(one for one in found if (one.counted.number > 0) == opened)
+            assert listed == tuple(one for one in found if one.opened == opened)
 
     def _compare_opens(self, pixel: dict[str, Any]) -> None:
         tokens = {one["id"]: one["token"] for one in pixel["recipients"]}
@@ -302,71 +294,42 @@ class StorageMachine(RuleBasedStateMachine):
                 one["client"],
                 one["counted"],
             )
-            for one in reversed(_kept(pixel))
+            for one in reversed(expected.kept(pixel))
         ]
         self._compare_found_opens(pixel, found)
-        hours = Counter((f"{one['at']:%Y-%m-%dT%H}", one["kind"]) for one in pixel["opens"])
-        counted = [(f"{one.hour:%Y-%m-%dT%H}", one.kind, one.opens) for one in self.storage.count_by_hour(pixel["id"])]
-        assert counted == sorted((hour, kind, opens) for (hour, kind), opens in hours.items())
 
     def _compare_found_opens(self, pixel: dict[str, Any], everything: tuple[Open, ...]) -> None:
         recipients = {one["recipient"] for one in pixel["opens"]} | {None}
         for kind, recipient in itertools.product([None, *VerdictKind], recipients):
-            listed: list[Open] = []
-            cursor: str | None = None
-            while True:
-                page = self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
-                listed += page.items
-                if (cursor := page.next) is None:
-                    break
+
+            def get_page(
+                cursor: str | None, kind: VerdictKind | None = kind, recipient: str | None = recipient
+            ) -> Page[Open]:
+                return self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
+
+            listed = walk(get_page)
             assert listed == [
                 one for one in everything if kind in (None, one.verdict.kind) and recipient in (None, one.recipient_id)
             ]
 
     def _compare_days(self) -> None:
         since = _START.replace(hour=0, minute=0)
-        expected = {}
-        for pixel in self.pixels:
-            opens = [one for one in pixel["opens"] if one["at"] >= since]
-            days = Counter(f"{one['at']:%Y-%m-%d}" for one in opens)
-            counted = Counter(f"{one['at']:%Y-%m-%d}" for one in opens if one["counted"])
-            if days:
-                expected[pixel["id"]] = [(day, number, counted[day]) for day, number in sorted(days.items())]
+        wanted = {pixel["id"]: expected.days(pixel, since) for pixel in self.pixels}
         found = self.storage.count_by_day([one["id"] for one in self.pixels + self.gone], since=since)
-        assert expected == {
-            pixel_id: [(f"{one.day:%Y-%m-%d}", one.opens, one.counted) for one in days]
-            for pixel_id, days in found.items()
+        assert {pixel_id: shown.days(days) for pixel_id, days in found.items()} == {
+            pixel_id: days for pixel_id, days in wanted.items() if days
         }
 
     def _compare_figures(self, pixel: dict[str, Any]) -> None:
-        figures = self.storage.get_figures(pixel["id"], top=3)
-        opens, found = pixel["opens"], figures.pixel
-        assert found == self.storage.get_pixel(pixel["id"])
-        assert list(figures.hours) == self.storage.count_by_hour(pixel["id"])
-        counted = [one for one in opens if one["counted"]]
-        assert sum(one.counted for one in figures.hours) == len(counted)
-        views = [len([one for one in some if not one["repeat"]]) for some in (opens, counted)]
-        assert [found.views, found.counted_views] == views
-        owners = {one["id"]: one for one in pixel["recipients"]}
-        openers = [{one["recipient"] for one in some} & set(owners) for some in (opens, counted)]
-        assert [found.opened_raw, found.opened] == [len(some) for some in openers]
-        for facet, key in (("vendor", "vendor"), ("client", "client")):
-            names = Counter(one[key] for one in opens if one[key] is not None)
-            expected = sorted(names.items(), key=lambda item: (-item[1], item[0]))[:3]
-            assert [(one.name, one.opens) for one in figures.facets if one.facet == facet] == expected
-            for one in figures.facets:
-                if one.facet == facet:
-                    assert one.counted == len([it for it in counted if it[key] == one.name])
-        assert sum(one.recipients for one in figures.delays) == len(openers[0])
-        assert sum(one.counted for one in figures.delays) == len(openers[1])
-        firsts = [min(one["at"] for one in opens if one["recipient"] == owner) - _START for owner in openers[0]]
-        assert Counter({one.bucket: one.recipients for one in figures.delays if one.recipients}) == Counter(
-            to_bucket(delay) for delay in firsts
-        )
-        numbers = Counter(one["recipient"] for one in counted if one["recipient"] in owners)
-        places = list(owners)
-        top = sorted((one for one in numbers.items() if one[1] > 1), key=lambda one: (-one[1], places.index(one[0])))
-        assert [(one.id, one.counted.number) for one in figures.top] == top[:3]
+        for limit in (2, 100):
+            figures = self.storage.get_figures(pixel["id"], top=limit)
+            assert figures.pixel == self.storage.get_pixel(pixel["id"])
+            assert shown.views(figures.pixel) == expected.views(pixel)
+            assert shown.opened(figures.pixel) == tuple(len(some) for some in expected.openers(pixel))
+            assert shown.hours(figures) == expected.hours(pixel)
+            assert shown.facets(figures) == expected.facets(pixel, limit)
+            assert shown.delays(figures) == expected.delays(pixel)
+            assert shown.top(figures) == expected.top(pixel, limit)
 
     def _take_page(
         self, what: str, pixel: dict[str, Any], start: tuple[str, int] | None, limit: int, skip: int
@@ -378,7 +341,7 @@ class StorageMachine(RuleBasedStateMachine):
             rest = [one for one in owner["recipients"] if place is None or one["place"] > place]
         elif what == "opens":
             page = self.storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
-            rest = [one for one in reversed(_kept(owner)) if place is None or one["place"] < place][skip:]
+            rest = [one for one in reversed(expected.kept(owner)) if place is None or one["place"] < place][skip:]
         else:
             page = self.storage.list_pixels(limit=limit, cursor=cursor)
             rest = [one for one in reversed(self.pixels) if place is None or one["place"] < place]
@@ -395,14 +358,13 @@ class StorageMachine(RuleBasedStateMachine):
         return self.serial
 
 
-def _kept(pixel: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the opens that are listed; the figures are of the purged ones, too."""
-    return [one for one in pixel["opens"] if not one["purged"]]
-
-
-def _assert_span(span: OpenSpan, opens: list[dict[str, Any]]) -> None:
-    times = [one["at"] for one in opens]
-    assert (span.number, span.first, span.last) == (len(times), min(times, default=None), max(times, default=None))
+def _judged(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an open or a judgement that hold the verdict, the client and whether the open counts."""
+    return {
+        "verdict": Verdict(kind=spec["kind"], vendor=spec["vendor"]),
+        "client": Client(name=spec["client"], os=spec["os"], device=spec["device"]),
+        "counted": spec["counted"],
+    }
 
 
 def storage_machine(

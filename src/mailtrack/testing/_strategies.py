@@ -1,4 +1,4 @@
-"""What the state machine makes up: places in its lists, times, opens and judgements."""
+"""Strategies for the state machine: places in its lists, times, opens and judgements."""
 
 from hypothesis import strategies as st
 
@@ -18,6 +18,8 @@ opens = st.lists(
             "kind": st.sampled_from(KINDS),
             "vendor": st.sampled_from([None, "Google", "Apple"]),
             "client": st.sampled_from(["unknown", "Outlook", "Thunderbird"]),
+            "os": st.sampled_from(["unknown", "Linux"]),
+            "device": st.sampled_from(["unknown", "mobile"]),
             "repeat": st.booleans(),
             "counted": st.booleans(),
         }
@@ -31,9 +33,10 @@ judgements = st.lists(
             "kind": st.sampled_from(KINDS),
             "vendor": st.sampled_from([None, "Yahoo"]),
             "client": st.sampled_from(["Outlook", "K-9 Mail"]),
+            "os": st.sampled_from(["Linux", "Android"]),
+            "device": st.sampled_from(["mobile", "tablet"]),
             "counted": st.booleans(),
         }
     ),
-    max_size=5,
-    unique_by=lambda one: one["open"],
+    max_size=5,  # of one open, now and then, two: the later stands
 )

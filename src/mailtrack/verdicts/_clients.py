@@ -9,16 +9,8 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-from mailtrack._model import (
-    MAX_TEXT_LENGTH,
-    UNKNOWN,
-    UNKNOWN_CLIENT,
-    Certainty,
-    Client,
-    Verdict,
-    VerdictKind,
-    clean_text,
-)
+from mailtrack._model import UNKNOWN, UNKNOWN_CLIENT, Certainty, Client, Verdict, VerdictKind
+from mailtrack._text import MAX_TEXT_LENGTH, clean_text
 from mailtrack.verdicts._programs import (
     APPLE_MAIL,
     Program,

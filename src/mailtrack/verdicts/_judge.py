@@ -7,7 +7,8 @@ from functools import lru_cache, partial
 
 from mailtrack._arguments import check_type, is_within
 from mailtrack._errors import InvalidSetting
-from mailtrack._model import MAX_TEXT_LENGTH, Verdict, VerdictKind
+from mailtrack._model import Verdict, VerdictKind
+from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack.verdicts._literals import LiteralIndex, needed_literals
 from mailtrack.verdicts._networks import NetworkTable
 from mailtrack.verdicts._rule import EARLY, NETWORK, NON_MACHINE_KINDS, SIGNALS, Rule

@@ -10,7 +10,7 @@ from mailtrack._errors import InvalidRules, RuleProblem
 from mailtrack._model import Certainty, VerdictKind
 
 SIGNALS = frozenset({"prefetch", "preview", "range", "no-language", "burst", "repeat"})
-"""The signals of a hit. `Patterns` derives the last two from recent hits, the others come from the request."""
+"""The signals of a hit. `RecentHits` derives the last two from recent hits, the others come from the request."""
 
 EARLY = "early"
 """The second signal of a hit so soon after the creation of its mail that few people would have seen it."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from mailtrack.report import HOURS_TOLD, Count, Period, Report
+from mailtrack.report import MAX_HOURS, Count, Period, Report
 
 HEIGHT = 1000
 """The height of a chart, in its own units."""
@@ -97,7 +97,7 @@ def chart_of_report(report: Report, *, now: datetime) -> Chart | None:
     """
     if not report.hours:
         return None
-    whole = len(report.hours) < HOURS_TOLD  # otherwise the first hours may be missing, but no day is
+    whole = len(report.hours) < MAX_HOURS  # else the first hours may be missing; no day is
     periods = report.hours if whole else report.days
     length, unit, origin = _choose_unit(periods[0].start, periods[-1].start, _HOUR if whole else _DAY)
     last = periods[-1].start

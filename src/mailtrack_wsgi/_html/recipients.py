@@ -198,15 +198,14 @@ def _show(context: Context, request: Request, pixel: Pixel, outcome: _Outcome | 
 def confirm_recipient(context: Context, request: Request, recipient: str) -> Response:
     """`GET /recipients/<recipient>/deletion`: asks for confirmation."""
     found = context.tracker.get_recipient(recipient)
+    opens = found.opens.raw.number
     back = f"/pixels/{found.pixel_id[:8]}/recipients"
     return page_response(
         "deletion.html",
         root=context.root(request.environ),
         name=found.email,
         deleted=["the address", "its token: later opens of the mail will have no recipient"],
-        after=f"{filters.plural(found.opens.number, 'open')} of this recipient will be kept, without the address."
-        if found.opens.number
-        else "",
+        after=f"{filters.plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",
         back=back,

@@ -13,7 +13,6 @@ from mailtrack._errors import InvalidInput, InvalidName
 from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack._model import Pixel, VerdictKind
 from mailtrack._times import start_of_day
-from mailtrack.report import Count
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi._context import Context
@@ -74,7 +73,7 @@ def _charts(context: Context, pixels: Sequence[Pixel], now: datetime) -> dict[st
     counts = context.tracker.count_by_day(pixels, since=today - _DAYS_ON_DASHBOARD * filters.DAY)
     return {
         pixel.id: chart_of_days(
-            {day.day: Count(day.counted, day.opens) for day in counts.get(pixel.id, ())},
+            {day.day: day.opens for day in counts.get(pixel.id, ())},
             until=today,
             number=_DAYS_ON_DASHBOARD,
         )
@@ -169,7 +168,7 @@ def confirm_pixel(context: Context, request: Request, pixel: str) -> Response:
     found = context.tracker.get_pixel(pixel)
     deleted = [
         "the pixel, with all its figures",
-        filters.plural(found.opens.number, "open"),
+        filters.plural(found.opens.raw.number, "open"),
         f"{filters.plural(found.recipients, 'recipient')}, with their tokens",
     ]
     api = f"/api/v1/pixels/{found.id}"

@@ -7,22 +7,10 @@ from typing import Any
 
 from mailtrack import _export as export
 from mailtrack import _wire as wire
+from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._delays import to_bucket
-from mailtrack._model import (
-    Client,
-    DelayCount,
-    Facet,
-    FacetCount,
-    Figures,
-    HourCount,
-    Open,
-    OpenSpan,
-    Page,
-    Pixel,
-    Recipient,
-    Verdict,
-    VerdictKind,
-)
+from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
+from mailtrack._model import Client, Open, Page, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack._urls import Urls
 from mailtrack.report import make_report
 
@@ -35,12 +23,9 @@ PIXEL = Pixel(
     name="Spring launch",
     created_at=_NOON,
     recipients=2,
-    opens=OpenSpan(number=2, first=_FETCHED, last=_OPENED),
-    counted=_ONCE,
-    views=2,
-    counted_views=1,
-    opened=1,
-    opened_raw=2,
+    opens=OpenSpans(counted=_ONCE, raw=OpenSpan(number=2, first=_FETCHED, last=_OPENED)),
+    views=Count(1, 2),
+    opened=Count(1, 2),
 )
 ANN = Recipient(
     id="a1b2c3d40123456789abcdef",
@@ -48,8 +33,7 @@ ANN = Recipient(
     email="ann@example.org",
     token="tok_0123456789abcdef0123456789abcdef",  # noqa: S106  # an example
     created_at=_NOON,
-    opens=_ONCE,
-    counted=_ONCE,
+    opens=OpenSpans(counted=_ONCE, raw=_ONCE),
 )
 _BOB = Recipient(
     id="a1b2c3d4fedcba9876543210",
@@ -57,7 +41,7 @@ _BOB = Recipient(
     email="bob@example.com",
     token="tok_fedcba9876543210fedcba9876543210",  # noqa: S106  # an example
     created_at=_NOON,
-    opens=OpenSpan(number=1, first=_FETCHED, last=_FETCHED),
+    opens=OpenSpans(raw=OpenSpan(number=1, first=_FETCHED, last=_FETCHED)),
 )
 _OPEN = Open(
     id="019a58f1ca600123456789ab00000001",
@@ -75,19 +59,19 @@ _OPEN = Open(
 _FIGURES = Figures(
     pixel=PIXEL,
     hours=(
-        HourCount(hour=_NOON, kind=VerdictKind.HUMAN, opens=1, counted=1),
-        HourCount(hour=_NOON, kind=VerdictKind.PREFETCH, opens=1, counted=0),
+        HourCount(hour=_NOON, kind=VerdictKind.HUMAN, opens=Count(1, 1)),
+        HourCount(hour=_NOON, kind=VerdictKind.PREFETCH, opens=Count(0, 1)),
     ),
     facets=(
-        FacetCount(facet=Facet.VENDOR, name="Apple", opens=1, counted=0),
-        FacetCount(facet=Facet.VENDOR, name="Mozilla", opens=1, counted=1),
-        FacetCount(facet=Facet.CLIENT, name="Thunderbird", opens=1, counted=1),
-        FacetCount(facet=Facet.OS, name="Linux", opens=1, counted=1),
-        FacetCount(facet=Facet.DEVICE, name="desktop", opens=1, counted=1),
+        FacetCount(facet=Facet.VENDOR, name="Apple", opens=Count(0, 1)),
+        FacetCount(facet=Facet.VENDOR, name="Mozilla", opens=Count(1, 1)),
+        FacetCount(facet=Facet.CLIENT, name="Thunderbird", opens=Count(1, 1)),
+        FacetCount(facet=Facet.OS, name="Linux", opens=Count(1, 1)),
+        FacetCount(facet=Facet.DEVICE, name="desktop", opens=Count(1, 1)),
     ),
     delays=(
-        DelayCount(bucket=to_bucket(_FETCHED - _NOON), recipients=1, counted=0),
-        DelayCount(bucket=to_bucket(_OPENED - _NOON), recipients=1, counted=1),
+        DelayCount(bucket=to_bucket(_FETCHED - _NOON), recipients=Count(0, 1)),
+        DelayCount(bucket=to_bucket(_OPENED - _NOON), recipients=Count(1, 1)),
     ),
     top=(),
 )

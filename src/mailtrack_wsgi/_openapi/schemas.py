@@ -3,9 +3,10 @@
 from typing import Any
 
 from mailtrack._addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
-from mailtrack._model import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, Certainty, VerdictKind
+from mailtrack._model import MAX_NAME_LENGTH, Certainty, VerdictKind
+from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack._urls import UPLOADS_PATH
-from mailtrack.report import HOURS_TOLD
+from mailtrack.report import MAX_HOURS
 from mailtrack.storage._protocol import MAX_TOP
 from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_PROBLEMS
 
@@ -263,7 +264,7 @@ SCHEMAS: dict[str, Schema] = {
         delay=ref("Delay", "Median time to the first open."),
         delays=_list(ref("DelayRange"), "Recipients by the time to their first open, in order.", minItems=1),
         hours=_list(
-            ref("Period"), f"Opens by hour, in order; the last {HOURS_TOLD} hours with any.", maxItems=HOURS_TOLD
+            ref("Period"), f"Opens by hour, in order; the last {MAX_HOURS} hours with any.", maxItems=MAX_HOURS
         ),
         days=_list(ref("Period"), "Opens by day, in order; days without any are left out."),
         hoursOfDay=_list(ref("Count"), "Opens by hour of the day.", minItems=24, maxItems=24),

@@ -86,14 +86,14 @@ def delete(pixel: str, yes: bool, **given: Any) -> None:
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         if not yes:
-            owned = f"{counted(found.opens.number, 'open')} and {counted(found.recipients, 'recipient')}"
+            owned = f"{counted(found.opens.raw.number, 'open')} and {counted(found.recipients, 'recipient')}"
             confirm(f"Delete {found.name!r} with {owned} for good?")
         tracker.delete_pixel(found.id)
         echo(f"Deleted {found.id}.", err=True)
 
 
 def _row(pixel: Pixel) -> tuple[str, ...]:
-    counts = str(pixel.recipients), str(pixel.opens.number)
+    counts = str(pixel.recipients), str(pixel.opens.raw.number)
     return pixel.short_id, to_text(pixel.created_at), *counts, pixel.name
 
 
@@ -102,7 +102,7 @@ def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
     if as_json:
         echo_json(value)
         return
-    opens = pixel.opens
+    opens = pixel.opens.raw
     for label, text in (
         ("Name", pixel.name),
         ("ID", pixel.id),

@@ -111,5 +111,5 @@ def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
 
 
 def _row(pixel: Pixel, recipient: Recipient, urls: Urls) -> tuple[str, ...]:
-    counts = str(recipient.opens.number), str(recipient.counted.number)
+    counts = str(recipient.opens.raw.number), str(recipient.opens.counted.number)
     return recipient.id, *counts, recipient.email, urls.tracking(pixel, recipient)

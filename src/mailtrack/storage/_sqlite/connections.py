@@ -1,4 +1,4 @@
-"""SQLite connections: one for each thread, none across a fork; one writer at a time; errors in our own words."""
+"""SQLite connections: one for each thread, none across a fork; one writer at a time; errors translated."""
 
 import atexit
 import logging
@@ -11,14 +11,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from mailtrack import _forking as forking
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack.storage._sqlite import wal
 from mailtrack.storage._sqlite.identity import Identity, identify
 from mailtrack.storage._sqlite.ours import check_ours
 
 BUSY_TIMEOUT = 5.0
-"""How long a call waits for a lock, in seconds, before it is told to come back later."""
+"""Seconds that a call waits for a lock before it raises `StorageUnavailable`."""
 
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut; batches make it cheap
@@ -44,8 +43,8 @@ _PASSING = frozenset(
     }
 )
 
-# What a parent process had open, where the fork was not announced. A child must neither use nor close it, so it is
-# kept from the garbage collector.
+# Connections that a parent process had open, where the fork was not announced. A child must neither use nor close them,
+# so they are kept from the garbage collector.
 _inherited: list[object] = []
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ class _Holder:
             close(*arguments)
 
     def leave_to_parent(self) -> None:
-        """Keep, in a forked child, what is the parent's from being closed; but the claim must end with the parent."""
+        """Keep the parent's connection from being closed in a forked child. Only the claim ends here."""
         _inherited.append(self)
         if self._claim is not None:
             os.close(self._claim)
@@ -145,10 +144,10 @@ class Connections:
     Thread-safe. All are closed before a fork: SQLite's locks belong to one process, but the SQLite of a child takes
     those of its parent for its own, and others could then remove the WAL underneath it.
 
-    Each use looks whether the file and the WAL that are open are still in their places (5 µs): SQLite itself goes on
-    with files that were moved, replaced or removed, and what it wrote there would be lost. While the path leads nowhere
-    or to a foreign file, each use fails; the connections stay open, for the file may be put back. When it leads to
-    another file of ours, that is checked as at the start, and used from then on.
+    Each use checks that the open file and its WAL are still in their places (5 µs): SQLite itself goes on with files
+    that were moved, replaced or removed, and everything written there would be lost. While the path leads nowhere or to
+    a foreign file, each use fails; the connections stay open, for the file may be put back. When it leads to another
+    database of mailtrack, that is checked as at the start, and used from then on.
 
     Args:
         path: the file.
@@ -161,7 +160,6 @@ class Connections:
         self._file = identify(self._path)
         self._closed = False
         self._begin()
-        forking.watch(self)
         _open.add(self)
 
     def _begin(self) -> None:
@@ -177,7 +175,7 @@ class Connections:
 
     @contextmanager
     def reading(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection; each statement sees the newest state, or all see one state."""
+        """Yield this thread's connection. Each statement sees the newest state; with `snapshot`, all see one state."""
         with translated(), self._using() as holder:
             connection = holder.connection
             if not snapshot:
@@ -191,13 +189,13 @@ class Connections:
                     connection.execute("ROLLBACK")
 
     def shrink(self) -> None:
-        """Give back the memory of pages that this thread's connection keeps: up to 8 MB, once a picture was stored."""
+        """Free the pages that this thread's connection caches: up to 8 MB after an image was stored."""
         with suppress(StorageError), self.reading() as connection:
             connection.execute("PRAGMA shrink_memory")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection within a transaction that commits at the end, or rolls back on any error."""
+        """Yield this thread's connection in a transaction that commits at the end, or rolls back on any error."""
         with translated(), self._using() as holder:
             connection = holder.connection
             if not self._writer.acquire(timeout=BUSY_TIMEOUT):
@@ -219,7 +217,7 @@ class Connections:
         """Move all of the WAL into the file and empty it, so that nothing deleted stays there.
 
         Where a reader or an error holds it up, the next deletion does it: the one before it is committed by now, so
-        telling of an error would be telling that nothing was deleted.
+        an error would wrongly report that nothing was deleted.
         """
         with suppress(StorageError), self.reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -246,7 +244,7 @@ class Connections:
             self._retire(list(self._holders))
 
     def after_fork(self, *, child: bool) -> None:
-        """Let connections be used again."""
+        """Allow connections to be used again."""
         if child:
             self._renew()
             return
@@ -304,7 +302,7 @@ class Connections:
             raise
 
     def _connect(self, file: Identity) -> _Holder:
-        """Give this thread a new connection, counted as in use."""
+        """Return a new connection for this thread, counted as in use."""
         self._follow(file)
         holder = _Holder(self._path, file)
         self._check_current(holder)
@@ -326,7 +324,7 @@ class Connections:
                 stale = [holder for holder in self._holders if not holder.is_current(file)]
             if stale:
                 self._leave(stale)
-            # SQLite would share with these what belongs to their former WAL.
+            # With these, SQLite would share the index of their former WAL.
             if any(holder.file == file and not holder.is_current(file) for holder in self._ending):
                 raise StorageUnavailable(f"{self._path} was replaced for a time, and is still in use from before.")
             if file != self._file:
@@ -351,7 +349,7 @@ class Connections:
 
     @contextmanager
     def _borrowed(self, holders: list[_Holder]) -> Iterator[_Holder]:
-        """Give one of these that is not in use now."""
+        """Yield one of these that is not in use now."""
         with self._changed:
             idle = next((holder for holder in holders if not holder.uses), None)
             if idle is None:
@@ -401,6 +399,6 @@ _open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
 
 @atexit.register
 def _rest() -> None:
-    """Close what a program leaves open at its end, so that the last one leaves no WAL behind."""
+    """Close the connections that a program leaves open at its end, so that the last one leaves no WAL behind."""
     for connections in list(_open):
         connections.rest()

@@ -1,208 +1,169 @@
-"""The counts that are kept beside opens: added to as opens arrive, and read for reports."""
+"""The counts that tables keep beside opens: added to as opens arrive, and read for reports."""
 
 import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
-from heapq import nsmallest
 
-from mailtrack._model import DayCount, DelayCount, Facet, FacetCount, HourCount, VerdictKind
+from mailtrack._counts import Count
+from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
 from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack.storage._counting.delays import Delays
+from mailtrack.storage._counting.openers import Openers
+from mailtrack.storage._counting.spans import NO_SPANS, Spans, join_both
+from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally, to_hour_counts
+from mailtrack.storage._counting.top import TOP_COUNTS_FROM, find_top
 from mailtrack.storage._protocol import MAX_TOP
-from mailtrack.storage._sqlite.tally import NO_OPENS, Count, Delays, Span, Tally, join_spans
 
-_TOP_COUNTS_FROM = 2  # opening once is nothing special
-_HOUR = 3_600_000
-_DAY = 24 * _HOUR
+_SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
+_SET_SPANS = ", ".join(f"{column} = ?" for column in _SPANS.split(", "))
 
 
 def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
-    """Add what new opens of a pixel amount to."""
-    before = _span_of_pixel(db, pixel)
-    opens, counted = join_spans(before[0], tally.opens), join_spans(before[1], tally.counted)
-    opened = _add_to_recipients(db, pixel, tally)
+    """Add the counts of new opens of a pixel."""
+    row = db.execute(f"SELECT {_SPANS} FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
+    spans = join_both(Spans(*row), tally.opens)
+    opened = _add_to_recipients(db, pixel, tally.recipients)
     db.execute(
-        "UPDATE pixels SET opens = ?, first_opened_at = ?, last_opened_at = ?,"
-        " counted = ?, first_counted_at = ?, last_counted_at = ?,"
-        " views = views + ?, counted_views = counted_views + ?, opened_raw = opened_raw + ?, opened = opened + ?"
-        " WHERE pixel = ?",
-        (*opens, *counted, *tally.views, *opened, pixel),
+        f"UPDATE pixels SET {_SET_SPANS}, views = views + ?, counted_views = counted_views + ?,"
+        " opened_raw = opened_raw + ?, opened = opened + ? WHERE pixel = ?",
+        (*spans, tally.views.raw, tally.views.counted, opened.raw, opened.counted, pixel),
     )
-    add_by_name(db, pixel, tally.hours, tally.facets)
+    change_by_name(db, pixel, tally.hours, tally.facets)
 
 
-def add_by_name(
-    db: sqlite3.Connection,
-    pixel: int,
-    hours: Mapping[tuple[int, str], Count],
-    facets: Mapping[tuple[str, str], Count],
+def change_by_name(
+    db: sqlite3.Connection, pixel: int, hours: Mapping[HourKey, Count], facets: Mapping[FacetKey, Count]
 ) -> None:
-    """Add to the counts by hour and kind, and by facet and name; take away where they are below 0."""
+    """Add to the counts by hour and kind, and by facet and name; subtract where the numbers are negative."""
     db.executemany(
         "INSERT INTO hours (pixel, hour, verdict, opens, counted) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (pixel, hour, verdict)"
         " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
-        [(pixel, *key, *count) for key, count in hours.items()],
+        [(pixel, key.hour, key.kind, change.raw, change.counted) for key, change in hours.items()],
     )
     db.executemany(
-        "INSERT INTO facets VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO facets (pixel, facet, name, opens, counted) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (pixel, facet, name)"
         " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
-        [(pixel, *key, *count) for key, count in facets.items()],
+        [(pixel, key.facet, key.name, change.raw, change.counted) for key, change in facets.items()],
     )
-    if any(opens < 0 for opens, _ in hours.values()):
+    if any(change.raw < 0 for change in hours.values()):
         db.execute("DELETE FROM hours WHERE pixel = ? AND opens = 0", (pixel,))
-    for facet in {facet for (facet, _), (opens, _) in facets.items() if opens < 0}:
+    for facet in {key.facet for key, change in facets.items() if change.raw < 0}:
         db.execute("DELETE FROM facets WHERE pixel = ? AND facet = ? AND opens = 0", (pixel, facet))
 
 
-def _span_of_pixel(db: sqlite3.Connection, pixel: int) -> tuple[Span, Span]:
-    row = db.execute(
-        "SELECT opens, first_opened_at, last_opened_at, counted, first_counted_at, last_counted_at"
-        " FROM pixels WHERE pixel = ?",
-        (pixel,),
-    ).fetchone()
-    return row[:3], row[3:]
-
-
-def _add_to_recipients(db: sqlite3.Connection, pixel: int, tally: Tally) -> Count:
-    """Return for how many recipients these are the first opens, and the first that count."""
-    delays, opened_raw, opened = Delays(), 0, 0
+def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[str, Spans]) -> Count:
+    """Return the numbers of recipients for which these are the first opens."""
+    openers = Openers()
     changed: list[tuple[int | None, ...]] = []
     rising: dict[int, int] = {}
-    for recipient_id, number, made_at, *before in db.execute(
-        "SELECT r.id, r.number, r.created_at, r.opens, r.first_opened_at, r.last_opened_at,"
-        " r.counted, r.first_counted_at, r.last_counted_at"
+    for recipient_id, number, made_at, *row in db.execute(
+        f"SELECT r.id, r.number, r.created_at, {_SPANS}"
         " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(list(tally.recipients)), pixel),
+        (json.dumps(list(recipients)), pixel),
     ).fetchall():
-        opens_before, first, last, counted_before, first_counted, last_counted = before
-        opens = join_spans((opens_before, first, last), tally.recipients[recipient_id])
-        counted = join_spans(
-            (counted_before, first_counted, last_counted), tally.counted_recipients.get(recipient_id, NO_OPENS)
-        )
-        if opens[1] != first:
-            opened_raw += not opens_before
-            delays.change(made_at, first, opens[1], counted=False)
-        if counted[1] != first_counted:
-            opened += not counted_before
-            delays.change(made_at, first_counted, counted[1], counted=True)
-        changed.append((*opens, *counted, pixel, number))
-        if counted[0] >= _TOP_COUNTS_FROM:
-            rising[number] = counted[0]
-    db.executemany(
-        "UPDATE recipients SET opens = ?, first_opened_at = ?, last_opened_at = ?,"
-        " counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
-        changed,
-    )
-    change_delays(db, pixel, delays)
+        before = Spans(*row)
+        after = join_both(before, recipients[recipient_id])
+        openers.change(made_at, before, after)
+        changed.append((*after, pixel, number))
+        rising[number] = after.counted
+    db.executemany(f"UPDATE recipients SET {_SET_SPANS} WHERE pixel = ? AND number = ?", changed)
+    change_delays(db, pixel, openers.delays)
     _add_to_top(db, pixel, rising)
-    return opened_raw, opened
+    return openers.opened
 
 
 def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
-    """Let recipients, by number, have more opens that count; a few of those with the most are kept apart."""
+    """Update the top list, given the numbers of opens that count of some recipients, by their numbers."""
     before = dict(db.execute("SELECT number, counted FROM top_recipients WHERE pixel = ?", (pixel,)).fetchall())
-    best = nsmallest(MAX_TOP, (before | counted).items(), key=lambda item: (-item[1], item[0]))
-    after = dict(best)
+    after = find_top(before | counted, MAX_TOP)
     if after != before:
         db.executemany(
             "DELETE FROM top_recipients WHERE pixel = ? AND number = ?",
             [(pixel, number) for number in before.keys() - after.keys()],
         )
         db.executemany(
-            "INSERT INTO top_recipients VALUES (?, ?, ?) ON CONFLICT (pixel, number)"
-            " DO UPDATE SET counted = excluded.counted",
+            "INSERT INTO top_recipients (pixel, number, counted) VALUES (?, ?, ?)"
+            " ON CONFLICT (pixel, number) DO UPDATE SET counted = excluded.counted",
             [(pixel, *item) for item in after.items() - before.items()],
         )
 
 
-def find_top(db: sqlite3.Connection, pixel: int) -> None:
-    """Look for the recipients with the most opens that count among all."""
+def refill_top(db: sqlite3.Connection, pixel: int) -> None:
+    """Find the recipients with the most opens that count among all of a pixel."""
     db.execute("DELETE FROM top_recipients WHERE pixel = ?", (pixel,))
     db.execute(
         "INSERT INTO top_recipients SELECT pixel, number, counted FROM recipients WHERE pixel = ? AND counted >= ?"
         " ORDER BY counted DESC, number LIMIT ?",
-        (pixel, _TOP_COUNTS_FROM, MAX_TOP),
+        (pixel, TOP_COUNTS_FROM, MAX_TOP),
     )
 
 
 def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
     """Delete a recipient, and take it out of the counts."""
-    number, made_at, opens, first, counted, first_counted = db.execute(
-        "SELECT number, created_at, opens, first_opened_at, counted, first_counted_at"
-        " FROM recipients WHERE pixel = ? AND id = ?",
-        (pixel, recipient_id),
+    number, made_at, *row = db.execute(
+        f"SELECT number, created_at, {_SPANS} FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id)
     ).fetchone()
-    delays = Delays()
-    delays.change(made_at, first, None, counted=False)
-    delays.change(made_at, first_counted, None, counted=True)
-    change_delays(db, pixel, delays)
+    openers = Openers()
+    openers.change(made_at, Spans(*row), NO_SPANS)
+    change_delays(db, pixel, openers.delays)
     db.execute(
-        "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw - ?, opened = opened - ?"
+        "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw + ?, opened = opened + ?"
         " WHERE pixel = ?",
-        (opens > 0, counted > 0, pixel),
+        (openers.opened.raw, openers.opened.counted, pixel),
     )
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
     if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
-        find_top(db, pixel)
-
-
-# All kinds of an hour follow each other.
-_to_shared_hour = lru_cache(maxsize=64)(from_milliseconds)
+        refill_top(db, pixel)
 
 
 def change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
     """Change the numbers of recipients by the delay of their first open."""
     db.executemany(
-        "INSERT INTO delays VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
+        "INSERT INTO delays (pixel, bucket, recipients, counted) VALUES (?, ?, ?, ?) ON CONFLICT (pixel, bucket)"
         " DO UPDATE SET recipients = recipients + excluded.recipients, counted = counted + excluded.counted",
-        [(pixel, *row) for row in delays.rows],
+        [(pixel, bucket, change.raw, change.counted) for bucket, change in delays.buckets.items()],
     )
 
 
 def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
     """Return the counts by hour and kind, in that order."""
-    found = db.execute(
-        "SELECT hour, verdict, opens, counted FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,)
+    return to_hour_counts(
+        db.execute("SELECT hour, verdict, counted, opens FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,))
     )
-    kinds = {kind.value: kind for kind in VerdictKind}
-    return [
-        HourCount(hour=_to_shared_hour(hour), kind=kinds[kind], opens=opens, counted=counted)
-        for hour, kind, opens, counted in found
-    ]
 
 
 def days(db: sqlite3.Connection, pixel_ids: Collection[str], since: datetime) -> dict[str, list[DayCount]]:
     """Return the counts of pixels by day, by the pixels' ids."""
     found: defaultdict[str, list[DayCount]] = defaultdict(list)
-    for pixel_id, day, opens, counted in db.execute(
-        f"SELECT p.id, h.hour - (h.hour % {_DAY} + {_DAY}) % {_DAY} AS day, sum(h.opens), sum(h.counted)"
+    for pixel_id, day, counted, raw in db.execute(
+        f"SELECT p.id, h.hour - (h.hour % {DAY} + {DAY}) % {DAY} AS day, sum(h.counted), sum(h.opens)"
         " FROM json_each(?) w CROSS JOIN pixels p ON p.id = w.value"
         " CROSS JOIN hours h ON h.pixel = p.pixel AND h.hour >= ? GROUP BY p.pixel, day ORDER BY p.pixel, day",
         (json.dumps(list(pixel_ids)), to_milliseconds(since)),
     ):
-        found[pixel_id].append(DayCount(day=from_milliseconds(day), opens=opens, counted=counted))
+        found[pixel_id].append(DayCount(day=from_milliseconds(day), opens=Count(counted, raw)))
     return dict(found)
 
 
 def facets(db: sqlite3.Connection, pixel: int, limit: int) -> Iterator[FacetCount]:
-    """Return the most frequent names of each facet."""
+    """Yield the most frequent names of each facet."""
     for facet in Facet:
-        for name, opens, counted in db.execute(
-            "SELECT name, opens, counted FROM facets WHERE pixel = ? AND facet = ? ORDER BY opens DESC, name LIMIT ?",
+        for name, counted, raw in db.execute(
+            "SELECT name, counted, opens FROM facets WHERE pixel = ? AND facet = ? ORDER BY opens DESC, name LIMIT ?",
             (pixel, facet.value, limit),
         ):
-            yield FacetCount(facet=facet, name=name, opens=opens, counted=counted)
+            yield FacetCount(facet=facet, name=name, opens=Count(counted, raw))
 
 
 def delays(db: sqlite3.Connection, pixel: int) -> list[DelayCount]:
-    """Return the numbers of recipients by the delay of their first open."""
+    """Return the numbers of recipients by the delay of their first open, in order."""
     found = db.execute(
-        "SELECT bucket, recipients, counted FROM delays WHERE pixel = ? AND (recipients > 0 OR counted > 0)"
+        "SELECT bucket, counted, recipients FROM delays WHERE pixel = ? AND (recipients > 0 OR counted > 0)"
         " ORDER BY bucket",
         (pixel,),
     )
-    return [DelayCount(bucket=bucket, recipients=recipients, counted=counted) for bucket, recipients, counted in found]
+    return [DelayCount(bucket=bucket, recipients=Count(counted, raw)) for bucket, counted, raw in found]

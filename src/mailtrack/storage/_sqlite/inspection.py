@@ -1,4 +1,4 @@
-"""`Inspection`: what an operator wants to know of a database file, which stays as it is."""
+"""`Inspection`: facts about a database file for its operator. The file is not changed."""
 
 import sqlite3
 import time
@@ -23,11 +23,11 @@ NEEDED_SQLITE = (3, 31, 0)
 """The first version that knows `PRAGMA trusted_schema`."""
 
 _LOOK_EVERY = 10_000  # instructions of SQLite's machine: a millisecond or less
-_PROBLEMS_TOLD = 5
+_MAX_PROBLEMS = 5
 
 
 def may_damage_wal(version: tuple[int, int, int]) -> bool:
-    """Tell whether a version of SQLite has its "WAL-reset bug".
+    """Return whether a version of SQLite has its "WAL-reset bug".
 
     A write at the moment of another connection's checkpoint can then, very rarely, damage the file
     (https://sqlite.org/wal.html#walresetbug). It came with WAL and was mended in 3.51.3, 3.50.7 and 3.44.6.
@@ -38,7 +38,7 @@ def may_damage_wal(version: tuple[int, int, int]) -> bool:
 
 
 class Inspection:
-    """An open database file that is neither made, nor brought up to date, nor written. Close it.
+    """An open database file that is neither created, nor migrated, nor written. The caller closes it.
 
     Args:
         path: the file.
@@ -50,8 +50,8 @@ class Inspection:
 
     def __init__(self, path: Path) -> None:
         with translated():
-            # Whoever may write and is the last to close the file would move into it what a killed server left in the
-            # WAL. Without any, whoever may only read would leave an empty one behind.
+            # The last connection to close the file would, if it may write, move into it what a killed server left in
+            # the WAL. Without a WAL, a connection that may only read would leave an empty one behind.
             self._connection = schema.open_existing(path, read_only=has_content(path))
         self._path = path
 
@@ -102,11 +102,11 @@ class Inspection:
         return None if newest is None else from_milliseconds(newest)
 
     def find_damage(self, seconds: float) -> list[str] | None:
-        """Return what `PRAGMA quick_check` finds, some of it where that is much; `None` where the time is up first."""
+        """Return up to 5 problems that `PRAGMA quick_check` finds; `None` where it takes longer than `seconds`."""
         until = time.monotonic() + seconds
         self._connection.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY)
         try:
-            with translated(), closing(self._connection.execute(f"PRAGMA quick_check({_PROBLEMS_TOLD})")) as found:
+            with translated(), closing(self._connection.execute(f"PRAGMA quick_check({_MAX_PROBLEMS})")) as found:
                 problems = [text for (text,) in found]
         except StorageError as error:
             if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:

@@ -1,10 +1,11 @@
-"""Whether a file is a database of mailtrack, and whole; looked at without changing anything.
+"""Whether a file is a database of mailtrack, and complete; checked without changing anything.
 
-A foreign file must stay as it is, with what lies beside it. SQLite opens no file so in its ordinary way: it would play
-back a hot journal, and make a WAL and its index. And reading the file past SQLite, by `open` and `close`, would drop
-the locks that SQLite holds on it in this process (POSIX: closing any descriptor of a file drops all of the process's
-locks on it). So SQLite reads the header, by a connection that takes the file for immutable: such a connection neither
-locks nor writes, looks at nothing beside the file, and SQLite closes its descriptor only when that drops no lock.
+A foreign file must stay as it is, with the files beside it. SQLite's ordinary way of opening one does not keep that: it
+would play back a hot journal, and make a WAL and its index. And reading the file past SQLite, by `open` and `close`,
+would drop the locks that SQLite holds on it in this process (POSIX: closing any descriptor of a file drops all of the
+process's locks on it). So SQLite reads the header, by a connection that takes the file for immutable: such a connection
+neither locks nor writes, looks at nothing beside the file, and SQLite closes its descriptor only when that drops no
+lock.
 
 But it also reads past the WAL, and may see a checkpoint half done: by another process just now, or by one that was
 killed. The header may then count pages that the file does not have yet. The WAL still has them, and an ordinary

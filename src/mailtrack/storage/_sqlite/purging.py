@@ -1,18 +1,12 @@
-"""Opens that are purged: what goes, what stays of them in the counts, and the gaps that they leave in the log.
-
-Opens are numbered in order of arrival and purged by their time, so that the numbers that go are mostly, not always, the
-lowest. `purged_opens` keeps them as ranges that neither touch nor overlap: few, however many opens are purged.
-"""
+"""Purged opens: deleting them, and the parts of them that the counts and the log still need."""
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from mailtrack.storage._sqlite.tally import NO_OPENS, Span, join_spans, to_span
-
-Range = tuple[int, int]
-"""Numbers of opens, from the first to the last."""
+from mailtrack.storage._counting.gaps import Gap, join_gaps
+from mailtrack.storage._counting.gaps import pass_over as pass_over_gaps
+from mailtrack.storage._counting.spans import NO_SPAN, Span, join_spans, make_span, spans_by_recipient
 
 
 def count(db: sqlite3.Connection, pixel_id: str, before: int) -> int:
@@ -35,7 +29,7 @@ def find(db: sqlite3.Connection, pixel_id: str, before: int, limit: int) -> tupl
 
 
 def purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: int) -> int:
-    """Delete those of some opens that are still there, and return how many that were. All counts stay as they are."""
+    """Delete the opens with some numbers, and return how many of them were still there. All counts stay as they are."""
     wanted = json.dumps(numbers)
     found = db.execute(
         "SELECT o.number, o.recipient, o.opened_at, o.counted FROM json_each(?) w"
@@ -46,7 +40,7 @@ def purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: in
         return 0
     db.execute("DELETE FROM opens WHERE pixel = ? AND number IN (SELECT value FROM json_each(?))", (pixel, wanted))
     _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, counted in found if counted])
-    _keep_ranges(db, pixel, [number for number, *_ in found])
+    _keep_gaps(db, pixel, [number for number, *_ in found])
     db.execute(
         "UPDATE pixels SET purged = purged + ?, purged_before = max(coalesce(purged_before, ?), ?) WHERE pixel = ?",
         (len(found), before, before, pixel),
@@ -55,67 +49,54 @@ def purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: in
 
 
 def pass_over(db: sqlite3.Connection, pixel: int, number: int, skip: int) -> int:
-    """Return from which number on, downwards, the log goes on behind the next `skip` opens that it still has."""
-    for first, last in db.execute(
+    """Return the number of the open that comes, downwards, behind the next `skip` opens that are not purged."""
+    found = db.execute(
         "SELECT first, last FROM purged_opens WHERE pixel = ? AND first <= ? ORDER BY first DESC", (pixel, number)
-    ):
-        above = max(number - last, 0)
-        if skip < above:
-            break
-        skip -= above
-        number = first - 1
-    return max(number - skip, 0)
+    )
+    return pass_over_gaps((Gap(*row) for row in found), number, skip)
 
 
 def _keep_spans(db: sqlite3.Connection, pixel: int, counted: Sequence[tuple[str | None, int]]) -> None:
-    """Keep the spans of purged opens that count, given with their recipients, for when others are judged again."""
-    times: defaultdict[str, list[int]] = defaultdict(list)
-    for recipient, at in counted:
-        if recipient is not None:
-            times[recipient].append(at)
-    before = dict(read_spans(db, pixel, times))
+    """Keep the spans of purged opens that count, for when others are judged again."""
+    new = spans_by_recipient(counted)
     db.executemany(
         "UPDATE recipients SET purged_counted = ?, first_purged_at = ?, last_purged_at = ? WHERE pixel = ? AND id = ?",
-        [(*join_spans(span, to_span(times[recipient])), pixel, recipient) for recipient, span in before.items()],
+        [
+            (*join_spans(before, new[recipient_id]), pixel, recipient_id)
+            for recipient_id, before in read_spans(db, pixel, new)
+        ],
     )
-    _, first, last = join_spans(read_span(db, pixel), to_span([at for _, at in counted]))
-    db.execute("UPDATE pixels SET first_purged_at = ?, last_purged_at = ? WHERE pixel = ?", (first, last, pixel))
+    span = join_spans(read_span(db, pixel), make_span([at for _, at in counted]))
+    db.execute(
+        "UPDATE pixels SET first_purged_at = ?, last_purged_at = ? WHERE pixel = ?", (span.first, span.last, pixel)
+    )
 
 
-def read_spans(db: sqlite3.Connection, pixel: int, recipients: Iterable[str]) -> list[tuple[str, Span]]:
+def read_spans(db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str]) -> list[tuple[str, Span]]:
     """Return the recipients that exist of those with some ids, each with the span of its purged opens that count."""
     found = db.execute(
         "SELECT r.id, r.purged_counted, r.first_purged_at, r.last_purged_at FROM json_each(?) w"
         " CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(list(recipients)), pixel),
+        (json.dumps(list(recipient_ids)), pixel),
     )
-    return [(recipient, (number, first, last)) for recipient, number, first, last in found]
+    return [(recipient_id, Span(*span)) for recipient_id, *span in found]
 
 
 def read_span(db: sqlite3.Connection, pixel: int) -> Span:
-    """Return the span of a pixel's purged opens that count, of which the number does not matter."""
+    """Return the span of a pixel's purged opens that count. Its number is not stored: it is 1 where there are any."""
     first, last = db.execute("SELECT first_purged_at, last_purged_at FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
-    return NO_OPENS if first is None else (1, first, last)
+    return NO_SPAN if first is None else Span(1, first, last)
 
 
-def _keep_ranges(db: sqlite3.Connection, pixel: int, numbers: Sequence[int]) -> None:
-    before = db.execute("SELECT first, last FROM purged_opens WHERE pixel = ?", (pixel,)).fetchall()
-    after = _joined([*before, *((number, number) for number in numbers)])
+def _keep_gaps(db: sqlite3.Connection, pixel: int, numbers: Sequence[int]) -> None:
+    rows = db.execute("SELECT first, last FROM purged_opens WHERE pixel = ?", (pixel,))
+    before = [Gap(*row) for row in rows]
+    after = join_gaps([*before, *(Gap(number, number) for number in numbers)])
     db.executemany(
         "DELETE FROM purged_opens WHERE pixel = ? AND first = ?",
-        [(pixel, first) for first, _ in set(before).difference(after)],
+        [(pixel, gap.first) for gap in set(before).difference(after)],
     )
     db.executemany(
-        "INSERT INTO purged_opens VALUES (?, ?, ?)", [(pixel, *one) for one in set(after).difference(before)]
+        "INSERT INTO purged_opens (pixel, first, last) VALUES (?, ?, ?)",
+        [(pixel, *gap) for gap in set(after).difference(before)],
     )
-
-
-def _joined(ranges: Iterable[Range]) -> list[Range]:
-    """Return the same numbers in as few ranges as can be."""
-    joined: list[Range] = []
-    for first, last in sorted(ranges):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        else:
-            joined.append((first, last))
-    return joined

@@ -1,7 +1,7 @@
-"""The tables, how they came to be, and whether a file is ours.
+"""The tables, their migrations, and the checks of a file before it is used.
 
-The key of every table of what pixels own begins with the pixel. Times are milliseconds since 1970 (UTC). Texts that
-SQLite compares are compared byte by byte.
+The key of every table of things that pixels own begins with the pixel. Times are milliseconds since 1970 (UTC). Texts
+that SQLite compares are compared byte by byte.
 """
 
 import os
@@ -101,7 +101,7 @@ def m001_pixels_recipients_opens(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m002_judged_opens(db: sqlite_utils.Database) -> None:
-    """Keep what opens are judged by, and count those that count.
+    """Store the facts that opens are judged by, and count the opens that count.
 
     Until now nothing judged opens, and all counted.
     """
@@ -180,7 +180,7 @@ def m002_judged_opens(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m003_found_opens_and_pixels(db: sqlite_utils.Database) -> None:
-    """Let opens be found by verdict and by recipient, and pixels by a part of their name."""
+    """Index opens by verdict and by recipient, and store names as searches compare them."""
     db.executescript(
         """
         CREATE INDEX opens_by_verdict ON opens (pixel, verdict, number);
@@ -195,7 +195,7 @@ def m003_found_opens_and_pixels(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m004_api_keys(db: sqlite_utils.Database) -> None:
-    """Keep the hashes of API keys."""
+    """Store the hashes of API keys."""
     db.execute(
         """
         CREATE TABLE api_keys (
@@ -258,13 +258,13 @@ def m005_addresses_without_case(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m006_settings(db: sqlite_utils.Database) -> None:
-    """Keep short texts by name, such as the base URL of the server."""
+    """Store short texts by name, such as the base URL of the server."""
     db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
 
 
 @migrations()
 def m007_purged_opens(db: sqlite_utils.Database) -> None:
-    """Keep what is needed of purged opens: which numbers are gone, and the spans of those that count."""
+    """Store the parts of purged opens that are still needed: their numbers, and the spans of those that count."""
     db.executescript(
         """
         ALTER TABLE pixels ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
@@ -285,7 +285,7 @@ def m007_purged_opens(db: sqlite_utils.Database) -> None:
 
 
 def prepare(path: Path, *, create: bool = True) -> None:
-    """Make sure that there is a file of ours with today's tables.
+    """Make sure that there is a database with the current tables.
 
     A new file appears whole: it is made beside its place and linked there, so that several processes may begin at
     once and a killed one leaves nothing half made. An older one is brought up to date in one transaction.

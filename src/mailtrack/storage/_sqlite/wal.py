@@ -1,4 +1,4 @@
-"""The write-ahead log beside a database file: where it is, what its copy of the first page says, and whose it is.
+"""The write-ahead log beside a database file: its place, the application id in it, and the file that it belongs to.
 
 The format is that of https://sqlite.org/fileformat2.html#walformat.
 """
@@ -23,7 +23,7 @@ _ID = slice(68, 72)  # the application id within the first page
 
 
 def wal_of(path: Path) -> Path:
-    """Return where the WAL of a database file is, or would be: SQLite puts it beside what a symbolic link leads to."""
+    """Return the place of a database file's WAL, present or not. Symbolic links are followed, as SQLite does."""
     return Path(f"{os.path.realpath(path)}-wal")
 
 

@@ -1,10 +1,13 @@
-"""The contract of `mailtrack.Storage` as tests, by noun."""
+"""The contract of `mailtrack.Storage` as tests: a class for each noun."""
 
+from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.figures import FiguresContract
+from mailtrack.testing._contract.forks import ForkContract
 from mailtrack.testing._contract.judging import JudgingContract
 from mailtrack.testing._contract.keys import KeysContract
 from mailtrack.testing._contract.lifecycle import LifecycleContract
+from mailtrack.testing._contract.local_files import LocalFileContract
 from mailtrack.testing._contract.opens import OpensContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
@@ -13,7 +16,7 @@ from mailtrack.testing._contract.resolving import ResolvingContract
 from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.threads import ThreadsContract
 
-__all__ = ["BackupContract", "SettingsContract", "StorageContract"]
+__all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContract", "StorageContract"]
 
 
 class StorageContract(
@@ -27,9 +30,11 @@ class StorageContract(
     KeysContract,
     ThreadsContract,
     LifecycleContract,
+    AbilitiesContract,
 ):
-    """Every sentence of `mailtrack.storage._protocol`, tested.
+    """Tests every sentence of `mailtrack.storage.Storage`. Required of every storage.
 
-    Subclass it as `Test...`, with a fixture `storage` that gives a new, empty storage for each test and closes it
-    afterwards.
+    Subclass it as `Test...`, with a fixture `storage` that opens a new, empty storage for each test and closes it
+    afterwards. Add the suites of the optional abilities that the storage has (`BackupContract`, `ForkContract`,
+    `LocalFileContract`, `SettingsContract`) to the bases; a test here fails where one is missing.
     """

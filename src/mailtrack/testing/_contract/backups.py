@@ -6,20 +6,21 @@ import pytest
 
 from mailtrack._model import Pixel
 from mailtrack.storage import Storage, SupportsBackup
-from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, at_once
+from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, at_once, require_ability
 from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
 from mailtrack.testing._factories import make_api_key, make_image, make_open, make_pixel
 
 
 class BackupContract:
-    """Every sentence of `mailtrack.storage.SupportsBackup`, tested.
+    """Tests every sentence of `mailtrack.storage.SupportsBackup`. Optional.
 
-    It is optional: add it to the bases of your subclass of `StorageContract` if your storage can be backed up.
+    Add it to the bases of your subclass of `StorageContract` if your storage implements `SupportsBackup`.
     """
 
     @pytest.fixture
     def backed_up(self, storage: Storage) -> SupportsBackup:
-        """Return the storage, as far as it can be backed up."""
+        """Return the storage, which must support backups."""
+        require_ability(storage, SupportsBackup)
         assert isinstance(storage, SupportsBackup)
         return storage
 
@@ -57,7 +58,7 @@ class BackupContract:
             copy.add_opens([make_open(filled)])
             later = add_pixel(copy)
             assert copy.list_pixels(limit=1).items == (later,)
-            assert copy.get_pixel(filled.id).opens.number == 91
+            assert copy.get_pixel(filled.id).opens.raw.number == 91
             assert_scan(copy, filled)
         assert everything(storage, filled) == before
         assert len(storage.list_pixels(limit=9).items) == 1

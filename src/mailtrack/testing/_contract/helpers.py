@@ -1,10 +1,13 @@
-"""What the tests of the contract share."""
+"""Steps that the tests of the contract share."""
 
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
+
+from mailtrack._figures import HourCount
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack.storage import Storage
 from mailtrack.testing._factories import make_pixel, make_recipients
@@ -31,12 +34,14 @@ def namesake(pixel: Pixel) -> str:
 
 def walk(get_page: Callable[[str | None], Page[T]]) -> list[T]:
     """Return a whole list, page by page."""
-    page = get_page(None)
-    items = list(page.items)
-    while page.next is not None:
-        page = get_page(page.next)
-        assert page.items, "a page that was promised must not be empty"
+    items: list[T] = []
+    cursors: list[str | None] = [None]
+    while len(cursors) == 1 or cursors[-1] is not None:
+        page = get_page(cursors[-1])
+        assert page.items or len(cursors) == 1, "a page that was promised must not be empty"
+        assert page.next is None or page.next not in cursors, "a list must not lead back to one of its pages"
         items += page.items
+        cursors.append(page.next)
     return items
 
 
@@ -53,12 +58,32 @@ def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
 def make_judgement(
     of: Open, *, verdict: Verdict = UNJUDGED, client: Client = UNKNOWN_CLIENT, counted: bool = True
 ) -> Judgement:
-    """Make what could be found out about an open when it is judged again."""
+    """Make a judgement of an open."""
     return Judgement(open_id=of.id, verdict=verdict, client=client, counted=counted)
 
 
+def rejudge(storage: Storage, pixel: Pixel, *judgements: Judgement) -> None:
+    """Apply judgements to opens of a pixel."""
+    storage.rejudge(pixel.id, judgements)
+
+
+def require_ability(storage: Storage, ability: type) -> None:
+    """Fail the test where a storage lacks an optional ability whose suite is run."""
+    if not isinstance(storage, ability):
+        pytest.fail(
+            f"{type(storage).__name__} does not implement {ability.__name__}, which is optional:"
+            " remove its suite from the bases, or add the methods.",
+            pytrace=False,
+        )
+
+
+def hours_of(storage: Storage, pixel: Pixel) -> tuple[HourCount, ...]:
+    """Return the opens of a pixel by hour and kind."""
+    return storage.get_figures(pixel.id, top=1).hours
+
+
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Make each call in a thread of its own, all at the same moment, and return what they return."""
+    """Make each call in a thread of its own, all at the same moment, and return their results."""
     barrier = Barrier(len(calls))
 
     def begin(call: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Tests of API keys."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ _THREADS = 8
 
 
 class KeysContract:
-    """What a storage does with API keys."""
+    """Tests of the methods for API keys."""
 
     def test_at_first_there_are_no_keys(self, storage: Storage) -> None:
         assert storage.list_keys() == []

@@ -1,17 +1,13 @@
-"""Opening, closing, forking."""
+"""Tests of opening and closing."""
 
-import os
-import signal
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import pytest
 
 from mailtrack._errors import StorageError
 from mailtrack.storage import Storage
-from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, all_recipients, make_judgement
+from mailtrack.testing._contract.helpers import add_pixel, add_recipients, make_judgement
 from mailtrack.testing._factories import make_api_key, make_hit, make_image, make_open, make_pixel, make_recipient
 
 _PIXEL = make_pixel()
@@ -30,43 +26,20 @@ _USES: dict[str, Callable[[Storage], object]] = {
     "resolve": lambda storage: storage.resolve([make_hit(_PIXEL)]),
     "add_opens": lambda storage: storage.add_opens([make_open(_PIXEL)]),
     "list_opens": lambda storage: storage.list_opens(_PIXEL.id, limit=1),
-    "count_by_hour": lambda storage: storage.count_by_hour(_PIXEL.id),
     "get_figures": lambda storage: storage.get_figures(_PIXEL.id, top=1),
-    "judge_again": lambda storage: storage.judge_again(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
+    "rejudge": lambda storage: storage.rejudge(_PIXEL.id, [make_judgement(make_open(_PIXEL))]),
+    "count_by_day": lambda storage: storage.count_by_day([_PIXEL.id], since=_PIXEL.created_at),
+    "count_opens": lambda storage: storage.count_opens(_PIXEL.id, before=_PIXEL.created_at),
+    "purge_opens": lambda storage: storage.purge_opens(_PIXEL.id, before=_PIXEL.created_at, limit=1),
     "add_key": lambda storage: storage.add_key(make_api_key()),
     "list_keys": lambda storage: storage.list_keys(),
     "delete_key": lambda storage: storage.delete_key(make_api_key().id),
     "ping": lambda storage: storage.ping(),
 }
 
-_CHILD_SECONDS = 30  # a child that hangs is ended by its alarm
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-
-def in_child(task: Callable[[], None]) -> str:
-    """Run a task in a forked child; return what went wrong there, "" if nothing did."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            signal.alarm(_CHILD_SECONDS)
-            os.close(reading)
-            try:
-                task()
-            except BaseException:  # noqa: BLE001  # the parent raises it
-                os.write(writing, traceback.format_exc().encode()[-4000:])
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:  # noqa: PTH123  # a file descriptor
-        told = pipe.read().decode()
-    _, status = os.waitpid(child, 0)
-    return told or (f"the child ended with status {status}" if status else "")
-
 
 class LifecycleContract:
-    """How a storage begins and ends."""
+    """Tests of opening, closing and use as a context manager."""
 
     def test_it_is_a_storage(self, storage: Storage) -> None:
         assert isinstance(storage, Storage)
@@ -113,76 +86,3 @@ class LifecycleContract:
         (recipient,) = add_recipients(storage, pixel, 1)
         assert recipient.email not in repr(storage)
         assert recipient.token not in repr(storage)
-
-    @needs_fork
-    def test_a_forked_child_reads_what_was_written_before(self, storage: Storage) -> None:
-        pixel = add_pixel(storage)
-        recipients = add_recipients(storage, pixel, 2)
-
-        def task() -> None:
-            assert storage.get_pixel(pixel.id).recipients == 2
-            assert all_recipients(storage, pixel) == recipients
-
-        assert in_child(task) == ""
-
-    @needs_fork
-    def test_a_forked_child_can_write(self, storage: Storage) -> None:
-        pixel = add_pixel(storage)
-        new = make_open(pixel)
-
-        def task() -> None:
-            assert storage.add_opens([new]) == 1
-            assert all_opens(storage, pixel) == [new]
-
-        assert in_child(task) == ""
-
-    @needs_fork
-    def test_a_parent_goes_on_after_its_child_has_written_and_closed(self, storage: Storage) -> None:
-        pixel = add_pixel(storage)
-
-        def task() -> None:
-            storage.add_opens([make_open(pixel)])
-            storage.close()
-
-        assert in_child(task) == ""
-        new = make_open(pixel)
-        assert storage.add_opens([new]) == 1
-        assert all_opens(storage, pixel)[0] == new
-
-    @needs_fork
-    def test_a_child_of_a_child_works(self, storage: Storage) -> None:
-        pixel = add_pixel(storage)
-
-        def task() -> None:
-            storage.add_opens([make_open(pixel)])
-            assert in_child(storage.ping) == ""
-            storage.add_opens([make_open(pixel)])
-
-        assert in_child(task) == ""
-
-    @needs_fork
-    @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-    def test_a_child_forked_while_other_threads_write_works(self, storage: Storage) -> None:
-        pixel = add_pixel(storage)
-        enough = Event()
-
-        def write() -> int:
-            written = 0
-            while not enough.is_set():
-                written += storage.add_opens([make_open(pixel) for _ in range(20)])
-            return written
-
-        def task() -> None:
-            number = storage.get_pixel(pixel.id).opens.number
-            assert number % 20 == 0
-            assert storage.add_opens([make_open(pixel)]) == 1
-
-        with ThreadPoolExecutor(3) as pool:
-            writers = [pool.submit(write) for _ in range(3)]
-            try:
-                told = [in_child(one) for one in (storage.ping, task, storage.ping, storage.ping)]
-            finally:
-                enough.set()
-            written = sum(writer.result() for writer in writers)
-        assert told == [""] * 4
-        assert storage.get_pixel(pixel.id).opens.number - written in (0, 1)

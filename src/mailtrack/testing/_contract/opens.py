@@ -1,14 +1,17 @@
-"""Opens and their counts."""
+"""Tests of opens."""
 
 import random
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import attrs
 import pytest
 
+from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._errors import InvalidPaging
-from mailtrack._model import Certainty, DayCount, HourCount, Judgement, Open, OpenSpan, Page, Verdict, VerdictKind
+from mailtrack._figures import DayCount, HourCount
+from mailtrack._model import Certainty, Judgement, Open, Page, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     UNUSABLE_CURSORS,
@@ -16,6 +19,7 @@ from mailtrack.testing._contract.helpers import (
     add_recipients,
     all_opens,
     all_recipients,
+    hours_of,
     namesake,
     walk,
 )
@@ -25,16 +29,16 @@ _HOUR = timedelta(hours=1)
 
 
 class OpensContract:
-    """What a storage does with opens."""
+    """Tests of `add_opens`, `list_opens` and `count_by_day`."""
 
     def test_an_open_is_read_back_with_the_token_of_its_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         new = make_open(pixel, recipient, at=NOON + timedelta(milliseconds=1))
-        assert storage.add_opens([new]) == 1
+        assert storage.add_opens([new]) == [new]
         assert all_opens(storage, pixel) == [attrs.evolve(new, token=recipient.token)]
 
-    def test_an_open_of_nobody_known_is_read_back(self, storage: Storage) -> None:
+    def test_an_open_without_a_recipient_is_read_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         new = Open(id=make_open(pixel).id, pixel_id=pixel.id, opened_at=NOON)
         storage.add_opens([new])
@@ -70,11 +74,11 @@ class OpensContract:
     def test_one_call_takes_opens_of_many_pixels(self, storage: Storage) -> None:
         pixels = [add_pixel(storage) for _ in range(3)]
         opens = [make_open(pixels[n % 3]) for n in range(9)]
-        assert storage.add_opens(opens) == 9
+        assert storage.add_opens(opens) == opens
         assert [all_opens(storage, pixel) for pixel in pixels] == [opens[6 + n :: -3] for n in range(3)]
 
     def test_adding_no_opens_adds_none(self, storage: Storage) -> None:
-        assert storage.add_opens([]) == 0
+        assert storage.add_opens([]) == []
 
     def test_adding_opens_again_changes_nothing(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -82,35 +86,52 @@ class OpensContract:
         opens = [make_open(pixel, recipient), make_open(pixel)]
         storage.add_opens(opens)
         before = storage.get_pixel(pixel.id), all_recipients(storage, pixel), all_opens(storage, pixel)
-        assert storage.add_opens(opens) == 0
+        assert storage.add_opens(opens) == []
         assert (storage.get_pixel(pixel.id), all_recipients(storage, pixel), all_opens(storage, pixel)) == before
-        assert storage.count_by_hour(pixel.id) == [HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=2, counted=2)]
+        assert hours_of(storage, pixel) == (HourCount(hour=NOON, kind=VerdictKind.UNKNOWN, opens=Count(2, 2)),)
 
     def test_of_two_opens_with_one_id_the_first_stays(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         first = make_open(pixel)
         storage.add_opens([first])
-        storage.add_opens([make_open(pixel, open_id=first.id, at=NOON + _HOUR)])
+        assert storage.add_opens([make_open(pixel, open_id=first.id, at=NOON + _HOUR)]) == []
         assert all_opens(storage, pixel) == [first]
 
     def test_an_open_given_twice_in_one_call_is_one(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         one, other = make_open(pixel), make_open(pixel)
-        assert storage.add_opens([one, other, one, other, one]) == 2
+        assert storage.add_opens([one, other, one, other, one]) == [one, other]
         assert all_opens(storage, pixel) == [other, one]
-        assert storage.get_pixel(pixel.id).opens.number == 2
+        assert storage.get_pixel(pixel.id).opens.raw.number == 2
+
+    def test_of_two_opens_with_one_id_in_one_call_the_first_stays(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        first = make_open(pixel)
+        storage.add_opens([first, make_open(pixel, open_id=first.id, at=NOON + _HOUR, counted=False)])
+        assert all_opens(storage, pixel) == [first]
+        span = OpenSpan(number=1, first=NOON, last=NOON)
+        assert storage.get_pixel(pixel.id).opens == OpenSpans(counted=span, raw=span)
+
+    def test_a_batch_of_two_pixels_that_comes_again_with_more_adds_only_what_is_new(self, storage: Storage) -> None:
+        pixel, other = add_pixel(storage), add_pixel(storage)
+        opens = [make_open(one) for _ in range(3) for one in (pixel, other)]
+        storage.add_opens(opens[:3])
+        storage.add_opens(opens)
+        assert all_opens(storage, pixel) == opens[4::-2]
+        assert all_opens(storage, other) == opens[5::-2]
+        assert [storage.get_pixel(one.id).opens.raw.number for one in (pixel, other)] == [3, 3]
 
     def test_new_opens_among_old_ones_are_added(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         opens = [make_open(pixel) for _ in range(5)]
         storage.add_opens([opens[1], opens[3]])
-        assert storage.add_opens(opens) == 3
+        assert storage.add_opens(opens) == [opens[n] for n in (0, 2, 4)]
         assert all_opens(storage, pixel) == [opens[n] for n in (4, 2, 0, 3, 1)]
 
     def test_one_id_in_two_pixels_is_two_opens(self, storage: Storage) -> None:
         pixels = [add_pixel(storage), add_pixel(storage)]
         opens = [make_open(pixel, open_id="0" * 32) for pixel in pixels]
-        assert storage.add_opens(opens) == 2
+        assert storage.add_opens(opens) == opens
         assert [all_opens(storage, pixel) for pixel in pixels] == [[opens[0]], [opens[1]]]
 
     def test_opens_of_pixels_that_do_not_exist_are_left_out(self, storage: Storage) -> None:
@@ -118,51 +139,57 @@ class OpensContract:
         storage.delete_pixel(gone.id)
         new = make_open(pixel)
         others = [make_open(gone), make_open(make_pixel()), make_open(make_pixel(pixel_id=namesake(pixel)))]
-        assert storage.add_opens([*others, new, *others]) == 1
+        assert storage.add_opens([*others, new, *others]) == [new]
         assert all_opens(storage, pixel) == [new]
         assert all_opens(storage, gone) == []
+
+    def test_of_opens_of_many_pixels_the_new_ones_are_returned_in_the_order_given(self, storage: Storage) -> None:
+        pixels = [add_pixel(storage) for _ in range(3)]
+        opens = [make_open(pixels[n % 3]) for n in range(9)]
+        assert storage.add_opens([opens[n] for n in (7, 3, 1)]) == [opens[n] for n in (7, 3, 1)]
+        assert storage.add_opens([*opens[::-1], *opens]) == [opens[n] for n in (8, 6, 5, 4, 2, 0)]
 
     def test_an_open_of_a_deleted_recipient_counts_for_the_pixel_only(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         gone, kept = add_recipients(storage, pixel, 2)
         storage.delete_recipient(gone.id)
         new = make_open(pixel, gone)
-        assert storage.add_opens([new]) == 1
+        assert storage.add_opens([new]) == [new]
         assert all_opens(storage, pixel) == [new]
-        assert storage.get_pixel(pixel.id).opens.number == 1
+        assert storage.get_pixel(pixel.id).opens.raw.number == 1
         assert all_recipients(storage, pixel) == [kept]
 
-    def test_a_span_tells_the_earliest_and_the_latest_time_not_the_order_of_arrival(self, storage: Storage) -> None:
+    def test_a_span_has_the_earliest_and_the_latest_time_whatever_the_order_of_arrival(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         for hours in ((1, 3), (2,), (0,)):
             storage.add_opens([make_open(pixel, recipient, at=NOON + hour * _HOUR) for hour in hours])
         span = OpenSpan(number=4, first=NOON, last=NOON + 3 * _HOUR)
-        assert storage.get_pixel(pixel.id).opens == span
-        assert [one.opens for one in all_recipients(storage, pixel)] == [span]
+        spans = OpenSpans(counted=span, raw=span)
+        assert storage.get_pixel(pixel.id).opens == spans
+        assert [one.opens for one in all_recipients(storage, pixel)] == [spans]
 
     def test_an_open_counts_for_its_own_recipient_only(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         recipients = add_recipients(storage, pixel, 3)
         storage.add_opens([make_open(pixel, recipients[1])])
-        assert [one.opens.number for one in all_recipients(storage, pixel)] == [0, 1, 0]
+        assert [one.opens.raw.number for one in all_recipients(storage, pixel)] == [0, 1, 0]
 
     def test_hours_begin_at_minute_zero_of_utc(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         storage.add_opens([make_open(pixel, at=NOON + timedelta(milliseconds=ms)) for ms in (-1, 0, 3_599_999)])
-        assert [(one.hour, one.opens) for one in storage.count_by_hour(pixel.id)] == [(NOON - _HOUR, 1), (NOON, 2)]
+        assert [(one.hour, one.opens.raw) for one in hours_of(storage, pixel)] == [(NOON - _HOUR, 1), (NOON, 2)]
 
     def test_hours_come_in_order_of_time_then_kind(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         keys = [(hour, kind) for hour in (2, 0, 1) for kind in (VerdictKind.PROXY, VerdictKind.BOT, VerdictKind.HUMAN)]
         for hour, kind in keys:
             storage.add_opens([make_open(pixel, at=NOON + hour * _HOUR, verdict=Verdict(kind=kind))])
-        found = [(one.hour, one.kind) for one in storage.count_by_hour(pixel.id)]
+        found = [(one.hour, one.kind) for one in hours_of(storage, pixel)]
         assert found == sorted((NOON + hour * _HOUR, kind) for hour, kind in keys)
 
     def test_a_pixel_without_opens_has_no_hours(self, storage: Storage) -> None:
-        assert storage.count_by_hour(add_pixel(storage).id) == []
-        assert storage.count_by_hour(make_pixel().id) == []
+        assert hours_of(storage, add_pixel(storage)) == ()
 
     def test_all_counts_equal_a_full_scan(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -186,10 +213,10 @@ class OpensContract:
             for one in opens[::-1]
         ]
         hours = Counter((one.opened_at.replace(minute=0), one.verdict.kind) for one in scanned)
-        assert {(one.hour, one.kind): one.opens for one in storage.count_by_hour(pixel.id)} == hours
+        assert {(one.hour, one.kind): one.opens.raw for one in hours_of(storage, pixel)} == hours
         for found, span in [
-            (scanned, storage.get_pixel(pixel.id).opens),
-            *(([o for o in scanned if o.recipient_id == r.id], r.opens) for r in all_recipients(storage, pixel)),
+            (scanned, storage.get_pixel(pixel.id).opens.raw),
+            *(([o for o in scanned if o.recipient_id == r.id], r.opens.raw) for r in all_recipients(storage, pixel)),
         ]:
             times = [one.opened_at for one in found]
             assert span == OpenSpan(number=len(times), first=min(times), last=max(times))
@@ -200,6 +227,19 @@ class OpensContract:
         opens = [make_open(pixel) for _ in range(6)]
         storage.add_opens(opens)
         assert walk(lambda cursor: storage.list_opens(pixel.id, limit=limit, cursor=cursor)) == opens[::-1]
+
+    @pytest.mark.parametrize("number", [2, 4])
+    def test_a_full_last_page_of_opens_has_no_next(self, storage: Storage, number: int) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        storage.add_opens([make_open(pixel, recipient) for _ in range(number)])
+        for filters in ({}, {"kind": VerdictKind.UNKNOWN}, {"recipient_id": recipient.id}):
+            get_page = partial(storage.list_opens, pixel.id, limit=2, **filters)
+            page = get_page()
+            assert len(page.items) == 2
+            assert (page.next is None) == (number == 2)
+            if page.next is not None:
+                assert get_page(cursor=page.next).next is None
 
     def test_a_page_of_opens_does_not_move_when_opens_arrive(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -296,7 +336,7 @@ class OpensContract:
         new = make_open(pixel, verdict=Verdict(kind=VerdictKind.BOT))
         storage.add_opens([new])
         human = Verdict(kind=VerdictKind.HUMAN)
-        storage.judge_again(pixel.id, [Judgement(open_id=new.id, verdict=human, client=new.client, counted=True)])
+        storage.rejudge(pixel.id, [Judgement(open_id=new.id, verdict=human, client=new.client, counted=True)])
         assert storage.list_opens(pixel.id, limit=9, kind=VerdictKind.BOT).items == ()
         assert [one.id for one in storage.list_opens(pixel.id, limit=9, kind=VerdictKind.HUMAN).items] == [new.id]
 
@@ -312,12 +352,33 @@ class OpensContract:
         found = storage.count_by_day([pixel.id, other.id, quiet.id, make_pixel().id], since=midnight)
         assert found == {
             pixel.id: [
-                DayCount(day=midnight, opens=3, counted=3),
-                DayCount(day=midnight + 2 * day, opens=1, counted=1),
+                DayCount(day=midnight, opens=Count(3, 3)),
+                DayCount(day=midnight + 2 * day, opens=Count(1, 1)),
             ],
-            other.id: [DayCount(day=midnight, opens=2, counted=1)],
+            other.id: [DayCount(day=midnight, opens=Count(1, 2))],
         }
         assert storage.count_by_day([], since=midnight) == {}
+
+    def test_days_are_those_of_the_pixel_with_the_whole_id(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel)])
+        assert storage.count_by_day([namesake(pixel), pixel.short_id], since=NOON - _HOUR) == {}
+
+    def test_hours_and_days_before_1970_begin_at_their_start(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        at = datetime(1969, 12, 31, 22, 59, tzinfo=UTC)
+        storage.add_opens([make_open(pixel, at=at)])
+        assert [one.hour for one in storage.get_figures(pixel.id, top=1).hours] == [at.replace(minute=0)]
+        midnight = at.replace(hour=0, minute=0)
+        assert [one.day for one in storage.count_by_day([pixel.id], since=midnight)[pixel.id]] == [midnight]
+
+    def test_the_token_of_an_open_is_its_recipients_whatever_was_given(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        kept, gone = add_recipients(storage, pixel, 2)
+        opens = [attrs.evolve(make_open(pixel, one), token="tok_" + "0" * 32) for one in (kept, gone)]
+        storage.add_opens(opens)
+        storage.delete_recipient(gone.id)
+        assert [one.token for one in all_opens(storage, pixel)] == [None, kept.token]
 
     def test_a_pixel_that_does_not_exist_has_no_opens(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

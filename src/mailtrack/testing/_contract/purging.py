@@ -1,11 +1,13 @@
-"""Opens that are purged."""
+"""Tests of purging."""
 
 from datetime import timedelta
 
 import attrs
 import pytest
 
-from mailtrack._model import Figures, OpenSpan, Pixel, VerdictKind
+from mailtrack._counts import NEVER_OPENED, OpenSpan
+from mailtrack._figures import Facet, Figures
+from mailtrack._model import Pixel, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     add_pixel,
@@ -15,9 +17,10 @@ from mailtrack.testing._contract.helpers import (
     at_once,
     make_judgement,
     namesake,
+    rejudge,
     walk,
 )
-from mailtrack.testing._contract.scanning import BOT, CLIENT, VERDICT, everything, some_opens
+from mailtrack.testing._contract.scanning import BOT, CLIENT, VERDICT, delay_count, everything, some_opens
 from mailtrack.testing._factories import NOON, make_open, make_pixel
 
 _HOUR = timedelta(hours=1)
@@ -25,7 +28,7 @@ _ALL = NOON + timedelta(days=365)
 
 
 class PurgingContract:
-    """What a storage does when opens are purged."""
+    """Tests of `count_opens` and `purge_opens`."""
 
     def test_purging_deletes_the_opens_before_a_time_and_no_other(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -118,7 +121,7 @@ class PurgingContract:
                 if pixel is purged or one.opened_at >= until
             ]
             left = sum(one.opened_at >= until for one in opens)
-            assert storage.judge_again(pixel.id, judgements) == left
+            assert storage.rejudge(pixel.id, judgements) == left
         assert _anonymous(storage, purged) == _anonymous(storage, whole)
 
     def test_the_first_and_the_last_that_count_may_be_purged_ones(self, storage: Storage) -> None:
@@ -129,10 +132,10 @@ class PurgingContract:
         storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
         spans = []
         for one, counted in ((opens[4], False), (opens[3], False), (opens[2], False), (opens[3], True)):
-            storage.judge_again(pixel.id, [make_judgement(one, counted=counted)])
+            storage.rejudge(pixel.id, [make_judgement(one, counted=counted)])
             (shown,) = all_recipients(storage, pixel)
-            spans.append(shown.counted)
-            assert storage.get_pixel(pixel.id).counted == shown.counted
+            spans.append(shown.opens.counted)
+            assert storage.get_pixel(pixel.id).opens == shown.opens
         lasts = [(4, 80), (3, 70), (2, 5), (3, 80)]
         assert spans == [OpenSpan(number=n, first=NOON, last=NOON + minutes * _HOUR / 60) for n, minutes in lasts]
 
@@ -184,7 +187,7 @@ class PurgingContract:
         storage.add_opens([make_open(pixel) for _ in range(3)])
         storage.purge_opens(pixel.id, before=_ALL, limit=9)
         late = make_open(pixel, at=NOON - _HOUR)
-        assert storage.add_opens([late]) == 1
+        assert storage.add_opens([late]) == [late]
         assert all_opens(storage, pixel) == [late]
         assert storage.list_opens(pixel.id, limit=9, skip=1).items == ()
 
@@ -195,7 +198,97 @@ class PurgingContract:
         storage.delete_pixel(pixel.id)
         storage.add_pixel(attrs.evolve(pixel))
         found = storage.get_pixel(pixel.id)
-        assert (found.purged, found.purged_before, found.opens.number) == (0, None, 0)
+        assert (found.purged, found.purged_before, found.opens.raw.number) == (0, None, 0)
+
+    def test_up_to_when_opens_were_purged_never_goes_back(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel, at=NOON)])
+        storage.purge_opens(pixel.id, before=NOON + 5 * _HOUR, limit=9)
+        storage.add_opens([make_open(pixel, at=NOON)])
+        assert storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9) == 1
+        found = storage.get_pixel(pixel.id)
+        assert (found.purged, found.purged_before) == (2, NOON + 5 * _HOUR)
+
+    def test_a_purged_open_that_is_given_again_is_new(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        old, other = make_open(pixel), make_open(pixel)
+        storage.add_opens([old, other])
+        storage.purge_opens(pixel.id, before=_ALL, limit=1)
+        storage.add_opens([old, other])
+        assert all_opens(storage, pixel) == [old, other]
+        assert storage.get_pixel(pixel.id).opens.raw.number == 3
+
+    def test_a_recipient_has_opened_though_all_that_count_were_purged_and_the_rest_is_judged_anew(
+        self, storage: Storage
+    ) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR) for hours in (0, 0, 2)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[2], verdict=BOT, counted=False))
+        figures = storage.get_figures(pixel.id, top=9)
+        assert (figures.pixel.opened.counted, [one.opens.counted.number for one in figures.top]) == (1, [2])
+        assert figures.pixel.opens.counted == figures.top[0].opens.counted == OpenSpan(number=2, first=NOON, last=NOON)
+
+    def test_spans_of_several_purges_are_joined(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR) for hours in range(5)]
+        storage.add_opens(opens)
+        for hours in (1, 2, 3):
+            storage.purge_opens(pixel.id, before=NOON + hours * _HOUR, limit=9)
+        rejudge(storage, pixel, *(make_judgement(one, counted=False) for one in opens))
+        span = OpenSpan(number=3, first=NOON, last=NOON + 2 * _HOUR)
+        assert [one.opens.counted for one in (storage.get_pixel(pixel.id), all_recipients(storage, pixel)[0])] == [
+            span
+        ] * 2
+
+    def test_purged_opens_that_do_not_count_are_in_no_counted_span(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (recipient,) = add_recipients(storage, pixel, 1)
+        opens = [make_open(pixel, recipient, at=NOON + hours * _HOUR, counted=hours > 0) for hours in (0, 5)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[1], counted=False))
+        assert [one.opens.counted for one in (storage.get_pixel(pixel.id), all_recipients(storage, pixel)[0])] == [
+            NEVER_OPENED
+        ] * 2
+
+    def test_no_count_of_zero_is_left_when_opens_are_purged_and_others_judged_anew(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        gone, kept = add_recipients(storage, pixel, 2)
+        opens = [make_open(pixel, one, at=NOON + n * _HOUR, verdict=BOT) for n, one in enumerate((gone, kept))]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=NOON + _HOUR, limit=9)
+        rejudge(storage, pixel, make_judgement(opens[1], verdict=VERDICT, client=CLIENT))
+        storage.delete_recipient(gone.id)
+        figures = storage.get_figures(pixel.id, top=9)
+        assert [(one.hour, one.kind, one.opens.raw) for one in figures.hours] == [
+            (NOON, VerdictKind.BOT, 1),
+            (NOON + _HOUR, VerdictKind.PROXY, 1),
+        ]
+        assert [(one.name, one.opens.raw) for one in figures.facets if one.facet is Facet.VENDOR] == [
+            ("Müller", 1),
+            ("Robots", 1),
+        ]
+        assert figures.delays == (delay_count(_HOUR, 1, 1),)
+
+    def test_the_days_stay_when_opens_are_purged(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        storage.add_opens([make_open(pixel, at=NOON + hours * _HOUR, counted=hours > 0) for hours in (0, 1, 24)])
+        before = storage.count_by_day([pixel.id], since=NOON - 24 * _HOUR)
+        storage.purge_opens(pixel.id, before=NOON + 2 * _HOUR, limit=9)
+        assert storage.count_by_day([pixel.id], since=NOON - 24 * _HOUR) == before
+
+    def test_a_purged_open_is_still_the_first_where_another_of_its_time_counts_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _HOUR / 60) for minutes in (0, 9, 0, 9, 5)]
+        storage.add_opens(opens)
+        storage.purge_opens(pixel.id, before=_ALL, limit=2)
+        rejudge(storage, pixel, *(make_judgement(opens[place], counted=False) for place in (2, 3)))
+        span = OpenSpan(number=3, first=NOON, last=NOON + 9 * _HOUR / 60)
+        assert storage.get_pixel(pixel.id).opens.counted == span
 
     def test_each_open_is_purged_once_while_opens_arrive_and_others_purge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -213,18 +306,18 @@ class PurgingContract:
 
         purged = sum(at_once([purge, add, purge])) + purge()
         found = storage.get_pixel(pixel.id)
-        assert (purged, found.purged, found.opens.number, found.kept) == (60, 60, 120, 60)
+        assert (purged, found.purged, found.opens.raw.number, found.kept) == (60, 60, 120, 60)
         assert {one.id for one in all_opens(storage, pixel)} == {one.id for one in opens[1::2]}
 
 
 def _figures(storage: Storage, pixel: Pixel) -> Figures:
-    """Return the figures of a pixel, without what says that opens were purged."""
+    """Return the figures of a pixel without its numbers of purged opens."""
     found = storage.get_figures(pixel.id, top=100)
     return attrs.evolve(found, pixel=attrs.evolve(found.pixel, purged=0, purged_before=None))
 
 
 def _anonymous(storage: Storage, pixel: Pixel) -> Figures:
-    """Return the figures of a pixel without what it and its recipients are called."""
+    """Return the figures of a pixel without its name and the ids in them."""
     found = _figures(storage, pixel)
     return attrs.evolve(
         found,

@@ -1,12 +1,13 @@
-"""Recipients."""
+"""Tests of recipients."""
 
 from datetime import timedelta
 
 import attrs
 import pytest
 
+from mailtrack._counts import OpenSpan, OpenSpans
 from mailtrack._errors import InvalidPaging, PixelNotFound, RecipientNotFound
-from mailtrack._model import OpenSpan, Page, Target
+from mailtrack._model import Page, Target
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     UNUSABLE_CURSORS,
@@ -14,6 +15,7 @@ from mailtrack.testing._contract.helpers import (
     add_recipients,
     all_opens,
     all_recipients,
+    hours_of,
     namesake,
     walk,
 )
@@ -21,7 +23,7 @@ from mailtrack.testing._factories import NOON, make_hit, make_open, make_pixel, 
 
 
 class RecipientsContract:
-    """What a storage does with recipients."""
+    """Tests of the methods for recipients."""
 
     def test_added_recipients_are_returned_and_read_back(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -53,7 +55,7 @@ class RecipientsContract:
         (old,) = storage.add_recipients(pixel.id, [make_recipient(pixel, "ann@example.org")])
         storage.add_opens([make_open(pixel, old)])
         (again,) = storage.add_recipients(pixel.id, [make_recipient(pixel, "ann@example.org")])
-        assert again.opens == OpenSpan(number=1, first=NOON, last=NOON)
+        assert again.opens.raw == OpenSpan(number=1, first=NOON, last=NOON)
 
     def test_adding_again_changes_nothing(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
@@ -160,6 +162,37 @@ class RecipientsContract:
         storage.delete_recipient(given[1].id)
         assert storage.list_recipients(pixel.id, limit=2, cursor=cursor).items == (given[2], given[3])
 
+    def test_a_recipient_does_not_take_the_place_of_a_deleted_one(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        add_recipients(storage, pixel, 1)
+        (last,) = storage.add_recipients(pixel.id, [make_recipient(pixel)])
+        storage.add_recipients(pixel.id, [gone := make_recipient(pixel)])
+        cursor = storage.list_recipients(pixel.id, limit=2).next
+        for one in (last, gone):
+            storage.delete_recipient(one.id)
+        (new,) = storage.add_recipients(pixel.id, [make_recipient(pixel)])
+        assert storage.list_recipients(pixel.id, limit=9, cursor=cursor) == Page(items=(new,))
+
+    def test_a_full_last_page_of_recipients_has_no_next(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        given = add_recipients(storage, pixel, 4)
+        storage.add_opens([make_open(pixel, one) for one in given[::2]])
+        assert storage.list_recipients(pixel.id, limit=4).next is None
+        for opened in (True, False):
+            page = storage.list_recipients(pixel.id, limit=2, opened=opened)
+            assert (len(page.items), page.next) == (2, None)
+
+    def test_recipients_of_a_deleted_pixel_are_not_those_of_one_with_the_same_short_id(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (old,) = add_recipients(storage, pixel, 1)
+        storage.delete_pixel(pixel.id)
+        storage.add_pixel(other := make_pixel(pixel_id=namesake(pixel)))
+        assert storage.get_recipients([old.id]) == {}
+        (new,) = add_recipients(storage, other, 1)
+        assert storage.get_recipients([old.id, new.id]) == {new.id: new}
+        with pytest.raises(RecipientNotFound):
+            storage.delete_recipient(old.id)
+
     def test_recipients_added_meanwhile_come_after_the_others(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         given = add_recipients(storage, pixel, 2)
@@ -193,7 +226,7 @@ class RecipientsContract:
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.add_opens([make_open(pixel, recipient)])
         span = OpenSpan(number=1, first=NOON, last=NOON)
-        as_it_was = attrs.evolve(recipient, opens=span, counted=span)
+        as_it_was = attrs.evolve(recipient, opens=OpenSpans(counted=span, raw=span))
         assert storage.delete_recipient(recipient.id) == as_it_was
 
     def test_a_deleted_recipient_is_gone(self, storage: Storage) -> None:
@@ -204,7 +237,7 @@ class RecipientsContract:
         assert all_recipients(storage, pixel) == [kept]
         assert storage.get_pixel(pixel.id).recipients == 1
 
-    def test_a_deleted_token_is_nobodys(self, storage: Storage) -> None:
+    def test_a_deleted_token_finds_no_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.delete_recipient(recipient.id)
@@ -222,9 +255,9 @@ class RecipientsContract:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
         storage.add_opens([make_open(pixel, recipient)])
-        before = storage.get_pixel(pixel.id).opens, storage.count_by_hour(pixel.id)
+        before = storage.get_pixel(pixel.id).opens, hours_of(storage, pixel)
         storage.delete_recipient(recipient.id)
-        assert (storage.get_pixel(pixel.id).opens, storage.count_by_hour(pixel.id)) == before
+        assert (storage.get_pixel(pixel.id).opens, hours_of(storage, pixel)) == before
 
     def test_an_address_added_again_after_its_deletion_is_a_new_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)

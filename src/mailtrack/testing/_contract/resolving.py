@@ -1,4 +1,4 @@
-"""Whose opens hits would be."""
+"""Tests of resolving hits."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def _resolve(storage: Storage, hits: list[Hit]) -> list[tuple[str, str | None] |
 
 
 class ResolvingContract:
-    """What a storage finds for hits."""
+    """Tests of `resolve`."""
 
     @pytest.mark.parametrize("key", ["id", "short_id"])
     def test_a_hit_names_its_pixel_by_either_id(self, storage: Storage, key: str) -> None:
@@ -27,13 +27,13 @@ class ResolvingContract:
         wanted = recipients[1]
         assert found == [Target(pixel_id=pixel.id, recipient_id=wanted.id, token_made_at=wanted.created_at)]
 
-    def test_a_token_of_another_pixel_finds_nobody(self, storage: Storage) -> None:
+    def test_a_token_of_another_pixel_finds_no_recipient(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)
         (recipient,) = add_recipients(storage, other, 1)
         hits = [make_hit(pixel, token=recipient.token), make_hit(other, token=recipient.token)]
         assert _resolve(storage, hits) == [(pixel.id, None), (other.id, recipient.id)]
 
-    def test_an_unknown_token_finds_nobody(self, storage: Storage) -> None:
+    def test_an_unknown_token_finds_no_recipient(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         assert _resolve(storage, [make_hit(pixel, token=make_recipient(pixel).token)]) == [(pixel.id, None)]
 

@@ -1,27 +1,16 @@
-"""What the tests of figures share: opens of all sorts, and what a scan of them gives."""
+"""Opens of all sorts for the tests of figures, and a full scan to compare the figures with."""
 
 import random
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from mailtrack._delays import to_bucket
-from mailtrack._model import (
-    Certainty,
-    Client,
-    DelayCount,
-    Facet,
-    Figures,
-    HourCount,
-    Open,
-    OpenSpan,
-    Pixel,
-    Recipient,
-    Verdict,
-    VerdictKind,
-)
+from mailtrack._counts import Count, OpenSpan, OpenSpans
+from mailtrack._figures import DelayCount, Facet, Figures, HourCount
+from mailtrack._model import Certainty, Client, Open, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import all_opens, all_recipients
+from mailtrack.testing._expected import bucket as to_bucket
 from mailtrack.testing._factories import NOON, make_open
 
 VERDICT = Verdict(kind="proxy", vendor="Müller", reasons=("a-b", "c"), certainty=Certainty.CERTAIN, rules_version=7)
@@ -30,17 +19,17 @@ CLIENT = Client(name="Thunderbird", version="128", os="Linux", device="desktop")
 
 
 def facets(figures: Figures, facet: Facet) -> list[tuple[str, int, int]]:
-    """Return the names of a facet with how many opens have them, and how many of those count."""
-    return [(one.name, one.opens, one.counted) for one in figures.facets if one.facet is facet]
+    """Return the names of a facet, each with its number of opens, and of those that count."""
+    return [(one.name, one.opens.raw, one.opens.counted) for one in figures.facets if one.facet is facet]
 
 
 def delay_count(delay: timedelta, recipients: int, counted: int) -> DelayCount:
-    """Return for how many recipients a delay is that of their first open, and of their first open that counts."""
-    return DelayCount(bucket=to_bucket(delay), recipients=recipients, counted=counted)
+    """Return the count of a delay: of recipients by their first open, and by their first open that counts."""
+    return DelayCount(bucket=to_bucket(delay), recipients=Count(counted, recipients))
 
 
 def everything(storage: Storage, pixel: Pixel) -> tuple[Any, ...]:
-    """Return all that a storage tells of a pixel."""
+    """Return everything a storage returns for a pixel."""
     return (
         storage.get_pixel(pixel.id),
         all_recipients(storage, pixel),
@@ -50,7 +39,7 @@ def everything(storage: Storage, pixel: Pixel) -> tuple[Any, ...]:
 
 
 def some_opens(pixel: Pixel, recipients: list[Recipient], number: int) -> list[Open]:
-    """Make opens of all sorts, the same each time but for their ids."""
+    """Make opens of all sorts: the same for each call, except for their ids."""
     dice = random.Random(0)  # noqa: S311  # the same opens each time
     kinds = list(VerdictKind)
     return [
@@ -68,7 +57,7 @@ def some_opens(pixel: Pixel, recipients: list[Recipient], number: int) -> list[O
 
 
 def assert_scan(storage: Storage, pixel: Pixel) -> None:
-    """Compare all that is counted with what a scan of the opens and recipients gives."""
+    """Compare all counts of a pixel with a scan of its opens and recipients."""
     opens = all_opens(storage, pixel)
     recipients = all_recipients(storage, pixel)
     figures = storage.get_figures(pixel.id, top=100)
@@ -80,11 +69,11 @@ def assert_scan(storage: Storage, pixel: Pixel) -> None:
 def _assert_opens(figures: Figures, opens: list[Open]) -> None:
     counted = _counted(opens)
     found = figures.pixel
-    assert (found.opens, found.counted) == (_span(opens), _span(counted))
-    assert (found.views, found.counted_views) == tuple(sum(one.is_view for one in some) for some in (opens, counted))
+    assert found.opens == OpenSpans(counted=_span(counted), raw=_span(opens))
+    assert found.views == Count(*(sum("repeat" not in one.signals for one in some) for some in (counted, opens)))
     hours = [Counter((one.opened_at.replace(minute=0), one.verdict.kind) for one in some) for some in (opens, counted)]
     assert figures.hours == tuple(
-        HourCount(hour=hour, kind=kind, opens=number, counted=hours[1][hour, kind])
+        HourCount(hour=hour, kind=kind, opens=Count(hours[1][hour, kind], number))
         for (hour, kind), number in sorted(hours[0].items())
     )
     for facet in Facet:
@@ -108,17 +97,16 @@ def _names(one: Open) -> dict[Facet, str | None]:
 def _assert_recipients(figures: Figures, opens: list[Open], recipients: list[Recipient]) -> None:
     own = {one.id: [it for it in opens if it.recipient_id == one.id] for one in recipients}
     for one in recipients:
-        assert (one.opens, one.counted) == (_span(own[one.id]), _span(_counted(own[one.id])))
+        assert one.opens == OpenSpans(counted=_span(_counted(own[one.id])), raw=_span(own[one.id]))
     opened = [one for one in recipients if own[one.id]]
     opened_counted = [one for one in recipients if _counted(own[one.id])]
-    assert (figures.pixel.opened_raw, figures.pixel.opened) == (len(opened), len(opened_counted))
+    assert figures.pixel.opened == Count(len(opened_counted), len(opened))
     raw = Counter(to_bucket(min(it.opened_at for it in own[one.id]) - one.created_at) for one in opened)
     counted = Counter(
         to_bucket(min(it.opened_at for it in _counted(own[one.id])) - one.created_at) for one in opened_counted
     )
     assert figures.delays == tuple(
-        DelayCount(bucket=bucket, recipients=raw[bucket], counted=counted[bucket])
-        for bucket in sorted({*raw, *counted})
+        DelayCount(bucket=bucket, recipients=Count(counted[bucket], raw[bucket])) for bucket in sorted({*raw, *counted})
     )
     often = [one for one in recipients if len(_counted(own[one.id])) >= 2]
     assert list(figures.top) == sorted(often, key=lambda one: -len(_counted(own[one.id])))

@@ -6,20 +6,21 @@ import pytest
 
 from mailtrack._errors import StorageError
 from mailtrack.storage import Storage, SupportsSettings
-from mailtrack.testing._contract.helpers import add_pixel, at_once
+from mailtrack.testing._contract.helpers import add_pixel, at_once, require_ability
 
 _THREADS = 8
 
 
 class SettingsContract:
-    """Every sentence of `mailtrack.storage.SupportsSettings`, tested.
+    """Tests every sentence of `mailtrack.storage.SupportsSettings`. Optional.
 
-    It is optional: add it to the bases of your subclass of `StorageContract` if your storage keeps settings.
+    Add it to the bases of your subclass of `StorageContract` if your storage implements `SupportsSettings`.
     """
 
     @pytest.fixture
     def settings(self, storage: Storage) -> SupportsSettings:
-        """Return the storage, as far as it keeps settings."""
+        """Return the storage, which must keep settings."""
+        require_ability(storage, SupportsSettings)
         assert isinstance(storage, SupportsSettings)
         return storage
 

@@ -1,0 +1,37 @@
+"""Text and addresses as strangers send them, cleaned before anything is kept of them."""
+
+import ipaddress
+from functools import lru_cache
+
+MAX_TEXT_LENGTH = 512
+"""Characters kept of a user agent or a referer."""
+
+_MAX_IP_LENGTH = 64  # longer texts are no addresses, and must not fill the cache
+
+
+def clean_text(value: str) -> str:
+    """Return a stranger's text, safe to display: at most 512 characters, control characters as U+FFFD."""
+    if len(value) <= MAX_TEXT_LENGTH and value.isprintable():
+        return value
+    return "".join(char if char.isprintable() else "\ufffd" for char in value[:MAX_TEXT_LENGTH])
+
+
+def parse_ip(value: str | None) -> str | None:
+    """Return an IP address in its one canonical spelling, `None` for anything else.
+
+    IPv4 in IPv6 (`::ffff:192.0.2.1`) becomes IPv4; a zone (`fe80::1%eth0`) is dropped.
+    """
+    if value is None or len(value) > _MAX_IP_LENGTH:
+        return None
+    return _parse_ip(value)
+
+
+@lru_cache(maxsize=4096)
+def _parse_ip(value: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(value.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)

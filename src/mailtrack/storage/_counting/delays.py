@@ -1,0 +1,41 @@
+"""Delay buckets: the numbers of recipients by the time from the making of the token to the first open."""
+
+from collections import Counter
+from datetime import timedelta
+
+from mailtrack._counts import Count
+from mailtrack._delays import to_bucket
+from mailtrack.storage._counting.spans import Spans
+
+
+class Delays:
+    """Changes of the numbers of recipients by bucket."""
+
+    def __init__(self) -> None:
+        self._counted: Counter[int] = Counter()
+        self._raw: Counter[int] = Counter()
+
+    def change(self, made_at: int, before: Spans, after: Spans) -> None:
+        """Move a recipient, whose token was made at a time in milliseconds, to the buckets of its present spans."""
+        _move(self._raw, made_at, before.first, after.first)
+        _move(self._counted, made_at, before.first_counted, after.first_counted)
+
+    @property
+    def buckets(self) -> dict[int, Count]:
+        """The changes by bucket, in order; negative where recipients have left it."""
+        return {
+            bucket: Count(self._counted[bucket], self._raw[bucket]) for bucket in sorted({*self._counted, *self._raw})
+        }
+
+
+def _move(numbers: Counter[int], made_at: int, before: int | None, after: int | None) -> None:
+    if before == after:
+        return
+    if before is not None:
+        numbers[_to_bucket(before - made_at)] -= 1
+    if after is not None:
+        numbers[_to_bucket(after - made_at)] += 1
+
+
+def _to_bucket(milliseconds: int) -> int:
+    return to_bucket(timedelta(milliseconds=milliseconds))

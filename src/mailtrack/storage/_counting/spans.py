@@ -1,0 +1,96 @@
+"""Spans: numbers of opens, with the times of the first and the last."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from mailtrack._counts import NEVER_OPENED, NO_OPENS, OpenSpan, OpenSpans
+from mailtrack._times import from_milliseconds
+
+
+class Span(NamedTuple):
+    """A number of opens, with the times of the first and the last in milliseconds, `None` without any."""
+
+    number: int
+    first: int | None
+    last: int | None
+
+
+NO_SPAN = Span(0, None, None)
+
+
+class Spans(NamedTuple):
+    """The opens of a pixel or a recipient: the span of those that count, then the span of all.
+
+    Six fields in one value, not two spans, because some are made for each open.
+    """
+
+    counted: int
+    first_counted: int | None
+    last_counted: int | None
+    raw: int
+    first: int | None
+    last: int | None
+
+
+NO_SPANS = Spans(*NO_SPAN, *NO_SPAN)
+
+
+def make_span(times: Sequence[int]) -> Span:
+    """Return the span of opens at these times."""
+    return Span(len(times), min(times), max(times)) if times else NO_SPAN
+
+
+def join_spans(one: Span, other: Span) -> Span:
+    """Return the span of the opens of both."""
+    first, last = _edges(one.first, one.last, other.first, other.last)
+    return Span(one.number + other.number, first, last)
+
+
+def add_open(spans: Spans, at: int, *, counted: bool) -> Spans:
+    """Return the spans with one more open at a time in milliseconds."""
+    return join_both(spans, Spans(1, at, at, 1, at, at) if counted else Spans(0, None, None, 1, at, at))
+
+
+def join_both(one: Spans, other: Spans) -> Spans:
+    """Return the spans of the opens of both."""
+    if not one.raw:
+        return other
+    if not other.raw:
+        return one
+    first_counted, last_counted = _edges(one.first_counted, one.last_counted, other.first_counted, other.last_counted)
+    first, last = _edges(one.first, one.last, other.first, other.last)
+    return Spans(one.counted + other.counted, first_counted, last_counted, one.raw + other.raw, first, last)
+
+
+def _edges(
+    first: int | None, last: int | None, other_first: int | None, other_last: int | None
+) -> tuple[int | None, int | None]:
+    if first is None or last is None:
+        return other_first, other_last
+    if other_first is None or other_last is None:
+        return first, last
+    # Written out: this is done for each open, and `min` and `max` take three times as long.
+    return (first if first < other_first else other_first, last if last > other_last else other_last)
+
+
+def spans_by_recipient(opens: Iterable[tuple[str | None, int]]) -> dict[str, Span]:
+    """Return the spans of opens by recipient, given as pairs of recipient and time. Opens without one are left out."""
+    times: defaultdict[str, list[int]] = defaultdict(list)
+    for recipient_id, at in opens:
+        if recipient_id is not None:
+            times[recipient_id].append(at)
+    return {recipient_id: make_span(some) for recipient_id, some in times.items()}
+
+
+def to_open_spans(spans: Spans) -> OpenSpans:
+    """Return the opens of a pixel or a recipient as a value of the model."""
+    if not spans.raw:
+        return NO_OPENS
+    return OpenSpans(counted=_to_open_span(*spans[:3]), raw=_to_open_span(*spans[3:]))
+
+
+def _to_open_span(number: int, first: int | None, last: int | None) -> OpenSpan:
+    if first is None or last is None:
+        return NEVER_OPENED
+    return OpenSpan(number=number, first=from_milliseconds(first), last=from_milliseconds(last))

@@ -1,0 +1,116 @@
+"""Tallies: the counts of new opens, to be added to those of their pixel."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from mailtrack._counts import Count
+from mailtrack._figures import Facet, HourCount
+from mailtrack._model import REPEAT, Client, Open, Verdict, VerdictKind
+from mailtrack._times import from_milliseconds
+from mailtrack.storage._counting.spans import NO_SPANS, Spans, add_open, make_span
+
+HOUR = 3_600_000
+"""Milliseconds in an hour."""
+
+DAY = 24 * HOUR
+"""Milliseconds in a day."""
+
+_KINDS = {kind.value: kind for kind in VerdictKind}
+
+K = TypeVar("K")
+
+
+class HourKey(NamedTuple):
+    """The start of an hour in milliseconds, and a kind of verdict."""
+
+    hour: int
+    kind: str
+
+
+class FacetKey(NamedTuple):
+    """A facet, and a value that opens share in it."""
+
+    facet: str
+    name: str
+
+
+class Tally:
+    """The counts of some opens of one pixel.
+
+    Args:
+        opens: the opens.
+        times: their times in milliseconds.
+
+    Attributes:
+        opens: the spans of all.
+        recipients: the spans by recipient.
+        views: the number of opens that are no repeats.
+        hours: the numbers of opens by hour and kind.
+        facets: the numbers of opens by facet and name.
+    """
+
+    def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
+        counted = make_span([at for one, at in zip(opens, times, strict=True) if one.counted])
+        self.opens = Spans(*counted, *make_span(times))
+        self.recipients: dict[str, Spans] = {}
+        for one, at in zip(opens, times, strict=True):
+            if one.recipient_id is not None:
+                before = self.recipients.get(one.recipient_id, NO_SPANS)
+                self.recipients[one.recipient_id] = add_open(before, at, counted=one.counted)
+        self.views = Count()
+        self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
+        self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)
+        for hour, group in _group(opens, times):
+            one, number = group[0], len(group)
+            count = Count(number if one.counted else 0, number)
+            if REPEAT not in one.signals:
+                self.views += count
+            self.hours[HourKey(hour, one.verdict.kind.value)] += count
+            for key in _to_facets(one.verdict, one.client):
+                self.facets[key] += count
+
+
+def _group(opens: Sequence[Open], times: Sequence[int]) -> Iterator[tuple[int, list[Open]]]:
+    """Yield opens that are counted alike, with the start of their hour in milliseconds."""
+    # Verdicts and clients are few objects, so equal ones are found by their identity.
+    found: dict[tuple[int, int, int, bool, bool], list[Open]] = {}
+    for one, at in zip(opens, times, strict=True):
+        key = (at - at % HOUR, id(one.verdict), id(one.client), one.counted, REPEAT in one.signals)
+        if group := found.get(key):
+            group.append(one)
+        else:
+            found[key] = [one]
+    return ((key[0], group) for key, group in found.items())
+
+
+def _to_facets(verdict: Verdict, client: Client) -> Iterator[FacetKey]:
+    if verdict.vendor is not None:
+        yield FacetKey(Facet.VENDOR.value, verdict.vendor)
+    yield FacetKey(Facet.CLIENT.value, client.name)
+    yield FacetKey(Facet.OS.value, client.os)
+    yield FacetKey(Facet.DEVICE.value, client.device)
+
+
+def subtract(now: Mapping[K, Count], before: Mapping[K, Count]) -> dict[K, Count]:
+    """Return by how much each number is higher, or lower, now than before; only where it differs."""
+    nothing = Count()
+    changes = {key: now.get(key, nothing) - before.get(key, nothing) for key in {**before, **now}}
+    return {key: change for key, change in changes.items() if change != nothing}
+
+
+def to_hour_counts(rows: Iterable[tuple[int, str, int, int]]) -> list[HourCount]:
+    """Return numbers of opens as values of the model.
+
+    Args:
+        rows: hour in milliseconds, kind, numbers of opens that count and of all.
+    """
+    return [
+        HourCount(hour=_to_shared_time(hour), kind=_KINDS[kind], opens=_to_shared_count(counted, raw))
+        for hour, kind, counted, raw in rows
+    ]
+
+
+_to_shared_time = lru_cache(maxsize=64)(from_milliseconds)  # all kinds of an hour follow each other
+_to_shared_count = lru_cache(maxsize=4096)(Count)  # most hours have few opens

@@ -1,0 +1,205 @@
+"""A shelf: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+
+import attrs
+
+from mailtrack._addresses import comparable
+from mailtrack._counts import Count
+from mailtrack._errors import RecipientNotFound
+from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
+from mailtrack._model import Image, Judgement, Open, Pixel, Recipient, Target
+from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack.storage._counting.openers import Openers
+from mailtrack.storage._counting.spans import NO_SPANS, Spans, to_open_spans
+from mailtrack.storage._counting.tallies import DAY, Tally, to_hour_counts
+from mailtrack.storage._counting.top import find_top
+
+
+@attrs.define
+class Shelf:
+    """Everything that belongs to one pixel. Not thread-safe.
+
+    Attributes:
+        place: its place in the order of creation.
+        image: the pixel's image.
+    """
+
+    place: int
+    image: Image | None
+    _pixel: Pixel
+    _recipients: dict[int, Recipient] = attrs.Factory(dict)  # by place, in order; without their opens
+    _last_recipient: int = 0
+    _by_id: dict[str, int] = attrs.Factory(dict)
+    _by_email: dict[str, int] = attrs.Factory(dict)  # as addresses are compared
+    _by_token: dict[str, int] = attrs.Factory(dict)
+    _opens: list[Open | None] = attrs.Factory(list)  # in order of arrival; `None` where one was purged
+    _open_places: dict[str, int] = attrs.Factory(dict)
+    _purged: list[Open] = attrs.Factory(list)  # only the parts of them that are counted
+    _tally: Tally | None = None  # of all opens, purged ones included; `None` where they have changed
+
+    @property
+    def pixel(self) -> Pixel:
+        """The pixel with its counts."""
+        tally, opened = self._count(), self._count_openers().opened
+        return attrs.evolve(
+            self._pixel,
+            recipients=len(self._recipients),
+            opens=to_open_spans(tally.opens),
+            views=tally.views,
+            opened=opened,
+            purged=len(self._purged),
+        )
+
+    @property
+    def id(self) -> str:
+        """The UUID of the pixel."""
+        return self._pixel.id
+
+    @property
+    def folded_name(self) -> str:
+        """The name of the pixel, as searches compare it."""
+        return self._pixel.name.casefold()
+
+    def add_recipient(self, recipient: Recipient) -> Recipient:
+        """Add a recipient, or return the one with the same address."""
+        key = comparable(recipient.email)
+        place = self._by_email.get(key)
+        if place is not None:
+            return self._with_opens(place)
+        self._last_recipient += 1
+        place = self._last_recipient
+        self._recipients[place] = recipient
+        self._by_id[recipient.id] = self._by_email[key] = self._by_token[recipient.token] = place
+        return recipient
+
+    def get_recipient(self, recipient_id: str) -> Recipient | None:
+        """Return a recipient with its opens, `None` where it does not exist."""
+        place = self._by_id.get(recipient_id)
+        return None if place is None else self._with_opens(place)
+
+    def iter_recipients(self, *, after: int) -> Iterator[tuple[int, Recipient]]:
+        """Iterate over the recipients behind a place, in order of creation, each with its place."""
+        return ((place, self._with_opens(place)) for place in self._recipients if place > after)
+
+    def delete_recipient(self, recipient_id: str) -> Recipient:
+        """Delete a recipient, and return it as it was.
+
+        Raises:
+            RecipientNotFound: there is none.
+        """
+        if recipient_id not in self._by_id:
+            raise RecipientNotFound
+        place = self._by_id[recipient_id]
+        deleted = self._with_opens(place)
+        del self._recipients[place], self._by_id[recipient_id]
+        del self._by_email[comparable(deleted.email)], self._by_token[deleted.token]
+        return deleted
+
+    def resolve(self, token: str | None) -> Target:
+        """Return the target of a hit with a token."""
+        place = None if token is None else self._by_token.get(token)
+        if place is None:
+            return Target(pixel_id=self.id)
+        found = self._recipients[place]
+        return Target(pixel_id=self.id, recipient_id=found.id, token_made_at=found.created_at)
+
+    def add_open(self, new: Open) -> bool:
+        """Add an open, and return whether it is new."""
+        if new.id in self._open_places:
+            return False
+        self._open_places[new.id] = len(self._opens)
+        self._opens.append(new)
+        self._tally = None
+        return True
+
+    def iter_opens(self, *, last: int | None) -> Iterator[tuple[int, Open]]:
+        """Iterate over the opens that were not purged, each with its place from 1, down from a place or the newest."""
+        newest = len(self._opens) if last is None else min(last, len(self._opens))
+        for place in range(newest, 0, -1):
+            found = self._opens[place - 1]
+            if found is not None:
+                owner = None if found.recipient_id is None else self._by_id.get(found.recipient_id)
+                yield place, attrs.evolve(found, token=None if owner is None else self._recipients[owner].token)
+
+    def rejudge(self, judgements: Sequence[Judgement]) -> int:
+        """Apply judgements, and return how many of them are of opens that are there."""
+        found = [(self._open_places[one.open_id], one) for one in judgements if one.open_id in self._open_places]
+        for place, judgement in found:
+            stored = self._opens[place]
+            self._opens[place] = stored and judgement.apply(stored)
+        self._tally = None
+        return len(found)
+
+    def count_opens(self, before: datetime) -> int:
+        """Return how many opens that were not purged are older than a time."""
+        return sum(one.opened_at < before for one in self._kept())
+
+    def purge_opens(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` opens that are older than a time, the first arrived first, and return how many."""
+        found = list(islice((one for one in self._kept() if one.opened_at < before), limit))
+        for one in found:
+            self._opens[self._open_places.pop(one.id)] = None
+            self._purged.append(attrs.evolve(one, id="", ip=None, user_agent="", referer=""))
+        if found:
+            until = max(before, self._pixel.purged_before or before)
+            self._pixel = attrs.evolve(self._pixel, purged_before=until)
+        return len(found)
+
+    def count_by_day(self, since: datetime) -> list[DayCount]:
+        """Return the numbers of opens by day, in order."""
+        days: dict[int, Count] = {}
+        for key, count in sorted(self._count().hours.items()):
+            if key.hour >= to_milliseconds(since):
+                day = key.hour - key.hour % DAY
+                days[day] = days.get(day, Count()) + count
+        return [DayCount(day=from_milliseconds(day), opens=count) for day, count in days.items()]
+
+    def get_figures(self, limit: int) -> Figures:
+        """Return the figures, with up to `limit` names of each facet, and recipients in the top list."""
+        counted = {place: self._spans(one).counted for place, one in self._recipients.items()}
+        hours = sorted(self._count().hours.items())
+        return Figures(
+            pixel=self.pixel,
+            hours=tuple(to_hour_counts((key.hour, key.kind, count.counted, count.raw) for key, count in hours)),
+            facets=tuple(self._count_facets(limit)),
+            delays=tuple(
+                DelayCount(bucket=bucket, recipients=count)
+                for bucket, count in self._count_openers().delays.buckets.items()
+            ),
+            top=tuple(self._with_opens(place) for place in find_top(counted, limit)),
+        )
+
+    def _count(self) -> Tally:
+        if self._tally is None:
+            opens = list(self._kept_and_purged())
+            self._tally = Tally(opens, [to_milliseconds(one.opened_at) for one in opens])
+        return self._tally
+
+    def _count_openers(self) -> Openers:
+        openers = Openers()
+        for one in self._recipients.values():
+            openers.change(to_milliseconds(one.created_at), NO_SPANS, self._spans(one))
+        return openers
+
+    def _count_facets(self, limit: int) -> Iterator[FacetCount]:
+        found = sorted(self._count().facets.items(), key=lambda item: (-item[1].raw, item[0].name))
+        for facet in Facet:
+            named = ((key.name, count) for key, count in found if key.facet == facet)
+            for name, count in islice(named, limit):
+                yield FacetCount(facet=facet, name=name, opens=count)
+
+    def _spans(self, recipient: Recipient) -> Spans:
+        return self._count().recipients.get(recipient.id, NO_SPANS)
+
+    def _with_opens(self, place: int) -> Recipient:
+        recipient = self._recipients[place]
+        return attrs.evolve(recipient, opens=to_open_spans(self._spans(recipient)))
+
+    def _kept(self) -> Iterator[Open]:
+        return (one for one in self._opens if one is not None)
+
+    def _kept_and_purged(self) -> Iterable[Open]:
+        return chain(self._purged, self._kept())

@@ -1,0 +1,232 @@
+"""`MemoryStorage`: the methods of `Storage` over shelves, behind one lock."""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from mailtrack import _forking as forking
+from mailtrack._errors import (
+    ImageNotFound,
+    KeyNotFound,
+    PixelNotFound,
+    RecipientNotFound,
+    ShortIdTaken,
+    StorageError,
+)
+from mailtrack._figures import DayCount, Figures
+from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
+from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._memory.shelf import Shelf
+from mailtrack.storage._protocol import SEARCHED_AT_ONCE
+
+
+class MemoryStorage:
+    """A `Storage` in the memory of this process; a forked child has a copy of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._shelves: dict[str, Shelf] = {}  # by short id, in order of creation
+        self._last_place = 0
+        self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
+        self._settings: dict[str, str] = {}
+        self._closed = False
+        forking.watch(self)
+
+    def __repr__(self) -> str:
+        return f"<MemoryStorage pixels={len(self._shelves)}>"
+
+    def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
+        with self._opened():
+            if pixel.short_id in self._shelves:
+                raise ShortIdTaken
+            self._last_place += 1
+            self._shelves[pixel.short_id] = Shelf(self._last_place, image, pixel)
+
+    def get_pixel(self, key: str) -> Pixel:
+        with self._opened():
+            return self._require(self._find(key)).pixel
+
+    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
+        before = None if cursor is None else cursors.to_place(cursor)
+        wanted = "" if search is None else search.casefold()
+        with self._opened():
+            shelves = (shelf for shelf in reversed(self._shelves.values()) if before is None or shelf.place < before)
+            seen = shelves if search is None else islice(shelves, SEARCHED_AT_ONCE)
+            page = cursors.cut_page(((one.place, one.pixel) for one in seen if wanted in one.folded_name), limit)
+            rest = None if search is None or page.next is not None else next(shelves, None)
+            return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest.place + 1))
+
+    def delete_pixel(self, pixel_id: str) -> None:
+        with self._opened():
+            del self._shelves[self._require(self._owner(pixel_id)).id[:8]]
+
+    def get_image(self, key: str) -> Image:
+        with self._opened():
+            shelf = self._find(key)
+            if shelf is None or shelf.image is None:
+                raise ImageNotFound
+            return shelf.image
+
+    def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
+        with self._opened():
+            shelf = self._require(self._owner(pixel_id))
+            return [shelf.add_recipient(recipient) for recipient in recipients]
+
+    def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
+        with self._opened():
+            shelves = ((key, self._shelves.get(key[:8])) for key in recipient_ids)
+            found = ((key, shelf.get_recipient(key)) for key, shelf in shelves if shelf)
+            return {key: recipient for key, recipient in found if recipient}
+
+    def list_recipients(
+        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+    ) -> Page[Recipient]:
+        after = 0 if cursor is None else cursors.to_place(cursor)
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            if shelf is None:
+                return Page(items=())
+            found = shelf.iter_recipients(after=after)
+            return cursors.cut_page((one for one in found if opened in (None, one[1].opened)), limit)
+
+    def delete_recipient(self, recipient_id: str) -> Recipient:
+        with self._opened():
+            shelf = self._shelves.get(recipient_id[:8])
+            if shelf is None:
+                raise RecipientNotFound
+            return shelf.delete_recipient(recipient_id)
+
+    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
+        with self._opened():
+            found = ((hit, self._find(hit.pixel)) for hit in hits)
+            return [shelf.resolve(hit.token) if shelf else None for hit, shelf in found]
+
+    def add_opens(self, opens: Sequence[Open]) -> list[Open]:
+        with self._opened():
+            return [new for new in opens if (shelf := self._owner(new.pixel_id)) and shelf.add_open(new)]
+
+    def list_opens(
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        skip: int = 0,
+        kind: VerdictKind | None = None,
+        recipient_id: str | None = None,
+    ) -> Page[Open]:
+        last = None if cursor is None else cursors.to_place(cursor)
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            if shelf is None:
+                return Page(items=())
+            found = (
+                (place, one)
+                for place, one in islice(shelf.iter_opens(last=last), skip, None)
+                if kind in (None, one.verdict.kind) and recipient_id in (None, one.recipient_id)
+            )
+            return cursors.cut_page(found, limit, begins_with_cursor=True)
+
+    def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
+        with self._opened():
+            shelves = [shelf for pixel_id in pixel_ids if (shelf := self._owner(pixel_id))]
+            counted = {shelf.id: shelf.count_by_day(since) for shelf in shelves}
+            return {pixel_id: days for pixel_id, days in counted.items() if days}
+
+    def get_figures(self, pixel_id: str, *, top: int) -> Figures:
+        with self._opened():
+            return self._require(self._owner(pixel_id)).get_figures(top)
+
+    def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            return shelf.rejudge(judgements) if shelf else 0
+
+    def count_opens(self, pixel_id: str, *, before: datetime) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            return shelf.count_opens(before) if shelf else 0
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        with self._opened():
+            shelf = self._owner(pixel_id)
+            return shelf.purge_opens(before, limit) if shelf else 0
+
+    def add_key(self, key: ApiKey) -> None:
+        with self._opened():
+            if key.id in self._keys:
+                raise StorageError("Another key has this id.")
+            self._keys[key.id] = key
+
+    def list_keys(self) -> list[ApiKey]:
+        with self._opened():
+            return list(self._keys.values())
+
+    def delete_key(self, key_id: str) -> ApiKey:
+        with self._opened():
+            key = self._keys.pop(key_id, None)
+            if key is None:
+                raise KeyNotFound
+            return key
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # the lock is free again in both
+        self._lock.release()
+
+    def get_setting(self, name: str) -> str | None:
+        with self._opened():
+            return self._settings.get(name)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        with self._opened():
+            self._settings.pop(name, None)
+            if value is not None:
+                self._settings[name] = value
+
+    def ping(self) -> None:
+        with self._opened():
+            pass
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._shelves.clear()
+            self._keys.clear()
+            self._settings.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise StorageError("The storage is closed.")
+            yield
+
+    def _find(self, key: str) -> Shelf | None:
+        shelf = self._shelves.get(key[:8])
+        return shelf if shelf and key in (shelf.id, shelf.id[:8]) else None
+
+    def _owner(self, pixel_id: str) -> Shelf | None:
+        shelf = self._shelves.get(pixel_id[:8])
+        return shelf if shelf and pixel_id == shelf.id else None
+
+    @staticmethod
+    def _require(shelf: Shelf | None) -> Shelf:
+        if shelf is None:
+            raise PixelNotFound
+        return shelf

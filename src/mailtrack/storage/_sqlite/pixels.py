@@ -1,0 +1,147 @@
+"""Pixels and their images in tables."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from mailtrack._counts import Count
+from mailtrack._errors import ImageNotFound, PixelNotFound, ShortIdTaken
+from mailtrack._model import Image, Page, Pixel
+from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._counting.spans import Spans, to_open_spans
+from mailtrack.storage._protocol import SEARCHED_AT_ONCE
+
+_PIXEL = (
+    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, purged, purged_before,"
+    " counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
+)
+_SHORT_ID_LENGTH = 8
+
+
+def add(db: sqlite3.Connection, pixel: Pixel, image: Image | None) -> None:
+    """Add a pixel with its image.
+
+    Raises:
+        ShortIdTaken: another pixel has the same short id.
+    """
+    columns = (pixel.id, pixel.short_id, pixel.name, pixel.name.casefold(), to_milliseconds(pixel.created_at))
+    try:
+        cursor = db.execute(
+            "INSERT INTO pixels (id, short_id, name, folded_name, created_at, image) VALUES (?, ?, ?, ?, ?, ?)",
+            (*columns, pixel.image),
+        )
+    except sqlite3.IntegrityError as error:
+        raise ShortIdTaken from error
+    if image is not None:
+        _add_image(db, cursor.lastrowid, image)
+
+
+def _add_image(db: sqlite3.Connection, pixel: int | None, image: Image) -> None:
+    """Add a pixel's image. Its bytes are written, not bound: a connection would keep a bound value for long."""
+    size = len(image.data)
+    place = db.execute("INSERT INTO images VALUES (?, ?, zeroblob(?))", (pixel, image.media_type, size)).lastrowid
+    if place is not None:
+        with db.blobopen("images", "data", place) as blob:
+            blob.write(image.data)
+
+
+def get_image(db: sqlite3.Connection, key: str) -> Image:
+    """Return the image of a pixel, given its UUID or short id.
+
+    Raises:
+        ImageNotFound: the pixel has none, or does not exist.
+    """
+    found = db.execute(
+        f"SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE {_key_column(key)} = ?", (key,)
+    ).fetchone()
+    if found is None:
+        raise ImageNotFound
+    return Image(media_type=found[0], data=found[1])
+
+
+def find(db: sqlite3.Connection, pixel_id: str) -> int | None:
+    """Return the number of a pixel, given its UUID; `None` where it does not exist."""
+    found = db.execute("SELECT pixel FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def get(db: sqlite3.Connection, key: str) -> Pixel:
+    """Return a pixel, given its UUID or short id.
+
+    Raises:
+        PixelNotFound: there is none.
+    """
+    return _get_by(db, _key_column(key), key)[1]
+
+
+def get_with_number(db: sqlite3.Connection, pixel_id: str) -> tuple[int, Pixel]:
+    """Return a pixel with its number, given its UUID.
+
+    Raises:
+        PixelNotFound: there is none.
+    """
+    return _get_by(db, "id", pixel_id)
+
+
+def _get_by(db: sqlite3.Connection, column: str, key: str) -> tuple[int, Pixel]:
+    row = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE {column} = ?", (key,)).fetchone()
+    if row is None:
+        raise PixelNotFound
+    return _to_pixel(row)
+
+
+def get_page(db: sqlite3.Connection, limit: int, before: int) -> Page[Pixel]:
+    """Return a page of the pixels with numbers below one, the highest first."""
+    found = db.execute(
+        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT ?", (before, limit + 1)
+    ).fetchall()
+    return cursors.cut_page(map(_to_pixel, found), limit)
+
+
+def search(db: sqlite3.Connection, limit: int, before: int, folded: str) -> Page[Pixel]:
+    """Return a page of the pixels with a text in their folded name, as `get_page` does.
+
+    It ends early after `SEARCHED_AT_ONCE` pixels.
+    """
+    rest = db.execute(
+        "SELECT pixel FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT 1 OFFSET ?", (before, SEARCHED_AT_ONCE)
+    ).fetchone()
+    found = db.execute(
+        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? AND pixel > ? AND instr(folded_name, ?)"
+        " ORDER BY pixel DESC LIMIT ?",
+        (before, rest[0] if rest else 0, folded, limit + 1),
+    ).fetchall()
+    page = cursors.cut_page(map(_to_pixel, found), limit)
+    return page if page.next or not rest else Page(items=page.items, next=cursors.from_place(rest[0] + 1))
+
+
+def delete(db: sqlite3.Connection, pixel_id: str) -> None:
+    """Delete a pixel with all it owns.
+
+    Raises:
+        PixelNotFound: there is none.
+    """
+    if not db.execute("DELETE FROM pixels WHERE id = ?", (pixel_id,)).rowcount:
+        raise PixelNotFound
+
+
+def _key_column(key: str) -> str:
+    return "short_id" if len(key) == _SHORT_ID_LENGTH else "id"
+
+
+def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
+    number, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
+    purged, purged_before, *spans = rest
+    return number, Pixel(
+        id=pixel_id,
+        name=name,
+        created_at=from_milliseconds(created_at),
+        image=image,
+        recipients=recipients,
+        opens=to_open_spans(Spans(*spans)),
+        views=Count(counted_views, views),
+        opened=Count(opened, opened_raw),
+        purged=purged,
+        purged_before=None if purged_before is None else from_milliseconds(purged_before),
+    )
