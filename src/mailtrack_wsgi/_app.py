@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import Map, Rule
@@ -38,9 +39,6 @@ from mailtrack_wsgi._openapi import page as reference_page
 from mailtrack_wsgi._proxies import Proxies
 from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter, limits_file
 from mailtrack_wsgi._security_headers import harden
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -148,7 +146,8 @@ def create_app(
         tracker.prepare()
     except Exception:  # it will be tried again, and mails get their images anyway
         _logger.exception("The data that judging opens needs can't be loaded.")
-    return Application(context, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
+    gate = Gate(verifiers) if verifiers else None
+    return Application(_Dispatcher(context, gate, None if hosts is None else frozenset(hosts)).answer)
 
 
 def _check_options(tracker: object, *, hosts: object, trusted_proxies: int, max_slow: int, max_downloads: int) -> None:
@@ -178,20 +177,27 @@ class Application:
             application keeps its type and attributes.
     """
 
-    wsgi_app: "WSGIApplication"
+    wsgi_app: WSGIApplication
+
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request by `wsgi_app`."""
+        return self.wsgi_app(environ, start_response)
+
+
+class _Dispatcher:
+    """Answers every request: finds its endpoint, and makes an answer of every error."""
 
     def __init__(self, context: Context, gate: Gate | None, hosts: frozenset[str] | None) -> None:
         self._context = context
         self._gate = gate
         self._hosts = hosts
         self._beacon = Beacon(context.tracker, context.proxies.address)
-        self.wsgi_app = self._dispatch
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request by `wsgi_app`."""
-        return self.wsgi_app(environ, start_response)
-
-    def _dispatch(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as WSGI applications do."""
         if not environ.get("PATH_INFO", "").startswith(TRACKER_PATH):
             environ = self._settle(environ)
             if not environ.get("PATH_INFO", "").startswith(TRACKER_PATH):
@@ -204,13 +210,13 @@ class Application:
     def _mount(self) -> Mount:
         return Mount(self._context.tracker.urls, _is_route)
 
-    def _settle(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
+    def _settle(self, environ: WSGIEnvironment) -> WSGIEnvironment:
         try:
             return self._mount.settle(environ)
         except Exception:  # noqa: BLE001  # a fault of the tracker is reported where the request is answered
             return environ
 
-    def _answer(self, environ: "WSGIEnvironment") -> Response:
+    def _answer(self, environ: WSGIEnvironment) -> Response:
         try:
             if self._hosts is not None:
                 refuse_other_hosts(environ, self._hosts)
@@ -226,7 +232,7 @@ class Application:
         except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
             return self._refusal(environ, error)
 
-    def _refusal(self, environ: "WSGIEnvironment", error: Exception) -> Response:
+    def _refusal(self, environ: WSGIEnvironment, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.response is not None:
             return error.response  # type: ignore[return-value]  # only our own endpoints attach one
         status, message, headers = _describe(error)
@@ -242,7 +248,7 @@ class Application:
         response.headers.extend(headers)
         return response
 
-    def _root(self, environ: "WSGIEnvironment") -> str:
+    def _root(self, environ: WSGIEnvironment) -> str:
         try:
             return self._context.root(environ)
         except HTTPException:

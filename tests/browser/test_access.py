@@ -97,7 +97,7 @@ def test_the_keyboard_reaches_the_content_first_and_shows_where_it_is(site, ids,
     page = open_page()
     page.goto(f"{site.url}/logs/{ids['filled']}")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     assert page.locator(".skip").bounding_box()["x"] >= 0
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
