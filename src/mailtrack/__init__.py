@@ -1,4 +1,8 @@
-"""Know whether the mail you send was opened, by whom and when."""
+"""Know whether the mail you send was opened, by whom and when.
+
+This package has what a first program needs, and every error. Rules are in `mailtrack.verdicts`, figures in
+`mailtrack.report`, the values that only storages handle in `mailtrack.storage`, and their tests in `mailtrack.testing`.
+"""
 
 from mailtrack._backup import Backup
 from mailtrack._counts import Count, OpenSpan, OpenSpans
@@ -28,8 +32,8 @@ from mailtrack._errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
-from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures, HourCount
-from mailtrack._imports import ImportResult, RejectedRow
+from mailtrack._figures import DayCount
+from mailtrack._imports import ImportProgress, ImportResult, ImportRows, RejectedRow
 from mailtrack._ingest.rejudging import RejudgeProgress
 from mailtrack._keys import Keyring
 from mailtrack._model import (
@@ -38,7 +42,6 @@ from mailtrack._model import (
     Client,
     Hit,
     Image,
-    Judgement,
     Open,
     Page,
     Pixel,
@@ -46,35 +49,34 @@ from mailtrack._model import (
     Verdict,
     VerdictKind,
 )
+from mailtrack._pixels import ImageSource
 from mailtrack._retention import Purge
 from mailtrack._spool import Durability, Spool, SpoolFull
+from mailtrack._times import Clock
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
 from mailtrack._version import __version__ as __version__
-from mailtrack.report import Report
 from mailtrack.storage import Storage, open_storage
-from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
 
 __all__ = [
     "ApiKey",
     "Backup",
     "Certainty",
     "Client",
+    "Clock",
     "Count",
     "DatabaseNotFound",
     "DayCount",
-    "DelayCount",
     "Durability",
     "EmailProblem",
-    "Facet",
-    "FacetCount",
-    "Figures",
     "Hit",
-    "HourCount",
     "Image",
     "ImageNotFound",
+    "ImageSource",
     "ImageTooLarge",
+    "ImportProgress",
     "ImportResult",
+    "ImportRows",
     "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
@@ -86,8 +88,6 @@ __all__ = [
     "InvalidRules",
     "InvalidSetting",
     "InvalidTimeZone",
-    "Judge",
-    "Judgement",
     "KeyNotFound",
     "Keyring",
     "MailtrackError",
@@ -103,9 +103,6 @@ __all__ = [
     "RecipientNotFound",
     "RejectedRow",
     "RejudgeProgress",
-    "Report",
-    "Rule",
-    "RuleTable",
     "ShortIdTaken",
     "Spool",
     "SpoolFull",
@@ -117,6 +114,5 @@ __all__ = [
     "Urls",
     "Verdict",
     "VerdictKind",
-    "load_rules",
     "open_storage",
 ]

@@ -96,7 +96,12 @@ UNKNOWN_CLIENT = Client()
 
 @attrs.frozen(kw_only=True)
 class Image:
-    """A picture that has been checked, as it will be served."""
+    """An image as it is served.
+
+    Attributes:
+        media_type: its media type, such as `image/png`.
+        data: the bytes of the file.
+    """
 
     media_type: str
     data: bytes = attrs.field(repr=False)

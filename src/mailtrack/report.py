@@ -26,6 +26,19 @@ __all__ = [
     "make_report",
 ]
 
+__all__ = [
+    "DEFAULT_TOP",
+    "MAX_HOURS",
+    "Count",
+    "Delay",
+    "DelayRange",
+    "Named",
+    "Period",
+    "Rate",
+    "Report",
+    "make_report",
+]
+
 # Ends of the ranges in which delays are shown: people open mail within minutes, hours or days.
 _RANGES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440)

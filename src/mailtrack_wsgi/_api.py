@@ -83,8 +83,11 @@ def export_recipients(context: Context, request: Request, pixel: str) -> Respons
 def export_opens(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens/csv`."""
     found = context.tracker.get_pixel(pixel)
-    pages = context.tracker.iter_opens_with_recipients(found.id)
-    pieces = export.opens_csv(pages, raw=one_argument(request, "raw") == "1")
+    pieces = export.opens_csv(
+        context.tracker.iter_opens(found.id),
+        get_recipients=context.tracker.get_recipients,
+        raw=one_argument(request, "raw") == "1",
+    )
     return _csv_response(context, request, pieces, f"opens-{found.id}.csv")
 
 

@@ -24,11 +24,11 @@ BATCH_SIZE = 10_000
 Add = Callable[[Sequence[str]], tuple[list[Recipient], int]]
 """Adds recipients for distinct addresses; returns one for each, and the number of new ones."""
 
-Progress = Callable[[int, int, int], object]
+ImportProgress = Callable[[int, int, int], object]
 """Called after each batch with the numbers added, present and rejected so far."""
 
 
-def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
+def import_all(source: Source, add: Add, progress: ImportProgress) -> ImportResult:
     """Store all addresses at once, or none.
 
     Raises:
@@ -41,7 +41,7 @@ def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
     return _store(source, [entries], add, progress)
 
 
-def import_valid(source: Source, add: Add, progress: Progress) -> ImportResult:
+def import_valid(source: Source, add: Add, progress: ImportProgress) -> ImportResult:
     """Store the valid rows in batches, each all or nothing, and report the others."""
     return _store(source, _batches(source.entries), add, progress)
 
@@ -51,7 +51,7 @@ def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _store(source: Source, batches: Iterable[list[Entry]], add: Add, progress: Progress) -> ImportResult:
+def _store(source: Source, batches: Iterable[list[Entry]], add: Add, progress: ImportProgress) -> ImportResult:
     known: dict[str, Recipient] = {}  # by comparable address
     added = 0
     recipients: list[Recipient | None] = []

@@ -17,8 +17,8 @@ from mailtrack._imports.mailboxes import NO_ADDRESS
 from mailtrack._imports.tables import Row, Table
 from mailtrack._imports.text import decode
 
-Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
-"""The types that can be imported."""
+ImportRows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
+"""Rows to import: a file, its bytes or its text; or texts with one address each; or mappings."""
 
 _SAMPLE_SIZE = 100  # rows that decide the choice of the column
 _SHOWN = 200  # characters of a rejected value

@@ -1,9 +1,8 @@
-"""Storages: the contract, the optional abilities, and `open_storage`, which opens one by its URL.
+"""Storages: how to open one by its URL, and what a storage of your own must implement.
 
-Schemes are a table here and, for storages of other distributions, the entry-point group `mailtrack.storage`: an entry
-point has the name of its scheme and leads to a function that takes the URL and returns a `Storage`. The function may
-also take the keyword `create`: where it is false, a database that does not exist must be refused with
-`DatabaseNotFound`.
+Other distributions add storages in the entry-point group `mailtrack.storage`: an entry point is named after its URL
+scheme and refers to a function that takes the URL and returns a `Storage`. The function may also take the keyword
+`create`: if it is false, a database that does not exist is refused with `DatabaseNotFound`.
 """
 
 from collections.abc import Callable
@@ -11,8 +10,12 @@ from importlib import import_module
 from typing import cast
 
 from mailtrack import _forking as forking
+from mailtrack._delays import to_bucket
 from mailtrack._errors import InvalidSetting
+from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
+from mailtrack._model import Judgement, Target
 from mailtrack.storage._protocol import (
+    MAX_TOP,
     Storage,
     SupportsBackup,
     SupportsFork,
@@ -22,15 +25,25 @@ from mailtrack.storage._protocol import (
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "MAX_TOP",
+    "DelayCount",
+    "Facet",
+    "FacetCount",
+    "Figures",
+    "HourCount",
+    "Judgement",
     "Storage",
     "SupportsBackup",
     "SupportsFork",
     "SupportsLocalFile",
     "SupportsSettings",
+    "Target",
     "open_storage",
+    "to_bucket",
 ]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
+"""The entry-point group in which other distributions add storages, each under its URL scheme."""
 
 # Modules load when their scheme is first used.
 _BUNDLED = {"memory": "mailtrack.storage._memory", "sqlite": "mailtrack.storage._sqlite"}

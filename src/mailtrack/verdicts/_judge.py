@@ -39,10 +39,19 @@ class Judge:
         window: seconds after the creation of its mail during which an open is early, 0 or more.
         counted: the kinds that are attributed to a person, as `VerdictKind` or strings.
 
+    Attributes:
+        table: the rules.
+        window: for how many seconds after the making of its mail an open is early.
+        counted: the kinds that are taken for a person's.
+
     Raises:
         InvalidSetting: `window` or `counted` can't be used.
         InvalidArgument: `table` is not a `RuleTable`.
     """
+
+    table: RuleTable
+    window: float
+    counted: frozenset[VerdictKind]
 
     def __init__(
         self,
