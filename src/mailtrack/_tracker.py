@@ -494,16 +494,19 @@ class Tracker:
         return ((page.items, self.get_recipients(one.recipient_id for one in page.items)) for page in found)
 
     def report(self, pixel: Pixel | str, *, time_zone: str | tzinfo = "UTC", top: int = DEFAULT_TOP) -> Report:
-        """Return a pixel's figures, which cost the same however many opens it has.
+        """Return the figures of a pixel. The cost does not depend on its number of opens.
 
         Args:
-            pixel: the pixel.
-            time_zone: in which hours and days begin: its name, as in `Europe/Berlin`, or a `tzinfo`.
-            top: the most recipients, and the most names in each breakdown, 1 to 100.
+            pixel: the pixel, its id or its short id.
+            time_zone: the zone in which hours and days begin: an IANA name such as `Europe/Berlin`, or a `tzinfo`.
+            top: the most recipients, and the most entries in each breakdown, 1 to 100.
+
+        Returns:
+            The figures as of this call, each counted and raw. Hours and days are aware times in `time_zone`.
 
         Raises:
-            PixelNotFound: there is no such pixel.
-            InvalidTimeZone: no such zone is known.
+            PixelNotFound: no pixel has this id.
+            InvalidTimeZone: no zone has this name.
             InvalidPaging: `top` is out of range.
         """
         zone = find_zone(time_zone)
