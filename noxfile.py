@@ -150,9 +150,9 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def property(session: nox.Session) -> None:
-    """Check the laws in tests/property with the examples of the HYPOTHESIS_PROFILE (thorough, 5,000 each)."""
+    """Check the laws in tests/property with the examples of the HYPOTHESIS_PROFILE (fuzz, 300 each)."""
     install(session, "tests")
-    profile = os.environ.get("HYPOTHESIS_PROFILE", "thorough")
+    profile = os.environ.get("HYPOTHESIS_PROFILE", "fuzz")
     session.run("pytest", "-n", "auto", "tests/property", *session.posargs, env={"HYPOTHESIS_PROFILE": profile})
 
 
