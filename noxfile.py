@@ -10,99 +10,25 @@ from pathlib import Path
 
 import nox
 
+nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "typing", "doors", "imports", "tests"]
+nox.options.tags = ["quick"]  # `.ci/run` runs these and those tagged `long`, in the order of this file
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 OTHER_PYTHONS = [version for version in PYTHONS if version != "{}.{}".format(*sys.version_info)]
+GROUPS = sorted(PROJECT["dependency-groups"])
 
 MOST_REACHABLE = 450  # without tests of the suite, and methods such as `__eq__`
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
-def install(session: nox.Session, *groups: str, project: str | None = ".[server]") -> None:
+def install(session: nox.Session, *groups: str, project: str | None = ".[server,testing]") -> None:
     requirements = nox.project.dependency_groups(PROJECT, *groups)
     session.install("--quiet", *requirements, *([project] if project else []))
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run all tests but those that need a browser."""
-    install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
-
-
-@nox.session(python=OTHER_PYTHONS)
-def other_pythons(session: nox.Session) -> None:
-    """Run the same tests on each other Python that is supported."""
-    tests(session)
-
-
-@nox.session(python=PYTHONS[0])
-def coverage(session: nox.Session) -> None:
-    """Run the same tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
-    install(session, "tests")
-    environment = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
-    session.run("coverage", "combine", "--quiet", env=environment)
-    session.run("coverage", "report", env=environment)
-
-
-@nox.session
-def crash(session: nox.Session) -> None:
-    """Kill the reference server under load, in as many rounds as MAILTRACK_CRASH_ROUNDS says (200)."""
-    install(session, "tests")
-    rounds = os.environ.get("MAILTRACK_CRASH_ROUNDS", "200")
-    session.run("pytest", "tests/crash", *session.posargs, env={"MAILTRACK_CRASH_ROUNDS": rounds})
-
-
-@nox.session
-def schemathesis(session: nox.Session) -> None:
-    """Compare the reference server with its document, in as many requests as MAILTRACK_API_CASES says (5000)."""
-    install(session, "tests")
-    cases = os.environ.get("MAILTRACK_API_CASES", "5000")
-    session.run("pytest", "tests/server/test_schemathesis.py", *session.posargs, env={"MAILTRACK_API_CASES": cases})
-
-
-@nox.session
-def browser(session: nox.Session) -> None:
-    """Use the pages with the system's Chromium, and check them with axe."""
-    install(session, "browser")
-    session.run("pytest", "tests/browser", *session.posargs)
-
-
-@nox.session
-def fuzz(session: nox.Session) -> None:
-    """Send what nobody has thought of, by Hypothesis and by atheris, for MAILTRACK_FUZZ_SECONDS (600) each."""
-    install(session, "fuzz")
-    seconds = int(os.environ.get("MAILTRACK_FUZZ_SECONDS", "600"))
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        seed = f"--hypothesis-seed={random.randrange(2**32)}"
-        session.run("pytest", "--quiet", "tests/fuzz", seed, *session.posargs, env={"HYPOTHESIS_PROFILE": "fuzz"})
-    if session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True) == "":
-        session.run("python", "tests/fuzz/cover.py", session.create_tmp(), str(seconds))
-    else:
-        session.warn("atheris has no wheel for this Python, so only Hypothesis has looked")
-
-
-@nox.session
-def mutation(session: nox.Session) -> None:
-    """Mutate the rooms in tests/mutation/rooms.toml, all or those given, and list the mutants that no test notices."""
-    install(session, "mutation")
-    session.run("python", "tests/mutation/run.py", session.create_tmp(), *session.posargs)
-
-
-@nox.session
-def audit(session: nox.Session) -> None:
-    """Ask the network whether a fault is known in what mailtrack stands on, or in its tools."""
-    install(session, "audit", "dev", "browser", "build")
-    session.run("pip", "uninstall", "--quiet", "--yes", "mailtrack")  # what it needs stays; of itself nobody knows
-    session.run("pip-audit", "--local", "--strict", "--progress-spinner=off", *session.posargs)
-
-
-@nox.session
+@nox.session(tags=["quick"])
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     install(session, "lint", project=None)
@@ -110,14 +36,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
-@nox.session
+@nox.session(tags=["quick"])
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
     install(session, "typing")
     session.run("mypy")
 
 
-@nox.session
+@nox.session(tags=["quick"])
 def doors(session: nox.Session) -> None:
     """Check what users write against the public names, and that these are few and typed completely."""
     install(session, "doors")
@@ -143,14 +69,31 @@ def count_reachable(session: nox.Session, package: str) -> int:
     return sum(one["isExported"] or one["category"] in MEMBERS for one in own)
 
 
-@nox.session
+@nox.session(tags=["quick"])
 def imports(session: nox.Session) -> None:
     """Check that imports go only where the design lets them."""
     install(session, "imports")
     session.run("lint-imports")
 
 
-@nox.session
+@nox.session(tags=["quick"])
+def tests(session: nox.Session) -> None:
+    """Run all tests but those that need a browser."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
+
+
+@nox.session(requires=["lint"], tags=["long"])
+def hooks(session: nox.Session) -> None:
+    """Run the hooks of a commit on all files, but for those that are sessions of their own."""
+    if not Path(".git").exists():
+        session.skip("pre-commit asks git for the list of files, and this is no clone")
+    install(session, "hooks", project=None)
+    environment = {"SKIP": "typing,imports", "PRE_COMMIT_HOME": session.create_tmp()}
+    session.run("pre-commit", "run", "--all-files", env=environment)
+
+
+@nox.session(tags=["long"])
 def build(session: nox.Session) -> None:
     """Build the distributions, and use the wheel as a user would."""
     install(session, "build", project=None)
@@ -166,11 +109,117 @@ def build(session: nox.Session) -> None:
     session.run("python", "examples/mail_merge.py", env={"MAILTRACK_DATABASE": "memory://"}, silent=True)
 
 
+@nox.session(python=OTHER_PYTHONS, tags=["long"])
+def other_pythons(session: nox.Session) -> None:
+    """Run the same tests on each other Python that is supported."""
+    tests(session)
+
+
+@nox.session(python=PYTHONS[0], tags=["long"])
+def coverage(session: nox.Session) -> None:
+    """Run the same tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
+    install(session, "tests")
+    environment = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
+    session.run("coverage", "combine", "--quiet", env=environment)
+    session.run("coverage", "report", env=environment)
+
+
+@nox.session(tags=["long"])
+def crash(session: nox.Session) -> None:
+    """Kill the reference server under load, for MAILTRACK_CRASH_ROUNDS rounds (200)."""
+    install(session, "tests")
+    rounds = os.environ.get("MAILTRACK_CRASH_ROUNDS", "200")
+    session.run("pytest", "tests/crash", *session.posargs, env={"MAILTRACK_CRASH_ROUNDS": rounds})
+
+
+@nox.session(tags=["long"])
+def schemathesis(session: nox.Session) -> None:
+    """Compare the reference server with its OpenAPI document, in MAILTRACK_API_CASES requests (5000)."""
+    install(session, "tests")
+    cases = os.environ.get("MAILTRACK_API_CASES", "5000")
+    session.run("pytest", "tests/server/test_schemathesis.py", *session.posargs, env={"MAILTRACK_API_CASES": cases})
+
+
+@nox.session(tags=["long"])
+def fuzz(session: nox.Session) -> None:
+    """Send unforeseen input, generated by Hypothesis and by atheris, for MAILTRACK_FUZZ_SECONDS (600) each."""
+    install(session, "fuzz")
+    seconds = int(os.environ.get("MAILTRACK_FUZZ_SECONDS", "600"))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        seed = f"--hypothesis-seed={random.randrange(2**32)}"
+        session.run("pytest", "--quiet", "tests/fuzz", seed, *session.posargs, env={"HYPOTHESIS_PROFILE": "fuzz"})
+    if session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True) == "":
+        session.run("python", "tests/fuzz/cover.py", session.create_tmp(), str(seconds))
+    else:
+        session.warn("atheris has no wheel for this Python, so only Hypothesis has looked")
+
+
+@nox.session(tags=["long"])
+def browser(session: nox.Session) -> None:
+    """Use the pages with the system's Chromium, and check them with axe."""
+    install(session, "browser")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the code in the README and in docs, and compare what they list with the code."""
+    install(session, "tests")
+    examples = "tests/docs/test_examples.py"
+    session.run("pytest", "-n", "auto", "tests/docs", f"--ignore={examples}", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run the programs in examples as a user would."""
+    install(session, "tests")
+    session.run("pytest", "tests/docs/test_examples.py", *session.posargs)
+
+
+@nox.session
+def property(session: nox.Session) -> None:
+    """Check the laws in tests/property with the examples of the HYPOTHESIS_PROFILE (fuzz, 300 each)."""
+    install(session, "tests")
+    profile = os.environ.get("HYPOTHESIS_PROFILE", "fuzz")
+    session.run("pytest", "-n", "auto", "tests/property", *session.posargs, env={"HYPOTHESIS_PROFILE": profile})
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the rooms in tests/mutation/rooms.toml, all or those given, and list the mutants that no test notices."""
+    install(session, "mutation")
+    session.run("python", "tests/mutation/run.py", session.create_tmp(), *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask the network for known vulnerabilities in the dependencies and in the tools."""
+    install(session, "audit", "dev", "browser", "build")
+    session.run("pip", "uninstall", "--quiet", "--yes", "mailtrack")  # only its dependencies are asked for
+    session.run("pip-audit", "--local", "--strict", "--progress-spinner=off", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what benchmarks/README.md tells of."""
+    """Measure what benchmarks/README.md lists."""
     install(session, "bench")
     scripts = ("imports", "tokens", "csv_export", "log_pages", "pages", "report", "drain", "verdicts", "opens")
     scripts += ("slow_clients", "memory")
     for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)
+
+
+@nox.session
+def constraints(session: nox.Session) -> None:
+    """Write constraints.txt again: the newest releases of all dependencies, for all supported versions of Python."""
+    install(session, "constraints", project=None)
+    build_requirements = Path(session.create_tmp()) / "build.in"
+    build_requirements.write_text("\n".join(PROJECT["build-system"]["requires"]), encoding="utf-8")
+    groups = [f"--group={name}" for name in GROUPS]
+    # Neither the name of an index nor the path of a file belongs into what is published.
+    plain = ["--universal", f"--python-version={PYTHONS[0]}", "--no-header", "--no-annotate", "--upgrade", "--quiet"]
+    output = ["--output-file=constraints.txt", "--no-emit-index-url", "--no-emit-find-links"]
+    inputs = ["pyproject.toml", str(build_requirements), "benchmarks/peers/requirements.txt"]
+    session.run("uv", "pip", "compile", *inputs, "--all-extras", *groups, *plain, *output, silent=True)
