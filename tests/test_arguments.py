@@ -119,7 +119,6 @@ TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "record": lambda tracker, pixel: tracker.record(pixel),
     "list_opens": Tracker.list_opens,
     "iter_opens": lambda tracker, pixel: list(tracker.iter_opens(pixel)),
-    "iter_opens_with_recipients": lambda tracker, pixel: list(tracker.iter_opens_with_recipients(pixel)),
     "report": Tracker.report,
     "count_by_day": lambda tracker, pixel: tracker.count_by_day([pixel], since=tracker.now()),
     "rejudge": lambda tracker, pixel: list(tracker.rejudge(pixel)),

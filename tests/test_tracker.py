@@ -215,7 +215,6 @@ class TestPixels:
             tracker.iter_recipients,
             tracker.list_opens,
             tracker.iter_opens,
-            tracker.iter_opens_with_recipients,
             tracker.report,
             tracker.rejudge,
         ):

@@ -23,9 +23,9 @@ def to_id(value: Any, kind: type[Pixel] | type[Recipient] | type[ApiKey], name: 
     raise InvalidArgument(name, f"must be {_a(kind)} or its id, not {_type_of(value)}")
 
 
-def check_type(value: Any, kind: type, name: str) -> None:
-    """Refuse a value that is not of a class."""
-    if not isinstance(value, kind):
+def check_type(value: Any, kind: type, name: str, *, optional: bool = False) -> None:
+    """Raise `InvalidArgument` if a value is not of a class, or `None` where it is optional."""
+    if not isinstance(value, kind) and not (optional and value is None):
         raise InvalidArgument(name, f"must be {_a(kind)}, not {_type_of(value)}")
 
 

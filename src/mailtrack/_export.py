@@ -1,6 +1,6 @@
 """Recipients and opens as CSV, streamed in bounded memory."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 
@@ -27,6 +27,9 @@ OPEN_COLUMNS = (
     "User Agent",
     "Referer",
 )
+
+GetRecipients = Callable[[Iterable[str | None]], Mapping[str, Recipient]]
+"""Returns recipients by id; unknown ids are left out."""
 
 _ROWS_IN_PIECE = 1000
 
@@ -55,11 +58,12 @@ def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls,
     return _pieces(",".join(RECIPIENT_COLUMNS) + "\r\n", map(line, recipients))
 
 
-def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *, raw: bool = False) -> Iterator[bytes]:
+def opens_csv(opens: Iterable[Open], *, get_recipients: GetRecipients, raw: bool = False) -> Iterator[bytes]:
     """Return a CSV file of opens in pieces, as `recipients_csv` does.
 
     Args:
-        pages: opens, with their recipients by id as far as they exist.
+        opens: the opens, for one row each.
+        get_recipients: returns the recipients of a thousand opens by id, as `Tracker.get_recipients` does.
         raw: as for `recipients_csv`.
     """
 
@@ -84,8 +88,13 @@ def opens_csv(pages: Iterable[tuple[Sequence[Open], Mapping[str, Recipient]]], *
         )
         return ",".join(quote(cell if raw else guard(cell)) for cell in cells) + "\r\n"
 
-    lines = (line(one, recipients) for opens, recipients in pages for one in opens)
-    return _pieces(",".join(OPEN_COLUMNS) + "\r\n", lines)
+    def lines() -> Iterator[str]:
+        rest = iter(opens)
+        while step := list(islice(rest, _ROWS_IN_PIECE)):
+            recipients = get_recipients(one.recipient_id for one in step)
+            yield from (line(one, recipients) for one in step)
+
+    return _pieces(",".join(OPEN_COLUMNS) + "\r\n", lines())
 
 
 def guard(cell: str) -> str:

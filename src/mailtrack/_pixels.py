@@ -1,13 +1,15 @@
-"""Making pixels."""
+"""Create and find pixels, and the images that they were created with."""
 
+from collections.abc import Iterator
 from os import PathLike
 
 from mailtrack import _ids as ids
-from mailtrack._arguments import read_bytes
-from mailtrack._errors import InvalidName, ShortIdTaken
+from mailtrack._arguments import check_type, read_bytes, to_id
+from mailtrack._errors import ImageNotFound, InvalidName, PixelNotFound, ShortIdTaken
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, check_upload
 from mailtrack._model import Image, Pixel
 from mailtrack._names import clean_name
+from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._times import Clock
 from mailtrack.storage._protocol import Storage
 
@@ -33,6 +35,33 @@ def add_pixel(storage: Storage, name: str, image: ImageSource | None, clock: Clo
             continue
         return pixel
     raise ShortIdTaken
+
+
+def find_pixel(storage: Storage, pixel: Pixel | str) -> Pixel:
+    """Return a pixel with its current counts, as `Tracker.get_pixel` describes."""
+    key = ids.parse_pixel_key(to_id(pixel, Pixel, "pixel"))
+    if key is None:
+        raise PixelNotFound
+    return storage.get_pixel(key)
+
+
+def iter_pixels(storage: Storage) -> Iterator[Pixel]:
+    """Iterate over all pixels, as `Tracker.iter_pixels` describes."""
+    return walk(lambda cursor: storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
+
+
+def find_image(storage: Storage, name: str | None) -> Image:
+    """Return the image that a pixel was created with, as `Tracker.get_image` describes."""
+    if name is None:
+        raise ImageNotFound
+    check_type(name, str, "name")
+    pixel_id = ids.parse_pixel_key(name.partition(".")[0])
+    if pixel_id is None or len(pixel_id) == ids.SHORT_ID_LENGTH:  # files are named after the whole id
+        raise ImageNotFound
+    image = storage.get_image(pixel_id)
+    if name != image_name(pixel_id, image):
+        raise ImageNotFound
+    return image
 
 
 def image_name(pixel_id: str, image: Image) -> str:

@@ -87,8 +87,11 @@ def export_recipients(site: Site, request: Request, pixel: str) -> Response:
 def export_opens(site: Site, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens/csv`."""
     found = site.tracker.get_pixel(pixel)
-    pages = site.tracker.iter_opens_with_recipients(found.id)
-    pieces = export.opens_csv(pages, raw=one_argument(request, "raw") == "1")
+    pieces = export.opens_csv(
+        site.tracker.iter_opens(found.id),
+        get_recipients=site.tracker.get_recipients,
+        raw=one_argument(request, "raw") == "1",
+    )
     return _csv_response(site, request, pieces, f"opens-{found.id}.csv")
 
 

@@ -322,15 +322,15 @@ def test_a_reader_that_stops_holds_nothing_up(reading, tracker, pixel):
 @pytest.mark.usefixtures("many")
 def test_a_reader_that_stops_lets_go_of_the_opens(client, pixel, tracker, monkeypatch, file):
     closed = []
-    iter_pages = type(tracker).iter_opens_with_recipients
+    iter_opens = type(tracker).iter_opens
 
     def watched(*args):
         try:
-            yield from iter_pages(*args)
+            yield from iter_opens(*args)
         finally:
             closed.append(True)
 
-    monkeypatch.setattr(type(tracker), "iter_opens_with_recipients", watched)
+    monkeypatch.setattr(type(tracker), "iter_opens", watched)
     body, _, _ = client.open("GET", f"/api/v1/pixels/{pixel.id}/{file.path}")
     next(body)
     next(body)

@@ -24,11 +24,11 @@ STEP = 10_000
 Add = Callable[[Sequence[str]], tuple[list[Recipient], int]]
 """Adds recipients for distinct addresses; returns one for each, and how many are new."""
 
-Progress = Callable[[int, int, int], object]
+ImportProgress = Callable[[int, int, int], object]
 """Called after each step with the numbers added, present and rejected so far."""
 
 
-def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
+def import_all(source: Source, add: Add, progress: ImportProgress) -> ImportResult:
     """Store all addresses at once, or none.
 
     Raises:
@@ -41,7 +41,7 @@ def import_all(source: Source, add: Add, progress: Progress) -> ImportResult:
     return _store(source, [entries], add, progress)
 
 
-def import_valid(source: Source, add: Add, progress: Progress) -> ImportResult:
+def import_valid(source: Source, add: Add, progress: ImportProgress) -> ImportResult:
     """Store what is valid in steps, each of which is stored whole, and list the rest."""
     return _store(source, _steps(source.entries), add, progress)
 
@@ -51,7 +51,7 @@ def _steps(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
         yield step
 
 
-def _store(source: Source, steps: Iterable[list[Entry]], add: Add, progress: Progress) -> ImportResult:
+def _store(source: Source, steps: Iterable[list[Entry]], add: Add, progress: ImportProgress) -> ImportResult:
     known: dict[str, Recipient] = {}  # by the form in which addresses are compared
     added = 0
     recipients: list[Recipient | None] = []

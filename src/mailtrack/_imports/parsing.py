@@ -17,8 +17,8 @@ from mailtrack._imports.mailboxes import NO_ADDRESS
 from mailtrack._imports.tables import Row, Table
 from mailtrack._imports.text import decode
 
-Rows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
-"""What can be imported."""
+ImportRows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
+"""Rows to import: a file, its bytes or its text; or texts with one address each; or mappings."""
 
 _LOOKED_AT = 100  # rows that decide which column it is
 _SHOWN = 200  # characters of a rejected value

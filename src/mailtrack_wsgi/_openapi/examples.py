@@ -119,7 +119,7 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "Report": wire.report(make_report(_FIGURES, zone=UTC), urls),
         "Status": {"status": "ok"},
         "recipients.csv": _text(export.recipients_csv(PIXEL, [ANN, _BOB], urls=urls)),
-        "opens.csv": _text(export.opens_csv([((_OPEN,), {ANN.id: ANN})])),
+        "opens.csv": _text(export.opens_csv([_OPEN], get_recipients=lambda _: {ANN.id: ANN})),
     }
 
 

@@ -49,7 +49,7 @@ def opens(
         raise click.UsageError("--csv writes all opens; it does not go with --json, --limit or --cursor.")
     with opened_tracker(**given) as tracker:
         if as_csv:
-            for piece in opens_csv(tracker.iter_opens_with_recipients(pixel), raw=raw):
+            for piece in opens_csv(tracker.iter_opens(pixel), get_recipients=tracker.get_recipients, raw=raw):
                 click.echo(piece, nl=False)
             return
         echo_list(

@@ -1,0 +1,157 @@
+"""`Operations`: the part of a tracker that runs and maintains it: the spool, judging again, purges and backups."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from os import PathLike
+from pathlib import Path
+
+from mailtrack._arguments import check_type, to_path
+from mailtrack._backup import Backup, back_up
+from mailtrack._errors import InvalidArgument
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.recorder import Recorder
+from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
+from mailtrack._model import Pixel, Verdict
+from mailtrack._pixels import find_pixel, iter_pixels
+from mailtrack._retention import Purge, make_purge
+from mailtrack._spool import Spool
+from mailtrack._times import Clock
+from mailtrack.storage._protocol import Storage
+from mailtrack.verdicts import Judge, RecentHits
+
+
+class Operations:
+    """Runs and maintains a tracker. `Tracker` adds the pixels, recipients and opens, and documents the arguments."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        spool: Spool | None,
+        judge: Judge | None,
+        recent_hits: RecentHits | None,
+        clock: Clock,
+    ) -> None:
+        if not hasattr(storage, "get_pixel"):
+            raise InvalidArgument("storage", "must be an open storage, as open_storage(url) returns it")
+        check_type(spool, Spool, "spool", optional=True)
+        check_type(judge, Judge, "judge", optional=True)
+        check_type(recent_hits, RecentHits, "recent_hits", optional=True)
+        self._storage = storage
+        self._enricher = Enricher(judge, recent_hits)
+        self._recorder = Recorder(storage, self._enricher, spool, clock)
+        self._clock = clock
+        self._spool_folder = None if spool is None else spool.folder
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the storage, or `None` if it is not a local file."""
+        file = getattr(self._storage, "path", None)
+        return file if isinstance(file, Path) else None
+
+    def now(self) -> datetime:
+        """Return the current time by this tracker's clock, in UTC."""
+        return self._clock()
+
+    def ping(self) -> None:
+        """Return if the storage answers.
+
+        Raises:
+            StorageError: it does not.
+        """
+        self._storage.ping()
+
+    def start(self) -> None:
+        """Start to use the spool, with two background threads: one syncs it to disk, one drains it into the storage.
+
+        Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
+        uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Of several
+        processes that share a folder, one drains it for all; the others stand by. Harmless if it is started.
+
+        Raises:
+            OSError: the spool's folder can't be used.
+        """
+        self._recorder.start()
+
+    def prepare(self) -> None:
+        """Load the rules and modules that judging needs, so that the first open does not wait for them.
+
+        `start` and `mailtrack_wsgi.create_app` do so, too. Only the first call in a process takes long.
+        """
+        self._enricher.prepare()
+
+    def stop(self, *, timeout: float = 5.0) -> bool:
+        """Stop using the spool, and wait until the opens of this process are stored. Harmless if it is not started.
+
+        Args:
+            timeout: how long to wait for the storage, in seconds.
+
+        Returns:
+            Whether all are stored. The others stay in the spool for the next process that starts to use it.
+        """
+        return self._recorder.stop(timeout)
+
+    def explain(self, verdict: Verdict) -> str:
+        """Return a sentence that explains a verdict, by the rules of this tracker's judge.
+
+        If the judge does not have the rule (any more), it is the code of the rule.
+        """
+        return self._enricher.explain(verdict)
+
+    def rejudge(self, pixel: Pixel | str) -> Iterator[RejudgeProgress]:
+        """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
+
+        Yields the progress after each 1,000 opens. Opens that arrive meanwhile are judged as they come.
+
+        Raises:
+            PixelNotFound: no pixel has this id. Raised at once, before the first step.
+        """
+        return rejudge(self._storage, self._enricher, find_pixel(self._storage, pixel).id)
+
+    def purge(self, *, before: datetime, pixel: Pixel | str | None = None) -> int:
+        """Delete opens whose time is before another, and return how many. All counts and figures stay.
+
+        Others can write meanwhile. `plan_purge` does the same in steps, and counts before.
+
+        Args:
+            before: an aware time, not in the future.
+            pixel: the pixel; by default all.
+
+        Raises:
+            InvalidArgument: `before` is not a time with a time zone, or is in the future.
+            PixelNotFound: no pixel has this id.
+            StorageError: the storage can't be written; opens deleted until then stay deleted.
+        """
+        return sum(self.plan_purge(before=before, pixel=pixel).run())
+
+    def plan_purge(self, *, before: datetime, pixel: Pixel | str | None = None) -> Purge:
+        """Return the purge that `purge` would run, to count the opens and to delete them in steps.
+
+        If this tracker has a spool, opens are kept whose hits may still be in it; `Purge.before` is earlier then.
+
+        Raises:
+            InvalidArgument: `before` is not a time with a time zone, or is in the future.
+            PixelNotFound: no pixel has this id.
+            StorageUnavailable: the spool can't be read.
+        """
+        found = None if pixel is None else find_pixel(self._storage, pixel)
+        pixels = partial(iter_pixels, self._storage) if found is None else lambda: iter((found,))
+        return make_purge(self._storage, pixels, before=before, spool=self._spool_folder, now=self._clock())
+
+    def backup(self, file: str | PathLike[str]) -> Backup:
+        """Write a whole copy of the storage into a new file, with the opens that wait in this tracker's spool.
+
+        It holds all opens recorded before the call, and perhaps some that arrive meanwhile. Others can read and write.
+        The file appears when it is whole, readable for its owner only. To restore it, see `docs/backup.md`.
+
+        Args:
+            file: a path that does not exist, on a local disk with room for the copy.
+
+        Raises:
+            InvalidArgument: `file` can't be the path of a file.
+            InvalidInput: the file exists.
+            StorageUnavailable: the file can't be written, or the storage or the spool can't be read.
+            StorageError: the storage is damaged, or does not support backups, as `memory://` does not.
+        """
+        return back_up(self._storage, to_path(file, "file"), spool=self._spool_folder, enricher=self._enricher.fresh())
