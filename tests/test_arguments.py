@@ -16,25 +16,22 @@ from mailtrack import (
     InvalidPaging,
     InvalidSetting,
     InvalidTimeZone,
-    Judge,
     KeyNotFound,
     Pixel,
     PixelNotFound,
     Recipient,
     RecipientNotFound,
-    RuleTable,
     Spool,
     Storage,
     Tracker,
     Urls,
     Verdict,
     VerdictKind,
-    load_rules,
     open_storage,
 )
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock, make_hit
-from mailtrack.verdicts import Networks, RecentHits, default_rules, load_networks
+from mailtrack.verdicts import Judge, Networks, RecentHits, RuleTable, default_rules, load_networks, load_rules
 from mailtrack_wsgi import create_app
 
 BASE = "https://mail.example.com/track"

@@ -19,7 +19,6 @@ from mailtrack import (
     Hit,
     InvalidArgument,
     InvalidInput,
-    Judge,
     Pixel,
     Spool,
     Storage,
@@ -37,6 +36,7 @@ from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_
 from mailtrack.testing._contract.lifecycle import in_child, needs_fork
 from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
 from mailtrack.testing._factories import NOON, to_line
+from mailtrack.verdicts import Judge
 
 SECOND = timedelta(seconds=1)
 

@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 import pytest
 
-from mailtrack import Hit, Judge, Open, OpenSpan, Pixel, RejudgeProgress, RuleTable, Storage, Tracker, VerdictKind
+from mailtrack import Hit, Open, OpenSpan, Pixel, RejudgeProgress, Storage, Tracker, VerdictKind
 from mailtrack._ingest import enrich as module
 from mailtrack._ingest import rejudging
 from mailtrack._ingest.enrich import Enricher
@@ -16,6 +16,7 @@ from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
 from mailtrack.testing._factories import NOON
+from mailtrack.verdicts import Judge, RuleTable
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)

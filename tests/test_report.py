@@ -12,25 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack import (
-    DelayCount,
-    Facet,
-    FacetCount,
-    Figures,
-    HourCount,
     InvalidPaging,
     InvalidTimeZone,
     OpenSpan,
     Pixel,
     PixelNotFound,
     Recipient,
-    Report,
     Storage,
     Tracker,
     VerdictKind,
 )
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
-from mailtrack.report import Count, Delay, Named, Rate, make_report
+from mailtrack.report import Count, Delay, Named, Rate, Report, make_report
+from mailtrack.storage import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from mailtrack import InvalidArgument, Judge, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
+from mailtrack import InvalidArgument, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
 from mailtrack._ingest.drain import drain as drain_spool
 from mailtrack._spool import Reader
 from mailtrack.storage._memory import MemoryStorage
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import FakeClock, make_hit
 from mailtrack.testing._factories import NOON, to_line
+from mailtrack.verdicts import Judge
 
 DAY = timedelta(days=1)
 

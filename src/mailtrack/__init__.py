@@ -1,4 +1,8 @@
-"""Know whether the mail you send was opened, by whom and when."""
+"""Know whether the mail you send was opened, by whom and when.
+
+This package has what a first program needs, and every error. Rules are in `mailtrack.verdicts`, figures in
+`mailtrack.report`, the values that only storages handle in `mailtrack.storage`, and their tests in `mailtrack.testing`.
+"""
 
 from mailtrack._backup import Backup
 from mailtrack._errors import (
@@ -27,7 +31,7 @@ from mailtrack._errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
-from mailtrack._imports import ImportResult, RejectedRow
+from mailtrack._imports import ImportProgress, ImportResult, ImportRows, RejectedRow
 from mailtrack._ingest.rejudging import RejudgeProgress
 from mailtrack._keys import Keyring
 from mailtrack._model import (
@@ -35,14 +39,8 @@ from mailtrack._model import (
     Certainty,
     Client,
     DayCount,
-    DelayCount,
-    Facet,
-    FacetCount,
-    Figures,
     Hit,
-    HourCount,
     Image,
-    Judgement,
     Open,
     OpenSpan,
     Page,
@@ -51,13 +49,13 @@ from mailtrack._model import (
     Verdict,
     VerdictKind,
 )
+from mailtrack._pixels import ImageSource
 from mailtrack._retention import Purge
 from mailtrack._spool import Durability, Spool, SpoolFull
+from mailtrack._times import Clock
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
-from mailtrack.report import Report
 from mailtrack.storage import Storage, open_storage
-from mailtrack.verdicts import Judge, Rule, RuleTable, load_rules
 
 __version__ = "0.1.0"
 
@@ -66,20 +64,19 @@ __all__ = [
     "Backup",
     "Certainty",
     "Client",
+    "Clock",
     "DatabaseNotFound",
     "DayCount",
-    "DelayCount",
     "Durability",
     "EmailProblem",
-    "Facet",
-    "FacetCount",
-    "Figures",
     "Hit",
-    "HourCount",
     "Image",
     "ImageNotFound",
+    "ImageSource",
     "ImageTooLarge",
+    "ImportProgress",
     "ImportResult",
+    "ImportRows",
     "InvalidArgument",
     "InvalidEmail",
     "InvalidEmails",
@@ -91,8 +88,6 @@ __all__ = [
     "InvalidRules",
     "InvalidSetting",
     "InvalidTimeZone",
-    "Judge",
-    "Judgement",
     "KeyNotFound",
     "Keyring",
     "MailtrackError",
@@ -107,9 +102,6 @@ __all__ = [
     "RecipientNotFound",
     "RejectedRow",
     "RejudgeProgress",
-    "Report",
-    "Rule",
-    "RuleTable",
     "ShortIdTaken",
     "Spool",
     "SpoolFull",
@@ -121,6 +113,5 @@ __all__ = [
     "Urls",
     "Verdict",
     "VerdictKind",
-    "load_rules",
     "open_storage",
 ]

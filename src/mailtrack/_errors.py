@@ -1,42 +1,42 @@
-"""Every error that mailtrack raises on purpose.
+"""The errors that mailtrack raises on purpose.
 
-All derive from `MailtrackError` and from the builtin that people already catch (`ValueError`, `LookupError`).
-They carry their data as attributes. Where many things are wrong at once, the message names the first few; an address is
-then shown as `shown` writes it. No other message repeats what was given, and answers over HTTP never do: it may be
-hostile or personal.
+All derive from `MailtrackError`, and where one fits from the builtin that people already catch (`ValueError`,
+`LookupError`). They carry their data as attributes, and `str()` says what is wrong. Messages do not repeat the input,
+which may be hostile or personal. Only an error about many addresses quotes the first few, as `shown` writes them;
+answers over HTTP quote none.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-_PROBLEMS_TOLD = 10  # in a message; a file may have a hundred thousand bad lines
+_PROBLEMS_SHOWN = 10  # in a message; a file may have a hundred thousand bad lines
 _SHOWN_CHARACTERS = 80  # of a bad value, in a message
 
 _P = TypeVar("_P")
 
 
 def shown(value: object) -> str:
-    """Return a bad value as a message shows it: text quoted, escaped and cut at 80 characters, else the type."""
+    """Return a bad value for a message: text quoted, escaped and cut to 80 characters; of other values the type."""
     if not isinstance(value, str):
         return f"of type {type(value).__name__}"
     return repr(value[:_SHOWN_CHARACTERS]) + ("..." if len(value) > _SHOWN_CHARACTERS else "")
 
 
 def _list_first(problems: Sequence[_P], describe: Callable[[_P], str]) -> str:
-    """Describe the first few problems, and say how many more there are."""
-    listed = [describe(problem) for problem in problems[:_PROBLEMS_TOLD]]
+    """Return a description of the first ten problems, and the number of the others."""
+    listed = [describe(problem) for problem in problems[:_PROBLEMS_SHOWN]]
     if len(problems) > len(listed):
         listed.append(f"and {len(problems) - len(listed):,} more")
     return "; ".join(listed)
 
 
 class MailtrackError(Exception):
-    """Base of every error that mailtrack raises on purpose. Errors can be pickled, as process pools do."""
+    """Base of the errors that mailtrack raises on purpose. They can be pickled, as process pools do."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args), self.__dict__  # most are not made from their message
+        return _rebuild, (type(self), self.args), self.__dict__  # most constructors do not take the message
 
 
 def _rebuild(kind: type[MailtrackError], args: tuple[Any, ...]) -> MailtrackError:
@@ -44,11 +44,11 @@ def _rebuild(kind: type[MailtrackError], args: tuple[Any, ...]) -> MailtrackErro
 
 
 class NotFound(MailtrackError, LookupError):
-    """What was asked for does not exist, or exists no more."""
+    """A pixel, recipient, image or key does not exist (any more)."""
 
 
 class PixelNotFound(NotFound):
-    """No pixel has this id."""
+    """No pixel has this id or short id."""
 
     def __init__(self) -> None:
         super().__init__("Pixel not found")
@@ -76,16 +76,19 @@ class KeyNotFound(NotFound):
 
 
 class InvalidInput(MailtrackError, ValueError):
-    """Something given is not acceptable; nothing was changed."""
+    """The input is not valid. Nothing was changed."""
 
 
 class InvalidArgument(InvalidInput):
-    """A method was called with an argument that it can't use: of a wrong type, or none of the values to choose from.
+    """An argument of a call is of a wrong type, out of range, or not one of the possible values.
 
     Attributes:
-        name: the argument.
+        name: the name of the argument.
         reason: what it must be.
     """
+
+    name: str
+    reason: str
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} {reason}")
@@ -94,15 +97,17 @@ class InvalidArgument(InvalidInput):
 
 
 class InvalidName(InvalidInput):
-    """The name of a pixel or a key is missing, too long, or holds control characters."""
+    """The name of a pixel or a key is blank, too long, or has control characters."""
 
 
 class InvalidEmail(InvalidInput):
-    """One e-mail address is not valid.
+    """An e-mail address is not valid.
 
     Attributes:
-        reason: what is wrong with it, without repeating it.
+        reason: what is wrong with it. It does not quote the address.
     """
+
+    reason: str
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -111,12 +116,12 @@ class InvalidEmail(InvalidInput):
 
 @attrs.frozen
 class EmailProblem:
-    """Which of several addresses is not valid, and why.
+    """An invalid address among several.
 
     Attributes:
         index: its place among those given, counted from 0.
-        reason: what is wrong with it, without repeating it.
-        value: what was given in that place.
+        reason: what is wrong with it. It does not quote the address.
+        value: the input in that place.
     """
 
     index: int
@@ -128,14 +133,18 @@ class InvalidEmails(InvalidInput):
     """Some of several e-mail addresses are not valid.
 
     Attributes:
-        problems: one for each bad address, in the order given.
-        total: how many addresses were given, `None` where that is not known.
-        by_line: whether they stand in lines or rows that people count from 1.
+        problems: one for each invalid address, in the order given.
+        total: the number of addresses given, `None` if unknown.
+        by_line: whether the message counts them as lines or rows, from 1.
+        summary: the message without any input.
 
-    `str()` names the first ten with their values and reasons; `repr()` and `summary` repeat nothing that was given.
+    `str()` quotes the first ten invalid addresses with the reasons; `repr()` and `summary` quote none.
     """
 
-    summary = "Invalid email format"
+    problems: tuple[EmailProblem, ...]
+    total: int | None
+    by_line: bool
+    summary: ClassVar[str] = "Invalid email format"
 
     def __init__(self, problems: Sequence[EmailProblem], total: int | None = None, *, by_line: bool = False) -> None:
         super().__init__(self.summary)
@@ -153,11 +162,11 @@ class InvalidEmails(InvalidInput):
 
 
 class InvalidImage(InvalidInput):
-    """An image can't be taken: empty, damaged, or too large to decode."""
+    """An image is empty, damaged, or too large to decode."""
 
 
 class UnsupportedImage(InvalidImage):
-    """An upload is none of the image formats that are taken."""
+    """An image is not a JPG, PNG, GIF or WebP file."""
 
     def __init__(self) -> None:
         super().__init__("The image must be a JPG, PNG, GIF or WebP file.")
@@ -167,8 +176,10 @@ class ImageTooLarge(InvalidImage):
     """An image has more bytes than allowed.
 
     Attributes:
-        limit: the most that is taken, in bytes.
+        limit: the most bytes.
     """
+
+    limit: int
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The image must be at most {limit:,} bytes.")
@@ -176,27 +187,30 @@ class ImageTooLarge(InvalidImage):
 
 
 class InvalidImport(InvalidInput):
-    """A list or table of recipients can't be read at all: it is no text, or has no such column."""
+    """A list or table of recipients is not text, or does not have the column of the addresses."""
 
 
 class InvalidPaging(InvalidInput):
-    """A `limit` or `cursor` of a list is not one that can be used."""
+    """The `limit`, `cursor` or `skip` of a list is not valid."""
 
 
 class InvalidTimeZone(InvalidInput):
-    """No time zone of this name is known."""
+    """No time zone has this name."""
 
     def __init__(self) -> None:
         super().__init__("The time zone is not known; give one such as UTC or Europe/Berlin.")
 
 
 class InvalidSetting(InvalidInput):
-    """A setting has a value that it can't have.
+    """The value of a setting is not valid.
 
     Attributes:
-        name: the setting, as in `Settings`.
-        reason: what is wrong.
+        name: the name of the setting.
+        reason: what is wrong with the value, or what it must be.
     """
+
+    name: str
+    reason: str
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -206,7 +220,12 @@ class InvalidSetting(InvalidInput):
 
 @attrs.frozen
 class RuleProblem:
-    """What in the rules of the judge can't be used (a rule's code, a line's number), and why."""
+    """A part of the judge's rules or networks that can't be used.
+
+    Attributes:
+        place: the part: the code of a rule, the number of a line.
+        reason: what is wrong with it.
+    """
 
     place: str
     reason: str
@@ -216,8 +235,10 @@ class InvalidRules(InvalidInput):
     """Rules or networks for the judge can't be used.
 
     Attributes:
-        problems: one for each thing that is wrong, in the order found.
+        problems: all problems, in the order found.
     """
+
+    problems: tuple[RuleProblem, ...]
 
     def __init__(self, problems: Sequence[RuleProblem]) -> None:
         super().__init__(_list_first(problems, lambda one: f"{one.place}: {one.reason}"))
@@ -225,15 +246,17 @@ class InvalidRules(InvalidInput):
 
 
 class StorageError(MailtrackError):
-    """The storage can't do what was asked, and trying again will not help."""
+    """The storage can't do it, and trying again will not help."""
 
 
 class DatabaseNotFound(StorageError, LookupError):
-    """A database that should exist does not.
+    """The database does not exist.
 
     Attributes:
-        place: where it was looked for; a file's absolute path.
+        place: where it should be; the absolute path of a file.
     """
+
+    place: str
 
     def __init__(self, place: str) -> None:
         super().__init__(f"No database at {place}.")
@@ -241,11 +264,13 @@ class DatabaseNotFound(StorageError, LookupError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage can't be reached or written just now; nothing was changed.
+    """The storage can't be reached or written for now. Nothing was changed.
 
     Attributes:
-        retry_after: when it is worth trying again, in seconds.
+        retry_after: when to try again, in seconds.
     """
+
+    retry_after: int
 
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
@@ -253,7 +278,7 @@ class StorageUnavailable(StorageError):
 
 
 class ShortIdTaken(StorageError):
-    """Another pixel already has this short id; make another id."""
+    """Another pixel already has this short id."""
 
     def __init__(self) -> None:
         super().__init__("Another pixel has this short id.")

@@ -156,7 +156,12 @@ UNKNOWN_CLIENT = Client()
 
 @attrs.frozen(kw_only=True)
 class Image:
-    """A picture that has been checked, as it will be served."""
+    """An image as it is served.
+
+    Attributes:
+        media_type: its media type, such as `image/png`.
+        data: the bytes of the file.
+    """
 
     media_type: str
     data: bytes = attrs.field(repr=False)
@@ -408,7 +413,7 @@ class DelayCount:
     """How many recipients of a pixel took about as long to open it first.
 
     Attributes:
-        bucket: how long, as `mailtrack._delays.to_bucket` returns it.
+        bucket: how long, as `mailtrack.storage.to_bucket` returns it.
         recipients: for how many that is the delay of their first open.
         counted: for how many that is the delay of their first open that counts.
     """

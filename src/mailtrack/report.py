@@ -10,6 +10,19 @@ import attrs
 from mailtrack._delays import from_bucket
 from mailtrack._model import DelayCount, Facet, Figures, Pixel, Recipient
 
+__all__ = [
+    "DEFAULT_TOP",
+    "HOURS_TOLD",
+    "Count",
+    "Delay",
+    "DelayRange",
+    "Named",
+    "Period",
+    "Rate",
+    "Report",
+    "make_report",
+]
+
 # Ends of the ranges in which delays are shown: people open mail within minutes, hours or days.
 _RANGES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440)
@@ -68,7 +81,12 @@ class Delay:
 
 @attrs.frozen
 class Named:
-    """How many opens have something in common, which has a name."""
+    """The opens that share a property.
+
+    Attributes:
+        name: the value of the property.
+        opens: the number of opens.
+    """
 
     name: str
     opens: Count
@@ -76,7 +94,12 @@ class Named:
 
 @attrs.frozen
 class Period:
-    """How many opens there were in an hour or a day that begins at a time."""
+    """The opens of an hour or a day.
+
+    Attributes:
+        start: when it begins, in the report's time zone.
+        opens: the number of opens.
+    """
 
     start: datetime
     opens: Count

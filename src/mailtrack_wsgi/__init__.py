@@ -1,5 +1,5 @@
 """mailtrack as a WSGI application, mountable anywhere."""
 
-from mailtrack_wsgi._app import create_app
+from mailtrack_wsgi._app import Application, create_app
 
-__all__ = ["create_app"]
+__all__ = ["Application", "create_app"]

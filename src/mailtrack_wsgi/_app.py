@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import Map, Rule
@@ -34,9 +35,6 @@ from mailtrack_wsgi._mount import Mount
 from mailtrack_wsgi._proxies import Proxies
 from mailtrack_wsgi._rate_limit import TokenLimiter
 from mailtrack_wsgi._security_headers import harden
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -147,11 +145,31 @@ def create_app(
         downloads=Share(max_downloads),
         keyed=bool(verifiers),
     )
-    return Application(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
+    return Application(
+        _Dispatcher(site, Gate(verifiers) if verifiers else None, None if hosts is None else frozenset(hosts))
+    )
 
 
 class Application:
-    """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks."""
+    """The WSGI application that `create_app` makes. Thread-safe; it may be made before a server forks.
+
+    Attributes:
+        wsgi_app: answers every request. Assign it to wrap it in middleware, `app.wsgi_app = Middleware(app.wsgi_app)`;
+            the application itself stays what it is.
+    """
+
+    wsgi_app: WSGIApplication
+
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request by `wsgi_app`."""
+        return self.wsgi_app(environ, start_response)
+
+
+class _Dispatcher:
+    """Answers every request: finds its endpoint, and makes an answer of every error."""
 
     def __init__(self, site: Site, gate: Gate | None, hosts: frozenset[str] | None) -> None:
         self._site = site
@@ -159,7 +177,7 @@ class Application:
         self._hosts = hosts
         self._beacon = beacon.Beacon(site.tracker, site.proxies.address)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         if not environ.get("PATH_INFO", "").startswith(beacon.PATH):
             environ = self._settle(environ)
@@ -173,13 +191,13 @@ class Application:
     def _mount(self) -> Mount:
         return Mount(self._site.tracker.urls, _is_route)
 
-    def _settle(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
+    def _settle(self, environ: WSGIEnvironment) -> WSGIEnvironment:
         try:
             return self._mount.settle(environ)
         except Exception:  # noqa: BLE001  # what is wrong with the tracker shows where the request is answered
             return environ
 
-    def _answer(self, environ: "WSGIEnvironment") -> Response:
+    def _answer(self, environ: WSGIEnvironment) -> Response:
         try:
             if self._hosts is not None:
                 refuse_other_hosts(environ, self._hosts)
@@ -194,7 +212,7 @@ class Application:
         except Exception as error:  # noqa: BLE001  # the one place where every error becomes an answer
             return self._refusal(environ, error)
 
-    def _refusal(self, environ: "WSGIEnvironment", error: Exception) -> Response:
+    def _refusal(self, environ: WSGIEnvironment, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.response is not None:
             return error.response  # type: ignore[return-value]  # only our own endpoints attach one
         status, message, headers = _describe(error)
@@ -212,7 +230,7 @@ class Application:
         response.headers.extend(headers)
         return response
 
-    def _root(self, environ: "WSGIEnvironment") -> str:
+    def _root(self, environ: WSGIEnvironment) -> str:
         try:
             return self._site.root(environ)
         except HTTPException:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from mailtrack import Judge, RuleTable, Tracker, open_storage
+from mailtrack import Tracker, open_storage
 from mailtrack._model import OpenSpan
+from mailtrack.verdicts import Judge, RuleTable
 
 
 @pytest.fixture

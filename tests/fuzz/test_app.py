@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
-from mailtrack import Judge, Tracker, open_storage
+from mailtrack import Tracker, open_storage
 from mailtrack._images.check import TRANSPARENT_PNG
+from mailtrack.verdicts import Judge
 from mailtrack_wsgi import create_app
 
 MEBIBYTE = 1024 * 1024

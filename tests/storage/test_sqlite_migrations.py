@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from mailtrack import Figures, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
+from mailtrack import Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack._times import start_of_hour, to_milliseconds
+from mailtrack.storage import Figures
 from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once

@@ -59,9 +59,18 @@ class Spool:
         segment_bytes: size at which a segment is followed by a new one; at most a quarter of `max_bytes`.
         segment_seconds: age at which a segment that is not empty is followed by a new one.
 
+    Attributes:
+        folder: the folder.
+        durability: when an open is synced to disk.
+        refused: the number of opens that this process has refused.
+
     Raises:
         InvalidArgument: the durability does not exist, or a limit is not a number of at least 0.
     """
+
+    folder: Path
+    durability: Durability
+    refused: int
 
     def __init__(
         self,

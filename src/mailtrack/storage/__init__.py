@@ -1,20 +1,38 @@
-"""Storages, and how one is opened by its URL.
+"""Storages: how to open one by its URL, and what a storage of your own must implement.
 
-Schemes are a table here and, for storages of other distributions, the entry-point group `mailtrack.storage`: an entry
-point is named after its scheme and leads to a function that takes the URL and returns a `Storage`. It may also take the
-keyword `create`: where that is false, a database that does not exist is to be refused with `DatabaseNotFound`.
+Other distributions add storages in the entry-point group `mailtrack.storage`: an entry point is named after its URL
+scheme and refers to a function that takes the URL and returns a `Storage`. The function may also take the keyword
+`create`: if it is false, a database that does not exist is refused with `DatabaseNotFound`.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+from mailtrack._delays import to_bucket
 from mailtrack._errors import InvalidSetting
-from mailtrack.storage._protocol import Storage, SupportsBackup, SupportsSettings
+from mailtrack._model import DelayCount, Facet, FacetCount, Figures, HourCount, Judgement, Target
+from mailtrack.storage._protocol import MAX_TOP, Storage, SupportsBackup, SupportsSettings
 
-__all__ = ["ENTRY_POINT_GROUP", "Storage", "SupportsBackup", "SupportsSettings", "open_storage"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "MAX_TOP",
+    "DelayCount",
+    "Facet",
+    "FacetCount",
+    "Figures",
+    "HourCount",
+    "Judgement",
+    "Storage",
+    "SupportsBackup",
+    "SupportsSettings",
+    "Target",
+    "open_storage",
+    "to_bucket",
+]
 
 ENTRY_POINT_GROUP = "mailtrack.storage"
+"""The entry-point group in which other distributions add storages, each under its URL scheme."""
 
 # Modules load when their scheme is first used.
 _BUNDLED = {"memory": "mailtrack.storage._memory", "sqlite": "mailtrack.storage._sqlite"}

@@ -36,14 +36,18 @@ _START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
 class StorageMachine(RuleBasedStateMachine):
     """Does anything to a storage in any order. `storage_machine` makes test cases of it."""
 
+    storage: Storage
+    serial: int
+    pixels: list[dict[str, Any]]  # in order of creation; each owns "recipients" and "opens"
+    gone: list[dict[str, Any]]  # pixels and recipients that were deleted
+    keys: list[dict[str, Any]]  # in order of creation
+    cursors: list[tuple[str, dict[str, Any], str, int]]  # of which list, of which pixel, the cursor, the place
+
     def __init__(self) -> None:
         super().__init__()
         self.storage = self.open_storage()
         self.serial = 0
-        self.pixels: list[dict[str, Any]] = []  # in order of creation; each owns "recipients" and "opens"
-        self.gone: list[dict[str, Any]] = []  # pixels and recipients that were deleted
-        self.keys: list[dict[str, Any]] = []  # in order of creation
-        self.cursors: list[tuple[str, dict[str, Any], str, int]] = []  # what of which pixel, cursor, place
+        self.pixels, self.gone, self.keys, self.cursors = [], [], [], []
 
     def open_storage(self) -> Storage:
         """Open a new, empty storage."""

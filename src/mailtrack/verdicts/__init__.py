@@ -1,5 +1,6 @@
 """The judge: what kind of fetch a hit was, by whom, and why."""
 
+from mailtrack._errors import RuleProblem
 from mailtrack.verdicts._clients import name_client
 from mailtrack.verdicts._judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge
 from mailtrack.verdicts._networks import Networks, load_networks
@@ -15,6 +16,7 @@ __all__ = [
     "Networks",
     "RecentHits",
     "Rule",
+    "RuleProblem",
     "RuleTable",
     "default_rules",
     "load_networks",

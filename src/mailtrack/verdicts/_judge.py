@@ -38,10 +38,19 @@ class Judge:
         window: for how many seconds after the making of its mail an open is early, 0 or more.
         counted: the kinds that are taken for a person's, given as such or as their texts.
 
+    Attributes:
+        table: the rules.
+        window: for how many seconds after the making of its mail an open is early.
+        counted: the kinds that are taken for a person's.
+
     Raises:
         InvalidSetting: `window` or `counted` can't be used.
-        InvalidArgument: `table` is no table.
+        InvalidArgument: `table` is not a `RuleTable`.
     """
+
+    table: RuleTable
+    window: float
+    counted: frozenset[VerdictKind]
 
     def __init__(
         self,
