@@ -1,5 +1,6 @@
 """One command per question: `nox -s NAME`; `nox` alone runs what a change must pass, on the Python that runs nox."""
 
+import json
 import os
 import random
 import shutil
@@ -10,11 +11,14 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "typing", "imports", "tests"]
+nox.options.sessions = ["lint", "typing", "doors", "imports", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 OTHER_PYTHONS = [version for version in PYTHONS if version != "{}.{}".format(*sys.version_info)]
+
+MOST_REACHABLE = 450  # without tests of the suite, and methods such as `__eq__`
+MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
 def install(session: nox.Session, *groups: str, project: str | None = ".[server]") -> None:
@@ -104,6 +108,32 @@ def typing(session: nox.Session) -> None:
     """Check types, strictly."""
     install(session, "typing")
     session.run("mypy")
+
+
+@nox.session
+def doors(session: nox.Session) -> None:
+    """Check what users write against the public names, and that these are few and typed completely."""
+    install(session, "doors")
+    session.run("mypy", "typing_tests")
+    session.run("pyright")
+    reachable = sum(count_reachable(session, package) for package in ("mailtrack", "mailtrack_wsgi"))
+    session.log(f"{reachable} names and members can be used, of at most {MOST_REACHABLE}.")
+    if reachable > MOST_REACHABLE:
+        session.error("Too many names are public.")
+
+
+def count_reachable(session: nox.Session, package: str) -> int:
+    """Return how many names and members of a package users can reach; fail if one is not typed."""
+    command = ("pyright", "--verifytypes", package, "--ignoreexternal", "--outputjson")
+    report = json.loads(session.run(*command, silent=True, success_codes=[0, 1]))["typeCompleteness"]
+    symbols = report["symbols"]
+    session.log(f"{package}: {report['completenessScore']:.0%} typed, exports {report['exportedSymbolCounts']}.")
+    unknown = [one["name"] for one in symbols if not one["isTypeKnown"] or one["isTypeAmbiguous"]]
+    if unknown or not symbols:
+        session.error(f"Without a certain type: {', '.join(unknown) or 'all'}")
+    own = [one for one in symbols if not one["name"].rpartition(".")[2].startswith(("__", "test_"))]
+    # A re-exported class or function is there twice: by its public name, and where it is defined.
+    return sum(one["isExported"] or one["category"] in MEMBERS for one in own)
 
 
 @nox.session

@@ -1,0 +1,46 @@
+"""The application in a Flask or Django project, on its own, and in middleware."""
+
+from collections.abc import Iterable
+from wsgiref.simple_server import make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi import Application, create_app
+
+tracker = Tracker(open_storage("memory://"), base_url="https://example.com/track")
+mailtrack_app = create_app(tracker, api_keys=["mtk_0"], hosts={"example.com"}, trusted_proxies=1, max_slow=2)
+create_app(tracker, ["mtk_0"])  # type: ignore[call-arg]
+create_app("sqlite:///campaigns.db")  # type: ignore[arg-type]
+
+flask_app = Flask(__name__)
+application: WSGIApplication = DispatcherMiddleware(flask_app.wsgi_app, {"/track": mailtrack_app})
+
+
+def get_wsgi_application() -> WSGIApplication:
+    """Stands for Django's function of this name, whose package has no types."""
+    raise NotImplementedError
+
+
+application = DispatcherMiddleware(get_wsgi_application(), {"/track": mailtrack_app})
+
+
+def serve(app: Application) -> None:
+    with make_server("127.0.0.1", 8000, app) as server:
+        server.serve_forever()
+
+
+class Timed:
+    """Middleware as projects write it."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.app(environ, start_response)
+
+
+mailtrack_app.wsgi_app = Timed(mailtrack_app.wsgi_app)
+mailtrack_app.wsgi_app = "not an application"  # type: ignore[assignment]
