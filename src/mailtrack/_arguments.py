@@ -1,4 +1,4 @@
-"""What callers give to public methods, made what the library works with, or refused by name."""
+"""Convert the arguments of public methods, or raise `InvalidArgument` with their name."""
 
 import operator
 import os
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def to_id(value: Any, kind: type[Pixel] | type[Recipient] | type[ApiKey], name: str) -> str:
-    """Return the id of a value of the model; a text is taken for an id, and returned as it is."""
+    """Return the id of a value. A text is taken for an id and returned as it is."""
     if isinstance(value, str):
         return value
     if isinstance(value, kind):
@@ -30,13 +30,13 @@ def check_type(value: Any, kind: type, name: str, *, optional: bool = False) -> 
 
 
 def check_flag(value: Any, name: str) -> None:
-    """Refuse what is neither true nor false nor `None`, as the text "false" is."""
+    """Raise `InvalidArgument` if a value, such as the text "false", is not `True`, `False` or `None`."""
     if value not in (None, True, False):
         raise InvalidArgument(name, "must be True, False or None")
 
 
 def to_choice(value: Any, choices: type[E], name: str) -> E:
-    """Return a member of an enumeration, given as such or as its text."""
+    """Return the member of an enumeration that equals a value or has it as text."""
     try:
         return choices(value)
     except ValueError:
@@ -44,7 +44,7 @@ def to_choice(value: Any, choices: type[E], name: str) -> E:
 
 
 def to_whole(value: Any, low: int, high: int) -> int | None:
-    """Return a whole number within a range, `None` for anything else."""
+    """Return a whole number from `low` to `high`, or `None` if the value is not one."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -53,7 +53,7 @@ def to_whole(value: Any, low: int, high: int) -> int | None:
 
 
 def is_within(value: Any, low: float, high: float) -> bool:
-    """Return whether a value is a number within a range."""
+    """Return whether a value is a number from `low` to `high`."""
     try:
         return bool(low <= value <= high)
     except TypeError:
@@ -61,14 +61,14 @@ def is_within(value: Any, low: float, high: float) -> bool:
 
 
 def to_items(values: Iterable[T], name: str) -> Iterable[T]:
-    """Return several values as they are. A text does not count as several, though its characters are."""
+    """Return an iterable as it is. A text is refused, although it is an iterable of characters."""
     if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):
         raise InvalidArgument(name, f"must be a list or another iterable, not {_type_of(values)}")
     return values
 
 
 def read_bytes(value: Any, name: str, *, most: int) -> bytes:
-    """Return bytes as they are, or no more than `most` of those in the file at a path.
+    """Return the bytes given, or at most the first `most` bytes of the file at a path.
 
     Raises:
         OSError: the file can't be read.
@@ -82,7 +82,7 @@ def read_bytes(value: Any, name: str, *, most: int) -> bytes:
 
 
 def to_path(value: Any, name: str) -> Path:
-    """Return the path of a file that is to be made."""
+    """Return the path of a file to create."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise InvalidArgument(name, "must be the path of a file")
     return Path(value)

@@ -1,4 +1,4 @@
-"""API keys: made unguessable, kept as hashes, compared in constant time."""
+"""API keys: random, stored as hashes, compared in constant time."""
 
 import os
 import re
@@ -14,13 +14,13 @@ from mailtrack._times import Clock, now
 from mailtrack.storage._protocol import Storage
 
 PREFIX = "mtk_"
-"""What every key that mailtrack makes begins with, so that one which leaked is recognised."""
+"""Prefix of all keys that mailtrack makes, so that secret scanners recognise a leaked one."""
 
 SECONDS = 1.0
-"""How long keys are remembered before they are read again: a revoked one stops working within two seconds."""
+"""How long keys are cached, in seconds: a revoked one stops working within two."""
 
 _KEY_BYTES = 20  # 160 bits
-_ID_BYTES = 6  # there are few keys, and an id that is taken is refused
+_ID_BYTES = 6  # there are few keys, and a storage refuses an id that is taken
 _ID = re.compile(r"[0-9a-f]{12}", re.ASCII)
 
 
@@ -35,7 +35,7 @@ def new_key_id() -> str:
 
 
 def is_key_id(text: str) -> bool:
-    """Tell whether a text has the form of a key's id."""
+    """Return whether a text has the form of a key's id."""
     return _ID.fullmatch(text) is not None
 
 
@@ -47,13 +47,13 @@ def to_digest(key: str) -> str:
 
 
 def from_text(key: str, *, at: datetime) -> ApiKey:
-    """Return what is kept of a key that was made elsewhere; its id is the same in every process."""
+    """Return the stored form of a key that was made elsewhere. Its id is the same in every process."""
     digest = to_digest(key)
     return ApiKey(id=digest[: 2 * _ID_BYTES], digest=digest, created_at=at)
 
 
 def find_key(text: str, keys: Iterable[ApiKey]) -> ApiKey | None:
-    """Return the one of some keys that a text is, `None` where it is none. All are compared, each in constant time."""
+    """Return the key with this text, or `None`. All keys are compared, each in constant time."""
     check_type(text, str, "text")
     from hmac import compare_digest  # only here: it is slow to load
 
@@ -68,27 +68,27 @@ def find_key(text: str, keys: Iterable[ApiKey]) -> ApiKey | None:
 
 
 class Keyring:
-    """The API keys that a storage holds. Thread-safe as far as that is.
+    """The API keys in a storage. Thread-safe as far as the storage is.
 
-    They are remembered for a second, so that not each request reads them.
+    Keys are cached for a second, so that not every request reads them.
 
     Args:
-        storage: holds them.
-        clock: tells when one is created.
-        monotonic: tells the time in seconds, to remember by.
+        storage: an open storage.
+        clock: returns the time at which a key is created.
+        monotonic: returns the time in seconds by which keys are cached.
     """
 
     def __init__(self, storage: Storage, clock: Clock = now, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
         self._clock = clock
         self._monotonic = monotonic
-        self._kept: tuple[float, list[ApiKey]] = (0.0, [])  # until when, and what; replaced as one
+        self._kept: tuple[float, list[ApiKey]] = (0.0, [])  # until when, and the keys; replaced as one
 
     def create(self, name: str = "") -> tuple[ApiKey, str]:
-        """Create an API key, and return it with its text, which is kept nowhere: only its hash is.
+        """Create an API key, and return it with its text. The text is not stored: only its hash is.
 
         Args:
-            name: what to call it, at most 256 characters; blanks around it are cut off.
+            name: at most 256 characters; blanks around it are cut off.
 
         Raises:
             InvalidName: the name is too long, or has control characters.
@@ -106,10 +106,10 @@ class Keyring:
         return self._storage.list_keys()
 
     def revoke(self, key_id: ApiKey | str) -> ApiKey:
-        """Let a key open nothing any more, within two seconds in every process, and return it as it was.
+        """Revoke a key and return it. Every process stops accepting it within two seconds.
 
         Raises:
-            KeyNotFound: there is none with this id.
+            KeyNotFound: no key has this id.
         """
         wanted = to_id(key_id, ApiKey, "key_id")
         if not is_key_id(wanted):
@@ -119,10 +119,10 @@ class Keyring:
         return key
 
     def find(self, text: str) -> ApiKey | None:
-        """Return the key whose text this is, `None` where it is none; in constant time.
+        """Return the key with this text, or `None`. The time it takes does not depend on the text.
 
         Raises:
-            StorageError: the keys can't be read, and were not read within the last second, so nobody can be let in.
+            StorageError: the keys are not cached, and can't be read.
         """
         time_now = self._monotonic()
         until, keys = self._kept
@@ -132,5 +132,5 @@ class Keyring:
         return find_key(text, keys)
 
     def _forget(self) -> None:
-        """Read the keys again when one is asked for next."""
+        """Have the next `find` read the keys again."""
         self._kept = (0.0, [])

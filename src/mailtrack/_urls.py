@@ -1,4 +1,4 @@
-"""The URLs that mailtrack prints, below one base."""
+"""`Urls`: the URLs of pixels below one base URL."""
 
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ def check_base_url(value: str) -> str:
     """Return a base URL without a slash at its end.
 
     Raises:
-        InvalidSetting: it is not an absolute http or https URL, or holds a query, a fragment, a user or blanks.
+        InvalidSetting: it is not an absolute http or https URL, or has a query, a fragment, a user or blanks.
     """
     if not isinstance(value, str):
         raise InvalidSetting("base_url", "must be text")
@@ -32,18 +32,21 @@ def check_base_url(value: str) -> str:
 
 @attrs.frozen
 class Urls:
-    """Builds the URLs of one deployment.
+    """Makes the URLs of one deployment.
 
     Attributes:
-        base: where mailtrack is mounted, without a slash at its end.
+        base: the public URL where mailtrack is mounted, without a slash at its end.
     """
 
     base: str = attrs.field(converter=check_base_url)
 
     def tracking(self, pixel: Pixel, recipient: Recipient | None = None) -> str:
-        """Return the URL of a pixel's image, with a recipient's token or bare.
+        """Return the URL of a pixel's image, with a recipient's token or without one.
 
-        Ids are not enough here: `Tracker.tracking_url` looks them up.
+        It takes values, not ids: `Tracker.tracking_url` looks those up.
+
+        Raises:
+            InvalidArgument: an argument is of another type.
         """
         check_type(pixel, Pixel, "pixel")
         if recipient is not None:
@@ -52,6 +55,10 @@ class Urls:
         return url if recipient is None else f"{url}?token={recipient.token}"
 
     def logs(self, pixel: Pixel) -> str:
-        """Return the URL of the page that shows a pixel's opens."""
+        """Return the URL of the page that shows a pixel's opens.
+
+        Raises:
+            InvalidArgument: `pixel` is not a `Pixel`.
+        """
         check_type(pixel, Pixel, "pixel")
         return f"{self.base}/logs/{pixel.short_id}"
