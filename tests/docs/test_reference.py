@@ -1,4 +1,4 @@
-"""Each public name, and each public member of the tracker, occurs in the Python reference."""
+"""Each public name and member of the tracker is in the Python reference, and users are shown no other."""
 
 import importlib
 import re
@@ -8,7 +8,9 @@ import pytest
 
 from mailtrack import Tracker
 
-REFERENCE = (Path(__file__).parents[2] / "docs" / "python-reference.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "python-reference.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*.py"))]
 CODE = " ".join(re.findall(r"`([^`\n]+)`", REFERENCE))
 DOORS = re.findall(r"^\| `(mailtrack[\w.]*)` \|", REFERENCE, re.MULTILINE)
 
@@ -36,3 +38,9 @@ def test_the_reference_names_no_member_that_the_tracker_does_not_have() -> None:
     members = {name for table in tables for name in re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)}
     assert len(members) > 20
     assert members <= set(dir(Tracker))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_shown_to_users_imports_from_the_doors_only(page: Path) -> None:
+    modules = re.findall(r"^ *(?:from|import) (mailtrack[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(modules) <= set(DOORS)
