@@ -314,8 +314,9 @@ class TestDocstrings:
 
     @parametrize("cls", VALUES)
     def test_the_docstring_of_a_value_describes_each_attribute(self, cls: type) -> None:
+        described = inspect.getdoc(cls) or ""
         for field in attrs.fields(cls):
-            assert field.name.startswith("_") or f"\n        {field.name}: " in (cls.__doc__ or ""), field.name
+            assert field.name.startswith("_") or f"\n    {field.name}: " in described, field.name
 
     @parametrize("thing", {**CLASSES, **FUNCTIONS})
     def test_a_docstring_refers_to_public_names_only(self, thing: Any) -> None:
