@@ -41,7 +41,7 @@ class FiguresContract:
         storage.add_opens([new])
         assert all_opens(storage, pixel) == [attrs.evolve(new, token=recipient.token)]
 
-    @pytest.mark.parametrize("age", [None, 0.0, 0.001, -0.001, -3600.5, 86_399.999, 3_155_760_000.123])
+    @pytest.mark.parametrize("age", [None, 0.0, 0.001, 1.001, -0.001, -1.001, -3600.5, 86_399.999, 3_155_760_000.123])
     def test_an_age_is_kept_to_the_millisecond(self, storage: Storage, age: float | None) -> None:
         pixel = add_pixel(storage)
         storage.add_opens([attrs.evolve(make_open(pixel), age=age)])

@@ -272,6 +272,14 @@ class JudgingContract:
         span = OpenSpan(number=2, first=NOON + 70 * _MINUTE, last=NOON + 75 * _MINUTE)
         assert storage.get_pixel(pixel.id).opens.counted == span
 
+    def test_the_first_and_the_last_are_found_wherever_they_arrived_in_their_hour(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, at=NOON + minutes * _MINUTE) for minutes in (50, 30, 20, 10, 0, 59)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, *(make_judgement(one, counted=False) for one in opens[4:]))
+        span = OpenSpan(number=4, first=NOON + 10 * _MINUTE, last=NOON + 50 * _MINUTE)
+        assert storage.get_pixel(pixel.id).opens.counted == span
+
     def test_an_open_with_the_same_id_in_another_pixel_stays_as_it_is(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)
         mine, others = (make_open(one, open_id="0" * 32) for one in (pixel, other))
