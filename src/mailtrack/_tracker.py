@@ -111,7 +111,8 @@ class Tracker:
     @property
     def database_file(self) -> Path | None:
         """The file that the storage lives in, for what belongs beside it; `None` where it is no local file."""
-        return self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
+        file = self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
+        return file if isinstance(file, Path) else None  # a storage may have a `path` of another kind
 
     def require_urls(self) -> Urls:
         """Return the URLs below `base_url`.
