@@ -47,7 +47,8 @@ class Operations:
     @property
     def database_file(self) -> Path | None:
         """The file of the storage, or `None` if it is not a local file."""
-        return self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
+        file = self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
+        return file if isinstance(file, Path) else None  # a storage may have a `path` of another kind
 
     def now(self) -> datetime:
         """Return the current time by this tracker's clock, in UTC."""
