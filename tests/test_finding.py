@@ -48,7 +48,7 @@ def test_what_is_no_recipient_has_no_opens(tracker, pixel, recipient_id):
 def test_days_are_counted_from_the_day_of_a_time_on(tracker, pixel, clock):
     tracker.record(pixel.id)
     (day,) = tracker.count_by_day([pixel], since=clock())[pixel.id]
-    assert (day.opens, day.day) == (1, clock().replace(hour=0, minute=0, second=0, microsecond=0))
+    assert (day.opens.raw, day.day) == (1, clock().replace(hour=0, minute=0, second=0, microsecond=0))
     assert tracker.count_by_day([pixel], since=clock() + timedelta(days=1)) == {}
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack import (
+    Count,
     InvalidPaging,
     InvalidTimeZone,
     OpenSpan,
@@ -25,7 +26,7 @@ from mailtrack import (
 )
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
-from mailtrack.report import Count, Delay, Named, Rate, Report, make_report
+from mailtrack.report import Delay, Named, Rate, Report, make_report
 from mailtrack.storage import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON

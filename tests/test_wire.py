@@ -4,9 +4,10 @@ from datetime import UTC, timedelta
 import attrs
 import pytest
 
-from mailtrack import Certainty, Client, Count, Figures, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
+from mailtrack import Certainty, Client, Count, OpenSpan, OpenSpans, Page, Urls, Verdict, VerdictKind
 from mailtrack import _wire as wire
 from mailtrack.report import Delay, make_report
+from mailtrack.storage import Figures
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipient, make_recipients
 from mailtrack.testing._factories import NOON
 

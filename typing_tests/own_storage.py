@@ -10,7 +10,7 @@ import pytest
 
 from mailtrack import ApiKey, DayCount, Hit, Image, Open, Page, Pixel, Recipient, Tracker, VerdictKind
 from mailtrack.report import Report, make_report
-from mailtrack.storage import Figures, HourCount, Judgement, Storage, SupportsBackup, SupportsSettings, Target
+from mailtrack.storage import Figures, Judgement, Storage, SupportsBackup, SupportsSettings, Target
 from mailtrack.testing import (
     BackupContract,
     FakeClock,
@@ -57,8 +57,8 @@ class OwnStorage:
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         return [Target(pixel_id=hit.pixel) for hit in hits]
 
-    def add_opens(self, opens: Sequence[Open]) -> int:
-        return len(opens)
+    def add_opens(self, opens: Sequence[Open]) -> list[Open]:
+        return list(opens)
 
     def list_opens(
         self,
@@ -72,16 +72,13 @@ class OwnStorage:
     ) -> Page[Open]:
         return Page(items=(make_open(make_pixel()),))
 
-    def count_by_hour(self, pixel_id: str) -> list[HourCount]:
-        return []
-
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
         return {}
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
         return Figures(pixel=self.get_pixel(pixel_id), hours=(), facets=(), delays=(), top=())
 
-    def judge_again(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+    def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
         return len(judgements)
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:

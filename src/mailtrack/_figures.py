@@ -66,7 +66,7 @@ class DelayCount:
     """The recipients of a pixel whose first open took about the same time.
 
     Attributes:
-        bucket: the time from the making of the token to the first open, as `mailtrack._delays.to_bucket` returns it.
+        bucket: the time from the making of the token to the first open, as `mailtrack.storage.to_bucket` returns it.
         recipients: the number of recipients: counted by their first open that counts, raw by their first open of all.
     """
 

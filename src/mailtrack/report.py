@@ -16,20 +16,6 @@ from mailtrack._model import Pixel, Recipient
 __all__ = [
     "DEFAULT_TOP",
     "MAX_HOURS",
-    "Count",
-    "Delay",
-    "DelayRange",
-    "Named",
-    "Period",
-    "Rate",
-    "Report",
-    "make_report",
-]
-
-__all__ = [
-    "DEFAULT_TOP",
-    "MAX_HOURS",
-    "Count",
     "Delay",
     "DelayRange",
     "Named",

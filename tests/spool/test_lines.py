@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mailtrack._ingest.drain import drain
 from mailtrack._ingest.lines import UnreadableLine, from_line, make_line
 from mailtrack._ingest.request import Request
-from mailtrack._model import Hit, clean_text
+from mailtrack._model import Hit
+from mailtrack._text import clean_text
 from mailtrack._times import to_utc
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import to_line

@@ -302,7 +302,7 @@ with open_storage(url) as storage:
     )
     recorded = set(sys.modules)
     assert tracker.stop(timeout=30)
-    assert tracker.get_pixel(pixel).opens.number == 1
+    assert tracker.get_pixel(pixel).opens.raw.number == 1
     print(*sorted(recorded - before), "|", *sorted(set(sys.modules) - recorded))
 """
 

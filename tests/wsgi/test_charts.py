@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailtrack import Open
-from mailtrack.report import Count
+from mailtrack import Count, Open
 from mailtrack_wsgi._html import filters
 from mailtrack_wsgi._html.charts import HEIGHT, chart_of_days, chart_of_report
 

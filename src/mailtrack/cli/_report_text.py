@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from mailtrack._counts import Count
 from mailtrack._times import find_zone
 from mailtrack.cli._output import can_encode, echo, visible
 from mailtrack.cli._tables import Table
-from mailtrack.report import Count, DelayRange, Named, Period, Rate, Report
+from mailtrack.report import DelayRange, Named, Period, Rate, Report
 
 _BAR = 24  # characters
 _DAYS = 14  # of more days, the first and the last are shown

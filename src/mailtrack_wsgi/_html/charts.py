@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from mailtrack.report import MAX_HOURS, Count, Period, Report
+from mailtrack._counts import Count
+from mailtrack.report import MAX_HOURS, Period, Report
 
 HEIGHT = 1000
 """The height of a chart, in its own units."""

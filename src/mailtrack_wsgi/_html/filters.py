@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 
+from mailtrack._counts import Count
 from mailtrack._model import UNKNOWN, Client, Open, VerdictKind
-from mailtrack.report import Count
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
