@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack import Client, Count, Facet, HourCount, OpenSpan, OpenSpans, Verdict, VerdictKind
+from mailtrack import Client, Count, OpenSpan, OpenSpans, Verdict, VerdictKind
 from mailtrack._delays import to_bucket
 from mailtrack._times import to_milliseconds
+from mailtrack.storage import Facet, HourCount
 from mailtrack.storage import _counting as counting
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.gaps import Gap, join_gaps, pass_over

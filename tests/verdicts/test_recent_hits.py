@@ -179,13 +179,13 @@ def test_a_setting_is_refused_with_what_it_must_be(setting):
 
 @pytest.mark.parametrize("setting", [{"burst_recipients": 2}, {"burst_seconds": 3600}, {"repeat_seconds": 0}])
 def test_settings_at_the_end_of_their_range_are_taken(setting):
-    assert RecentHits(**setting)._measures == tuple(
+    assert RecentHits(**setting)._thresholds == tuple(
         setting.get(name, usual)
         for name, usual in (("burst_recipients", 5), ("burst_seconds", 10.0), ("repeat_seconds", 5.0))
     )
 
 
-def test_a_fresh_one_has_the_same_measures_and_remembers_nothing():
+def test_a_fresh_one_has_the_same_thresholds_and_remembers_nothing():
     recent_hits = RecentHits(burst_recipients=2, burst_seconds=1, repeat_seconds=60)
     recent_hits.signals([hit(0, "tok_a")])
     fresh = recent_hits.fresh()

@@ -364,7 +364,7 @@ class TestProblems:
             load(f"version = 1\n{long} = 1\n[networks]\n{long} = []\n[[rules]]\n{long} = 1")
         found = problems(raised)
         assert [reason for _, reason in found if "N" in reason] == [
-            f"has an unknown part {long[:64]!r}",
+            f"has an unknown section {long[:64]!r}",
             f"has an unknown key {long[:64]!r}",
         ]
         assert f"network {long[:64]}" in [place for place, _ in found]

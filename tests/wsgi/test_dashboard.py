@@ -115,7 +115,7 @@ def test_what_can_be_no_page_gets_a_400_page(client, query):
 
 
 def test_a_search_that_ended_early_leads_on(show, tracker, monkeypatch):
-    monkeypatch.setattr("mailtrack.storage._memory.SEARCHED_AT_ONCE", 2)
+    monkeypatch.setattr("mailtrack.storage._memory.storage.SEARCHED_AT_ONCE", 2)
     for name in ("wanted", "a", "b"):
         tracker.create_pixel(name)
     page = show("/?search=wanted")

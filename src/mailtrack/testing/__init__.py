@@ -22,7 +22,7 @@ try:
     import hypothesis  # noqa: F401  # the state machine imports it
     import pytest
 except ImportError as _error:
-    raise ImportError("mailtrack.testing needs pytest and hypothesis. Install them with mailtrack[testing].") from _error
+    raise ImportError("mailtrack.testing needs pytest and hypothesis: install mailtrack[testing].") from _error
 
 # Makes a failing test of the suite show its values. It must run before the modules are imported.
 pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
