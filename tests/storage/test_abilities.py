@@ -57,5 +57,5 @@ def test_without_its_tools_the_suite_says_what_to_install(missing: str) -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1] == (
-        "ImportError: mailtrack.testing needs pytest and hypothesis. Install them with mailtrack[testing]."
+        "ImportError: mailtrack.testing needs pytest and hypothesis: install mailtrack[testing]."
     )
