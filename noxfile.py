@@ -23,7 +23,7 @@ MOST_REACHABLE = 450  # without tests of the suite, and methods such as `__eq__`
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
-def install(session: nox.Session, *groups: str, project: str | None = ".[server,testing]") -> None:
+def install(session: nox.Session, *groups: str, project: str | None = ".[mmdb,server,testing]") -> None:
     requirements = nox.project.dependency_groups(PROJECT, *groups)
     session.install("--quiet", *requirements, *([project] if project else []))
 

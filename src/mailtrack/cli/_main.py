@@ -10,6 +10,7 @@ from mailtrack.cli import _failures as failures
 from mailtrack.cli._commands.backup import backup
 from mailtrack.cli._commands.doctor import doctor
 from mailtrack.cli._commands.keys import keys
+from mailtrack.cli._commands.networks import networks
 from mailtrack.cli._commands.opens import opens
 from mailtrack.cli._commands.pixels import pixels
 from mailtrack.cli._commands.purge import purge
@@ -47,6 +48,6 @@ def main() -> None:
     """
 
 
-for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, spool, doctor):
+for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, networks, spool, doctor):
     main.add_command(command)
 recipients.add_command(add)

@@ -20,6 +20,17 @@ _SPOOL: dict[str, Any] = {"metavar": "DIR", "help": "The spool's folder, or off.
 database_option = click.option("--database", **_DATABASE)
 base_url_option = click.option("--base-url", **_BASE_URL)
 spool_option = click.option("--spool", **_SPOOL)
+rules_option = click.option(
+    "--rules", metavar="FILE", help="A file of rules for the judge, in addition to the built-in ones."
+)
+networks_option = click.option(
+    "--networks", metavar="NAME=FILE,...", help="Files of networks for the judge, one network per line."
+)
+networks_folder_option = click.option(
+    "--networks-folder",
+    metavar="DIR",
+    help="The folder of the stored lists of networks.  [default: beside the database]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
 cursor_option = click.option("--cursor", help="Continue a list that was cut: the cursor that the last call printed.")
 special_domains_option = click.option(
@@ -29,8 +40,9 @@ special_domains_option = click.option(
     help="Accept addresses in .test, .local, localhost and so on.",
 )
 _JUDGE_OPTIONS = (
-    click.option("--rules", metavar="FILE", help="A file of rules for the judge, in addition to the built-in ones."),
-    click.option("--networks", metavar="NAME=FILE,...", help="Files of networks for the judge, one network per line."),
+    rules_option,
+    networks_option,
+    networks_folder_option,
     click.option(
         "--window", metavar="SECONDS", help="An open this soon after its token was made is early.  [default: 10]"
     ),

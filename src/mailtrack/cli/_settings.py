@@ -13,7 +13,9 @@ from mailtrack._model import VerdictKind
 from mailtrack._spool import Durability, Spool
 from mailtrack._spool.spool import MAX_BYTES
 from mailtrack._urls import check_base_url
-from mailtrack.verdicts import DEFAULT_WINDOW, Judge, default_rules, load_networks, load_rules
+from mailtrack.cli._networks.folder import Folder
+from mailtrack.cli._networks.status import named_networks
+from mailtrack.verdicts import DEFAULT_WINDOW, Judge, RuleTable, default_rules, load_networks, load_rules
 
 ENVIRONMENT_PREFIX = "MAILTRACK_"
 
@@ -102,6 +104,9 @@ class Settings:
         spool_max_bytes: the size of each worker's spool while the storage is unavailable, in bytes, from 1 MiB.
         rules: a file of rules for the judge, in addition to the built-in ones; see `mailtrack.verdicts`.
         networks: files of networks for the judge, as `name=file` with commas between.
+        networks_folder: the folder of the lists that `mailtrack networks update` stores; `None` for one beside an
+            SQLite database, and none otherwise.
+        asn_database: a database of autonomous systems for `mailtrack networks update`, in MaxMind's format.
         window: the number of seconds after its token was made in which an open is early, 0 to 86,400.
         counted: the kinds of verdict that count as people, with commas between.
         allow_anonymous: whether the server may listen on a public address without any stored key.
@@ -121,6 +126,8 @@ class Settings:
     spool_max_bytes: int = _number(MAX_BYTES, 1024 * 1024, 2**50)
     rules: str | None = None
     networks: str | None = attrs.field(default=None, validator=attrs.validators.optional(_are_files))
+    networks_folder: str | None = None
+    asn_database: str | None = None
     window: float = attrs.field(default=DEFAULT_WINDOW, converter=_to_window)
     counted: str = attrs.field(default="human,proxy,unknown", validator=_are_kinds)
     allow_anonymous: bool = _flag()
@@ -136,6 +143,19 @@ class Settings:
             return None if self.spool == "off" else Path(self.spool)
         file = self.database_file
         return None if file is None else Path(f"{file}.spool")
+
+    @property
+    def stored_networks(self) -> Folder | None:
+        """The folder of the stored lists of networks, `None` if there is none."""
+        if self.networks_folder is not None:
+            return Folder(Path(self.networks_folder))
+        file = self.database_file
+        return None if file is None else Folder(Path(f"{file}.networks"))
+
+    @property
+    def network_files(self) -> dict[str, str]:
+        """The files of `networks` by name."""
+        return dict(_to_files(self.networks or ""))
 
     @property
     def database_file(self) -> Path | None:
@@ -163,23 +183,39 @@ class Settings:
         return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
 
     def make_judge(self) -> Judge:
-        """Return the judge of opens.
+        """Return the judge of opens, with the table of `make_table`."""
+        return Judge(self.make_table(), window=self.window, counted=self.counted.split(","))
+
+    def make_table(self) -> RuleTable:
+        """Return the judge's rules, with the stored lists of the networks that they name, and the networks of files.
 
         Raises:
             InvalidSetting: a file of rules or networks can't be read.
-            InvalidRules: a file of rules is invalid.
+            InvalidRules: a file of rules or networks is invalid.
         """
+        table = self.make_rules()
+        folder = self.stored_networks
         try:
-            table = default_rules() if self.rules is None else load_rules(self.rules, base=default_rules())
+            stored = {} if folder is None else folder.load(set(named_networks(table)) - set(self.network_files))
         except OSError as error:
-            raise InvalidSetting("rules", f"can't be read: {error.strerror}") from error
+            raise InvalidSetting("networks_folder", f"can't be read: {error.strerror}") from error
         try:
-            networks = {name: load_networks(file) for name, file in _to_files(self.networks or "")}
+            given = {name: load_networks(file) for name, file in self.network_files.items()}
         except OSError as error:
             raise InvalidSetting("networks", f"can't be read: {error.strerror}") from error
-        if networks:
-            table = table.with_networks(**networks)
-        return Judge(table, window=self.window, counted=self.counted.split(","))
+        return table.with_networks(**stored, **given) if stored or given else table
+
+    def make_rules(self) -> RuleTable:
+        """Return the judge's rules, with the networks of the rules' files alone.
+
+        Raises:
+            InvalidSetting: the file of rules can't be read.
+            InvalidRules: it is invalid.
+        """
+        try:
+            return default_rules() if self.rules is None else load_rules(self.rules, base=default_rules())
+        except OSError as error:
+            raise InvalidSetting("rules", f"can't be read: {error.strerror}") from error
 
     @classmethod
     def resolve(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:

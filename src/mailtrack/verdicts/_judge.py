@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache, partial
 
 from mailtrack._arguments import check_type, is_within
@@ -52,6 +52,7 @@ class Judge:
     table: RuleTable
     window: float
     counted: frozenset[VerdictKind]
+    _stages: tuple[Callable[..., frozenset[str]], Callable[..., Verdict]]
 
     def __init__(
         self,
@@ -64,13 +65,9 @@ class Judge:
             raise InvalidSetting("window", "must be 0 seconds or more")
         if table is not None:
             check_type(table, RuleTable, "table")
-        self.table = default_rules() if table is None else table
         self.window = window
         self.counted = _to_kinds(counted)
-        # A cached method would keep every judge alive.
-        self._decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(self.table)))
-        networks = {NETWORK + name: found for name, found in self.table.networks.items()}
-        self._signals = lru_cache(_CACHED_ADDRESSES)(partial(_signals, NetworkTable(networks)))
+        use_table(self, default_rules() if table is None else table)
 
     def __repr__(self) -> str:
         return f"<Judge {self.table!r}>"
@@ -95,10 +92,11 @@ class Judge:
             A verdict. Its first reason is the code of the rule that decided, followed by the second signals that were
             present. Without a matching rule it is `unknown`, for the reason `no-rule`.
         """
-        present = self._signals(ip, (signals,) if isinstance(signals, str) else tuple(signals))
+        find_signals, decide = self._stages  # both of one table: another thread may replace it
+        present = find_signals(ip, (signals,) if isinstance(signals, str) else tuple(signals))
         if age is not None and 0 <= age < self.window:
             present |= _EARLY
-        return self._decide(user_agent[:MAX_TEXT_LENGTH], present)
+        return decide(user_agent[:MAX_TEXT_LENGTH], present)
 
     def counts(self, verdict: Verdict) -> bool:
         """Return whether an open with this verdict is attributed to a person."""
@@ -106,6 +104,15 @@ class Judge:
 
 
 _EARLY = frozenset({EARLY})
+
+
+def use_table(judge: Judge, table: RuleTable) -> None:
+    """Make a judge use a table from now on. A hit that is being judged meanwhile is judged by one of the two."""
+    networks = NetworkTable({NETWORK + name: found for name, found in table.networks.items()})
+    # A cached method would keep every judge alive.
+    find_signals = lru_cache(_CACHED_ADDRESSES)(partial(_signals, networks))
+    decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(table)))
+    judge.table, judge._stages = table, (find_signals, decide)
 
 
 class _CompiledRule:

@@ -12,9 +12,11 @@ from mailtrack._tracker import Tracker
 from mailtrack.cli._doctor import database, machine
 from mailtrack.cli._doctor.finding import Finding, Outcome, failed, ok, reason, skipped, warning
 from mailtrack.cli._doctor.http_client import TIMEOUT, Web
+from mailtrack.cli._doctor.networks import check_networks
 from mailtrack.cli._doctor.public_url import check_url
 from mailtrack.cli._doctor.recording import check_recording
 from mailtrack.cli._doctor.spool import check_spool
+from mailtrack.cli._networks.status import list_status
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack.storage._sqlite.inspection import Inspection
@@ -103,7 +105,7 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
     files = [*_files_of(file), *([spool] if spool else [])]
     yield machine.check_permissions(files)
     yield machine.check_clock(clock(), chain(_newest_open(file), machine.times_of(files)))
-    yield _check_rules(settings)
+    yield from _check_rules(settings, clock)
 
 
 def _check_storage(url: str) -> Finding:
@@ -135,9 +137,11 @@ def _newest_open(database: Path | None) -> Iterator[tuple[str, datetime]]:
         return  # the check of the database reports it
 
 
-def _check_rules(settings: Settings) -> Finding:
+def _check_rules(settings: Settings, clock: Clock) -> Iterator[Finding]:
     try:
-        table = settings.make_judge().table
+        table = settings.make_table()
     except (InvalidSetting, InvalidRules) as error:
-        return failed("rules", f"The judge can't be made: {reason(error)}.", "Correct the file, or omit the option.")
-    return ok("rules", f"Opens are judged by {len(table.rules)} rules, version {table.version}.")
+        yield failed("rules", f"The judge can't be made: {reason(error)}.", "Correct the file, or omit the option.")
+        return
+    yield ok("rules", f"Opens are judged by {len(table.rules)} rules, version {table.version}.")
+    yield from check_networks(list_status(table, settings.stored_networks, settings.network_files), clock())

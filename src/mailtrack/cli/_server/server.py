@@ -14,6 +14,7 @@ from mailtrack._errors import MailtrackError, StorageError
 from mailtrack._images import heap
 from mailtrack._ingest.drain import Drainer
 from mailtrack._tracker import Tracker
+from mailtrack.cli._server.following import FollowingJudge
 from mailtrack.cli._server.parent import end_with_parent
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
@@ -63,7 +64,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     # a server whose last key is revoked stays closed.
     with open_storage(settings.database) as storage:
         keys = bool(storage.list_keys())
-    settings.make_judge()
+    following = FollowingJudge(settings)
     TokenLimiter(settings.rate_limit_storage or "memory://", _token_limit(settings) or DEFAULT_LIMIT)
     address = _check_address(settings.host, settings.port)
     if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
@@ -71,7 +72,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     server = _make_server(settings, address)
     server.on_startup(partial(on_start, keys))
     # The outer storage is closed after the workers have ended; their WAL then goes into the database file.
-    with open_storage(settings.database), _draining(settings):
+    with open_storage(settings.database), _draining(settings, following):
         try:
             server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
         except SystemExit:  # a worker died and was not replaced yet
@@ -137,11 +138,15 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
     storage = open_storage(settings.database)
     # Forked workers end without running `atexit`, so a worker that outlives its parent closes its storage here.
     Finalize(None, storage.close, exitpriority=0)
+    spool = settings.make_spool()
+    following = FollowingJudge(settings)
+    if spool is None:  # otherwise the main process judges, and no other need spend time on new lists
+        following.start()
     tracker = Tracker(
         storage,
         base_url=settings.base_url,
-        spool=settings.make_spool(),
-        judge=settings.make_judge(),
+        spool=spool,
+        judge=following.judge,
         allow_special_domains=settings.allow_special_domains,
     )
     tracker.start()
@@ -158,7 +163,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
 
 
 @contextmanager
-def _draining(settings: Settings) -> "Iterator[None]":
+def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]":
     """Drain the spool of all workers in this process, and once more after the workers have ended.
 
     If this process is killed, its workers end, and the next server drains what they leave.
@@ -168,12 +173,13 @@ def _draining(settings: Settings) -> "Iterator[None]":
         yield
         return
     with open_storage(settings.database) as storage:
-        tracker = Tracker(storage, judge=settings.make_judge())
+        tracker = Tracker(storage, judge=following.judge)
         tracker.prepare()
         drainer = Drainer(spool.folder, tracker.store)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()
+            following.start()
         except OSError as error:
             raise ServerError(f"The spool can't be used: {error.strerror}.") from error
         try:
