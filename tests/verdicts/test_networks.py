@@ -55,6 +55,7 @@ def test_a_network_with_bits_beyond_its_prefix_is_taken_for_the_network_around_i
 def test_the_fingerprint_is_of_the_addresses_not_of_their_spelling():
     one = Networks(["192.0.2.0/24", "2001:db8::/32"])
     assert one.fingerprint == Networks(["2001:DB8::/32", "192.0.2.0/25", "192.0.2.0/24"]).fingerprint
+    assert one.fingerprint == Networks(["2001:db8::/32", "192.0.2.128/25", "192.0.2.0/25"]).fingerprint
     assert one.fingerprint != Networks(["192.0.2.0/24"]).fingerprint
 
 
@@ -187,3 +188,24 @@ def test_only_quotes_are_taken_off_a_prefix():
     assert "192.0.2.1" in Networks.from_lines(['"192.0.2.0/24",US'])
     with pytest.raises(InvalidRules):
         Networks.from_lines(["X192.0.2.0/24X"])
+
+
+@pytest.mark.parametrize("text", ["192.0.2.0/255.255.255.0", "192.0.2.0/024", "192.0.2.0/0.0.0.255"])
+def test_a_prefix_may_be_written_in_other_forms(text):
+    assert Networks([text]).fingerprint == Networks(["192.0.2.0/24"]).fingerprint
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/ 24", "192.0.2.0/²", "192.0.2.0/٢٤", "/24", "::/129", "1.2.3.4\0/8"],
+)
+def test_what_is_no_length_of_a_prefix_is_refused(text):
+    with pytest.raises(InvalidRules):
+        Networks([text])
+
+
+@given(prefixes())
+def test_a_prefix_is_read_as_the_standard_library_reads_it(text):
+    network = ipaddress.ip_network(text)
+    ((first, last),) = Networks([text]).ranges(network.max_prefixlen // 8)
+    assert (first, last) == (network.network_address.packed, network.broadcast_address.packed)

@@ -111,13 +111,13 @@ class _Ranges:
 
 
 def _merge(ranges: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield ranges in order, overlapping ones merged."""
+    """Yield ranges in order, merged where they overlap or touch, so that the same addresses are the same ranges."""
     ranges.sort()
     if not ranges:
         return
     first, last = ranges[0]
     for next_first, next_last in ranges:
-        if next_first > last:
+        if next_first > last and int.from_bytes(next_first, "big") != int.from_bytes(last, "big") + 1:
             yield first, last
             first, last = next_first, next_last
         else:
