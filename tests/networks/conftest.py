@@ -1,10 +1,12 @@
 """What the tests of lists of networks share: a server on this machine that answers as a test says."""
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import attrs
 import pytest
+import trustme
 
 from mailtrack.cli._networks.folder import Folder
 from mailtrack.cli._networks.sources import Source
@@ -85,6 +87,26 @@ def site():
         server.site.closing.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def secure(site, authority):
+    """The URL of the same list over TLS, with a certificate of `authority`."""
+    with Server(("127.0.0.1", 0), Handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.site = site
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://localhost:{server.server_address[1]}/list"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
 
 
 @pytest.fixture

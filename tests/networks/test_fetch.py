@@ -137,3 +137,34 @@ def test_a_proxy_is_not_asked_for_this_machine(site, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://192.0.2.1:9")
     site.send(LIST)
     assert fetch(site.url()).data == LIST
+
+
+class TestOverTLS:
+    @pytest.fixture
+    def trusted(self, authority, tmp_path, monkeypatch):
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    @pytest.mark.usefixtures("trusted")
+    def test_a_list_comes_from_a_server_with_a_good_certificate(self, site, secure):
+        site.send(LIST)
+        assert fetch(secure).data == LIST
+
+    def test_a_server_with_another_certificate_is_refused(self, site, secure):
+        site.send(LIST)
+        with pytest.raises(UpdateFailed, match="certificate"):
+            fetch(secure)
+        assert not site.requests
+
+    @pytest.mark.usefixtures("trusted")
+    def test_a_redirect_to_http_is_refused_even_on_this_machine(self, site, secure):
+        site.send(LIST, path="/there")
+        site.send(status=302, Location=site.url("/there"))
+        with pytest.raises(UpdateFailed, match="redirects to a URL without https"):
+            fetch(secure)
+
+    @pytest.mark.usefixtures("trusted")
+    def test_a_redirect_to_https_is_followed(self, site, secure):
+        site.send(LIST, path="/there")
+        site.send(status=302, Location=secure.replace("/list", "/there"))
+        assert fetch(site.url()).data == LIST

@@ -69,8 +69,12 @@ def fetch(
 
 
 def _check(url: str) -> None:
-    if not (url.startswith("https://") or (url.startswith("http://") and _is_local(url))):
+    if not _is_allowed(url):
         raise UpdateFailed("only https:// is allowed, and http:// on 127.0.0.1 and localhost")
+
+
+def _is_allowed(url: str) -> bool:
+    return url.startswith("https://") or (url.startswith("http://") and _is_local(url))
 
 
 def _is_local(url: str) -> bool:
@@ -78,12 +82,12 @@ def _is_local(url: str) -> bool:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to HTTPS, and those of a local server to itself."""
+    """Follows redirects to HTTPS, and those from HTTP to HTTP on this machine."""
 
     def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
         """Return the request for the new URL, the last argument."""
         newurl: str = args[-1]
-        if not newurl.startswith("https://") and not (_is_local(req.full_url) and _is_local(newurl)):
+        if not newurl.startswith("https://") and not (req.type == "http" and _is_allowed(newurl)):
             raise UpdateFailed("the server redirects to a URL without https://")
         return super().redirect_request(req, *args)
 
