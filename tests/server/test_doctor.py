@@ -21,7 +21,7 @@ def check(server):
     return tell
 
 
-# The server of these tests trusts a proxy that is not there, has no TLS, no keys and no lists, and SQLite is the system's.
+# The server of these tests trusts a proxy that is not there, has neither TLS nor keys nor lists, and SQLite is the system's.
 EXPECTED = {
     "networks": "warning",
     "keys": "warning",

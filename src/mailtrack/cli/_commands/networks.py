@@ -32,7 +32,7 @@ from mailtrack.cli._tables import Table
 from mailtrack.verdicts import RuleTable
 
 
-@click.group(epilog=example("mailtrack networks update", "mailtrack networks status"))
+@click.group(epilog=example("mailtrack networks status"))
 @shared_options
 def networks() -> None:
     """Fill the networks that the judge's rules name, and show their state."""
@@ -40,9 +40,8 @@ def networks() -> None:
 
 @networks.command(
     epilog=example(
-        "mailtrack networks update",
-        "mailtrack networks update --asn-database GeoLite2-ASN.mmdb",
-        "mailtrack networks update apple-relay --from apple-relay=https://mirror.example.com/relays.csv",
+        "mailtrack networks update --asn-database /srv/mail/GeoLite2-ASN.mmdb",
+        "mailtrack networks update apple-relay --from apple-relay=relays.csv",
     )
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
