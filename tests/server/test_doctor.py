@@ -21,7 +21,7 @@ def check(server):
     return tell
 
 
-# The server of these tests trusts a proxy that is not there, has neither TLS nor keys nor lists, and SQLite is the system's.
+# The server of these tests trusts a proxy that is not there, and has no TLS, keys or lists; SQLite is the system's.
 EXPECTED = {
     "networks": "warning",
     "keys": "warning",
