@@ -172,6 +172,11 @@ class TestWithout:
         assert ("192.0.2.200" in stored(folder)) == (path == "/customers")
         assert update(both, folder).ranges is None
 
+    def test_what_is_taken_out_no_longer_comes_back(self, folder, both):
+        update(both, folder)
+        assert update(attrs.evolve(both, without=None), folder).ranges == 1
+        assert "192.0.2.63" in stored(folder)
+
     def test_all_taken_out_is_an_empty_list(self, folder, both):
         with pytest.raises(UpdateFailed, match="empty"):
             update(attrs.evolve(both, without=both.url), folder)
