@@ -34,7 +34,7 @@ from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.storage._sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
-from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
+from mailtrack.testing._contract.full_scan import assert_scan, everything, some_opens
 from mailtrack.testing._factories import NOON, to_line
 from mailtrack.verdicts import Judge
 

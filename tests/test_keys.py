@@ -118,7 +118,7 @@ class TestKeyring:
         stored.now += SECONDS
         assert keyring.find("new") == stored.keys[1]
 
-    def test_nobody_is_let_in_while_the_keys_can_not_be_read(self, stored: Stored, keyring: Keyring) -> None:
+    def test_no_key_is_accepted_while_the_keys_can_not_be_read(self, stored: Stored, keyring: Keyring) -> None:
         keyring.find("secret")
         stored.error = StorageUnavailable("away")
         stored.now += SECONDS

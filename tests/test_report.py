@@ -119,11 +119,11 @@ class TestDelays:
                 assert abs(median - median_low(exact)) <= allowed
 
     @given(spans, spans)
-    def test_ranges_lose_nobody(self, delays: list[timedelta], counted: list[timedelta]) -> None:
+    def test_ranges_lose_no_recipient(self, delays: list[timedelta], counted: list[timedelta]) -> None:
         found = _report(self._of(delays, counted)).delays
         assert sum((one.recipients for one in found), Count()) == Count(len(counted), len(delays))
 
-    def test_ranges_are_in_order_whether_anybody_is_in_them_or_not(self) -> None:
+    def test_ranges_are_in_order_whether_empty_or_not(self) -> None:
         ends = [one.within for one in _report(_figures()).delays]
         assert ends[-1] is None
         assert ends[:-1] == sorted(set(ends[:-1]))
@@ -271,7 +271,7 @@ class TestReport:
     def pixel(self, tracker: Tracker) -> Pixel:
         return tracker.create_pixel("Spring launch")
 
-    def test_it_tells_of_a_pixel_without_anything(self, tracker: Tracker, pixel: Pixel) -> None:
+    def test_it_reports_a_pixel_without_anything(self, tracker: Tracker, pixel: Pixel) -> None:
         found = tracker.report(pixel.short_id.upper())
         assert (found.pixel, found.time_zone, found.recipients, found.not_opened) == (pixel, "UTC", 0, 0)
         assert (found.opened, found.fetches, found.views) == (Count(), Count(), Count())

@@ -243,7 +243,7 @@ class TestGenerateTokens:
         clock.advance(days=1)
         assert tracker.generate_tokens(pixel.id, ["bob@example.org", "ann@example.org"]) == first[::-1]
 
-    def test_bad_addresses_are_told_with_their_places(self, tracker: Tracker) -> None:
+    def test_bad_addresses_are_listed_with_their_places(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         with pytest.raises(InvalidEmails, match="Invalid email format") as caught:
             tracker.generate_tokens(pixel.id, ["ann@example.org", "bad", "<b>@example.org"])
@@ -411,14 +411,14 @@ class TestRecording:
             tracker.record(pixel)
         assert len({one.id for one in tracker.iter_opens(pixel)}) == 1000
 
-    def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
+    def test_a_token_of_another_pixel_is_that_of_no_recipient(self, tracker: Tracker) -> None:
         pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
         (ann,) = tracker.generate_tokens(other.id, ["ann@example.org"])
         tracker.record(pixel.id, token=ann.token)
         assert [one.recipient_id for one in tracker.list_opens(pixel.id).items] == [None]
         assert tracker.list_opens(other.id).items == ()
 
-    def test_an_unknown_token_is_nobodys(self, tracker: Tracker) -> None:
+    def test_an_unknown_token_is_that_of_no_recipient(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         tracker.record(pixel.id, token=FOREIGN_TOKEN)
         assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(None, None)]
@@ -428,7 +428,7 @@ class TestRecording:
         tracker.record(make_pixel().id)
         assert tracker.get_pixel(pixel.id).opens.raw.number == 0
 
-    def test_storing_tells_how_many_were_new(self, tracker: Tracker) -> None:
+    def test_storing_returns_how_many_were_new(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         hits = [make_hit(pixel.id), make_hit(make_pixel()), make_hit(pixel.short_id)]
         assert [tracker.store(hits), tracker.store(hits), tracker.store([])] == [2, 0, 0]

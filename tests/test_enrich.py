@@ -110,9 +110,7 @@ class TestSignals:
         _enrich(enricher, hits)
         assert _signals(enricher, hits) == [("repeat",)]
 
-    def test_what_nobody_ever_stores_does_not_pile_up(
-        self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_is_never_stored_does_not_pile_up(self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_MAX_RETRIES", 3)
         lost, *others = _hits(4)
         enricher.expect_retry(_enrich(enricher, [lost]))
@@ -213,7 +211,7 @@ class TestJudgingAgain:
         assert (memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)) == before
 
     @pytest.mark.parametrize("number", [1, 1000, 1001, 2500])
-    def test_it_tells_after_each_thousand_and_at_the_end(
+    def test_it_yields_after_each_thousand_and_at_the_end(
         self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, number: int
     ) -> None:
         fill(number)

@@ -1,4 +1,4 @@
-"""The parts that all formats share: the limits, the counter that enforces them, and the result."""
+"""The limits that all formats share, the checks that enforce them, and `StrippedFile`, the result."""
 
 from typing import Any, Literal, NoReturn
 

@@ -1,10 +1,12 @@
+"""Freed memory is returned to the system where the C library can do it; elsewhere nothing happens."""
+
 import sys
 
 import pytest
 
-from mailtrack._images import heap
+from mailtrack._images import memory
 
-CALLS = [heap.give_back, heap.keep_large_blocks_apart]
+CALLS = [memory.give_back, memory.keep_large_blocks_apart]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -44,10 +46,10 @@ def library(monkeypatch):
 
 
 def test_giving_back_leaves_no_free_memory_at_the_top(library):
-    heap.give_back()
+    memory.give_back()
     assert library.calls == [("malloc_trim", 0)]
 
 
 def test_blocks_from_a_mebibyte_on_are_kept_apart(library):
-    heap.keep_large_blocks_apart()
+    memory.keep_large_blocks_apart()
     assert library.calls == [("mallopt", -3, 1024 * 1024)]
