@@ -111,27 +111,27 @@ class TestImages:
 
     def test_its_pixel_shows_it(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
-        assert tracker.get_picture(pixel.short_id) == tracker.get_image(f"{pixel.id}.png")
+        assert tracker.get_pixel_image(pixel.short_id) == tracker.get_image(f"{pixel.id}.png")
 
     def test_a_pixel_without_image_shows_the_transparent_one(self, tracker: Tracker) -> None:
-        assert tracker.get_picture(tracker.create_pixel("Spring launch").id) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(tracker.create_pixel("Spring launch").id) == TRANSPARENT_PNG
 
     @pytest.mark.parametrize("key", ["00000000", "../../etc", "", "x" * 10_000])
     def test_what_is_no_pixel_shows_the_transparent_one(self, tracker: Tracker, key: str) -> None:
-        assert tracker.get_picture(key) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(key) == TRANSPARENT_PNG
 
     def test_a_deleted_pixel_shows_the_transparent_one(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
-        tracker.get_picture(pixel.short_id)
+        tracker.get_pixel_image(pixel.short_id)
         tracker.delete_pixel(pixel.id)
-        assert tracker.get_picture(pixel.short_id) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(pixel.short_id) == TRANSPARENT_PNG
 
     def test_it_is_taken_as_bytes_of_any_kind_or_as_a_path(self, tracker: Tracker, png: bytes, tmp_path: Path) -> None:
         file = tmp_path / "logo of ours.png"
         file.write_bytes(png)
         images = [png, bytearray(png), memoryview(png), memoryview(b"--" + png)[2:], file, str(file)]
         pixels = [tracker.create_pixel("Spring launch", image=image) for image in images]
-        assert len({tracker.get_picture(pixel).data for pixel in pixels}) == 1
+        assert len({tracker.get_pixel_image(pixel).data for pixel in pixels}) == 1
         assert {pixel.image for pixel in pixels} == {f"{pixel.id}.png" for pixel in pixels}
 
     def test_a_file_that_can_not_be_read_is_named_and_leaves_nothing(self, tracker: Tracker, tmp_path: Path) -> None:

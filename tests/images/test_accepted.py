@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
-from mailtrack._images.strip import jpeg, limits
+from mailtrack._images.strip import common, jpeg
 
 from .makers import (
     BLUE,
@@ -105,8 +105,8 @@ class TestWhatIsTaken:
         assert [found.convert("RGBA").getpixel(place)[3] for place in ((0, 0), (7, 7))] == [0, 255]
 
     def test_an_animation_up_to_its_limit_of_frames_is_taken(self) -> None:
-        data = gif(gif_frame(1) * limits.MAX_FRAMES)
-        assert PIL.Image.open(io.BytesIO(check_upload(data).data)).n_frames == limits.MAX_FRAMES
+        data = gif(gif_frame(1) * common.MAX_FRAMES)
+        assert PIL.Image.open(io.BytesIO(check_upload(data).data)).n_frames == common.MAX_FRAMES
 
     @pytest.mark.parametrize(
         "options", [{"progressive": True}, {"restart_marker_blocks": 1}, {"keep_rgb": True}], ids=str
@@ -273,7 +273,7 @@ class TestWhatOthersRefuse:
         taken = check_upload(data[: scan + 14] + b"\0\0\xff\xd9").data
         assert b"\xff\xc9" not in taken
         assert decode(check_upload(taken)).size == (32, 16)
-        with pytest.raises(limits.InvalidImage, match=f"{jpeg.MAX_REENCODED_PIXELS:,} pixels"):
+        with pytest.raises(common.InvalidImage, match=f"{jpeg.MAX_REENCODED_PIXELS:,} pixels"):
             check_upload(put_in(data, data.index(b"\xff\xc9") + 5, b"\x20\0\x20\0")[:-4])
 
     def test_a_gif_with_zeros_between_its_blocks(self) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from mailtrack._errors import InvalidImage
-from mailtrack._images.strip.limits import (
+from mailtrack._images.strip.common import (
     MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
     PartCounter,

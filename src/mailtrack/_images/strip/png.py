@@ -6,7 +6,7 @@ from typing import Self
 
 import attrs
 
-from mailtrack._images.strip.limits import MAX_PIXELS, MAX_UNPACKED, PartCounter, StrippedFile, check, read_numbers
+from mailtrack._images.strip.common import MAX_PIXELS, MAX_UNPACKED, PartCounter, StrippedFile, check, read_numbers
 from mailtrack._images.strip.metadata import clean_packed_profile, read_orientation, write_exif
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

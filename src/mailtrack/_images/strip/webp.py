@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from mailtrack._images.strip.limits import (
+from mailtrack._images.strip.common import (
     MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
     PartCounter,

@@ -1,4 +1,4 @@
-"""The limits that all formats share, the checks that enforce them, and `StrippedFile`, the result."""
+"""Common to all formats: the limits, the checks that enforce them, and `StrippedFile`, the result."""
 
 from typing import Any, Literal, NoReturn
 
