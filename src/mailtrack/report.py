@@ -12,6 +12,7 @@ from mailtrack._counts import Count
 from mailtrack._delays import from_bucket
 from mailtrack._figures import DelayCount, Facet, Figures, HourCount
 from mailtrack._model import Pixel, Recipient
+from mailtrack._times import start_of_day
 
 __all__ = [
     "DEFAULT_TOP",
@@ -162,7 +163,7 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     by_hour = _sum_up(figures.hours, attrgetter("hour"))
     hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour.items()]
     by_hour_of_day = _sum_up(hours, attrgetter("start.hour"))
-    by_day = _sum_up(hours, lambda one: _midnight(one.start))
+    by_day = _sum_up(hours, lambda one: start_of_day(one.start))
     by_kind = _sum_up(figures.hours, attrgetter("kind"))
     counted, raw = pixel.opens.counted, pixel.opens.raw
     return Report(
@@ -191,10 +192,6 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
         devices=_named(figures, Facet.DEVICE),
         top=figures.top,
     )
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.replace(hour=0, minute=0, second=0, fold=0)
 
 
 def _sum_up(parts: Iterable[_Part], to_key: Callable[[_Part], _Key]) -> dict[_Key, Count]:
