@@ -325,7 +325,7 @@ class RejudgingContract:
         assert storage.rejudge(pixel.id, []) == 0
         assert everything(storage, pixel) == before
 
-    def test_a_pixel_that_does_not_exist_has_nothing_to_judge_again(self, storage: Storage) -> None:
+    def test_a_pixel_that_does_not_exist_has_nothing_to_rejudge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         old = make_open(pixel)
         storage.add_opens([old])
