@@ -26,7 +26,7 @@ from mailtrack import (
 )
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
-from mailtrack.report import Delay, Named, Rate, Report, make_report
+from mailtrack.report import MAX_HOURS, Delay, Named, Rate, Report, make_report
 from mailtrack.storage import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
@@ -234,6 +234,12 @@ class TestPeriods:
         found = _report(_figures(hours=_hours(NOON, NOON + 24 * HOUR, opens=3, counted=2)), "Europe/Berlin")
         assert found.hours_of_day == (*[Count()] * 13, Count(4, 6), *[Count()] * 10)
         assert _report(_figures()).hours_of_day == (Count(),) * 24
+
+    def test_hours_are_the_last_ones_that_had_opens_and_days_are_all(self) -> None:
+        every = [NOON + 2 * place * HOUR for place in range(MAX_HOURS + 3)]
+        found = _report(_figures(hours=_hours(*every)))
+        assert [one.start for one in found.hours] == every[3:]
+        assert sum(one.opens.raw for one in found.days) == sum(one.raw for one in found.hours_of_day) == len(every)
 
 
 class TestBreakdowns:

@@ -122,9 +122,10 @@ class TestImages:
 
     def test_a_deleted_pixel_shows_the_transparent_one(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
-        tracker.get_pixel_image(pixel.short_id)
+        keys = (pixel.id, pixel.short_id)
+        assert [tracker.get_pixel_image(key) == TRANSPARENT_PNG for key in keys] == [False, False]
         tracker.delete_pixel(pixel.id)
-        assert tracker.get_pixel_image(pixel.short_id) == TRANSPARENT_PNG
+        assert [tracker.get_pixel_image(key) for key in keys] == [TRANSPARENT_PNG] * 2
 
     def test_it_is_taken_as_bytes_of_any_kind_or_as_a_path(self, tracker: Tracker, png: bytes, tmp_path: Path) -> None:
         file = tmp_path / "logo of ours.png"

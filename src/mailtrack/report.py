@@ -124,8 +124,8 @@ class Report:
         delay: the median time from the making of a token to the first open.
         delays: recipients by that time, in order; no range is left out.
         hours: opens by hour, in order, of the last `MAX_HOURS` hours that have any.
-        days: opens by day, likewise. An hour of UTC is one piece: where a zone is not whole hours from UTC, the opens
-            of an hour belong to the day in which that hour begins.
+        days: opens by day, in order, of all days that have any. An hour of UTC is one piece: where a zone is not whole
+            hours from UTC, the opens of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
         verdicts: opens by kind of verdict, the most frequent first, as are all below.
         vendors: opens with a known vendor, by vendor.
