@@ -60,11 +60,13 @@ class TestSnapshot:
             assert _contents(folder) == {}
             assert len(list(pending_hits(snapshot))) == len(HITS)
 
-    def test_a_line_that_was_being_written_is_not_answered_and_not_read(self, leave, folder) -> None:
+    @pytest.mark.parametrize("missing", [1, 9])
+    def test_a_line_that_was_being_written_is_not_answered_and_not_read(self, leave, folder, caplog, missing) -> None:
         lines = [to_line(hit) for hit in HITS[:3]]
-        leave(*lines[:2], lines[2][:-9])
+        leave(*lines[:2], lines[2][:-missing])
         with Snapshot(folder) as snapshot:
             assert list(pending_hits(snapshot)) == HITS[:2]
+        assert caplog.records == []
 
     def test_damaged_lines_are_passed_over_and_logged(self, leave, folder, caplog) -> None:
         leave(to_line(HITS[0]), b"damaged\n", b"\n", to_line(HITS[1]))
