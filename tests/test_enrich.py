@@ -16,7 +16,7 @@ from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
 from mailtrack.testing._factories import NOON
-from mailtrack.verdicts import Judge, RuleTable
+from mailtrack.verdicts import Judge, RecentHits, RuleTable
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)
@@ -104,6 +104,14 @@ class TestSignals:
         old, later = _hits(2)[:1], _hits(3)[2:]
         enricher.expect_retry(before := _enrich(enricher, old))
         assert _signals(enricher, old + later) == [before[0].signals, ("repeat",)]
+
+    def test_a_fresh_one_has_the_same_judge_and_thresholds_and_no_memory(self, robot: str) -> None:
+        enricher = Enricher(Judge(counted=EVERYTHING), RecentHits(repeat_seconds=1))
+        hits = [attrs.evolve(hit, user_agent=robot) for hit in _hits(2)]
+        apart = [attrs.evolve(hit, user_agent=robot) for hit in _hits(2, step=2 * SECOND)]
+        assert _signals(enricher, hits) == [(), ("repeat",)]
+        found = _enrich(enricher.fresh(), apart)
+        assert [(one.signals, one.counted) for one in found] == [((), True)] * 2
 
     def test_others_are_others(self, enricher: Enricher) -> None:
         hits = _hits(1)
