@@ -1,4 +1,4 @@
-"""Clean the texts and IP addresses of requests before they are kept."""
+"""Text and addresses as strangers send them, cleaned before anything is kept of them."""
 
 import ipaddress
 from functools import lru_cache

@@ -128,7 +128,7 @@ def test_no_program_of_people_is_taken_for_a_machine(judge):
 
 
 @pytest.mark.parametrize("signals", [["no-language"], ["burst"], ["repeat"]])
-def test_no_signal_alone_makes_a_machine_of_a_person(judge, signals):
+def test_no_sign_alone_makes_a_machine_of_a_person(judge, signals):
     # A full Chrome build number, which browsers no longer send, has its own rule; Electron programs send theirs.
     plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signals=signals).kind in MACHINES]
     assert all("Chrome/1" in user_agent for user_agent in plain), plain

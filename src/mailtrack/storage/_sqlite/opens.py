@@ -105,7 +105,7 @@ def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[s
     return [_to_open(row, pixel_id) for row in found]
 
 
-def write_judgements(db: sqlite3.Connection, pixel: int, judgements: Iterable[Judgement]) -> None:
+def judge(db: sqlite3.Connection, pixel: int, judgements: Iterable[Judgement]) -> None:
     """Write judgements into the rows of their opens."""
     db.executemany(
         "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"

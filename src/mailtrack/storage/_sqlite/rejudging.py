@@ -18,7 +18,7 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     """Apply judgements to opens of a pixel, and return how many of them are of opens that it has."""
     by_id = {one.open_id: one for one in judgements}
     before = opens.find(db, pixel, pixel_id, by_id)
-    opens.write_judgements(db, pixel, [by_id[one.id] for one in before])
+    opens.judge(db, pixel, [by_id[one.id] for one in before])
     after = [by_id[one.id].apply(one) for one in before]
     changes = Rejudging(before, after, [to_milliseconds(one.opened_at) for one in before])
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
