@@ -1,3 +1,5 @@
+"""Addresses are validated, converted to their canonical form, and compared."""
+
 import pytest
 
 from mailtrack import EmailProblem, InvalidEmail, InvalidEmails
@@ -173,7 +175,7 @@ class TestCanonicalAll:
     def test_none_are_none(self) -> None:
         assert canonical_all([]) == []
 
-    def test_all_problems_are_told_with_their_places(self) -> None:
+    def test_all_problems_are_listed_with_their_places(self) -> None:
         with pytest.raises(InvalidEmails) as caught:
             canonical_all(["bad", "ann@example.org", 7, None, "a@b"])
         assert [problem.index for problem in caught.value.problems] == [0, 2, 3, 4]

@@ -107,7 +107,7 @@ class TestKinds:
 # Each method that takes a pixel, made a function of the tracker and the pixel.
 TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "get_pixel": Tracker.get_pixel,
-    "get_picture": Tracker.get_picture,
+    "get_pixel_image": Tracker.get_pixel_image,
     "generate_tokens": lambda tracker, pixel: tracker.generate_tokens(pixel, ["ann@example.org"]),
     "import_recipients": lambda tracker, pixel: tracker.import_recipients(pixel, ["ann@example.org"]),
     "list_recipients": Tracker.list_recipients,
@@ -400,7 +400,7 @@ class TestNumbersAndTexts:
     def test_a_pixel_without_image_has_none_to_get(self, tracker: Tracker, pixel: Pixel) -> None:
         with pytest.raises(ImageNotFound):
             tracker.get_image(pixel.image)
-        assert tracker.get_picture(pixel) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(pixel) == TRANSPARENT_PNG
 
     def test_a_hit_may_lack_what_a_request_lacks(self, tracker: Tracker, pixel: Pixel) -> None:
         tracker.record(pixel, token=None, ip=None, user_agent=None, referer=None)

@@ -34,7 +34,7 @@ from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.storage._sqlite import storage as storage_module
 from mailtrack.testing import FakeClock, make_hit, make_image, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
-from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
+from mailtrack.testing._contract.full_scan import assert_scan, everything, some_opens
 from mailtrack.testing._factories import NOON, to_line
 from mailtrack.verdicts import Judge
 
@@ -289,6 +289,25 @@ class TestRefusals:
 
 
 class TestFaults:
+    def test_it_is_on_disk_before_it_appears_and_its_name_is_when_the_call_returns(
+        self, tracker, folder, monkeypatch
+    ) -> None:
+        steps: list[str] = []
+        sync, link = os.fsync, os.link
+
+        def note_sync(descriptor: int) -> None:
+            steps.append("sync the folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync the file")
+            sync(descriptor)
+
+        def note_link(*paths: Path) -> None:
+            steps.append("link")
+            link(*paths)
+
+        monkeypatch.setattr(os, "fsync", note_sync)
+        monkeypatch.setattr(os, "link", note_link)
+        tracker.backup(folder / "copy.db")
+        assert steps == ["sync the file", "link", "sync the folder"]
+
     def test_a_file_system_without_links_takes_it_too(self, storage, tracker, pixel, folder, monkeypatch) -> None:
         def refuse(*_: object) -> None:
             raise PermissionError(1, "Operation not permitted")

@@ -1,3 +1,5 @@
+"""CSV exports, byte for byte and in bounded memory."""
+
 import csv
 import io
 from itertools import count, islice

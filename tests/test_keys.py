@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from mailtrack import ApiKey, InvalidName, KeyNotFound, Storage, StorageError, StorageUnavailable, Tracker
-from mailtrack._keys import SECONDS, Keyring, find_key, from_text, new_key, to_digest
+from mailtrack._keys import CACHE_SECONDS, Keyring, find_key, from_text, new_key, to_digest
 from mailtrack.testing import FakeClock, make_api_key
 
 NO_KEYS = [
@@ -102,26 +102,26 @@ class TestKeyring:
         for text in ("secret", "wrong", "") * 10:
             keyring.find(text)
         assert stored.reads == 1
-        stored.now += SECONDS
+        stored.now += CACHE_SECONDS
         keyring.find("secret")
         assert stored.reads == 2
 
     def test_a_revoked_key_is_not_found_a_second_later(self, stored: Stored, keyring: Keyring) -> None:
         assert keyring.find("secret") == stored.keys[0]
         stored.keys.clear()
-        stored.now += SECONDS
+        stored.now += CACHE_SECONDS
         assert keyring.find("secret") is None
 
     def test_a_new_key_is_found_a_second_later(self, stored: Stored, keyring: Keyring, clock: FakeClock) -> None:
         assert keyring.find("new") is None
         stored.keys.append(from_text("new", at=clock()))
-        stored.now += SECONDS
+        stored.now += CACHE_SECONDS
         assert keyring.find("new") == stored.keys[1]
 
-    def test_nobody_is_let_in_while_the_keys_can_not_be_read(self, stored: Stored, keyring: Keyring) -> None:
+    def test_no_key_is_accepted_while_the_keys_can_not_be_read(self, stored: Stored, keyring: Keyring) -> None:
         keyring.find("secret")
         stored.error = StorageUnavailable("away")
-        stored.now += SECONDS
+        stored.now += CACHE_SECONDS
         for _ in range(3):
             with pytest.raises(StorageUnavailable):
                 keyring.find("secret")

@@ -81,11 +81,9 @@ def plant(source: Path) -> Iterator[Callable[[str, str], None]]:
 
 
 def rows(contract: dict) -> list[list[str]]:
-    """Return the modules of each row, the uppermost first, without those that may be absent."""
+    """Return the modules of each row, the uppermost first."""
     (container,) = contract["containers"]
-    names = ([name.strip() for name in row.split("|")] for row in contract["layers"])
-    present = ([f"{container}.{name}" for name in row if not name.startswith("(")] for row in names)
-    return [row for row in present if row]
+    return [[f"{container}.{name.strip()}" for name in row.split("|")] for row in contract["layers"]]
 
 
 def _packages(graph: ImportGraph) -> list[str]:

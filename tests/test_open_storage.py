@@ -1,3 +1,5 @@
+"""`open_storage`: the storage for each URL, and the URLs that are refused."""
+
 import importlib.metadata
 from importlib.metadata import EntryPoint
 from pathlib import Path

@@ -26,7 +26,7 @@ from mailtrack import (
 )
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
-from mailtrack.report import Delay, Named, Rate, Report, make_report
+from mailtrack.report import MAX_HOURS, Delay, Named, Rate, Report, make_report
 from mailtrack.storage import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
@@ -119,11 +119,11 @@ class TestDelays:
                 assert abs(median - median_low(exact)) <= allowed
 
     @given(spans, spans)
-    def test_ranges_lose_nobody(self, delays: list[timedelta], counted: list[timedelta]) -> None:
+    def test_ranges_lose_no_recipient(self, delays: list[timedelta], counted: list[timedelta]) -> None:
         found = _report(self._of(delays, counted)).delays
         assert sum((one.recipients for one in found), Count()) == Count(len(counted), len(delays))
 
-    def test_ranges_are_in_order_whether_anybody_is_in_them_or_not(self) -> None:
+    def test_ranges_are_in_order_whether_empty_or_not(self) -> None:
         ends = [one.within for one in _report(_figures()).delays]
         assert ends[-1] is None
         assert ends[:-1] == sorted(set(ends[:-1]))
@@ -235,6 +235,12 @@ class TestPeriods:
         assert found.hours_of_day == (*[Count()] * 13, Count(4, 6), *[Count()] * 10)
         assert _report(_figures()).hours_of_day == (Count(),) * 24
 
+    def test_hours_are_the_last_ones_that_had_opens_and_days_are_all(self) -> None:
+        every = [NOON + 2 * place * HOUR for place in range(MAX_HOURS + 3)]
+        found = _report(_figures(hours=_hours(*every)))
+        assert [one.start for one in found.hours] == every[3:]
+        assert sum(one.opens.raw for one in found.days) == sum(one.raw for one in found.hours_of_day) == len(every)
+
 
 class TestBreakdowns:
     def test_verdicts_come_the_most_frequent_first_then_by_name(self) -> None:
@@ -271,7 +277,7 @@ class TestReport:
     def pixel(self, tracker: Tracker) -> Pixel:
         return tracker.create_pixel("Spring launch")
 
-    def test_it_tells_of_a_pixel_without_anything(self, tracker: Tracker, pixel: Pixel) -> None:
+    def test_it_reports_a_pixel_without_anything(self, tracker: Tracker, pixel: Pixel) -> None:
         found = tracker.report(pixel.short_id.upper())
         assert (found.pixel, found.time_zone, found.recipients, found.not_opened) == (pixel, "UTC", 0, 0)
         assert (found.opened, found.fetches, found.views) == (Count(), Count(), Count())

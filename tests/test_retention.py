@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mailtrack import InvalidArgument, PixelNotFound, Spool, Storage, StorageUnavailable, Tracker, VerdictKind
+from mailtrack import _retention as retention
 from mailtrack._ingest.drain import drain as drain_spool
 from mailtrack._spool import Reader
 from mailtrack.storage._memory import MemoryStorage
@@ -116,6 +118,29 @@ class TestPurge:
         found = tracker.get_pixel(pixel)
         assert (done.opens, found.opens.raw, found.opens.counted.number) == (6, before.opens.raw, 4)
         assert (found.opens.counted.first, found.opens.counted.last) == (NOON, NOON + 3 * DAY)
+
+
+class TestPauses:
+    def test_each_step_is_followed_by_a_pause_as_long_as_it_took(
+        self, storage: Storage, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _open(tracker, 1, 2, 3)
+        purge_opens, seconds = storage.purge_opens, [0.0]
+        pauses: list[float] = []
+
+        def purge_slowly(pixel_id: str, *, before: datetime, limit: int) -> int:
+            seconds[0] += 0.25
+            return purge_opens(pixel_id, before=before, limit=limit)
+
+        def pause(length: float) -> None:
+            pauses.append(length)
+            seconds[0] += length
+
+        monkeypatch.setattr(storage, "purge_opens", purge_slowly)
+        monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=lambda: seconds[0], sleep=pause))
+        monkeypatch.setattr(retention, "_PURGED_AT_ONCE", 2)
+        assert list(tracker.plan_purge(before=NOON + 9 * DAY).run()) == [2, 1]
+        assert pauses == [0.25, 0.25]
 
 
 class TestPlan:

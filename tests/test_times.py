@@ -1,3 +1,5 @@
+"""Times are converted to UTC, milliseconds and text; the clock for tests stands still."""
+
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest

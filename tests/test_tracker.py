@@ -111,27 +111,28 @@ class TestImages:
 
     def test_its_pixel_shows_it(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
-        assert tracker.get_picture(pixel.short_id) == tracker.get_image(f"{pixel.id}.png")
+        assert tracker.get_pixel_image(pixel.short_id) == tracker.get_image(f"{pixel.id}.png")
 
     def test_a_pixel_without_image_shows_the_transparent_one(self, tracker: Tracker) -> None:
-        assert tracker.get_picture(tracker.create_pixel("Spring launch").id) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(tracker.create_pixel("Spring launch").id) == TRANSPARENT_PNG
 
     @pytest.mark.parametrize("key", ["00000000", "../../etc", "", "x" * 10_000])
     def test_what_is_no_pixel_shows_the_transparent_one(self, tracker: Tracker, key: str) -> None:
-        assert tracker.get_picture(key) == TRANSPARENT_PNG
+        assert tracker.get_pixel_image(key) == TRANSPARENT_PNG
 
     def test_a_deleted_pixel_shows_the_transparent_one(self, tracker: Tracker, png: bytes) -> None:
         pixel = tracker.create_pixel("Spring launch", image=png)
-        tracker.get_picture(pixel.short_id)
+        keys = (pixel.id, pixel.short_id)
+        assert [tracker.get_pixel_image(key) == TRANSPARENT_PNG for key in keys] == [False, False]
         tracker.delete_pixel(pixel.id)
-        assert tracker.get_picture(pixel.short_id) == TRANSPARENT_PNG
+        assert [tracker.get_pixel_image(key) for key in keys] == [TRANSPARENT_PNG] * 2
 
     def test_it_is_taken_as_bytes_of_any_kind_or_as_a_path(self, tracker: Tracker, png: bytes, tmp_path: Path) -> None:
         file = tmp_path / "logo of ours.png"
         file.write_bytes(png)
         images = [png, bytearray(png), memoryview(png), memoryview(b"--" + png)[2:], file, str(file)]
         pixels = [tracker.create_pixel("Spring launch", image=image) for image in images]
-        assert len({tracker.get_picture(pixel).data for pixel in pixels}) == 1
+        assert len({tracker.get_pixel_image(pixel).data for pixel in pixels}) == 1
         assert {pixel.image for pixel in pixels} == {f"{pixel.id}.png" for pixel in pixels}
 
     def test_a_file_that_can_not_be_read_is_named_and_leaves_nothing(self, tracker: Tracker, tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ class TestGenerateTokens:
         clock.advance(days=1)
         assert tracker.generate_tokens(pixel.id, ["bob@example.org", "ann@example.org"]) == first[::-1]
 
-    def test_bad_addresses_are_told_with_their_places(self, tracker: Tracker) -> None:
+    def test_bad_addresses_are_listed_with_their_places(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         with pytest.raises(InvalidEmails, match="Invalid email format") as caught:
             tracker.generate_tokens(pixel.id, ["ann@example.org", "bad", "<b>@example.org"])
@@ -411,14 +412,14 @@ class TestRecording:
             tracker.record(pixel)
         assert len({one.id for one in tracker.iter_opens(pixel)}) == 1000
 
-    def test_a_token_of_another_pixel_is_nobodys(self, tracker: Tracker) -> None:
+    def test_a_token_of_another_pixel_is_that_of_no_recipient(self, tracker: Tracker) -> None:
         pixel, other = tracker.create_pixel("One"), tracker.create_pixel("Two")
         (ann,) = tracker.generate_tokens(other.id, ["ann@example.org"])
         tracker.record(pixel.id, token=ann.token)
         assert [one.recipient_id for one in tracker.list_opens(pixel.id).items] == [None]
         assert tracker.list_opens(other.id).items == ()
 
-    def test_an_unknown_token_is_nobodys(self, tracker: Tracker) -> None:
+    def test_an_unknown_token_is_that_of_no_recipient(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         tracker.record(pixel.id, token=FOREIGN_TOKEN)
         assert [(one.recipient_id, one.token) for one in tracker.list_opens(pixel.id).items] == [(None, None)]
@@ -428,7 +429,7 @@ class TestRecording:
         tracker.record(make_pixel().id)
         assert tracker.get_pixel(pixel.id).opens.raw.number == 0
 
-    def test_storing_tells_how_many_were_new(self, tracker: Tracker) -> None:
+    def test_storing_returns_how_many_were_new(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         hits = [make_hit(pixel.id), make_hit(make_pixel()), make_hit(pixel.short_id)]
         assert [tracker.store(hits), tracker.store(hits), tracker.store([])] == [2, 0, 0]

@@ -1,3 +1,5 @@
+"""The URLs of pixels, and the base URLs that are refused."""
+
 import pytest
 
 from mailtrack import InvalidSetting, Urls

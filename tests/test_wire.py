@@ -1,3 +1,5 @@
+"""The model as JSON, field by field."""
+
 import json
 from datetime import UTC, timedelta
 
@@ -129,7 +131,7 @@ class TestGeneratedTokens:
 
 
 class TestApiKey:
-    def test_it_tells_nothing_that_could_open_a_door(self) -> None:
+    def test_it_has_nothing_that_could_open_a_door(self) -> None:
         key = make_api_key("Nightly export")
         assert wire.api_key(key) == {"id": key.id, "name": "Nightly export", "createdAt": TIME}
 

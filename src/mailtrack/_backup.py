@@ -10,8 +10,8 @@ import attrs
 
 from mailtrack._errors import InvalidInput, StorageError, StorageUnavailable
 from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.pending import pending_hits
 from mailtrack._ingest.storing import store_hits
-from mailtrack._ingest.waiting import waiting_hits
 from mailtrack._spool import Snapshot
 from mailtrack.storage._protocol import Storage, SupportsBackup
 
@@ -86,7 +86,7 @@ def _draft(file: Path) -> Iterator[Path]:
 
 def _add(copy: Storage, snapshot: Snapshot, enricher: Enricher) -> int:
     """Store the hits of a snapshot in a copy, and return how many it did not have already."""
-    hits, added = waiting_hits(snapshot), 0
+    hits, added = pending_hits(snapshot), 0
     while batch := list(islice(hits, _STORED_AT_ONCE)):
         added += len(store_hits(copy, enricher, batch))
     return added

@@ -1,4 +1,4 @@
-"""Numbers that come in pairs: `counted` for opens taken for a person's, `raw` for all."""
+"""`Count` and `OpenSpans`: numbers in pairs, `counted` for opens taken for a person's and `raw` for all."""
 
 from datetime import datetime
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from mailtrack._model import Open, Pixel, Recipient
 from mailtrack._times import to_text
-from mailtrack._urls import Urls
+from mailtrack._urls import RECIPIENT_QUERY, Urls
 
 RECIPIENT_COLUMNS = ("Email", "Token", "Tracking URL", "Created At")
 
@@ -49,7 +49,7 @@ def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls,
         raw: whether to leave cells unchanged; otherwise a cell that a spreadsheet would interpret as a formula gets a
             leading `'`.
     """
-    prefix = urls.tracking(pixel) + "?token="
+    prefix = urls.tracking(pixel) + RECIPIENT_QUERY
 
     def line(recipient: Recipient) -> str:
         email = quote(recipient.email if raw else guard(recipient.email))

@@ -1,4 +1,4 @@
-"""Everything a storage has counted for a pixel, and the parts of it."""
+"""`Figures`: everything a storage has counted for a pixel, and the parts of it."""
 
 import enum
 from datetime import datetime

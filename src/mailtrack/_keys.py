@@ -16,7 +16,7 @@ from mailtrack.storage._protocol import Storage
 PREFIX = "mtk_"
 """Prefix of all keys that mailtrack makes, so that secret scanners recognise a leaked one."""
 
-SECONDS = 1.0
+CACHE_SECONDS = 1.0
 """How long keys are cached, in seconds: a revoked one stops working within two."""
 
 _KEY_BYTES = 20  # 160 bits
@@ -128,7 +128,7 @@ class Keyring:
         until, keys = self._kept
         if time_now >= until:
             keys = self._storage.list_keys()
-            self._kept = (time_now + SECONDS, keys)
+            self._kept = (time_now + CACHE_SECONDS, keys)
         return find_key(text, keys)
 
     def _forget(self) -> None:

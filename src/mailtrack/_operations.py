@@ -1,4 +1,4 @@
-"""`Operations`: the part of a tracker that runs and maintains it: the spool, judging again, purges and backups."""
+"""`Operations`: the part of a tracker that runs and maintains it: the spool, rejudging, purges and backups."""
 
 from collections.abc import Iterator
 from datetime import datetime

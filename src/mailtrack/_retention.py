@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from mailtrack._errors import InvalidArgument, StorageUnavailable
-from mailtrack._ingest.waiting import oldest_hit
+from mailtrack._ingest.pending import oldest_hit
 from mailtrack._model import Pixel
 from mailtrack._times import to_utc
 from mailtrack.storage._protocol import Storage

@@ -90,5 +90,5 @@ def _second_to_text(second: int) -> str:
 
 
 def start_of_day(value: datetime) -> datetime:
-    """Return the start of a time's day."""
-    return value.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Return the start of a time's day in its time zone; the first of two midnights."""
+    return value.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)

@@ -67,7 +67,7 @@ class Tracker(Operations):
         super().__init__(storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock)
         check_flag(allow_special_domains, "allow_special_domains")
         self._urls = None if base_url is None else Urls(base_url)
-        self._pictures = ImageCache(storage.get_image)
+        self._images = ImageCache(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._canonical = partial(canonical, allow_special_domains=allow_special_domains)
         self._canonical_all = partial(canonical_all, allow_special_domains=allow_special_domains)
@@ -145,7 +145,7 @@ class Tracker(Operations):
         found = self.get_pixel(pixel)
         self._storage.delete_pixel(found.id)
         for key in (found.id, found.short_id):
-            self._pictures.forget(key)
+            self._images.forget(key)
         return found
 
     def get_image(self, name: str | None) -> Image:
@@ -156,13 +156,13 @@ class Tracker(Operations):
         """
         return find_image(self._storage, name)
 
-    def get_picture(self, pixel: Pixel | str) -> Image:
+    def get_pixel_image(self, pixel: Pixel | str) -> Image:
         """Return the image to answer a request with: the pixel's own, or the transparent one, also for unknown pixels.
 
         Images are cached for a second, and served on while the storage fails.
         """
         key = ids.parse_pixel_key(to_id(pixel, Pixel, "pixel"))
-        return TRANSPARENT_PNG if key is None else self._pictures.get(key)
+        return TRANSPARENT_PNG if key is None else self._images.get(key)
 
     def tracking_url(self, pixel: Pixel | str, recipient: Recipient | str | None = None) -> str:
         """Return the URL of a pixel's image, with a recipient's token or without one. Ids are looked up.

@@ -14,6 +14,9 @@ TRACKER_PATH = "/tracker/"
 UPLOADS_PATH = "/uploads/"
 """Path of pixels' own images, below the base URL."""
 
+RECIPIENT_QUERY = "?token="
+"""Stands between the URL of a pixel's image and a recipient's token."""
+
 
 def check_base_url(value: str) -> str:
     """Return a base URL without a slash at its end.
@@ -58,7 +61,7 @@ class Urls:
         if recipient is not None:
             check_type(recipient, Recipient, "recipient")
         url = f"{self.base}{TRACKER_PATH}{pixel.short_id}.png"
-        return url if recipient is None else f"{url}?token={recipient.token}"
+        return url if recipient is None else f"{url}{RECIPIENT_QUERY}{recipient.token}"
 
     def logs(self, pixel: Pixel) -> str:
         """Return the URL of the page that shows a pixel's opens.

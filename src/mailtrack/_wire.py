@@ -11,7 +11,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._model import ApiKey, Client, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
-from mailtrack._urls import UPLOADS_PATH, Urls
+from mailtrack._urls import RECIPIENT_QUERY, UPLOADS_PATH, Urls
 from mailtrack.report import Delay, DelayRange, Named, Period, Rate, Report
 
 Json = dict[str, Any]
@@ -130,7 +130,7 @@ def page(value: Page[T], item: Callable[[T], Json]) -> Json:
 
 def generated_tokens(owner: Pixel, recipients: list[Recipient], urls: Urls) -> Json:
     """Return the answer to a request for tokens."""
-    prefix = urls.tracking(owner) + "?token="
+    prefix = urls.tracking(owner) + RECIPIENT_QUERY
     return {
         "success": True,
         "pixelId": owner.id,

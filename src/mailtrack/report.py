@@ -12,6 +12,7 @@ from mailtrack._counts import Count
 from mailtrack._delays import from_bucket
 from mailtrack._figures import DelayCount, Facet, Figures, HourCount
 from mailtrack._model import Pixel, Recipient
+from mailtrack._times import start_of_day
 
 __all__ = [
     "DEFAULT_TOP",
@@ -123,8 +124,8 @@ class Report:
         delay: the median time from the making of a token to the first open.
         delays: recipients by that time, in order; no range is left out.
         hours: opens by hour, in order, of the last `MAX_HOURS` hours that have any.
-        days: opens by day, likewise. An hour of UTC is one piece: where a zone is not whole hours from UTC, the opens
-            of an hour belong to the day in which that hour begins.
+        days: opens by day, in order, of all days that have any. An hour of UTC is one piece: where a zone is not whole
+            hours from UTC, the opens of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
         verdicts: opens by kind of verdict, the most frequent first, as are all below.
         vendors: opens with a known vendor, by vendor.
@@ -162,7 +163,7 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     by_hour = _sum_up(figures.hours, attrgetter("hour"))
     hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour.items()]
     by_hour_of_day = _sum_up(hours, attrgetter("start.hour"))
-    by_day = _sum_up(hours, lambda one: _midnight(one.start))
+    by_day = _sum_up(hours, lambda one: start_of_day(one.start))
     by_kind = _sum_up(figures.hours, attrgetter("kind"))
     counted, raw = pixel.opens.counted, pixel.opens.raw
     return Report(
@@ -191,10 +192,6 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
         devices=_named(figures, Facet.DEVICE),
         top=figures.top,
     )
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.replace(hour=0, minute=0, second=0, fold=0)
 
 
 def _sum_up(parts: Iterable[_Part], to_key: Callable[[_Part], _Key]) -> dict[_Key, Count]:

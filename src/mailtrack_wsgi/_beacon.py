@@ -79,7 +79,7 @@ class Beacon:
 
     def _picture(self, pixel: str) -> Image:
         try:
-            return self._tracker.get_picture(pixel)
+            return self._tracker.get_pixel_image(pixel)
         except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever fails
             self._complain("A pixel's image can't be looked up; the transparent one is sent instead", error)
             return TRANSPARENT_PNG

@@ -1,3 +1,5 @@
+"""Settings come from options, then the environment, then their defaults."""
+
 from pathlib import Path
 
 import attrs

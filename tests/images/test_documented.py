@@ -6,11 +6,11 @@ import pytest
 
 import mailtrack_wsgi
 from mailtrack._images.check import check_upload
-from mailtrack._images.strip import jpeg, parts, webp
+from mailtrack._images.strip import common, jpeg, webp
 from mailtrack_wsgi._openapi.schemas import SCHEMAS
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_MOST, _HELD = f"{parts.MAX_PIXELS / 1e6:g} megapixels", f"{parts.MAX_BUFFERED_PIXELS / 1e6:g}"
+_MOST, _HELD = f"{common.MAX_PIXELS / 1e6:g} megapixels", f"{common.MAX_BUFFERED_PIXELS / 1e6:g}"
 
 
 def _texts() -> dict[str, str]:
@@ -32,7 +32,7 @@ def test_the_largest_sizes_are_documented(place: str) -> None:
 
 def test_all_limits_are_in_the_docs() -> None:
     text = _texts()["docs"]
-    sizes = (webp.MAX_ROTATED_PIXELS, jpeg.MAX_REENCODED_PIXELS, parts.MAX_BUFFERED_PIXELS * 2)
+    sizes = (webp.MAX_ROTATED_PIXELS, jpeg.MAX_REENCODED_PIXELS, common.MAX_BUFFERED_PIXELS * 2)
     assert all(f"{size / 1e6:g}" in text for size in sizes)
-    assert f"{parts.MAX_FRAMES:,} frames" in text
+    assert f"{common.MAX_FRAMES:,} frames" in text
     assert f"{jpeg.MAX_SCANS} scans" in text

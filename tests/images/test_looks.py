@@ -48,7 +48,7 @@ class TestOrientation:
             (8, ["green", "white", "red", "blue"]),
         ],
     )
-    def test_a_picture_is_shown_upright(self, format_: str, orientation: int, expected: list[str]) -> None:
+    def test_a_image_is_shown_upright(self, format_: str, orientation: int, expected: list[str]) -> None:
         exif = PIL.Image.Exif()
         exif[0x0112] = orientation
         image = upright(check_upload(encode(quarters(), format_, exif=exif)))
@@ -79,7 +79,7 @@ class TestOrientation:
         assert corners(image) == ["red", "green", "blue", "white"]
 
     @pytest.mark.parametrize("format_", ["JPEG", "PNG"])
-    def test_a_picture_that_is_to_be_turned_is_not_encoded_anew(self, format_: str) -> None:
+    def test_a_image_that_is_to_be_turned_is_not_encoded_anew(self, format_: str) -> None:
         exif = PIL.Image.Exif()
         exif[0x0112] = 6
         data = encode(photo(120, 90), format_, exif=exif)
@@ -136,7 +136,7 @@ class TestColours:
         assert PIL.Image.open(io.BytesIO(taken)).info["icc_profile"] == large
         assert len(taken) <= 1.05 * len(data)
 
-    def test_a_profile_fits_the_picture(self) -> None:
+    def test_a_profile_fits_the_image(self) -> None:
         data = encode(quarters().convert("CMYK"), "JPEG", icc_profile=profile(b"CMYK"))
         assert decode(check_upload(data)).info["icc_profile"] == profile(b"CMYK")
         data = encode(quarters().convert("L"), "PNG", icc_profile=profile(b"GRAY"))
@@ -189,7 +189,7 @@ class TestColours:
 
 
 class TestAnimations:
-    def test_a_hidden_first_picture_stays_hidden(self) -> None:
+    def test_a_hidden_first_image_stays_hidden(self) -> None:
         data = animation("PNG", [WHITE, RED, GREEN], default_image=True, duration=[100, 200], loop=2)
         taken = check_upload(data).data
         assert seen(taken) == seen(data)

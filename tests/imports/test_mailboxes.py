@@ -167,7 +167,7 @@ def test_a_bar_is_part_of_an_address_in_a_cell_and_a_separator_in_a_list():
 
 
 @pytest.mark.parametrize("sign", list("\u200b\ufeff\u00a0\u200e\u202a\u2069\u00ad\0"))
-def test_signs_that_are_not_seen_are_cut_off_beside_an_address_and_never_cut_one_in_two(sign):
+def test_characters_that_are_not_seen_are_cut_off_beside_an_address_and_never_cut_one_in_two(sign):
     assert read(f"{sign}ann@example.org{sign}\n<{sign}bob@example.org{sign}>") == ([ANN, BOB], [])
     assert read(f"Email\n{sign}ann@example.org{sign}\n") == ([ANN], [])
     assert "lee@example.org" not in read(f"Email\ncarl{sign}lee@example.org\nann@example.org")[0]

@@ -1,3 +1,5 @@
+"""Any text as an address: valid ones have one canonical form, invalid ones a reason that does not quote them."""
+
 import string
 import unicodedata
 

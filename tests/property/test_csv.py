@@ -1,3 +1,5 @@
+"""Any cell of a CSV export is read back, and none is a formula."""
+
 import csv
 import io
 

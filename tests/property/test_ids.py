@@ -1,3 +1,5 @@
+"""Ids, tokens and cursors: what is made is read back, and any other text is none."""
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Any time converts to UTC, milliseconds and text, and back, in the same order."""
+
 from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Any hit is judged and its client named, and any set of networks is searched."""
+
 import ipaddress
 import random
 

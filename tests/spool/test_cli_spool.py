@@ -53,7 +53,7 @@ def left(make_spool, pixel) -> list:
 
 
 class TestStatus:
-    def test_it_tells_how_much_waits(self, run, left, folder) -> None:
+    def test_it_prints_how_much_waits(self, run, left, folder) -> None:
         size = next(folder.glob("*.spool")).stat().st_size
         done = run("status")
         assert (done.exit_code, done.stderr) == (0, "")
@@ -67,13 +67,13 @@ class TestStatus:
         assert json.loads(done.stdout) == {"segments": 1, "hits": 4, "bytes": size, "set_aside": 0}
 
     @pytest.mark.usefixtures("pixel")
-    def test_where_nothing_was_ever_spooled_it_tells_zeros(self, run, folder) -> None:
+    def test_where_nothing_was_ever_spooled_it_prints_zeros(self, run, folder) -> None:
         done = run("status", "--json")
         assert json.loads(done.stdout) == {"segments": 0, "hits": 0, "bytes": 0, "set_aside": 0}
         assert not folder.exists()
 
     @pytest.mark.usefixtures("left")
-    def test_it_tells_what_was_set_aside(self, run) -> None:
+    def test_it_prints_what_became_a_dead_letter(self, run) -> None:
         run("drain")
         assert json.loads(run("status", "--json").stdout)["set_aside"] == 1
 
@@ -125,7 +125,7 @@ class TestDrain:
         run("drain")
         assert make_reader(leads=False).lead()
 
-    def test_a_line_that_can_not_be_set_aside_is_told_of(self, run, left, folder) -> None:
+    def test_a_line_that_can_not_become_a_dead_letter_is_reported(self, run, left, folder) -> None:
         (folder / "set-aside.lines").mkdir()
         done = run("drain")
         assert (done.exit_code, done.stdout) == (1, "")
@@ -160,7 +160,7 @@ class TestInspect:
 @pytest.mark.parametrize(
     ("database", "options"), [("memory://", []), ("sqlite:///x.db", ["--spool", "off"])], ids=["memory", "off"]
 )
-def test_a_storage_without_a_spool_is_told_of(run, command, database, options) -> None:
+def test_a_storage_without_a_spool_is_reported(run, command, database, options) -> None:
     done = run(command, *options, database=database)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "--spool: this storage has none by default; name its folder" in done.stderr

@@ -50,7 +50,7 @@ def reader(spool, make_reader) -> Reader:  # noqa: ARG001  # the spool must be t
 
 
 class TestDraining:
-    def test_it_stores_all_and_tells_how_many(self, reader, hits) -> None:
+    def test_it_stores_all_and_returns_how_many(self, reader, hits) -> None:
         stored = []
         assert drain(reader, stored.extend) == 10
         assert stored == hits
@@ -160,7 +160,7 @@ class TestPoison:
     """A hit with which the storage can do nothing at all keeps no other one back."""
 
     @pytest.mark.parametrize("poisonous", [[0], [9], [4], [2, 3, 7], range(9), range(1, 10)], ids=str)
-    def test_it_is_set_aside_and_all_others_are_stored(self, reader, hits, folder, poisonous) -> None:
+    def test_it_becomes_a_dead_letter_and_all_others_are_stored(self, reader, hits, folder, poisonous) -> None:
         bad = [hits[number] for number in poisonous]
         stored = []
 
@@ -189,7 +189,9 @@ class TestPoison:
             drain(make_reader(), store)
         assert (waiting(), get_status(folder).dead_letters) == (hits[:number], 0)
 
-    def test_it_is_set_aside_as_soon_as_the_storage_takes_another(self, make_spool, make_reader, lines, hits, folder):
+    def test_it_becomes_a_dead_letter_as_soon_as_the_storage_takes_another(
+        self, make_spool, make_reader, lines, hits, folder
+    ):
         spool, reader, stored = make_spool(), make_reader(leads=False), []
 
         def store(batch) -> None:
@@ -204,7 +206,9 @@ class TestPoison:
         assert drain(reader, store) == 1
         assert (stored, get_status(folder).dead_letters) == (hits[1:2], 1)
 
-    def test_nothing_is_set_aside_where_the_storage_begins_to_refuse_all_meanwhile(self, reader, hits, waiting, folder):
+    def test_nothing_becomes_a_dead_letter_where_the_storage_begins_to_refuse_all_meanwhile(
+        self, reader, hits, waiting, folder
+    ):
         takes = [hits[:1]]  # once
 
         def store(batch) -> None:
@@ -216,7 +220,7 @@ class TestPoison:
             drain(reader, store)
         assert (waiting(), get_status(folder).dead_letters) == (hits, 0)
 
-    def test_it_is_set_aside_once_though_storing_the_others_fails_first(self, reader, hits, folder) -> None:
+    def test_it_becomes_a_dead_letter_once_though_storing_the_others_fails_first(self, reader, hits, folder) -> None:
         down = itertools.chain([True] * 5, itertools.repeat(False))
         stored = set()
 
@@ -235,7 +239,9 @@ class TestPoison:
         assert stored == {hit.id for hit in hits if hit != hits[2]}
         assert get_status(folder).dead_letters == 1
 
-    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, reader, make_reader, hits, folder) -> None:
+    def test_it_becomes_a_dead_letter_once_though_its_segment_is_read_again(
+        self, reader, make_reader, hits, folder
+    ) -> None:
         def store(batch) -> None:
             if hits[2] in batch:
                 raise ValueError("poison")
@@ -245,7 +251,7 @@ class TestPoison:
         assert drain(make_reader(), store) == 9
         assert get_status(folder).dead_letters == 1
 
-    def test_the_log_tells_the_kind_of_error_and_nothing_of_the_hit(self, reader, hits, caplog) -> None:
+    def test_the_log_has_the_kind_of_error_and_nothing_of_the_hit(self, reader, hits, caplog) -> None:
         def store(batch) -> None:
             if hits[2] in batch:
                 raise ValueError("192.0.2.1")
@@ -333,7 +339,7 @@ class TestDrainer:
         drainer.start()
         assert arrived.wait(SECONDS)
 
-    def test_a_bug_is_told_of_with_its_place_and_an_ordinary_failure_is_not(
+    def test_a_bug_is_logged_with_its_place_and_an_ordinary_failure_is_not(
         self, make_drainer, leave, lines, caplog
     ) -> None:
         for error in (StorageUnavailable("locked"), RuntimeError("a bug")):

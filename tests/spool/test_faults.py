@@ -271,7 +271,7 @@ class TestFullDisks:
 
         assert in_child(task) == ""
 
-    def test_a_line_that_can_not_be_set_aside_yet_stays(self, folder, leave, lines) -> None:
+    def test_a_line_that_can_not_become_a_dead_letter_yet_stays(self, folder, leave, lines) -> None:
         def task() -> None:
             waiting = Reader(folder)
             resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))

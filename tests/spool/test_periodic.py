@@ -23,7 +23,7 @@ def test_it_works_again_and_again_and_one_last_time() -> None:
     assert calls == [False, False, False, True]
 
 
-def test_stopping_tells_where_the_work_takes_longer() -> None:
+def test_stopping_shows_where_the_work_takes_longer() -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def work(*, last: bool) -> float:  # noqa: ARG001  # that is its form

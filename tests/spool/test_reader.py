@@ -499,7 +499,7 @@ class TestDeadOwners:
 class TestWhatCanNotBeUsed:
     """Such a segment keeps no other back."""
 
-    def test_it_is_passed_over_and_told_of_once(self, leave, make_reader, take, lines, hits, folder, caplog) -> None:
+    def test_it_is_passed_over_and_logged_once(self, leave, make_reader, take, lines, hits, folder, caplog) -> None:
         leave(*lines[:5])
         (folder / "0.spool").mkdir()
         leave(*lines[5:], name="2.spool")
@@ -574,13 +574,15 @@ class TestDamage:
         assert not set(damaged.decode().split("\t")[1:8]) & set(" ".join(caplog.messages).split())
 
     @pytest.mark.usefixtures("damaged")
-    def test_it_is_not_set_aside_before_the_others_are_stored(self, make_reader, folder) -> None:
+    def test_it_becomes_no_dead_letter_before_the_others_are_stored(self, make_reader, folder) -> None:
         reader = make_reader()
         for _ in range(5):
             next(reader.batches())  # stored by nobody
         assert get_status(folder).dead_letters == 0
 
-    def test_it_is_set_aside_once_though_its_segment_is_read_again(self, make_reader, take, damaged, folder) -> None:
+    def test_it_becomes_a_dead_letter_once_though_its_segment_is_read_again(
+        self, make_reader, take, damaged, folder
+    ) -> None:
         first = make_reader()
         batch = next(first.batches())
         batch.dead_letters.append((damaged[:-1], "the checksum is wrong"))
@@ -589,7 +591,7 @@ class TestDamage:
         take()
         assert (folder / "set-aside.lines").read_bytes() == damaged
 
-    def test_content_of_other_programs_is_set_aside_line_by_line(self, take, leave, folder) -> None:
+    def test_content_of_other_programs_becomes_a_dead_letter_line_by_line(self, take, leave, folder) -> None:
         foreign = [b"garbage\tof another program", b"", b"\x00\xff" * 100, b"x" * 10**6, b"carriage return\r"]
         path = leave(*(line + b"\n" for line in foreign))
         assert take() == []

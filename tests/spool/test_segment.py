@@ -101,7 +101,7 @@ class TestCreating:
 
 
 class TestAppending:
-    def test_it_tells_the_size_behind_the_record(self, segment: Segment) -> None:
+    def test_it_returns_the_size_behind_the_record(self, segment: Segment) -> None:
         assert [segment.append(b"one\n"), segment.append(b"three\n")] == [4, 10]
 
     def test_a_record_is_with_the_system_when_it_returns(self, segment: Segment) -> None:
@@ -253,6 +253,6 @@ class TestEnding:
             segment.close()
             file.write(b"one")
 
-    def test_its_repr_tells_its_size(self, segment: Segment) -> None:
+    def test_its_repr_shows_its_size(self, segment: Segment) -> None:
         segment.append(b"one\n")
         assert repr(segment) == f"<Segment {segment.path.name} 4>"

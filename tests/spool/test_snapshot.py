@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack._ingest.waiting import oldest_hit, waiting_hits
+from mailtrack._ingest.pending import oldest_hit, pending_hits
 from mailtrack._spool import Snapshot
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import NOON, to_line
@@ -29,7 +29,7 @@ class TestSnapshot:
             _append(spool, HITS[number::3])
         before = _contents(folder)
         with Snapshot(folder) as snapshot:
-            assert list(waiting_hits(snapshot)) == HITS
+            assert list(pending_hits(snapshot)) == HITS
         assert _contents(folder) == before
 
     def test_hits_that_are_drained_meanwhile_are_still_read(self, make_spool, take, folder) -> None:
@@ -40,7 +40,7 @@ class TestSnapshot:
             assert take() == HITS
             assert take() == []  # which removes what is drained
             assert _contents(folder) == {}
-            assert list(waiting_hits(snapshot)) == HITS
+            assert list(pending_hits(snapshot)) == HITS
 
     def test_hits_that_come_meanwhile_are_not_read(self, make_spool, folder) -> None:
         spool = make_spool()
@@ -48,7 +48,7 @@ class TestSnapshot:
         with Snapshot(folder) as snapshot:
             _append(spool, HITS[5:])
             _append(make_spool(), HITS[20:])
-            assert list(waiting_hits(snapshot)) == HITS[:5]
+            assert list(pending_hits(snapshot)) == HITS[:5]
 
     def test_a_drainer_is_not_held_up(self, make_spool, make_reader, take, folder) -> None:
         _append(spool := make_spool(), HITS)
@@ -58,23 +58,25 @@ class TestSnapshot:
             spool.close()
             take(reader)
             assert _contents(folder) == {}
-            assert len(list(waiting_hits(snapshot))) == len(HITS)
+            assert len(list(pending_hits(snapshot))) == len(HITS)
 
-    def test_a_line_that_was_being_written_is_not_answered_and_not_read(self, leave, folder) -> None:
+    @pytest.mark.parametrize("missing", [1, 9])
+    def test_a_line_that_was_being_written_is_not_answered_and_not_read(self, leave, folder, caplog, missing) -> None:
         lines = [to_line(hit) for hit in HITS[:3]]
-        leave(*lines[:2], lines[2][:-9])
+        leave(*lines[:2], lines[2][:-missing])
         with Snapshot(folder) as snapshot:
-            assert list(waiting_hits(snapshot)) == HITS[:2]
+            assert list(pending_hits(snapshot)) == HITS[:2]
+        assert caplog.records == []
 
     def test_damaged_lines_are_passed_over_and_logged(self, leave, folder, caplog) -> None:
         leave(to_line(HITS[0]), b"damaged\n", b"\n", to_line(HITS[1]))
         with Snapshot(folder) as snapshot:
-            assert list(waiting_hits(snapshot)) == HITS[:2]
+            assert list(pending_hits(snapshot)) == HITS[:2]
         assert [record.getMessage() for record in caplog.records] == ["2 lines in the spool can't be read."]
 
     def test_a_folder_that_does_not_exist_holds_nothing(self, folder) -> None:
         with Snapshot(folder) as snapshot:
-            assert list(waiting_hits(snapshot)) == []
+            assert list(pending_hits(snapshot)) == []
 
     def test_what_is_no_folder_is_an_error(self, folder) -> None:
         folder.write_bytes(b"")

@@ -412,7 +412,7 @@ class TestWaiting:
 
 
 class TestClosing:
-    def test_what_was_taken_stays_for_whoever_drains(self, make_spool, lines, hits, take) -> None:
+    def test_what_was_taken_stays_for_the_process_that_drains(self, make_spool, lines, hits, take) -> None:
         spool = make_spool()
         for line in lines:
             spool.append(line)

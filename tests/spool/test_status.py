@@ -9,7 +9,7 @@ from mailtrack.testing._factories import to_line
 ONE_LINE = len(to_line(make_hit("a1b2c3d4")))
 
 
-def test_lines_are_shown_whoever_owns_them(make_spool, lines, leave, folder) -> None:
+def test_lines_are_shown_of_every_owner(make_spool, lines, leave, folder) -> None:
     leave(*lines[:2])
     for line in lines[2:4]:
         make_spool().append(line)
@@ -21,7 +21,7 @@ def test_half_a_line_is_not_shown(leave, folder: Path) -> None:
     assert list(inspect(folder)) == [b"one\n"]
 
 
-def test_the_status_tells_what_lies_there(make_spool, lines, folder) -> None:
+def test_the_status_counts_what_lies_there(make_spool, lines, folder) -> None:
     spool = make_spool(segment_bytes=3 * ONE_LINE)
     for line in lines:
         spool.append(line)

@@ -91,7 +91,7 @@ def test_it_fails_as_the_system_does(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
-def test_a_full_disk_is_told_of():
+def test_a_full_disk_is_reported():
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
         with pytest.raises(OSError, match="space") as caught:

@@ -223,7 +223,7 @@ class TestStartingAndStopping:
         assert tracker.stop(timeout=SECONDS) is True
         assert (len(opens()), list(folder.iterdir())) == (2, [])
 
-    def test_stopping_while_the_storage_is_down_tells_so(self, tracker, pixel, folder, monkeypatch) -> None:
+    def test_stopping_while_the_storage_is_down_returns_false(self, tracker, pixel, folder, monkeypatch) -> None:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 
@@ -340,7 +340,7 @@ class TestManyProcesses:
         assert other.stop(timeout=SECONDS) is True
         assert len(opens()) == 20
 
-    def test_stopping_tells_where_the_one_that_stores_can_not(self, tracker, other, pixel, monkeypatch, folder) -> None:
+    def test_stopping_shows_where_the_one_that_stores_can_not(self, tracker, other, pixel, monkeypatch, folder) -> None:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 

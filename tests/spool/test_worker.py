@@ -64,7 +64,7 @@ def test_it_syncs_on_while_the_storage_hangs(spool, make_worker, lines, monkeypa
     answer.set()
 
 
-def test_a_disk_that_does_not_sync_is_told_of_and_does_not_end_it(
+def test_a_disk_that_does_not_sync_is_logged_and_does_not_end_it(
     spool, make_worker, lines, files, monkeypatch, caplog, wait_until
 ) -> None:
     monkeypatch.setattr(module, "_SYNC_SECONDS", 0.001)
@@ -101,7 +101,7 @@ def test_a_hit_that_comes_when_it_stops_is_stored_or_refused(spool, make_worker,
     assert len(stored) == 1
 
 
-def test_stopping_while_the_storage_hangs_tells_so_in_time(spool, make_worker, lines) -> None:
+def test_stopping_while_the_storage_hangs_returns_false_in_time(spool, make_worker, lines) -> None:
     hanging, answer = threading.Event(), threading.Event()
 
     def hang(_: object) -> None:

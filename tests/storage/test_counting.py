@@ -17,7 +17,7 @@ from mailtrack._times import to_milliseconds
 from mailtrack.storage import Facet, HourCount
 from mailtrack.storage import _counting as counting
 from mailtrack.storage._counting.delays import Delays
-from mailtrack.storage._counting.gaps import Gap, join_gaps, pass_over
+from mailtrack.storage._counting.log_gaps import Gap, join_gaps, pass_over
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.rejudging import Rejudging
 from mailtrack.storage._counting.spans import (
@@ -83,7 +83,7 @@ class TestSpans:
 
 
 class TestTally:
-    def test_each_number_is_told_twice(self) -> None:
+    def test_each_number_is_counted_and_raw(self) -> None:
         opens = [
             make_open(PIXEL, ANN, verdict=PROXY, client=OUTLOOK),
             make_open(PIXEL, ANN, at=NOON + timedelta(minutes=59), signals=["repeat"], counted=False),
@@ -138,7 +138,7 @@ class TestDelays:
         assert delays.buckets == {second: Count(1, 1), minute: Count(0, -1)}
         assert list(delays.buckets) == [second, minute]
 
-    def test_a_later_open_moves_nobody(self) -> None:
+    def test_a_later_open_moves_no_recipient(self) -> None:
         delays = Delays()
         delays.change(0, _spans(ONCE, ONCE), _spans(Span(2, NOON_MS, NOON_MS + 1), Span(2, NOON_MS, NOON_MS + 1)))
         assert delays.buckets == {}

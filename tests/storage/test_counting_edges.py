@@ -7,7 +7,7 @@ import pytest
 from mailtrack._counts import Count
 from mailtrack._delays import to_bucket
 from mailtrack.storage._counting.delays import Delays
-from mailtrack.storage._counting.gaps import Gap, pass_over
+from mailtrack.storage._counting.log_gaps import Gap, pass_over
 from mailtrack.storage._counting.spans import NO_SPANS, Spans
 from mailtrack.storage._counting.tallies import Tally
 from mailtrack.testing import make_open, make_pixel

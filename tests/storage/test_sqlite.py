@@ -368,7 +368,7 @@ class TestCosts:
 _STORE_IMAGES = """
 import sys, threading
 from pathlib import Path
-from mailtrack._images.heap import give_back, keep_large_blocks_apart
+from mailtrack._images.memory import give_back, keep_large_blocks_apart
 from mailtrack._model import Image
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.testing import make_pixel

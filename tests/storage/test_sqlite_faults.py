@@ -181,7 +181,7 @@ class TestLocks:
     def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.01)
 
-    def test_a_write_to_a_locked_file_is_told_to_come_back(self, storage, path: Path) -> None:
+    def test_a_write_to_a_locked_file_is_to_be_tried_again(self, storage, path: Path) -> None:
         with _locked(path), pytest.raises(StorageUnavailable) as caught:
             storage.add_pixel(make_pixel())
         assert caught.value.retry_after > 0
@@ -210,7 +210,7 @@ class TestLocks:
 
 
 class TestFullDisks:
-    def test_a_full_database_is_told_to_come_back_and_nothing_is_half_stored(self, storage, spies) -> None:
+    def test_a_full_database_is_to_be_tried_again_and_nothing_is_half_stored(self, storage, spies) -> None:
         scene = Scene(storage)
         (spy,) = spies.made
         before = scene.state()
@@ -229,7 +229,7 @@ class TestFullDisks:
         self._fill(scene)
         assert storage.get_pixel(scene.pixel.id).opens.raw.number == 5005
 
-    def test_a_file_that_may_not_grow_is_told_to_come_back_and_nothing_is_half_stored(self, storage) -> None:
+    def test_a_file_that_may_not_grow_is_to_be_tried_again_and_nothing_is_half_stored(self, storage) -> None:
         scene = Scene(storage)
         before = scene.state()
 

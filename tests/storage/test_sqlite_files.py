@@ -178,7 +178,7 @@ class TestRefusal:
         with pytest.raises(StorageError, match="can't be used"):
             SQLiteStorage(path / "mail.db")
 
-    def test_damage_that_shows_later_is_told_in_our_own_words(self, path: Path) -> None:
+    def test_damage_that_shows_later_is_reported_in_our_own_words(self, path: Path) -> None:
         with SQLiteStorage(path) as storage:
             for _ in range(100):
                 storage.add_pixel(make_pixel())

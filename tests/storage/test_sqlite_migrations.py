@@ -17,8 +17,8 @@ from mailtrack.storage import Figures
 from mailtrack.storage._sqlite import SQLiteStorage, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
+from mailtrack.testing._contract.full_scan import assert_scan
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once
-from mailtrack.testing._contract.scanning import assert_scan
 from mailtrack.testing._factories import NOON
 
 FIRST = "m001_pixels_recipients_opens"

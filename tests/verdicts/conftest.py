@@ -1,3 +1,5 @@
+"""What the tests of verdicts share: labelled hits, a judge with the bundled rules, and a factory of rules."""
+
 import json
 from pathlib import Path
 

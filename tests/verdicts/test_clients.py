@@ -1,3 +1,5 @@
+"""Clients by their user agents, as far as the verdict permits."""
+
 import pytest
 
 from mailtrack._model import UNKNOWN_CLIENT, Client, Verdict

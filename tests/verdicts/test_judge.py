@@ -1,3 +1,5 @@
+"""The judge decides by the first rule that matches."""
+
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +28,7 @@ def judge_by():
     return make
 
 
-def test_a_verdict_tells_kind_vendor_reason_certainty_and_version(judge):
+def test_a_verdict_has_kind_vendor_reason_certainty_and_version(judge):
     assert judge.judge(GMAIL_PROXY) == Verdict(
         kind=VerdictKind.PROXY,
         vendor="Google",
@@ -57,7 +59,7 @@ def test_a_probable_rule_alone_does_not_decide_for_a_machine(judge):
         ({"ip": "17.58.97.10", "age": 3.0}, ("apple-mail-privacy-as-webkit", "network:apple", "early")),
     ],
 )
-def test_the_second_signs_that_held_are_told_after_the_deciding_rule(judge, hit, reasons):
+def test_the_second_signals_that_held_are_listed_after_the_deciding_rule(judge, hit, reasons):
     assert judge.judge(APPLE_MAIL, **hit).reasons == reasons
 
 
@@ -99,7 +101,7 @@ def test_an_address_in_ipv6_notation_is_found_in_its_ipv4_network(judge):
     assert judge.judge(CHROME_104, ip="::ffff:40.92.0.1").kind == "scanner"
 
 
-def test_signs_that_nobody_knows_count_for_nothing(judge):
+def test_unknown_signals_count_for_nothing(judge):
     assert judge.judge(CHROME_104, signals=["network:google", "early", "loud"]).kind == "human"
 
 

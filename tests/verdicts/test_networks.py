@@ -1,3 +1,5 @@
+"""Sets of networks, from lists and files, and the addresses in them."""
+
 import ipaddress
 
 import pytest
@@ -59,7 +61,7 @@ def test_the_fingerprint_is_of_the_addresses_not_of_their_spelling():
     assert one.fingerprint != Networks(["192.0.2.0/24"]).fingerprint
 
 
-def test_bad_networks_are_told_by_their_place():
+def test_bad_networks_are_listed_by_their_place():
     with pytest.raises(InvalidRules) as raised:
         Networks(["192.0.2.0/24", "192.0.2.0/33", "here"])
     assert [problem.place for problem in raised.value.problems] == ["network 2", "network 3"]
@@ -87,7 +89,7 @@ def test_a_bom_before_the_first_line_does_not_matter(tmp_path):
     assert "192.0.2.1" in load_networks(path)
 
 
-def test_bad_lines_of_a_file_are_told_by_their_number(tmp_path):
+def test_bad_lines_of_a_file_are_listed_by_their_number(tmp_path):
     path = tmp_path / "networks.txt"
     path.write_bytes(b"prefix,country\n192.0.2.0/24\n\n\xff\xfe\n192.0.2.0/40,GB\n")
     with pytest.raises(InvalidRules) as raised:
@@ -125,7 +127,7 @@ class TestATableOfNetworks:
         assert table.names_of("0.0.0.0") == table.names_of("::") == {"all"}
         assert table.names_of("255.255.255.255") == table.names_of("ffff:ffff::") == {"all", "end"}
 
-    def test_networks_that_touch_are_told_apart(self):
+    def test_networks_that_touch_are_listed_apart(self):
         table = NetworkTable({"a": Networks(["192.0.2.0/25", "192.0.2.128/25"]), "b": Networks(["192.0.3.0/24"])})
         assert [table.names_of(f"192.0.{place}") for place in ("2.127", "2.128", "3.0")] == [{"a"}, {"a"}, {"b"}]
 

@@ -1,3 +1,5 @@
+"""Bursts and repeats among the hits of the last seconds."""
+
 from datetime import timedelta
 from itertools import count
 
@@ -87,7 +89,7 @@ class TestRepeats:
     def test_without_a_token_the_same_client_is_the_same(self):
         assert repeats(RecentHits(), [hit(0, ""), hit(1, "")]) == [False, True]
 
-    def test_without_token_and_address_nothing_tells_that_it_is_the_same(self):
+    def test_without_token_and_address_nothing_shows_that_it_is_the_same(self):
         assert repeats(RecentHits(), [hit(0, "", ip=None), hit(1, "", ip=None)]) == [False, False]
 
     def test_a_repeat_is_found_in_the_next_batch(self):

@@ -1,3 +1,5 @@
+"""Rules and tables of rules: the bundled one, changed ones, and those from files."""
+
 import pytest
 
 from mailtrack._errors import InvalidArgument, InvalidInput, InvalidRules, RuleProblem
@@ -108,7 +110,7 @@ class TestChangedTables:
         base = default_rules()
         assert base.with_rules(one).with_rules(other).version == base.with_rules(other, one).version
 
-    def test_a_version_fits_into_32_bits_and_tells_which_it_was_made_from(self, make_rule):
+    def test_a_version_fits_into_32_bits_and_shows_which_it_was_made_from(self, make_rule):
         table = RuleTable(version=2000, rules=[make_rule()]).with_rules(make_rule("other")).without_rules("own")
         assert table.version // 1_000_000 == 2000
         assert table.version < 2**31
@@ -165,12 +167,12 @@ class TestRules:
             make_rule(**changes)
         assert any(problem.startswith(reason) for _, problem in problems(raised))
 
-    def test_all_that_is_wrong_with_a_rule_is_told_under_its_code(self, make_rule):
+    def test_all_that_is_wrong_with_a_rule_is_listed_under_its_code(self, make_rule):
         with pytest.raises(InvalidRules) as raised:
             make_rule("bad", kind="robot", rank=None, text="", user_agent="[")
         assert [place for place, _ in problems(raised)] == ["rule bad"] * 4
 
-    def test_a_sign_may_be_written_as_one(self, make_rule):
+    def test_a_signal_may_be_written_as_one(self, make_rule):
         rule = make_rule(certainty="probable", second=["signal:no-language", "burst"])
         assert rule.second == ("no-language", "burst")
 
@@ -218,7 +220,7 @@ class TestFiles:
         assert load(OWN).version == first
         assert load(OWN.replace("rank = 1", "rank = 2")).version != first
 
-    def test_everything_that_is_wrong_is_told_with_its_place(self, load):
+    def test_everything_that_is_wrong_is_listed_with_its_place(self, load):
         text = """
             version = 0
             rulez = []

@@ -10,7 +10,7 @@ from mailtrack._forking import ForkSafeLock
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._model import Image
 
-SECONDS = 1.0
+CACHE_SECONDS = 1.0
 """Seconds until an image is loaded again: a deleted pixel's image disappears within two seconds."""
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -52,10 +52,10 @@ class ImageCache:
         except ImageNotFound:
             image = TRANSPARENT_PNG
         except StorageError as error:
-            self._ask_again = self._monotonic() + SECONDS
+            self._ask_again = self._monotonic() + CACHE_SECONDS
             _logger.warning("A pixel's image can't be looked up: %s", error)
             return TRANSPARENT_PNG if kept is None else kept[1]
-        self._keep(key, now + SECONDS, image)
+        self._keep(key, now + CACHE_SECONDS, image)
         return image
 
     def forget(self, key: str) -> None:

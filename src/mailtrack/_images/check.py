@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mailtrack._errors import ImageTooLarge, InvalidImage, UnsupportedImage
-from mailtrack._images import heap
+from mailtrack._images import memory
 from mailtrack._images.strip import rebuild
 from mailtrack._model import Image
 
@@ -68,7 +68,7 @@ def check_upload(data: bytes) -> Image:
         raise ImageTooLarge(MAX_BYTES)
     media_type = _sniff(data)
     with _decoding:
-        heap.give_back()
+        memory.give_back()
         try:
             return Image(media_type=media_type, data=_rebuild(data, media_type))
         except InvalidImage:
@@ -76,7 +76,7 @@ def check_upload(data: bytes) -> Image:
         except Exception as error:  # Pillow's decoders raise nearly anything on hostile files
             raise InvalidImage("The image is damaged.") from error
         finally:
-            heap.give_back()
+            memory.give_back()
 
 
 def _sniff(data: bytes) -> str:

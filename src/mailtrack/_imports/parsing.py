@@ -13,9 +13,9 @@ import attrs
 from mailtrack._arguments import check_type
 from mailtrack._errors import InvalidArgument, InvalidImport
 from mailtrack._imports import columns, mailboxes
+from mailtrack._imports.encodings import decode
 from mailtrack._imports.mailboxes import NO_ADDRESS
 from mailtrack._imports.tables import Row, Table
-from mailtrack._imports.text import decode
 
 ImportRows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
 """Rows to import: a file, its bytes or its text; or texts with one address each; or mappings."""

@@ -1,4 +1,4 @@
-"""`load_write`: a system call that does not give up the interpreter."""
+"""`load_write`: a `write` that keeps the interpreter lock during the system call."""
 
 import os
 from collections.abc import Callable

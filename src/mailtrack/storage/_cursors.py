@@ -30,7 +30,7 @@ def cut_page(found: Iterable[tuple[int, T]], limit: int, *, begins_with_cursor: 
 
     Args:
         found: the items in order, each with its place; no more than `limit + 1` are read.
-        limit: how many at most.
+        limit: the maximum number of items.
         begins_with_cursor: whether the cursor is the place of the next page's first item, not of this page's last.
     """
     rows = list(islice(found, limit + 1))

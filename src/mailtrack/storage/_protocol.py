@@ -57,7 +57,7 @@ class Storage(Protocol):
         """Return pixels, the last added first.
 
         Args:
-            limit: how many at most.
+            limit: the maximum number of pixels.
             cursor: where to begin, `None` for the newest.
             search: only pixels whose name contains this text, both after `str.casefold`. To bound its cost, a storage
                 may end a page early (the bundled ones after 10,000 pixels): with fewer than `limit` items, even none,
@@ -110,7 +110,7 @@ class Storage(Protocol):
 
         Args:
             pixel_id: the pixel; one that does not exist has no recipients.
-            limit: how many at most.
+            limit: the maximum number of recipients.
             cursor: where to begin, `None` for the start.
             opened: only those with, or without, an open that counts.
 
@@ -167,7 +167,7 @@ class Storage(Protocol):
 
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
-            limit: how many at most.
+            limit: the maximum number of opens.
             cursor: where to begin, `None` for the newest.
             skip: how many to pass over from there, at least 0, including those that the filters below leave out. Costs
                 the same however many.
@@ -233,7 +233,7 @@ class Storage(Protocol):
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
             before: an aware time.
-            limit: how many at most, 1 to 10,000. Other writers wait meanwhile.
+            limit: the maximum number of opens, 1 to 10,000. Other writers wait meanwhile.
 
         Returns:
             The number of deleted opens; 0 only where none is left.

@@ -203,9 +203,9 @@ class StorageMachine(RuleBasedStateMachine):
     @rule(token=strategies.place, by=st.sampled_from([8, 36]))
     def resolve(self, token: int, by: int) -> None:
         """Look up every pixel with the token of any recipient that there is or was."""
-        everybody = [one for pixel in self.pixels for one in pixel["recipients"]]
-        everybody += [one for one in self.gone if "email" in one]
-        secret = everybody[-1 - token % len(everybody)]["token"] if everybody else "tok_" + "0" * 32
+        recipients = [one for pixel in self.pixels for one in pixel["recipients"]]
+        recipients += [one for one in self.gone if "email" in one]
+        secret = recipients[-1 - token % len(recipients)]["token"] if recipients else "tok_" + "0" * 32
         hits = [
             Hit(id="0" * 32, pixel=pixel["id"][:by], token=secret, at=_START)
             for pixel in self.pixels + [one for one in self.gone if "email" not in one]

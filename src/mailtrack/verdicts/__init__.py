@@ -6,7 +6,7 @@ from mailtrack.verdicts._judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge
 from mailtrack.verdicts._networks import Networks, load_networks
 from mailtrack.verdicts._recent_hits import RecentHits
 from mailtrack.verdicts._rule import SIGNALS, Rule
-from mailtrack.verdicts._rules import RuleTable, default_rules, load_rules
+from mailtrack.verdicts._rule_table import RuleTable, default_rules, load_rules
 
 __all__ = [
     "DEFAULT_COUNTED",

@@ -12,7 +12,7 @@ from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack.verdicts._literals import LiteralIndex, needed_literals
 from mailtrack.verdicts._networks import NetworkTable
 from mailtrack.verdicts._rule import EARLY, NETWORK, NON_MACHINE_KINDS, SIGNALS, Rule
-from mailtrack.verdicts._rules import RuleTable, default_rules
+from mailtrack.verdicts._rule_table import RuleTable, default_rules
 
 DEFAULT_COUNTED = NON_MACHINE_KINDS
 """The kinds of opens that are attributed to a person: human, proxy, unknown."""

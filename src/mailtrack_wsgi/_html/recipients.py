@@ -13,7 +13,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mailtrack._errors import InvalidInput, StorageUnavailable
-from mailtrack._images import heap
+from mailtrack._images import memory
 from mailtrack._imports import RejectedRow
 from mailtrack._model import Pixel
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
@@ -104,7 +104,7 @@ def _turn(form: RecipientsForm) -> Iterator[None]:
         try:
             yield
         finally:
-            heap.give_back()
+            memory.give_back()
 
 
 def _take(context: Context, request: Request, found: Pixel, form: RecipientsForm) -> Response:

@@ -9,7 +9,7 @@ Sizes are checked before decoding. Nothing is decoded here, except that the data
 
 from mailtrack._errors import InvalidImage
 from mailtrack._images.strip import gif, jpeg, png, webp
-from mailtrack._images.strip.parts import StrippedFile
+from mailtrack._images.strip.common import StrippedFile
 
 __all__ = ["StrippedFile", "rebuild"]
 

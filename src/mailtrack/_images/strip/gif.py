@@ -1,6 +1,6 @@
 """Rebuild GIF files: blocks after a header, each image with its own compressed data."""
 
-from mailtrack._images.strip.parts import (
+from mailtrack._images.strip.common import (
     MAX_PIXELS,
     PartCounter,
     StrippedFile,

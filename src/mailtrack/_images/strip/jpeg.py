@@ -3,8 +3,7 @@
 import re
 
 from mailtrack._errors import InvalidImage
-from mailtrack._images.strip.metadata import clean_profile, read_orientation, write_exif
-from mailtrack._images.strip.parts import (
+from mailtrack._images.strip.common import (
     MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
     PartCounter,
@@ -13,6 +12,7 @@ from mailtrack._images.strip.parts import (
     check_pixels,
     raise_damaged,
 )
+from mailtrack._images.strip.metadata import clean_profile, read_orientation, write_exif
 
 MAX_SCANS = 32
 """Maximum number of scans of a progressive JPEG; some ten are usual."""

@@ -6,8 +6,8 @@ from typing import Self
 
 import attrs
 
+from mailtrack._images.strip.common import MAX_PIXELS, MAX_UNPACKED, PartCounter, StrippedFile, check, read_numbers
 from mailtrack._images.strip.metadata import clean_packed_profile, read_orientation, write_exif
-from mailtrack._images.strip.parts import MAX_PIXELS, MAX_UNPACKED, PartCounter, StrippedFile, check, read_numbers
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}  # chunks that are copied

@@ -5,8 +5,7 @@ from typing import Any
 
 import attrs
 
-from mailtrack._images.strip.metadata import clean_profile, read_orientation, write_exif
-from mailtrack._images.strip.parts import (
+from mailtrack._images.strip.common import (
     MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
     PartCounter,
@@ -15,6 +14,7 @@ from mailtrack._images.strip.parts import (
     check_pixels,
     raise_damaged,
 )
+from mailtrack._images.strip.metadata import clean_profile, read_orientation, write_exif
 
 _PROFILE, _ALPHA, _EXIF, _ANIMATED = 0x20, 0x10, 0x08, 0x02  # flags of VP8X
 _FRAME_HEADER = 16  # bytes

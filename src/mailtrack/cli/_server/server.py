@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mailtrack._errors import MailtrackError, StorageError
-from mailtrack._images import heap
+from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
 from mailtrack._tracker import Tracker
 from mailtrack.cli._server.following import FollowingJudge
@@ -134,7 +134,7 @@ def _token_limit(settings: Settings) -> str | None:
 def _load(settings: Settings, keys: bool, parent: int) -> Application:
     """Make the application of one worker, in its own process."""
     end_with_parent(parent)
-    heap.keep_large_blocks_apart()
+    memory.keep_large_blocks_apart()
     storage = open_storage(settings.database)
     # Forked workers end without running `atexit`, so a worker that outlives its parent closes its storage here.
     Finalize(None, storage.close, exitpriority=0)

@@ -12,7 +12,7 @@ def find_top(counted: Mapping[int, int], limit: int) -> dict[int, int]:
 
     Args:
         counted: the numbers of opens that count, by the recipient's number in order of creation.
-        limit: how many at most.
+        limit: the maximum number of recipients.
     """
     found = ((number, opens) for number, opens in counted.items() if opens >= TOP_COUNTS_FROM)
     return dict(nsmallest(limit, found, key=lambda item: (-item[1], item[0])))

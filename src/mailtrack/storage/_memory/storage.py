@@ -1,4 +1,4 @@
-"""`MemoryStorage`: the methods of `Storage` over shelves, behind one lock."""
+"""`MemoryStorage`: the methods of `Storage` over the data of each pixel, behind one lock."""
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +22,7 @@ from mailtrack._errors import (
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._memory.shelf import Shelf
+from mailtrack.storage._memory.pixel_data import PixelData
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
 
@@ -31,7 +31,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._shelves: dict[str, Shelf] = {}  # by short id, in order of creation
+        self._pixels: dict[str, PixelData] = {}  # by short id, in order of creation
         self._last_place = 0
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._settings: dict[str, str] = {}
@@ -39,14 +39,14 @@ class MemoryStorage:
         forking.watch(self)
 
     def __repr__(self) -> str:
-        return f"<MemoryStorage pixels={len(self._shelves)}>"
+        return f"<MemoryStorage pixels={len(self._pixels)}>"
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
         with self._opened():
-            if pixel.short_id in self._shelves:
+            if pixel.short_id in self._pixels:
                 raise ShortIdTaken
             self._last_place += 1
-            self._shelves[pixel.short_id] = Shelf(self._last_place, image, pixel)
+            self._pixels[pixel.short_id] = PixelData(self._last_place, image, pixel)
 
     def get_pixel(self, key: str) -> Pixel:
         with self._opened():
@@ -56,32 +56,32 @@ class MemoryStorage:
         before = None if cursor is None else cursors.to_place(cursor)
         wanted = "" if search is None else search.casefold()
         with self._opened():
-            shelves = (shelf for shelf in reversed(self._shelves.values()) if before is None or shelf.place < before)
-            seen = shelves if search is None else islice(shelves, SEARCHED_AT_ONCE)
+            pixels = (data for data in reversed(self._pixels.values()) if before is None or data.place < before)
+            seen = pixels if search is None else islice(pixels, SEARCHED_AT_ONCE)
             page = cursors.cut_page(((one.place, one.pixel) for one in seen if wanted in one.folded_name), limit)
-            rest = None if search is None or page.next is not None else next(shelves, None)
+            rest = None if search is None or page.next is not None else next(pixels, None)
             return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest.place + 1))
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._opened():
-            del self._shelves[self._require(self._owner(pixel_id)).id[:8]]
+            del self._pixels[self._require(self._owner(pixel_id)).id[:8]]
 
     def get_image(self, key: str) -> Image:
         with self._opened():
-            shelf = self._find(key)
-            if shelf is None or shelf.image is None:
+            data = self._find(key)
+            if data is None or data.image is None:
                 raise ImageNotFound
-            return shelf.image
+            return data.image
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
         with self._opened():
-            shelf = self._require(self._owner(pixel_id))
-            return [shelf.add_recipient(recipient) for recipient in recipients]
+            data = self._require(self._owner(pixel_id))
+            return [data.add_recipient(recipient) for recipient in recipients]
 
     def get_recipients(self, recipient_ids: Collection[str]) -> dict[str, Recipient]:
         with self._opened():
-            shelves = ((key, self._shelves.get(key[:8])) for key in recipient_ids)
-            found = ((key, shelf.get_recipient(key)) for key, shelf in shelves if shelf)
+            pixels = ((key, self._pixels.get(key[:8])) for key in recipient_ids)
+            found = ((key, data.get_recipient(key)) for key, data in pixels if data)
             return {key: recipient for key, recipient in found if recipient}
 
     def list_recipients(
@@ -89,27 +89,27 @@ class MemoryStorage:
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
         with self._opened():
-            shelf = self._owner(pixel_id)
-            if shelf is None:
+            data = self._owner(pixel_id)
+            if data is None:
                 return Page(items=())
-            found = shelf.iter_recipients(after=after)
+            found = data.iter_recipients(after=after)
             return cursors.cut_page((one for one in found if opened in (None, one[1].opened)), limit)
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         with self._opened():
-            shelf = self._shelves.get(recipient_id[:8])
-            if shelf is None:
+            data = self._pixels.get(recipient_id[:8])
+            if data is None:
                 raise RecipientNotFound
-            return shelf.delete_recipient(recipient_id)
+            return data.delete_recipient(recipient_id)
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         with self._opened():
             found = ((hit, self._find(hit.pixel)) for hit in hits)
-            return [shelf.resolve(hit.token) if shelf else None for hit, shelf in found]
+            return [data.resolve(hit.token) if data else None for hit, data in found]
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
         with self._opened():
-            return [new for new in opens if (shelf := self._owner(new.pixel_id)) and shelf.add_open(new)]
+            return [new for new in opens if (data := self._owner(new.pixel_id)) and data.add_open(new)]
 
     def list_opens(
         self,
@@ -123,20 +123,20 @@ class MemoryStorage:
     ) -> Page[Open]:
         last = None if cursor is None else cursors.to_place(cursor)
         with self._opened():
-            shelf = self._owner(pixel_id)
-            if shelf is None:
+            data = self._owner(pixel_id)
+            if data is None:
                 return Page(items=())
             found = (
                 (place, one)
-                for place, one in islice(shelf.iter_opens(last=last), skip, None)
+                for place, one in islice(data.iter_opens(last=last), skip, None)
                 if kind in (None, one.verdict.kind) and recipient_id in (None, one.recipient_id)
             )
             return cursors.cut_page(found, limit, begins_with_cursor=True)
 
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
         with self._opened():
-            shelves = [shelf for pixel_id in pixel_ids if (shelf := self._owner(pixel_id))]
-            counted = {shelf.id: shelf.count_by_day(since) for shelf in shelves}
+            pixels = [data for pixel_id in pixel_ids if (data := self._owner(pixel_id))]
+            counted = {data.id: data.count_by_day(since) for data in pixels}
             return {pixel_id: days for pixel_id, days in counted.items() if days}
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
@@ -145,18 +145,18 @@ class MemoryStorage:
 
     def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
         with self._opened():
-            shelf = self._owner(pixel_id)
-            return shelf.rejudge(judgements) if shelf else 0
+            data = self._owner(pixel_id)
+            return data.rejudge(judgements) if data else 0
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:
         with self._opened():
-            shelf = self._owner(pixel_id)
-            return shelf.count_opens(before) if shelf else 0
+            data = self._owner(pixel_id)
+            return data.count_opens(before) if data else 0
 
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
         with self._opened():
-            shelf = self._owner(pixel_id)
-            return shelf.purge_opens(before, limit) if shelf else 0
+            data = self._owner(pixel_id)
+            return data.purge_opens(before, limit) if data else 0
 
     def add_key(self, key: ApiKey) -> None:
         with self._opened():
@@ -198,7 +198,7 @@ class MemoryStorage:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            self._shelves.clear()
+            self._pixels.clear()
             self._keys.clear()
             self._settings.clear()
 
@@ -217,16 +217,16 @@ class MemoryStorage:
                 raise StorageError("The storage is closed.")
             yield
 
-    def _find(self, key: str) -> Shelf | None:
-        shelf = self._shelves.get(key[:8])
-        return shelf if shelf and key in (shelf.id, shelf.id[:8]) else None
+    def _find(self, key: str) -> PixelData | None:
+        data = self._pixels.get(key[:8])
+        return data if data and key in (data.id, data.id[:8]) else None
 
-    def _owner(self, pixel_id: str) -> Shelf | None:
-        shelf = self._shelves.get(pixel_id[:8])
-        return shelf if shelf and pixel_id == shelf.id else None
+    def _owner(self, pixel_id: str) -> PixelData | None:
+        data = self._pixels.get(pixel_id[:8])
+        return data if data and pixel_id == data.id else None
 
     @staticmethod
-    def _require(shelf: Shelf | None) -> Shelf:
-        if shelf is None:
+    def _require(data: PixelData | None) -> PixelData:
+        if data is None:
             raise PixelNotFound
-        return shelf
+        return data

@@ -1,4 +1,4 @@
-"""Which file a path leads to."""
+"""`identify`: which file a path leads to, by its device and number."""
 
 import os
 from pathlib import Path

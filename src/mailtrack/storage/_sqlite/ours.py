@@ -1,4 +1,4 @@
-"""Whether a file is a database of mailtrack, and complete; checked without changing anything.
+"""`check_ours`: whether a file is a database of mailtrack, and complete; checked without changing anything.
 
 A foreign file must stay as it is, with the files beside it. SQLite's ordinary way of opening one does not keep that: it
 would play back a hot journal, and make a WAL and its index. And reading the file past SQLite, by `open` and `close`,

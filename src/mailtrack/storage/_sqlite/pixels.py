@@ -6,6 +6,7 @@ from typing import Any
 
 from mailtrack._counts import Count
 from mailtrack._errors import ImageNotFound, PixelNotFound, ShortIdTaken
+from mailtrack._ids import SHORT_ID_LENGTH
 from mailtrack._model import Image, Page, Pixel
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
@@ -16,7 +17,6 @@ _PIXEL = (
     "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, purged, purged_before,"
     " counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
 )
-_SHORT_ID_LENGTH = 8
 
 
 def add(db: sqlite3.Connection, pixel: Pixel, image: Image | None) -> None:
@@ -127,7 +127,7 @@ def delete(db: sqlite3.Connection, pixel_id: str) -> None:
 
 
 def _key_column(key: str) -> str:
-    return "short_id" if len(key) == _SHORT_ID_LENGTH else "id"
+    return "short_id" if len(key) == SHORT_ID_LENGTH else "id"
 
 
 def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:

@@ -4,8 +4,8 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from mailtrack.storage._counting.gaps import Gap, join_gaps
-from mailtrack.storage._counting.gaps import pass_over as pass_over_gaps
+from mailtrack.storage._counting.log_gaps import Gap, join_gaps
+from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
 from mailtrack.storage._counting.spans import NO_SPAN, Span, join_spans, make_span, spans_by_recipient
 
 

@@ -13,7 +13,7 @@ from mailtrack._figures import DayCount, Figures
 from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._sqlite import counts, judging, keys, pixels, purging, schema, targets
+from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, targets
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
@@ -146,7 +146,7 @@ class SQLiteStorage:
     def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
         with self._connections.writing() as db:
             pixel = pixels.find(db, pixel_id)
-            return 0 if pixel is None else judging.rejudge(db, pixel, pixel_id, judgements)
+            return 0 if pixel is None else rejudging.rejudge(db, pixel, pixel_id, judgements)
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:
         with self._connections.reading() as db:

@@ -4,7 +4,6 @@ from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.figures import FiguresContract
 from mailtrack.testing._contract.forks import ForkContract
-from mailtrack.testing._contract.judging import JudgingContract
 from mailtrack.testing._contract.keys import KeysContract
 from mailtrack.testing._contract.lifecycle import LifecycleContract
 from mailtrack.testing._contract.local_files import LocalFileContract
@@ -12,6 +11,7 @@ from mailtrack.testing._contract.opens import OpensContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
 from mailtrack.testing._contract.recipients import RecipientsContract
+from mailtrack.testing._contract.rejudging import RejudgingContract
 from mailtrack.testing._contract.resolving import ResolvingContract
 from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.threads import ThreadsContract
@@ -25,7 +25,7 @@ class StorageContract(
     ResolvingContract,
     OpensContract,
     FiguresContract,
-    JudgingContract,
+    RejudgingContract,
     PurgingContract,
     KeysContract,
     ThreadsContract,

@@ -6,8 +6,8 @@ import pytest
 
 from mailtrack._model import Pixel
 from mailtrack.storage import Storage, SupportsBackup
+from mailtrack.testing._contract.full_scan import assert_scan, everything, some_opens
 from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, at_once, require_ability
-from mailtrack.testing._contract.scanning import assert_scan, everything, some_opens
 from mailtrack.testing._factories import make_api_key, make_image, make_open, make_pixel
 
 

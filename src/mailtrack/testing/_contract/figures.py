@@ -11,8 +11,7 @@ from mailtrack._errors import PixelNotFound
 from mailtrack._figures import DelayCount, Facet, Figures, HourCount
 from mailtrack._model import Client, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack.storage import Storage
-from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, all_recipients, at_once, namesake
-from mailtrack.testing._contract.scanning import (
+from mailtrack.testing._contract.full_scan import (
     BOT,
     CLIENT,
     VERDICT,
@@ -22,6 +21,7 @@ from mailtrack.testing._contract.scanning import (
     facets,
     some_opens,
 )
+from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, all_recipients, at_once, namesake
 from mailtrack.testing._factories import NOON, make_open, make_pixel
 
 _MINUTE = timedelta(minutes=1)

@@ -9,6 +9,7 @@ from mailtrack._counts import NEVER_OPENED, OpenSpan
 from mailtrack._figures import Facet, Figures
 from mailtrack._model import Pixel, VerdictKind
 from mailtrack.storage import Storage
+from mailtrack.testing._contract.full_scan import BOT, CLIENT, VERDICT, delay_count, everything, some_opens
 from mailtrack.testing._contract.helpers import (
     add_pixel,
     add_recipients,
@@ -20,7 +21,6 @@ from mailtrack.testing._contract.helpers import (
     rejudge,
     walk,
 )
-from mailtrack.testing._contract.scanning import BOT, CLIENT, VERDICT, delay_count, everything, some_opens
 from mailtrack.testing._factories import NOON, make_open, make_pixel
 
 _HOUR = timedelta(hours=1)

@@ -1,10 +1,13 @@
+"""Freed memory is returned to the system where the C library can do it; elsewhere nothing happens."""
+
 import sys
 
 import pytest
 
-from mailtrack._images import heap
+from mailtrack import InvalidImage
+from mailtrack._images import check, memory
 
-CALLS = [heap.give_back, heap.keep_large_blocks_apart]
+CALLS = [memory.give_back, memory.keep_large_blocks_apart]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -44,10 +47,34 @@ def library(monkeypatch):
 
 
 def test_giving_back_leaves_no_free_memory_at_the_top(library):
-    heap.give_back()
+    memory.give_back()
     assert library.calls == [("malloc_trim", 0)]
 
 
 def test_blocks_from_a_mebibyte_on_are_kept_apart(library):
-    heap.keep_large_blocks_apart()
+    memory.keep_large_blocks_apart()
     assert library.calls == [("mallopt", -3, 1024 * 1024)]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The steps of checking an upload, in their order."""
+    steps = []
+    monkeypatch.setattr(memory, "give_back", lambda: steps.append("memory returned"))
+    return steps
+
+
+def test_free_memory_is_returned_before_and_after_an_upload_is_decoded(steps, monkeypatch):
+    monkeypatch.setattr(check, "_rebuild", lambda data, _: steps.append("decoded") or data)
+    check.check_upload(check.TRANSPARENT_PNG.data)
+    assert steps == ["memory returned", "decoded", "memory returned"]
+
+
+def test_free_memory_is_returned_after_a_damaged_upload(steps, monkeypatch):
+    def fail(*arguments):
+        raise ValueError(arguments)
+
+    monkeypatch.setattr(check, "_rebuild", fail)
+    with pytest.raises(InvalidImage):
+        check.check_upload(check.TRANSPARENT_PNG.data)
+    assert steps == ["memory returned"] * 2

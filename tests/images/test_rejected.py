@@ -77,7 +77,7 @@ class TestWhatIsRefused:
             b" " + encode(quarters(), "PNG"),
         ],
     )
-    def test_what_is_no_picture(self, data: bytes) -> None:
+    def test_what_is_no_image(self, data: bytes) -> None:
         with pytest.raises(UnsupportedImage):
             check_upload(data)
 
@@ -94,7 +94,7 @@ class TestWhatIsRefused:
         assert check_upload(encode(quarters(), "PNG").ljust(MAX_BYTES, b"\0")).media_type == "image/png"
 
     @pytest.mark.parametrize("format_", FORMATS)
-    def test_a_picture_cut_anywhere(self, format_: str) -> None:
+    def test_a_image_cut_anywhere(self, format_: str) -> None:
         data = encode(quarters(), format_)
         taken = [end for end in range(12, len(data)) if is_taken(data[:end])]
         assert taken == []
@@ -111,7 +111,7 @@ class TestWhatIsRefused:
         with pytest.raises(InvalidImage):
             check_upload(bytes(data))
 
-    def test_a_png_that_is_damaged_after_its_picture(self) -> None:
+    def test_a_png_that_is_damaged_after_its_image(self) -> None:
         data = encode(quarters(), "PNG")
         chunk = png_chunk(b"tEXt", b"Comment\0zebra")
         end = data.index(b"IEND") - 4
@@ -156,7 +156,7 @@ class TestWhatIsRefused:
             ),
         ],
     )
-    def test_a_picture_of_too_many_pixels(self, limit: str, data: bytes) -> None:
+    def test_a_image_of_too_many_pixels(self, limit: str, data: bytes) -> None:
         with pytest.raises(InvalidImage, match=f"at most {limit} pixels"):
             check_upload(data)
 
@@ -185,7 +185,7 @@ class TestWhatIsRefused:
         assert not is_taken(put_in(data, start, data[start : start + 19]))
 
     @pytest.mark.parametrize("format_", ["PNG", "JPEG", "GIF", "WEBP"])
-    def test_a_picture_whose_data_is_damaged(self, format_: str) -> None:
+    def test_a_image_whose_data_is_damaged(self, format_: str) -> None:
         data = encode(photo(60, 60), format_, **({"lossless": True} if format_ == "WEBP" else {}))
         middle = len(data) // 2
         assert not is_taken(data[:middle] + b"\xff" * 40 + data[middle + 40 :])
@@ -217,7 +217,7 @@ class TestWhatIsRefused:
             images._decode_in_child(data[:300])
 
     @pytest.mark.parametrize("extra", [1_000_000, 100_000_000])
-    def test_a_png_whose_data_unfolds_to_more_than_its_picture(self, extra: int) -> None:
+    def test_a_png_whose_data_unfolds_to_more_than_its_image(self, extra: int) -> None:
         assert not is_taken(png(8, 8, packed_zeros(16 + extra)))
 
     @pytest.mark.parametrize(("depth", "colour"), [(3, 0), (1, 2), (16, 3), (4, 4), (8, 5), (8, 3)])
@@ -260,7 +260,7 @@ class TestWhatIsRefused:
         assert not is_taken(data[:place] + b"\1" + data[place + 1 :])
 
     @pytest.mark.parametrize("format_", ["GIF", "WEBP"])
-    def test_a_file_without_any_picture(self, format_: str) -> None:
+    def test_a_file_without_any_image(self, format_: str) -> None:
         assert not is_taken(gif() if format_ == "GIF" else riff(webp_chunk(b"VP8X", b"\2\0\0\0\0\0\0\0\0\0")))
 
     def test_an_error_does_not_repeat_what_was_given(self) -> None:

@@ -1,4 +1,4 @@
-"""A shelf: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
+"""`PixelData`: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from mailtrack.storage._counting.top import find_top
 
 
 @attrs.define
-class Shelf:
+class PixelData:
     """Everything that belongs to one pixel. Not thread-safe.
 
     Attributes:

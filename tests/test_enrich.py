@@ -16,7 +16,7 @@ from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
 from mailtrack.testing._factories import NOON
-from mailtrack.verdicts import Judge, RuleTable
+from mailtrack.verdicts import Judge, RecentHits, RuleTable
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)
@@ -105,14 +105,20 @@ class TestSignals:
         enricher.expect_retry(before := _enrich(enricher, old))
         assert _signals(enricher, old + later) == [before[0].signals, ("repeat",)]
 
+    def test_a_fresh_one_has_the_same_judge_and_thresholds_and_no_memory(self, robot: str) -> None:
+        enricher = Enricher(Judge(counted=EVERYTHING), RecentHits(repeat_seconds=1))
+        hits = [attrs.evolve(hit, user_agent=robot) for hit in _hits(2)]
+        apart = [attrs.evolve(hit, user_agent=robot) for hit in _hits(2, step=2 * SECOND)]
+        assert _signals(enricher, hits) == [(), ("repeat",)]
+        found = _enrich(enricher.fresh(), apart)
+        assert [(one.signals, one.counted) for one in found] == [((), True)] * 2
+
     def test_others_are_others(self, enricher: Enricher) -> None:
         hits = _hits(1)
         _enrich(enricher, hits)
         assert _signals(enricher, hits) == [("repeat",)]
 
-    def test_what_nobody_ever_stores_does_not_pile_up(
-        self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_is_never_stored_does_not_pile_up(self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_MAX_RETRIES", 3)
         lost, *others = _hits(4)
         enricher.expect_retry(_enrich(enricher, [lost]))
@@ -213,7 +219,7 @@ class TestJudgingAgain:
         assert (memory.get_figures(pixel.id, top=9), memory.list_opens(pixel.id, limit=9)) == before
 
     @pytest.mark.parametrize("number", [1, 1000, 1001, 2500])
-    def test_it_tells_after_each_thousand_and_at_the_end(
+    def test_it_yields_after_each_thousand_and_at_the_end(
         self, memory: Storage, enricher: Enricher, pixel: Pixel, fill, number: int
     ) -> None:
         fill(number)

@@ -1,4 +1,4 @@
-"""Read the hits that wait in a spool without draining it."""
+"""Read the hits that wait in a spool, without draining it."""
 
 import heapq
 import logging
@@ -15,7 +15,7 @@ from mailtrack._spool import Snapshot
 _logger = logging.getLogger(__name__)
 
 
-def waiting_hits(snapshot: Snapshot) -> Iterator[Hit]:
+def pending_hits(snapshot: Snapshot) -> Iterator[Hit]:
     """Iterate once over the hits of a snapshot, roughly in their order of arrival, in bounded memory.
 
     Some of them may be stored already. Unreadable lines, which the drainer makes dead letters, are skipped and logged.

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mailtrack._errors import InvalidImport
-from mailtrack._imports.text import decode
+from mailtrack._imports.encodings import decode
 
 GERMAN = "Name;E-Mail\r\nM\u00fcller;m\u00fcller@example.org\r\nGro\u00df;ann@example.org\r\n"
 JAPANESE = "\u6c0f\u540d\t\u30e1\u30fc\u30eb\r\n\u5c71\u7530\u3000\u592a\u90ce\tann@example.org\r\n\u30a1\u9ad8\u6a4b\tbob@example.org\r\n"

@@ -1,3 +1,5 @@
+"""Any text and any IP address of a request, cleaned."""
+
 import ipaddress
 
 from hypothesis import given

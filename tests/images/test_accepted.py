@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, TRANSPARENT_PNG, check_upload
-from mailtrack._images.strip import jpeg, parts
+from mailtrack._images.strip import common, jpeg
 
 from .makers import (
     BLUE,
@@ -46,7 +46,7 @@ class TestTransparentPng:
 
 class TestWhatIsTaken:
     @pytest.mark.parametrize("format_", FORMATS)
-    def test_a_picture_keeps_its_format_size_and_colours(self, format_: str) -> None:
+    def test_a_image_keeps_its_format_size_and_colours(self, format_: str) -> None:
         taken = check_upload(encode(quarters(), format_))
         image = decode(taken)
         assert (taken.media_type, image.format, image.size) == (MEDIA_TYPES[format_], format_, (32, 16))
@@ -85,7 +85,7 @@ class TestWhatIsTaken:
         assert frames == [("red", 100), ("green", 200), ("blue", 300)]
         assert found.info["loop"] == 3
 
-    def test_an_animation_that_draws_only_what_changed_keeps_its_pictures(self) -> None:
+    def test_an_animation_that_draws_only_what_changed_keeps_its_images(self) -> None:
         first, second = PIL.Image.new("P", (8, 8), 0), PIL.Image.new("P", (8, 8), 0)
         first.putpalette([*RED, *GREEN, *BLUE])
         second.putpalette([*RED, *GREEN, *BLUE])
@@ -95,7 +95,7 @@ class TestWhatIsTaken:
         found.seek(1)
         assert [found.convert("RGB").getpixel(place) for place in ((0, 0), (7, 7))] == [RED, GREEN]
 
-    def test_an_animation_with_transparent_frames_keeps_its_pictures(self) -> None:
+    def test_an_animation_with_transparent_frames_keeps_its_images(self) -> None:
         left, right = PIL.Image.new("RGBA", (8, 8)), PIL.Image.new("RGBA", (8, 8))
         left.paste((*RED, 255), (0, 0, 4, 8))
         right.paste((*GREEN, 255), (4, 0, 8, 8))
@@ -105,13 +105,13 @@ class TestWhatIsTaken:
         assert [found.convert("RGBA").getpixel(place)[3] for place in ((0, 0), (7, 7))] == [0, 255]
 
     def test_an_animation_up_to_its_limit_of_frames_is_taken(self) -> None:
-        data = gif(gif_frame(1) * parts.MAX_FRAMES)
-        assert PIL.Image.open(io.BytesIO(check_upload(data).data)).n_frames == parts.MAX_FRAMES
+        data = gif(gif_frame(1) * common.MAX_FRAMES)
+        assert PIL.Image.open(io.BytesIO(check_upload(data).data)).n_frames == common.MAX_FRAMES
 
     @pytest.mark.parametrize(
         "options", [{"progressive": True}, {"restart_marker_blocks": 1}, {"keep_rgb": True}], ids=str
     )
-    def test_pictures_of_all_kinds_of_jpeg_are_whole(self, options: dict[str, Any]) -> None:
+    def test_images_of_all_kinds_of_jpeg_are_whole(self, options: dict[str, Any]) -> None:
         image = decode(check_upload(encode(quarters(), "JPEG", **options)))
         assert corners(image) == ["red", "green", "blue", "white"]
 
@@ -142,7 +142,7 @@ class TestRealPictures:
             pytest.param((4032, 3024), "WEBP", {"quality": 10, "method": 0}, id="large WebP"),
         ],
     )
-    def test_a_large_picture_is_served_in_as_many_bytes(
+    def test_a_large_image_is_served_in_as_many_bytes(
         self, size: tuple[int, int], format_: str, options: dict[str, Any]
     ) -> None:
         data = encode((gradients("RGB", size) if format_ == "PNG" else photo(*size)), format_, **options)
@@ -177,7 +177,7 @@ class TestPixels:
             pytest.param("WEBP", {"lossless": True}, id="lossless WebP"),
         ],
     )
-    def test_those_of_a_picture(self, format_: str, options: dict[str, Any]) -> None:
+    def test_those_of_a_image(self, format_: str, options: dict[str, Any]) -> None:
         data = encode(photo(120, 90), format_, **options)
         taken = check_upload(data).data
         assert seen(taken) == seen(data)
@@ -273,7 +273,7 @@ class TestWhatOthersRefuse:
         taken = check_upload(data[: scan + 14] + b"\0\0\xff\xd9").data
         assert b"\xff\xc9" not in taken
         assert decode(check_upload(taken)).size == (32, 16)
-        with pytest.raises(parts.InvalidImage, match=f"{jpeg.MAX_REENCODED_PIXELS:,} pixels"):
+        with pytest.raises(common.InvalidImage, match=f"{jpeg.MAX_REENCODED_PIXELS:,} pixels"):
             check_upload(put_in(data, data.index(b"\xff\xc9") + 5, b"\x20\0\x20\0")[:-4])
 
     def test_a_gif_with_zeros_between_its_blocks(self) -> None:

@@ -1,4 +1,4 @@
-"""Opens that are judged again: their rows, and all counts that depend on them."""
+"""Rejudge opens: their rows, and all counts that depend on them."""
 
 import json
 import sqlite3

@@ -1,3 +1,5 @@
+"""Ids and tokens: their forms when made, and the texts that are accepted as such."""
+
 from uuid import UUID
 
 import pytest

@@ -8,6 +8,16 @@ from mailtrack._counts import Count, OpenSpan
 from mailtrack._figures import Facet
 from mailtrack._model import Client, Verdict, VerdictKind
 from mailtrack.storage import Storage
+from mailtrack.testing._contract.full_scan import (
+    BOT,
+    CLIENT,
+    VERDICT,
+    assert_scan,
+    delay_count,
+    everything,
+    facets,
+    some_opens,
+)
 from mailtrack.testing._contract.helpers import (
     add_pixel,
     add_recipients,
@@ -18,23 +28,13 @@ from mailtrack.testing._contract.helpers import (
     namesake,
     rejudge,
 )
-from mailtrack.testing._contract.scanning import (
-    BOT,
-    CLIENT,
-    VERDICT,
-    assert_scan,
-    delay_count,
-    everything,
-    facets,
-    some_opens,
-)
 from mailtrack.testing._factories import NOON, make_open, make_pixel
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 
 
-class JudgingContract:
+class RejudgingContract:
     """Tests of `rejudge`."""
 
     def test_judging_again_changes_what_is_known_of_an_open_and_nothing_else(self, storage: Storage) -> None:
@@ -325,7 +325,7 @@ class JudgingContract:
         assert storage.rejudge(pixel.id, []) == 0
         assert everything(storage, pixel) == before
 
-    def test_a_pixel_that_does_not_exist_has_nothing_to_judge_again(self, storage: Storage) -> None:
+    def test_a_pixel_that_does_not_exist_has_nothing_to_rejudge(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         old = make_open(pixel)
         storage.add_opens([old])

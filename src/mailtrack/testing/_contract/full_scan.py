@@ -1,4 +1,4 @@
-"""Opens of all sorts for the tests of figures, and a full scan to compare the figures with."""
+"""A full scan of a pixel's opens, to compare the figures with, and opens of all sorts to scan."""
 
 import random
 from collections import Counter

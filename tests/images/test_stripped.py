@@ -87,7 +87,7 @@ class TestWhatIsLeftOut:
         assert SECRET not in taken.data
         assert dict(decode(taken).getexif()) in ({0x0112: orientation}, {})
 
-    def test_pictures_behind_a_photo(self) -> None:
+    def test_images_behind_a_photo(self) -> None:
         """A phone's file contains a preview and a gain map, referenced by a table in its header."""
         photo, map_ = encode(quarters(), "JPEG"), encode(quarters(), "JPEG", comment=SECRET)
         table = b"\xff\xe2" + struct.pack(">H", 2 + 4 + len(SECRET)) + b"MPF\0" + SECRET
@@ -111,7 +111,7 @@ class TestWhatIsLeftOut:
         for place in (33, len(data) - 12):
             assert check_upload(put_in(data, place, png_chunk(kind, SECRET))).data == data
 
-    def test_bytes_in_the_data_of_a_png_behind_its_picture(self) -> None:
+    def test_bytes_in_the_data_of_a_png_behind_its_image(self) -> None:
         packed = zlib.compress(b"\0" * 16)
         assert check_upload(png(8, 8, packed + SECRET)).data == png(8, 8, packed)
 

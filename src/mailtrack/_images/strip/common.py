@@ -1,4 +1,4 @@
-"""The parts that all formats share: the limits, the counter that enforces them, and the result."""
+"""Common to all formats: the limits, the checks that enforce them, and `StrippedFile`, the result."""
 
 from typing import Any, Literal, NoReturn
 

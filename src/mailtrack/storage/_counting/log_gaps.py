@@ -1,4 +1,4 @@
-"""Gaps: the numbers of purged opens in a pixel's log, as ranges.
+"""Gaps in a pixel's log: the numbers of purged opens, as ranges.
 
 Opens are numbered in order of arrival and purged by their time, so most, not always all, of the purged numbers are the
 lowest. The ranges neither touch nor overlap: there are few, however many opens are purged.
