@@ -38,6 +38,7 @@ DIRECT = {
     "browser-without-fetch-metadata": {"signals": ["no-fetch-metadata", "burst"]},
     "headless-browser-hint": {"signals": ["headless-hint", "navigation"]},
     "navigation": {"signals": ["navigation"], "age": 1.0},
+    "many-recipients-slowly": {"signals": ["no-language", "slow-burst"]},
     "many-recipients": {"signals": ["burst"], "age": 1.0},
 }
 

@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 
 from mailtrack._errors import InvalidRules, RuleProblem
-from mailtrack._model import HEADER_SIGNALS, REPEAT, Certainty, VerdictKind
+from mailtrack._model import HEADER_SIGNALS, RECENT_SIGNALS, Certainty, VerdictKind
 
-SIGNALS = frozenset({*HEADER_SIGNALS, "burst", REPEAT})
-"""The signals of a hit. `RecentHits` derives `burst` and `repeat` from recent hits, headers show the others."""
+SIGNALS = frozenset({*HEADER_SIGNALS, *RECENT_SIGNALS})
+"""The signals of a hit. `RecentHits` derives the bursts and `repeat` from recent hits, headers show the others."""
 
 EARLY = "early"
 """The second signal of a hit so soon after the creation of its mail that few people would have seen it."""
