@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack._model import HEADER_SIGNALS
+from mailtrack._model import HEADER_SIGNALS, RECENT_SIGNALS
 from mailtrack.verdicts import Judge
 
 PEOPLE = [
@@ -130,7 +130,7 @@ def test_no_program_of_people_is_taken_for_a_machine(judge):
 
 
 @pytest.mark.parametrize(
-    "signals", [[signal] for signal in (*HEADER_SIGNALS, "burst", "repeat") if signal not in DECISIVE]
+    "signals", [[signal] for signal in (*HEADER_SIGNALS, *RECENT_SIGNALS) if signal not in DECISIVE]
 )
 def test_no_sign_alone_makes_a_machine_of_a_person(judge, signals):
     # A full Chrome build number, which browsers no longer send, has its own rule; Electron programs send theirs.
@@ -148,6 +148,16 @@ def test_no_program_but_a_desktop_browser_becomes_a_machine_by_lacking_the_heade
         if judge.judge(line["user_agent"], **more) != before:
             changed.append(line)
     assert {line["group"] for line in changed} == {"computer browser"}, changed
+
+
+def test_no_program_but_a_desktop_browser_becomes_a_machine_by_a_slow_burst(judge):
+    changed = {
+        line["group"]
+        for line in PEOPLE
+        if judge.judge(line["user_agent"], signals=["no-language", "slow-burst"])
+        != judge.judge(line["user_agent"], signals=["no-language"])
+    }
+    assert changed <= {"computer browser", "old browser"}
 
 
 @pytest.mark.parametrize("user_agent", MAIL_PROGRAMS)
