@@ -7,11 +7,23 @@ from functools import partial
 import attrs
 import pytest
 
-from mailtrack import Count, Hit, Open, OpenSpan, Pixel, RejudgeProgress, Storage, Tracker, VerdictKind
+from mailtrack import (
+    Count,
+    Hit,
+    Open,
+    OpenSpan,
+    Pixel,
+    RejudgeProgress,
+    Storage,
+    StorageUnavailable,
+    Tracker,
+    VerdictKind,
+)
 from mailtrack._ingest import enrich as module
 from mailtrack._ingest import rejudging
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.rejudging import rejudge
+from mailtrack._ingest.storing import store_hits
 from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
@@ -20,6 +32,9 @@ from mailtrack.verdicts import Judge, RecentHits, RuleTable
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
 EVERYTHING = [*VerdictKind]
 
 
@@ -143,6 +158,156 @@ class TestSignals:
                 tracker.store(hits)
         assert tracker.store(hits) == 3
         assert [one.signals for one in tracker.iter_opens(pixel.id)] == [("repeat",), ("repeat",), ()]
+
+
+class TestBursts:
+    """A burst marks its first hits, which are stored before it shows."""
+
+    @pytest.fixture
+    def pixel(self, memory: Storage) -> Pixel:
+        memory.add_pixel(PIXEL)
+        return PIXEL
+
+    @pytest.fixture
+    def hits(self, memory: Storage, pixel: Pixel) -> list[Hit]:
+        """Ten hits within two seconds, for as many recipients, an hour after the mail."""
+        recipients = memory.add_recipients(pixel.id, make_recipients(pixel, [f"r{n}@example.org" for n in range(10)]))
+        return [
+            attrs.evolve(
+                make_hit(pixel, token=one.token, at=NOON + timedelta(hours=1, seconds=place / 5)),
+                user_agent=CHROME,
+                signals=("no-language",),
+            )
+            for place, one in enumerate(recipients)
+        ]
+
+    def _kinds(self, memory: Storage, pixel: Pixel) -> list[VerdictKind]:
+        return [one.verdict.kind for one in reversed(memory.list_opens(pixel.id, limit=99).items)]
+
+    @pytest.mark.parametrize("size", [1, 3, 10])
+    def test_all_are_a_scanners_however_late_and_in_whatever_batches(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit], size: int
+    ) -> None:
+        for start in range(0, 10, size):
+            store_hits(memory, enricher, hits[start : start + size])
+        assert self._kinds(memory, pixel) == [VerdictKind.SCANNER] * 10
+        assert {one.signals[:2] for one in memory.list_opens(pixel.id, limit=99).items} == {("no-language", "burst")}
+        assert memory.get_pixel(pixel.id).opened == Count(0, 10)
+
+    def test_a_slow_one_of_one_machine_is_a_scanners(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit]
+    ) -> None:
+        for place, hit in enumerate(hits[:6]):
+            store_hits(memory, enricher, [attrs.evolve(hit, at=NOON + timedelta(hours=1, seconds=30 * place))])
+        assert self._kinds(memory, pixel) == [VerdictKind.SCANNER] * 6
+
+    @pytest.mark.parametrize("seconds", [0.2, 30])
+    def test_an_office_a_class_room_or_a_carrier_is_people(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit], seconds: float
+    ) -> None:
+        for place, hit in enumerate(hits):
+            at = NOON + timedelta(hours=1, seconds=seconds * place)
+            store_hits(memory, enricher, [attrs.evolve(hit, at=at, signals=())])
+        assert self._kinds(memory, pixel) == [VerdictKind.HUMAN] * 10
+        assert memory.get_pixel(pixel.id).opened == Count(10, 10)
+
+    @pytest.mark.parametrize("seconds", [0.2, 30])
+    @pytest.mark.parametrize(
+        "user_agent",
+        [
+            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+            "hey.com/imageproxy Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36",
+            "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.6326; Pro)",
+        ],
+    )
+    def test_proxies_and_mail_programs_on_virtual_desktops_stay_people(
+        self,
+        memory: Storage,
+        enricher: Enricher,
+        pixel: Pixel,
+        hits: list[Hit],
+        user_agent: str,
+        seconds: float,
+    ) -> None:
+        for place, hit in enumerate(hits):
+            at = NOON + timedelta(hours=1, seconds=seconds * place)
+            store_hits(memory, enricher, [attrs.evolve(hit, at=at, user_agent=user_agent)])
+        assert {one.counted for one in memory.list_opens(pixel.id, limit=99).items} == {True}
+
+    def test_hits_that_are_stored_again_after_a_crash_change_nothing(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit]
+    ) -> None:
+        for hit in hits:
+            store_hits(memory, enricher, [hit])
+        before = memory.list_opens(pixel.id, limit=99), memory.get_figures(pixel.id, top=9)
+        fresh = enricher.fresh()
+        for _ in range(2):
+            for hit in hits:
+                assert store_hits(memory, fresh, [hit]) == []
+        assert (memory.list_opens(pixel.id, limit=99), memory.get_figures(pixel.id, top=9)) == before
+
+    @pytest.mark.parametrize(
+        ("error", "first"), [(StorageUnavailable("locked"), VerdictKind.SCANNER), (OSError(), VerdictKind.HUMAN)]
+    )
+    def test_hits_are_stored_even_if_judging_the_first_again_fails(
+        self,
+        memory: Storage,
+        enricher: Enricher,
+        pixel: Pixel,
+        hits: list[Hit],
+        error: Exception,
+        first: VerdictKind,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_: object) -> int:
+            raise error
+
+        for hit in hits[:4]:
+            store_hits(memory, enricher, [hit])
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "rejudge", fail)
+            assert len(store_hits(memory, enricher, [hits[4]])) == 1
+        assert self._kinds(memory, pixel) == [VerdictKind.HUMAN] * 4 + [VerdictKind.SCANNER]
+        store_hits(memory, enricher, [attrs.evolve(hits[5], ip="192.0.2.99")])
+        assert self._kinds(memory, pixel) == [first] * 4 + [VerdictKind.SCANNER, VerdictKind.HUMAN]
+
+    def test_a_first_hit_that_could_not_be_stored_yet_is_judged_again_once_it_is(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> list[Open]:
+            raise StorageUnavailable("locked")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "add_opens", fail)
+            with pytest.raises(StorageUnavailable):
+                store_hits(memory, enricher, hits[:2])
+        store_hits(memory, enricher, hits[2:])
+        store_hits(memory, enricher, hits[:2])
+        assert self._kinds(memory, pixel) == [VerdictKind.SCANNER] * 10
+
+    def test_hits_of_several_threads_are_judged_again_once_all_are_stored(
+        self, memory: Storage, enricher: Enricher, hits: list[Hit]
+    ) -> None:
+        targets = memory.resolve(hits)
+        first = enricher.enrich(hits[:4], targets[:4])  # by a thread that has not stored them yet
+        store_hits(memory, enricher, hits[4:])
+        memory.add_opens(first)
+        late = enricher.settle(first)
+        assert [hit.id for hit, _ in late] == [hit.id for hit in hits[:4]]
+        assert enricher.settle(first) == []
+
+    def test_first_hits_of_a_pixel_that_was_deleted_are_passed_over(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, hits: list[Hit]
+    ) -> None:
+        store_hits(memory, enricher, hits[:4])
+        memory.delete_pixel(pixel.id)
+        assert store_hits(memory, enricher, hits[4:]) == []
+
+    def test_late_hits_do_not_pile_up(self, enricher: Enricher, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_MAX_LATE", 3)
+        hits = _hits(5)
+        enricher.keep_late((hit, ("burst",)) for hit in hits)
+        assert [hit for hit, _ in enricher.settle([])] == hits[2:]
 
 
 class TestOrder:

@@ -16,11 +16,20 @@ from mailtrack._times import to_utc
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
 
-HEADER_SIGNALS = ("no-language", "prefetch", "preview", "range")
+HEADER_SIGNALS = ("headless-hint", "navigation", "no-fetch-metadata", "no-language", "prefetch", "preview", "range")
 """The signals that a request's headers show, in the order in which a hit has them."""
+
+BURST = "burst"
+"""The signal of a hit whose address requested the images of many recipients within seconds."""
+
+SLOW_BURST = "slow-burst"
+"""The signal of a hit without a language whose address and user agent requested those of many within minutes."""
 
 REPEAT = "repeat"
 """The signal of a hit that is one view with the one before it."""
+
+RECENT_SIGNALS = (BURST, SLOW_BURST, REPEAT)
+"""The signals that recent hits show, in the order in which a hit has them, after those of its headers."""
 
 T = TypeVar("T")
 
@@ -276,16 +285,22 @@ class Judgement:
         verdict: the kind of fetch.
         client: the program that fetched.
         counted: whether the open counts as a person's.
+        added_signals: signals that the open gets in addition to those that it has, of `RECENT_SIGNALS`.
     """
 
     open_id: str
     verdict: Verdict
     client: Client
     counted: bool
+    added_signals: tuple[str, ...] = ()
 
     def apply(self, stored: Open) -> Open:
         """Return a stored open with this judgement."""
-        return attrs.evolve(stored, verdict=self.verdict, client=self.client, counted=self.counted)
+        own = [signal for signal in stored.signals if signal not in RECENT_SIGNALS]
+        recent = [signal for signal in RECENT_SIGNALS if signal in stored.signals or signal in self.added_signals]
+        return attrs.evolve(
+            stored, verdict=self.verdict, client=self.client, counted=self.counted, signals=(*own, *recent)
+        )
 
 
 @attrs.frozen(kw_only=True)

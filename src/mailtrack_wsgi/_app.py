@@ -194,7 +194,7 @@ class _Dispatcher:
         self._context = context
         self._gate = gate
         self._hosts = hosts
-        self._beacon = Beacon(context.tracker, context.proxies.address)
+        self._beacon = Beacon(context.tracker, context.proxies.address, context.proxies.is_surely_https)
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, as WSGI applications do."""

@@ -51,11 +51,18 @@ class Beacon:
     Args:
         tracker: records the hits.
         client_address: returns a request's IP address.
+        is_surely_https: returns whether the client used HTTPS, `False` where that is not known.
     """
 
-    def __init__(self, tracker: Tracker, client_address: "Callable[[WSGIEnvironment], str | None]") -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        client_address: "Callable[[WSGIEnvironment], str | None]",
+        is_surely_https: "Callable[[WSGIEnvironment], bool]",
+    ) -> None:
         self._tracker = tracker
         self._client_address = client_address
+        self._is_surely_https = is_surely_https
         self._failures = 0
         self._silent_until = 0.0
 
@@ -92,10 +99,29 @@ class Beacon:
                 ip=self._client_address(environ),
                 user_agent=_text(environ.get("HTTP_USER_AGENT", "")),
                 referer=_text(environ.get("HTTP_REFERER", "")),
-                signals=_signals(environ),
+                signals=self._signals(environ),
             )
         except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever fails
             self._complain("A hit can't be recorded; its image is sent anyway", error)
+
+    def _signals(self, environ: "WSGIEnvironment") -> list[str]:
+        """Return the judge's signals that are in the headers of a request."""
+        signals = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
+        destination = environ.get("HTTP_SEC_FETCH_DEST")
+        if destination is None:
+            if self._is_surely_https(environ):  # browsers send it over HTTPS only
+                signals.append("no-fetch-metadata")
+        elif destination == "document":
+            signals.append("navigation")
+        if "HeadlessChrome" in environ.get("HTTP_SEC_CH_UA", ""):
+            signals.append("headless-hint")
+        if "HTTP_RANGE" in environ:
+            signals.append("range")
+        for header in _PURPOSES:
+            if header in environ:
+                purpose = environ[header].lower()
+                signals += [signal for signal in ("prefetch", "preview") if signal in purpose]
+        return signals
 
     def _complain(self, what: str, error: Exception) -> None:
         """Log a failure, at most once a second: there may be thousands under load."""
@@ -105,18 +131,6 @@ class Beacon:
             self._silent_until = now + 1.0
             unexpected = not isinstance(error, StorageError)
             _logger.error("%s (failures so far: %d): %s", what, self._failures, error, exc_info=unexpected)
-
-
-def _signals(environ: "WSGIEnvironment") -> list[str]:
-    """Return the judge's signals that are in the headers of a request."""
-    signals = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
-    if "HTTP_RANGE" in environ:
-        signals.append("range")
-    for header in _PURPOSES:
-        if header in environ:
-            purpose = environ[header].lower()
-            signals += [signal for signal in ("prefetch", "preview") if signal in purpose]
-    return signals
 
 
 def _text(header: str) -> str:

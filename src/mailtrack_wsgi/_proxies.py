@@ -41,6 +41,15 @@ class Proxies:
                 return address
         return parse_ip(environ.get("REMOTE_ADDR"))
 
+    def is_surely_https(self, environ: "WSGIEnvironment") -> bool:
+        """Return whether the client used HTTPS. Without a trusted proxy's word, the scheme behind one is not known."""
+        if not self.trusted:
+            return bool(environ["wsgi.url_scheme"] == "https")
+        forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
+        if forwarded is None or forwarded == "https":  # nearly always
+            return forwarded is not None
+        return (self._forwarded(environ, "PROTO") or "").lower() == "https"
+
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs as this request was addressed.
 

@@ -2,11 +2,18 @@
 
 import ipaddress
 import random
+from datetime import timedelta
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtrack import open_storage
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.storing import store_hits
 from mailtrack._model import Client, VerdictKind
+from mailtrack.testing import make_hit, make_pixel, make_recipients
+from mailtrack.testing._factories import NOON
 from mailtrack.verdicts import SIGNALS, Judge, Networks, RuleTable, default_rules, name_client
 
 words = st.one_of(
@@ -34,6 +41,10 @@ networks = st.lists(
 near = st.one_of(st.ip_addresses(v=4, network="192.0.0.0/20"), st.ip_addresses(v=6, network="2001:db8::/108"))
 
 JUDGE = Judge()
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
+THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1"
 
 
 class TestJudging:
@@ -64,6 +75,52 @@ class TestJudging:
         verdict = JUDGE.judge(**hit)
         if verdict.kind in ("prefetch", "scanner", "bot") and verdict.certainty == "probable":
             assert len(verdict.reasons) > 1
+
+
+class TestBatches:
+    """Opens end up the same in whatever batches their hits are stored."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0.03, 1.0, 2.0, 0.0, 9.0, 30.0, -0.5, -40.0]),  # seconds since the hit before
+                st.integers(0, 7),  # the recipient
+                st.sampled_from([CHROME, CHROME, CHROME, THUNDERBIRD]),
+                st.sampled_from([("no-language",), ("no-language",), ()]),
+                st.booleans(),  # whether a batch ends here
+            ),
+            min_size=8,
+            max_size=40,
+        ),
+        st.lists(st.sampled_from([0.03, 0.5, 20.0]), min_size=7, max_size=7),
+    )
+    def test_any_split_gives_the_same_opens(self, specs, gaps) -> None:
+        burst = [(gap, place, CHROME, ("no-language",), True) for place, gap in enumerate(gaps)]
+        pixel = make_pixel()
+        recipients = make_recipients(pixel, [f"r{number}@example.org" for number in range(8)])
+        hits, batches, at = [], [[]], NOON
+        for seconds, place, user_agent, shown, ends in [*specs[:4], *burst, *specs[4:]]:
+            at += timedelta(seconds=seconds)
+            hit = make_hit(pixel, token=recipients[place].token, at=at)
+            hits.append(attrs.evolve(hit, user_agent=user_agent, signals=shown))
+            batches[-1].append(hits[-1])
+            if ends:
+                batches.append([])
+        at_once, in_batches, one_by_one = (
+            _stored(pixel, recipients, parts) for parts in ([hits], batches, [[hit] for hit in hits])
+        )
+        assert in_batches == at_once
+        assert one_by_one == at_once
+
+
+def _stored(pixel, recipients, batches):
+    with open_storage("memory://") as storage:
+        storage.add_pixel(pixel)
+        storage.add_recipients(pixel.id, recipients)
+        enricher = Enricher(JUDGE)
+        for hits in batches:
+            store_hits(storage, enricher, hits)
+        return storage.list_opens(pixel.id, limit=1000), storage.get_figures(pixel.id, top=9)
 
 
 class TestNaming:

@@ -217,3 +217,46 @@ class TestAForgedBuild:
     )
     def test_electron_qt_and_phones_keep_their_builds(self, judge, user_agent, second):
         assert judge.judge(user_agent, **second).kind == "human"
+
+
+class TestHeadersOfBrowsers:
+    """What browsers send over HTTPS, and mail programs and proxies do not, is a second signal only."""
+
+    @pytest.mark.parametrize("signal", ["no-fetch-metadata", "navigation", "headless-hint"])
+    def test_none_decides_alone(self, judge, signal):
+        assert judge.judge(BROWSER, signals=[signal], age=3600).kind == "human"
+
+    @pytest.mark.parametrize("signal", ["navigation", "headless-hint"])
+    @pytest.mark.parametrize("second", [{"signals": ["no-language"]}, {"signals": ["burst"]}, {"age": 1.0}])
+    def test_a_browser_that_shows_no_mail_adds_up_with_a_second_signal(self, judge, signal, second):
+        assert judge.judge(BROWSER, **second | {"signals": [signal, *second.get("signals", ())]}).kind == "scanner"
+
+    def test_a_headless_browser_that_opens_the_image_itself_is_a_scanner(self, judge):
+        assert judge.judge(BROWSER, signals=["navigation", "headless-hint"]).kind == "scanner"
+
+    @pytest.mark.parametrize("second", [{"signals": ["burst"]}, {"age": 1.0}])
+    @pytest.mark.parametrize("user_agent", [BROWSER, BROWSER + " Edg/131.0.0.0", FIREFOX, BROWSER.replace("131", "89")])
+    def test_a_browsers_name_without_its_headers_adds_up_with_burst_or_early(self, judge, user_agent, second):
+        signals = ["no-fetch-metadata", *second.get("signals", ())]
+        assert judge.judge(user_agent, **second | {"signals": signals}).kind == "scanner"
+
+    def test_a_proxy_with_a_browsers_name_sends_neither_language_nor_these_headers_and_stays_a_person(self, judge):
+        assert judge.judge(BROWSER, signals=["no-language", "no-fetch-metadata"], age=3600).kind == "human"
+
+    @pytest.mark.parametrize(
+        "user_agent",
+        [
+            BROWSER.replace("131", "79"),
+            FIREFOX.replace("131", "89"),
+            BROWSER + " OPR/115.0.0.0",
+            "Mozilla/5.0 (Linux; Android 14; SM-S918B; wv) AppleWebKit/537.36 Version/4.0 Chrome/131.0.6778.81 Mobile",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+        ],
+    )
+    @pytest.mark.parametrize("second", [{"signals": ["burst"]}, {"age": 30.0}])
+    def test_old_browsers_web_views_and_mail_programs_need_not_send_them(self, judge, user_agent, second):
+        signals = ["no-fetch-metadata", *second.get("signals", ())]
+        assert judge.judge(user_agent, **second | {"signals": signals}).kind == "human"
+
+    def test_a_forged_build_adds_up_with_them(self, judge):
+        assert judge.judge(FORGED, signals=["no-fetch-metadata"]).kind == "scanner"

@@ -35,6 +35,10 @@ DIRECT = {
     "no-engine-named": {"user_agent": "Mozilla/5.0 Unheard"},
     "no-browser-no-mail-program": {"user_agent": "Unheard/1.0"},
     "forged-build": {"user_agent": BROWSER.replace(".0.0.0", ".0.6261.94"), "signals": ["no-language"]},
+    "browser-without-fetch-metadata": {"signals": ["no-fetch-metadata", "burst"]},
+    "headless-browser-hint": {"signals": ["headless-hint", "navigation"]},
+    "navigation": {"signals": ["navigation"], "age": 1.0},
+    "many-recipients-slowly": {"signals": ["no-language", "slow-burst"]},
     "many-recipients": {"signals": ["burst"], "age": 1.0},
 }
 
@@ -51,6 +55,19 @@ def is_right(judge, line):
 def test_at_least_99_of_100_are_judged_right(judge, labelled):
     wrong = [line["user_agent"] for line in labelled if not is_right(judge, line)]
     assert len(wrong) <= len(labelled) / 100, wrong
+
+
+def test_headers_that_mail_programs_do_not_send_change_no_verdict_of_a_person_or_a_proxy(judge, labelled):
+    """Over HTTPS, all mail programs and proxies have this signal, and browsers in which people read mail do not."""
+    people = [line for line in labelled if line["kind"] not in MACHINES and line["group"] != "webmail browser"]
+    changed = [
+        line["user_agent"]
+        for line in people
+        for more in ([], ["no-language"])
+        if judged(judge, line | {"signals": [*line["signals"], *more, "no-fetch-metadata"]})
+        != judged(judge, line | {"signals": [*line["signals"], *more]})
+    ]
+    assert changed == []
 
 
 def test_what_is_judged_wrong_is_known(judge, labelled):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailtrack._model import HEADER_SIGNALS, RECENT_SIGNALS
 from mailtrack.verdicts import Judge
 
 PEOPLE = [
@@ -15,6 +16,7 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 "
 BROWSER = WINDOWS + "Chrome/131.0.0.0 Safari/537.36"
 MACHINES = {"prefetch", "scanner", "bot"}
+DECISIVE = {"prefetch", "preview", "range"}  # they decide alone
 
 MAIL_PROGRAMS = [
     "Airmail 5",
@@ -127,11 +129,35 @@ def test_no_program_of_people_is_taken_for_a_machine(judge):
     assert [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"]).kind in MACHINES] == []
 
 
-@pytest.mark.parametrize("signals", [["no-language"], ["burst"], ["repeat"]])
+@pytest.mark.parametrize(
+    "signals", [[signal] for signal in (*HEADER_SIGNALS, *RECENT_SIGNALS) if signal not in DECISIVE]
+)
 def test_no_sign_alone_makes_a_machine_of_a_person(judge, signals):
     # A full Chrome build number, which browsers no longer send, has its own rule; Electron programs send theirs.
     plain = [line["user_agent"] for line in PEOPLE if judge.judge(line["user_agent"], signals=signals).kind in MACHINES]
     assert all("Chrome/1" in user_agent for user_agent in plain), plain
+
+
+@pytest.mark.parametrize("second", [{"age": 1.0}, {"signals": ["burst"]}, {"signals": ["no-language"]}])
+def test_no_program_but_a_desktop_browser_becomes_a_machine_by_lacking_the_headers_of_one(judge, second):
+    """Over HTTPS, everything but a browser has this signal."""
+    changed = []
+    for line in PEOPLE:
+        before = judge.judge(line["user_agent"], **second)
+        more = second | {"signals": [*second.get("signals", ()), "no-fetch-metadata"]}
+        if judge.judge(line["user_agent"], **more) != before:
+            changed.append(line)
+    assert {line["group"] for line in changed} == {"computer browser"}, changed
+
+
+def test_no_program_but_a_desktop_browser_becomes_a_machine_by_a_slow_burst(judge):
+    changed = {
+        line["group"]
+        for line in PEOPLE
+        if judge.judge(line["user_agent"], signals=["no-language", "slow-burst"])
+        != judge.judge(line["user_agent"], signals=["no-language"])
+    }
+    assert changed <= {"computer browser", "old browser"}
 
 
 @pytest.mark.parametrize("user_agent", MAIL_PROGRAMS)

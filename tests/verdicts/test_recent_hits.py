@@ -140,11 +140,81 @@ class TestBounds:
         recent_hits.signals([hit(0) for _ in range(50)])
         assert [len(asked) for asked in recent_hits._bursts._asked._new.values()] == [5]
 
-    def test_nothing_of_a_batch_is_kept_for_the_next(self):
+    @pytest.mark.parametrize("after", [10.001, 3600])
+    def test_hits_that_can_be_in_no_burst_any_more_are_forgotten(self, after):
         recent_hits = RecentHits()
         recent_hits.signals([hit(0) for _ in range(4)])
-        recent_hits.signals([])
-        assert recent_hits._bursts._waiting == {}
+        recent_hits.signals([hit(after, ip="192.0.2.9")])
+        assert list(recent_hits._bursts._waiting) == ["192.0.2.9"]
+        assert len(recent_hits._bursts._order) == 1
+
+    def test_the_hits_that_may_yet_be_in_a_burst_have_a_bound(self, monkeypatch):
+        monkeypatch.setattr(module, "_MAX_WAITING", 6)
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0, "tok_a") for _ in range(50)])
+        assert len(recent_hits._bursts._order) == len(recent_hits._bursts._waiting["192.0.2.1"]) == 6
+
+
+def no_language(after, **changes):
+    return hit(after, signals=("no-language",), **changes)
+
+
+def slow_bursts(hits):
+    return ["slow-burst" in signals for signals in RecentHits().signals(hits)]
+
+
+class TestSlowBursts:
+    def test_six_recipients_within_three_minutes_without_a_language_are_one(self):
+        assert slow_bursts([no_language(36 * place) for place in range(6)]) == [True] * 6
+
+    def test_five_are_none(self):
+        assert slow_bursts([no_language(36 * place) for place in range(5)]) == [False] * 5
+
+    def test_six_over_a_longer_time_are_none(self):
+        assert slow_bursts([no_language(36.01 * place) for place in range(6)]) == [False] * 6
+
+    def test_an_office_carrier_or_class_room_whose_browsers_send_a_language_is_none(self):
+        assert slow_bursts([hit(6 * place) for place in range(30)]) == [False] * 30
+
+    def test_different_programs_behind_one_address_are_none(self):
+        assert slow_bursts([no_language(6 * place, user_agent=f"Mail/{place}") for place in range(30)]) == [False] * 30
+
+    def test_different_addresses_are_none(self):
+        assert slow_bursts([no_language(6 * place, ip=f"192.0.2.{place}") for place in range(30)]) == [False] * 30
+
+
+class TestLateHits:
+    """Hits of earlier calls that turn out to be in a burst."""
+
+    def test_they_are_given_with_the_call_that_shows_the_burst_and_no_other(self):
+        recent_hits = RecentHits()
+        hits = [hit(0), hit(1), hit(2), hit(3), hit(4), hit(5)]
+        shown = []
+        for one in hits:
+            recent_hits.signals([one])
+            shown.append(recent_hits.late)
+        assert shown == [[], [], [], [], [(one, ("burst",)) for one in hits[:4]], []]
+
+    def test_they_keep_their_other_signals(self):
+        recent_hits = RecentHits(burst_recipients=2)
+        first = hit(0, "tok_a")
+        recent_hits.signals([first])
+        recent_hits.signals([first])
+        recent_hits.signals([hit(1)])
+        assert recent_hits.late == [(first, ("burst",)), (first, ("burst", "repeat"))]
+
+    def test_a_hit_may_be_late_twice(self):
+        recent_hits = RecentHits()
+        hits = [no_language(place) for place in range(6)]
+        for one in hits:
+            recent_hits.signals([one])
+        assert recent_hits.late == [(one, ("burst", "slow-burst")) for one in hits[:5]]
+
+    def test_a_clock_that_jumps_back_leaves_none(self):
+        recent_hits = RecentHits(burst_recipients=2)
+        recent_hits.signals([hit(3600)])
+        recent_hits.signals([hit(0)])
+        assert recent_hits.late == []
 
 
 def test_a_hit_may_show_both():

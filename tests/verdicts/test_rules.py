@@ -3,7 +3,7 @@
 import pytest
 
 from mailtrack._errors import InvalidArgument, InvalidInput, InvalidRules, RuleProblem
-from mailtrack.verdicts import Judge, Networks, Rule, RuleTable, default_rules, load_rules
+from mailtrack.verdicts import SIGNALS, Judge, Networks, Rule, RuleTable, default_rules, load_rules
 
 OWN = """
 version = 3
@@ -150,7 +150,7 @@ class TestRules:
             ({"user_agent": "("}, "the user agent is not a regular expression: missing ), unterminated subpattern"),
             ({"user_agent": 5}, "the user agent must be a regular expression"),
             ({"user_agent": None}, "it needs a condition"),
-            ({"signal": "loud"}, "the signal must be one of burst, no-language, prefetch, preview, range, repeat"),
+            ({"signal": "loud"}, "the signal must be one of " + ", ".join(sorted(SIGNALS))),
             ({"signal": ["burst"]}, "the signal must be one of"),
             ({"network": "Our Office"}, "the network must be a name"),
             ({"early": 1}, "early must be true or false"),

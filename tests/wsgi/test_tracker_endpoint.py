@@ -482,3 +482,55 @@ def test_a_body_that_comes_with_a_get_is_not_read(client, pixel, opens, unread):
 def test_the_tracker_works_without_a_usable_host(client, pixel, opens):
     assert is_transparent(client.get(f"/tracker/{pixel.short_id}.png", environ={"HTTP_HOST": "'\"><"}))
     assert len(opens()) == 1
+
+
+IMAGE_FETCH = {"Accept-Language": "de", "Sec-Fetch-Dest": "image"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "signals"),
+    [
+        pytest.param(IMAGE_FETCH, (), id="a browser shows the mail"),
+        pytest.param(IMAGE_FETCH | {"Sec-CH-UA": '"Chromium";v="131"'}, (), id="Chromium shows the mail"),
+        pytest.param({"Accept-Language": "de"}, ("no-fetch-metadata",), id="a mail program shows the mail"),
+        pytest.param({}, ("no-fetch-metadata", "no-language"), id="no headers"),
+        pytest.param(IMAGE_FETCH | {"Sec-Fetch-Dest": "document"}, ("navigation",), id="opened as a page"),
+        pytest.param(
+            IMAGE_FETCH | {"Sec-CH-UA": '"Chromium";v="131", "HeadlessChrome";v="131"'},
+            ("headless-hint",),
+            id="no window",
+        ),
+    ],
+)
+def test_headers_of_browsers_become_signals(client, pixel, opens, headers, signals):
+    client.get(f"/tracker/{pixel.short_id}.png", headers=headers, environ={"wsgi.url_scheme": "https"})
+    assert [found.signals for found in opens()] == [signals]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "scheme", "forwarded", "is_known"),
+    [
+        (0, "https", None, True),
+        (0, "http", None, False),
+        (0, "http", "https", False),
+        (0, "https", "http", True),
+        (1, "http", "https", True),
+        (1, "http", "HTTPS", True),
+        (1, "http", "http, https", True),
+        (1, "http", "https, http", False),
+        (1, "http", "http", False),
+        (1, "https", None, False),
+        (1, "http", None, False),
+        (2, "http", "https", True),
+        (2, "http", "https, http", True),
+        (2, "http", "http, https", False),
+    ],
+)
+def test_missing_headers_of_browsers_are_a_signal_only_if_https_is_certain(
+    make_client, pixel, opens, trusted, scheme, forwarded, is_known
+):
+    environ = {"wsgi.url_scheme": scheme} | ({} if forwarded is None else {"HTTP_X_FORWARDED_PROTO": forwarded})
+    make_client(trusted_proxies=trusted).get(
+        f"/tracker/{pixel.short_id}.png", headers={"Accept-Language": "de"}, environ=environ
+    )
+    assert [found.signals for found in opens()] == [("no-fetch-metadata",) if is_known else ()]

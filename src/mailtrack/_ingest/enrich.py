@@ -3,15 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TypeAlias
 
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import Hit, Judgement, Open, Target, Verdict
+from mailtrack._model import BURST, SLOW_BURST, Hit, Judgement, Open, Target, Verdict
 from mailtrack.verdicts import Judge, RecentHits, name_client
 from mailtrack.verdicts._judge import NO_RULE
 
 _USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _UNUSUAL = ""  # needs every way to find a client's name
 _MAX_RETRIES = 50_000  # some 15 MiB; far more than are retried at once
+_MAX_LATE = 10_000  # some 10 MiB
+
+LateHit: TypeAlias = tuple[Hit, tuple[str, ...]]
+"""A hit that turned out to be in a burst after it was given to `enrich`, and all its signals."""
 
 
 class Enricher:
@@ -28,6 +33,8 @@ class Enricher:
         self._lock = ForkSafeLock()
         # The signals of hits that could not be stored, by their ids. Those that are never retried drop out.
         self._retries: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._in_flight: set[str] = set()  # ids of opens that are about to be stored
+        self._late: OrderedDict[str, LateHit] = OrderedDict()  # by the hit's id
 
     @cached_property
     def _judge(self) -> Judge:
@@ -47,19 +54,47 @@ class Enricher:
 
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
-        return [
+        opens = [
             self._open(hit, target, signals)
             for hit, target, signals in zip(hits, targets, self._signals(hits), strict=True)
             if target is not None
         ]
+        if len(opens) < len(hits):
+            with self._lock:
+                self._in_flight -= {hit.id for hit in hits} - {one.id for one in opens}
+        return opens
 
     def expect_retry(self, opens: Iterable[Open]) -> None:
         """Remember the signals of opens that could not be stored, whose hits will be given again."""
         with self._lock:
             for one in opens:
+                self._in_flight.discard(one.id)
                 self._retries[one.id] = one.signals
             while len(self._retries) > _MAX_RETRIES:
                 self._retries.popitem(last=False)
+
+    def settle(self, opens: Iterable[Open]) -> list[LateHit]:
+        """Note that opens are stored, and return the late hits that are stored, each once."""
+        with self._lock:
+            self._in_flight.difference_update(one.id for one in opens)
+            ready = [one for one in self._late if one not in self._in_flight and one not in self._retries]
+            return [self._late.pop(one) for one in ready]
+
+    def keep_late(self, late: Iterable[LateHit]) -> None:
+        """Return these late hits again at the next `settle`."""
+        with self._lock:
+            self._add_late(late)
+
+    def judge_late(self, late: LateHit, target: Target) -> Judgement:
+        """Judge a stored open again, given its hit with all signals."""
+        made = self._open(late[0], target, late[1])
+        return Judgement(
+            open_id=made.id,
+            verdict=made.verdict,
+            client=made.client,
+            counted=made.counted,
+            added_signals=tuple(signal for signal in made.signals if signal in (BURST, SLOW_BURST)),
+        )
 
     def rejudge(self, stored: Open) -> Judgement:
         """Judge a stored open by the rules of now."""
@@ -85,8 +120,16 @@ class Enricher:
             # By their ids: a hit that is given twice is no repeat of itself.
             new = {hit.id: hit for hit in hits if hit.id not in known}
             shown = self._recent_hits.signals(list(new.values()))
+            self._add_late((hit, hit.signals + more) for hit, more in self._recent_hits.late)
+            self._in_flight.update(hit.id for hit in hits)
         known.update((hit.id, hit.signals + more) for hit, more in zip(new.values(), shown, strict=True))
         return [known[hit.id] for hit in hits]
+
+    def _add_late(self, late: Iterable[LateHit]) -> None:
+        for hit, signals in late:
+            self._late[hit.id] = (hit, signals)
+        while len(self._late) > _MAX_LATE:
+            self._late.popitem(last=False)
 
     def _open(self, hit: Hit, target: Target, signals: tuple[str, ...]) -> Open:
         made_at = target.token_made_at

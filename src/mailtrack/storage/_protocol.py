@@ -209,6 +209,7 @@ class Storage(Protocol):
         """Apply judgements to opens of a pixel, and correct all counts that depend on them.
 
         Idempotent. Of two judgements of one open the later stands. Opens that do not exist are passed over.
+        `Judgement.apply` returns the open as it must be stored.
 
         Returns:
             The number of judgements of opens that exist.

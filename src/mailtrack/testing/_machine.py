@@ -184,7 +184,9 @@ class StorageMachine(RuleBasedStateMachine):
         for spec in specs if kept else ():
             old = kept[-1 - spec["open"] % len(kept)]
             old |= {name: spec[name] for name in _JUDGED}
-            judgements.append(Judgement(open_id=old["id"], **_judged(spec)))
+            old["repeat"] |= spec["repeat"]
+            added = ("repeat",) if spec["repeat"] else ()
+            judgements.append(Judgement(open_id=old["id"], added_signals=added, **_judged(spec)))
         assert self.storage.rejudge(pixel["id"], judgements) == len(judgements) - 1
 
     @precondition(lambda self: self.pixels)

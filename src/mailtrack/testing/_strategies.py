@@ -36,6 +36,7 @@ judgements = st.lists(
             "os": st.sampled_from(["Linux", "Android"]),
             "device": st.sampled_from(["mobile", "tablet"]),
             "counted": st.booleans(),
+            "repeat": st.booleans(),
         }
     ),
     max_size=5,  # of one open, now and then, two: the later stands

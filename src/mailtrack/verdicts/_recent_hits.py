@@ -1,19 +1,21 @@
 """`RecentHits`: detects bursts and repeats by comparing hits with those of the last seconds."""
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from mailtrack._arguments import is_within
 from mailtrack._errors import InvalidSetting
-from mailtrack._model import REPEAT, Hit
+from mailtrack._model import BURST, RECENT_SIGNALS, REPEAT, SLOW_BURST, Hit
 
-BURST = "burst"
-"""The signal of a hit whose address requested the images of many recipients within seconds."""
+_NO_LANGUAGE = "no-language"
+_SLOW_RECIPIENTS = 6
+_SLOW_SECONDS = 180.0
 
 _MAX_ADDRESSES = 10_000  # with the last recipients of each, some 10 MiB
 _MAX_FETCHES = 50_000  # some 10 MiB
+_MAX_WAITING = 10_000  # hits that may yet be in a burst; some 10 MiB
 _LONGEST = 3600.0  # seconds; the memory is meant for the last moments
 
 K = TypeVar("K")
@@ -21,26 +23,39 @@ V = TypeVar("V")
 
 
 class RecentHits:
-    """Remembers the hits of the last seconds and marks the following ones as bursts and repeats.
+    """Remembers the hits of the last seconds and marks bursts and repeats.
 
-    Its memory is bounded: it covers the last 5,000 to 10,000 addresses and 25,000 to 50,000 fetches. Not thread-safe.
+    A burst marks all its hits. Those of earlier calls are in `late`, so that the signals do not depend on how hits are
+    divided into calls. A slow burst is one of six recipients within three minutes, by hits without a language that have
+    the same address and user agent.
+
+    Its memory is bounded: it covers the last 5,000 to 10,000 addresses, 25,000 to 50,000 fetches, and 10,000 hits that
+    may yet be in a burst. Not thread-safe.
 
     Args:
         burst_recipients: number of recipients whose images one address must request for a burst, at least 2.
         burst_seconds: within how many seconds it must do so, 0 to 3600.
         repeat_seconds: within how many seconds the same fetch is a repeat, 0 to 3600.
 
+    Attributes:
+        late: hits of earlier calls of `signals` that the last call found to be in a burst, with all their signals of
+            this class.
+
     Raises:
         InvalidSetting: a threshold is out of range.
     """
+
+    late: list[tuple[Hit, tuple[str, ...]]]
 
     def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
         if not is_within(burst_recipients, 2, math.inf):
             raise InvalidSetting("burst_recipients", "must be 2 or more")
         self._thresholds = (burst_recipients, burst_seconds, repeat_seconds)
-        self._bursts = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
+        self._bursts: _Bursts[str] = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
+        self._slow_bursts: _Bursts[tuple[str, str]] = _Bursts(_SLOW_RECIPIENTS, _SLOW_SECONDS)
         self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
         self._seconds = max(burst_seconds, repeat_seconds)
+        self.late = []
         self._now = float("-inf")  # decreases only if the clock is set back
 
     def __repr__(self) -> str:
@@ -52,10 +67,9 @@ class RecentHits:
         return RecentHits(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
 
     def signals(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
-        """Return the signals of each hit: `burst`, `repeat`, both or none.
+        """Return the signals of each hit: `burst`, `slow-burst`, `repeat`, in this order, or none.
 
-        A burst marks all its hits in this call, including those before it was recognized. A time that jumps back
-        clears the memory.
+        A time that jumps back clears the memory.
 
         Args:
             hits: hits in their order of arrival, after those of the last call.
@@ -63,26 +77,59 @@ class RecentHits:
         Returns:
             The signals of each hit, in the same order.
         """
-        self._bursts.begin()
-        in_burst: set[int] = set()
-        repeated = []
-        now = self._now
-        for index, hit in enumerate(hits):
-            at = hit.at.timestamp()
-            if at > now:  # hits of several processes may be slightly out of order
-                now = at
-            elif at < now - self._seconds:  # the clock was set back
-                now = at
-                self._bursts.forget()
-                self._repeats.forget()
-            repeated.append(self._repeats.add(hit, now))
+        fetches = []
+        late: dict[_Fetch, None] = {}  # each once, in order
+        for hit in hits:
+            fetch = _Fetch(hit, self._advance(hit.at.timestamp()))
+            if self._repeats.add(hit, fetch.at):
+                fetch.signals.add(REPEAT)
+            fetches.append(fetch)
             if hit.ip is not None and hit.token is not None:
-                in_burst.update(self._bursts.add(hit.ip, hit.token, now, index))
-        self._now = now
-        return [_SIGNALS[index in in_burst, again] for index, again in enumerate(repeated)]
+                for one in self._find_bursts(hit.ip, fetch):
+                    if one.is_past:
+                        late[one] = None
+        for fetch in fetches:
+            fetch.is_past = True
+        self.late = [(fetch.hit, fetch.in_order()) for fetch in late]
+        return [fetch.in_order() for fetch in fetches]
+
+    def _advance(self, at: float) -> float:
+        """Return the present time, given that of a hit."""
+        if at > self._now:  # hits of several processes may be slightly out of order
+            self._now = at
+        elif at < self._now - self._seconds:  # the clock was set back
+            self._now = at
+            for memory in (self._bursts, self._slow_bursts, self._repeats):
+                memory.forget()
+        return self._now
+
+    def _find_bursts(self, ip: str, fetch: "_Fetch") -> Sequence["_Fetch"]:
+        """Mark the fetches that turn out to be in a burst with this one, and return them."""
+        found = self._bursts.add(ip, fetch)
+        for one in found:
+            one.signals.add(BURST)
+        if _NO_LANGUAGE not in fetch.hit.signals:
+            return found
+        slow = self._slow_bursts.add((ip, fetch.hit.user_agent), fetch)
+        for one in slow:
+            one.signals.add(SLOW_BURST)
+        return (*found, *slow)
 
 
-_SIGNALS = {(False, False): (), (True, False): (BURST,), (False, True): (REPEAT,), (True, True): (BURST, REPEAT)}
+class _Fetch:
+    """A hit with the signals that are known so far."""
+
+    __slots__ = ("at", "hit", "is_past", "signals")
+
+    def __init__(self, hit: Hit, at: float) -> None:
+        self.hit = hit
+        self.at = at
+        self.signals: set[str] = set()
+        self.is_past = False  # whether the call that it was given in has returned
+
+    def in_order(self) -> tuple[str, ...]:
+        """Return its signals in their order."""
+        return tuple(name for name in RECENT_SIGNALS if name in self.signals) if self.signals else ()
 
 
 class _Recent(Generic[K, V]):
@@ -114,41 +161,50 @@ class _Recent(Generic[K, V]):
         self._old, self._new = {}, {}
 
 
-class _Bursts:
-    """The last recipients whose images each address requested, as many as make a burst."""
+class _Bursts(Generic[K]):
+    """The last recipients whose images each key (an address, say) requested, as many as make a burst."""
 
     def __init__(self, recipients: int, seconds: float) -> None:
         self._recipients = recipients
         self._seconds = seconds
-        self._asked: _Recent[str, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # time by token, the oldest first
-        self._waiting: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)  # hits that are in no burst yet
-
-    def begin(self) -> None:
-        """Begin a new batch. Hits of the last one can't be marked any more."""
-        self._waiting.clear()
+        self._asked: _Recent[K, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # time by token, the oldest first
+        self._waiting: defaultdict[K, deque[_Fetch]] = defaultdict(deque)  # fetches that are in no burst yet
+        self._order: deque[tuple[K, _Fetch]] = deque()  # the same, and some that are in one, the oldest first
 
     def forget(self) -> None:
         """Clear the memory."""
         self._asked.forget()
         self._waiting.clear()
+        self._order.clear()
 
-    def add(self, ip: str, token: str, now: float, index: int) -> Sequence[int]:
-        """Remember a hit, and return the indexes in this batch of hits that turn out to be in a burst."""
-        asked = self._asked.get(ip)
+    def add(self, key: K, fetch: _Fetch) -> Sequence[_Fetch]:
+        """Remember a fetch, and return those that turn out to be in a burst."""
+        self._drop_old(fetch.at)
+        asked = self._asked.get(key)
         if asked is None:
             asked = {}
-            self._asked.put(ip, asked)
+            self._asked.put(key, asked)
+        token = fetch.hit.token or ""
         asked.pop(token, None)
-        asked[token] = now
+        asked[token] = fetch.at
         if len(asked) > self._recipients:
             del asked[next(iter(asked))]
-        waiting = self._waiting[ip]
-        waiting.append((now, index))
-        if len(asked) < self._recipients or now - next(iter(asked.values())) > self._seconds:
+        if len(asked) < self._recipients or fetch.at - next(iter(asked.values())) > self._seconds:
+            self._waiting[key].append(fetch)
+            self._order.append((key, fetch))
             return ()
-        found = [place for at, place in waiting if now - at <= self._seconds]
-        waiting.clear()
-        return found
+        return (*self._waiting.pop(key, ()), fetch)
+
+    def _drop_old(self, now: float) -> None:
+        """Drop fetches that are too old for a burst, or too many."""
+        order = self._order
+        while order and (now - order[0][1].at > self._seconds or len(order) >= _MAX_WAITING):
+            key, fetch = order.popleft()
+            waiting = self._waiting.get(key)
+            if waiting and waiting[0] is fetch:
+                waiting.popleft()
+                if not waiting:
+                    del self._waiting[key]
 
 
 class _Repeats:

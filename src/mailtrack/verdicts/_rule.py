@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 
 from mailtrack._errors import InvalidRules, RuleProblem
-from mailtrack._model import Certainty, VerdictKind
+from mailtrack._model import HEADER_SIGNALS, RECENT_SIGNALS, Certainty, VerdictKind
 
-SIGNALS = frozenset({"prefetch", "preview", "range", "no-language", "burst", "repeat"})
-"""The signals of a hit. `RecentHits` derives the last two from recent hits, the others come from the request."""
+SIGNALS = frozenset({*HEADER_SIGNALS, *RECENT_SIGNALS})
+"""The signals of a hit. `RecentHits` derives the bursts and `repeat` from recent hits, headers show the others."""
 
 EARLY = "early"
 """The second signal of a hit so soon after the creation of its mail that few people would have seen it."""

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from mailtrack._errors import StorageError
-from mailtrack._model import Client, Judgement, Open, Page, Verdict, VerdictKind
+from mailtrack._model import Client, Open, Page, Verdict, VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
@@ -105,14 +105,21 @@ def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[s
     return [_to_open(row, pixel_id) for row in found]
 
 
-def judge(db: sqlite3.Connection, pixel: int, judgements: Iterable[Judgement]) -> None:
-    """Write judgements into the rows of their opens."""
+def judge(db: sqlite3.Connection, pixel: int, judged: Iterable[Open]) -> None:
+    """Write the verdicts, clients, signals and weights of opens into their rows."""
     db.executemany(
         "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"
-        " client = ?, client_version = ?, os = ?, device = ?, counted = ? WHERE pixel = ? AND id = ?",
+        " client = ?, client_version = ?, os = ?, device = ?, counted = ?, signs = ? WHERE pixel = ? AND id = ?",
         (
-            (*_from_verdict(one.verdict), *_from_client(one.client), one.counted, pixel, one.open_id)
-            for one in judgements
+            (
+                *_from_verdict(one.verdict),
+                *_from_client(one.client),
+                one.counted,
+                " ".join(one.signals),
+                pixel,
+                one.id,
+            )
+            for one in judged
         ),
     )
 

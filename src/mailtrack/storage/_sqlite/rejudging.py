@@ -18,8 +18,8 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     """Apply judgements to opens of a pixel, and return how many of them are of opens that it has."""
     by_id = {one.open_id: one for one in judgements}
     before = opens.find(db, pixel, pixel_id, by_id)
-    opens.judge(db, pixel, [by_id[one.id] for one in before])
     after = [by_id[one.id].apply(one) for one in before]
+    opens.judge(db, pixel, after)
     changes = Rejudging(before, after, [to_milliseconds(one.opened_at) for one in before])
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
     openers = _recount_recipients(db, pixel, changes.recipients)
@@ -73,8 +73,8 @@ def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, opene
     last = _find_edge(db, pixel, "last") if last_is_lost else span.last
     db.execute(
         "UPDATE pixels SET counted = ?, first_counted_at = ?, last_counted_at = ?,"
-        " counted_views = counted_views + ?, opened = opened + ? WHERE pixel = ?",
-        (span.number, first, last, changes.views.counted, openers.opened.counted, pixel),
+        " views = views + ?, counted_views = counted_views + ?, opened = opened + ? WHERE pixel = ?",
+        (span.number, first, last, changes.views.raw, changes.views.counted, openers.opened.counted, pixel),
     )
 
 

@@ -233,6 +233,27 @@ class RejudgingContract:
             shown.append((found.views.raw, found.views.counted, found.opens.counted.number))
         assert shown == [(1, 1, 3), (1, 0, 0)]
 
+    def test_an_open_gets_the_signals_that_a_judgement_adds(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel, signals=signals) for signals in ((), ("no-language", "repeat"), ("burst",))]
+        storage.add_opens(opens)
+        judgements = [attrs.evolve(make_judgement(one), added_signals=("burst",)) for one in opens]
+        for _ in range(2):
+            assert storage.rejudge(pixel.id, judgements) == 3
+            assert [one.signals for one in reversed(all_opens(storage, pixel))] == [
+                ("burst",),
+                ("no-language", "burst", "repeat"),
+                ("burst",),
+            ]
+
+    def test_an_open_that_becomes_a_repeat_is_a_view_no_more(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        opens = [make_open(pixel) for _ in range(2)]
+        storage.add_opens(opens)
+        rejudge(storage, pixel, attrs.evolve(make_judgement(opens[1]), added_signals=("repeat",)))
+        assert storage.get_pixel(pixel.id).views == Count(counted=1, raw=1)
+        assert_scan(storage, pixel)
+
     def test_a_recipient_has_opened_until_the_last_of_its_counted_opens_counts_no_more(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         (recipient,) = add_recipients(storage, pixel, 1)
