@@ -1,7 +1,8 @@
 """Mutate the rooms of `rooms.toml` with mutmut, and list the mutants that no test notices: `run.py FOLDER [ROOM ...]`.
 
-It works on a copy in FOLDER. Mutants in `known.toml` change nothing that can be observed, or nothing that is promised;
-each has its reason there. The exit code is 1 when another mutant survives, or when a known one is killed or gone.
+It works on a copy in FOLDER. A mutant is killed by a test that fails; all others survive, including one whose tests do
+not end or can't be run. Those in `known.toml` change nothing that can be observed, or nothing that is promised; each
+has its reason there. The exit code is 1 when another mutant survives, or when a known one is killed or gone.
 """
 
 import os
@@ -57,7 +58,7 @@ def run_room(folder: Path, room: dict[str, Any], known: list[Mutant]) -> bool:
     mutmut(folder, "run")
     found = dict(results(folder, "--all", "true"))
     states = Counter(found.values())
-    alive = [read(folder, name) for name, state in found.items() if state in ("survived", "no tests")]
+    alive = [read(folder, name) for name, state in found.items() if state != "killed"]
     new = [one for one in alive if one not in known and not one.is_case_of_sql]
     functions = {name.rpartition("__mutmut_")[0] for name in found}
     gone = [one for one in known if one.function in functions and one not in alive]
