@@ -7,7 +7,7 @@ from common import Client, arguments, interleave, new_folder, open_tracker, prin
 
 from mailtrack import Open, Pixel, Storage, Tracker, open_storage
 from mailtrack._ids import new_open_id
-from mailtrack._times import now
+from mailtrack._times import now, to_milliseconds
 
 RECIPIENTS = 10_000
 USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -25,7 +25,7 @@ def fill(tracker: Tracker, storage: Storage, number: int) -> Pixel:
         storage.add_opens(
             [
                 Open(
-                    id=new_open_id(at),
+                    id=new_open_id(to_milliseconds(at)),
                     pixel_id=pixel.id,
                     recipient_id=recipients[place * 7919 % RECIPIENTS].id,
                     opened_at=at,

@@ -14,7 +14,7 @@ from mailtrack import Open, Pixel, Storage, Tracker, open_storage
 from mailtrack._ids import new_open_id
 from mailtrack._model import Client as Program
 from mailtrack._model import Verdict
-from mailtrack._times import now
+from mailtrack._times import now, to_milliseconds
 
 OURS = "Tracker.report"
 OVER_HTTP = "GET report"
@@ -87,7 +87,7 @@ def fill(tracker: Tracker, storage: Storage, opens: int, recipients: int) -> Pix
             at = start + timedelta(days=DAYS * dice.random() ** 3)
             batch.append(
                 Open(
-                    id=new_open_id(at),
+                    id=new_open_id(to_milliseconds(at)),
                     pixel_id=pixel.id,
                     recipient_id=dice.choice(people).id,
                     opened_at=at,

@@ -1,9 +1,12 @@
 """Mutate the rooms of `rooms.toml` with mutmut, and list the mutants that no test notices: `run.py FOLDER [ROOM ...]`.
 
-It works on a copy in FOLDER. Mutants in `known.toml` change nothing that can be observed, or nothing that is promised;
-each has its reason there. The exit code is 1 when another mutant survives, or when a known one is killed or gone.
+It works on a copy in FOLDER. A mutant is killed by a test that fails; all others survive, including one whose tests do
+not end or can't be run. Those in `known.toml` change nothing that can be observed, or nothing that is promised, or do
+not end; each has its reason there. The exit code is 1 when another mutant survives, or when a known one is killed or
+gone.
 """
 
+import json
 import os
 import re
 import shutil
@@ -18,7 +21,9 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 COPIED = ("src", "tests", "docs", "examples", "README.md")
-SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|GROUP BY|CROSS JOIN|ON CONFLICT)\b")
+SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|GROUP BY|ASC|DESC|CROSS JOIN|ON CONFLICT)\b")
+
+FAILED = (1, 3)  # exit codes of pytest: a test, or pytest itself
 
 
 class Mutant(NamedTuple):
@@ -55,9 +60,9 @@ def run_room(folder: Path, room: dict[str, Any], known: list[Mutant]) -> bool:
     shutil.rmtree(folder / "mutants", ignore_errors=True)
     (folder / "pyproject.toml").write_text(configuration(room), encoding="utf-8")
     mutmut(folder, "run")
-    found = dict(results(folder, "--all", "true"))
+    found = dict(results(folder))
     states = Counter(found.values())
-    alive = [read(folder, name) for name, state in found.items() if state in ("survived", "no tests")]
+    alive = [read(folder, name) for name, state in found.items() if state != "killed"]
     new = [one for one in alive if one not in known and not one.is_case_of_sql]
     functions = {name.rpartition("__mutmut_")[0] for name in found}
     gone = [one for one in known if one.function in functions and one not in alive]
@@ -72,7 +77,8 @@ def configuration(room: dict[str, Any]) -> str:
     """Return the project's configuration with that of mutmut for a room."""
     arguments = ["-n0", *(["-k", room["select"]] if "select" in room else [])]
     return (ROOT / "pyproject.toml").read_text(encoding="utf-8") + (
-        "\n[tool.mutmut]\nsource_paths = ['src/']\nprocess_isolation = 'forkserver'\n"
+        "\n[tool.mutmut]\nsource_paths = ['src/']\nprocess_isolation = 'forkserver'\ntimeout_constant = 10.0\n"
+        "timeout_multiplier = 5.0\n"
         f"only_mutate = {room['modules']}\n"
         f"pytest_add_cli_args = {arguments}\npytest_add_cli_args_test_selection = {room['tests']}\n"
     )
@@ -88,12 +94,11 @@ def mutmut(folder: Path, *arguments: str) -> str:
     return ran.stdout
 
 
-def results(folder: Path, *options: str) -> Iterator[tuple[str, str]]:
-    """Return the mutants by name, each with its state."""
-    for line in mutmut(folder, "results", *options).splitlines():
-        name, separator, state = line.strip().rpartition(": ")
-        if separator:
-            yield name, state
+def results(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the mutants by name, each with its state."""
+    for file in sorted(folder.glob("mutants/src/**/*.meta")):
+        for name, code in json.loads(file.read_text(encoding="utf-8"))["exit_code_by_key"].items():
+            yield name, "killed" if code in FAILED else "survived"
 
 
 def read(folder: Path, name: str) -> Mutant:

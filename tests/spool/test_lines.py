@@ -200,7 +200,7 @@ class TestForeignLinesAreUnreadable:
     @pytest.mark.parametrize(
         "line",
         [b"", b"\n", b"\r\n", b"\t" * 8, b"\x00" * 64, b"\xff\xfe", b"00000000", b'"GET /" 200\n', b"a" * 10**6],
-        ids=lambda line: repr(line[:12]),
+        ids=["nothing", "line break", "two of them", "tabs", "zeros", "no text", "digits", "request", "long"],
     )
     def test_what_is_no_record(self, line: bytes) -> None:
         with pytest.raises(UnreadableLine):
@@ -242,6 +242,15 @@ class TestForeignLinesAreUnreadable:
         ]:
             with pytest.raises(UnreadableLine, match=f"^{reason}$"):
                 from_line(line_of([*fields[:place], value, *fields[place + 1 :]]))
+        with pytest.raises(UnreadableLine, match=r"^the checksum is wrong$"):
+            from_line(b"secret")
+
+    @pytest.mark.parametrize("more", [" ", "\t", "\r", "X", "0"])
+    def test_anything_behind_the_checksum_but_a_line_break(self, more: str) -> None:
+        line = to_line(make_hit("a1b2c3d4"))
+        assert from_line(line[:-1]) == from_line(line)
+        with pytest.raises(UnreadableLine):
+            from_line(line[:-1] + more.encode() + b"\n")
 
     def test_bytes_that_are_no_text(self) -> None:
         body = to_line(make_hit("a1b2c3d4"))[:-9].replace(b"Mozilla", b"\xff\xfe")

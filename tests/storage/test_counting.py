@@ -78,8 +78,8 @@ class TestSpans:
 
     def test_as_values_of_the_model_they_have_times(self) -> None:
         span = OpenSpan(number=2, first=NOON, last=NOON + timedelta(milliseconds=5))
-        assert to_open_spans(_spans(raw=Span(2, NOON_MS, NOON_MS + 5))) == OpenSpans(raw=span)
-        assert to_open_spans(NO_SPANS) == OpenSpans()
+        assert to_open_spans(*_spans(raw=Span(2, NOON_MS, NOON_MS + 5))) == OpenSpans(raw=span)
+        assert to_open_spans(*NO_SPANS) == OpenSpans()
 
 
 class TestTally:

@@ -7,6 +7,8 @@ import pytest
 from werkzeug.test import Client
 
 from mailtrack import Tracker, open_storage
+from mailtrack.cli._server import server
+from mailtrack.cli._settings import Settings
 from mailtrack_wsgi import create_app
 
 PROGRAM = """
@@ -41,3 +43,13 @@ def test_an_application_is_made_though_judging_can_not_be_prepared(caplog):
         application = create_app(Unprepared(storage))
         assert Client(application).get("/tracker/a1b2c3d4.png").status_code == 200
     assert "The data that judging opens needs can't be loaded." in caplog.messages
+
+
+def test_the_server_is_ready_to_judge_before_it_drains(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(Tracker, "prepare", lambda _: done.append("prepared"))
+    monkeypatch.setattr(server.Drainer, "start", lambda _: done.append("started"))
+    monkeypatch.setattr(server.Drainer, "stop", lambda *_: done.append("stopped"))
+    with server._draining(Settings(database=f"sqlite:///{tmp_path}/mail.db", spool=str(tmp_path / "spool"))):
+        assert done == ["prepared", "started"]
+    assert done == ["prepared", "started", "stopped"]

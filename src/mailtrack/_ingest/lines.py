@@ -89,5 +89,5 @@ def from_line(line: bytes) -> Hit:
         ip=None if ip == _NONE else ip,
         user_agent=user_agent,
         referer=referer,
-        signals=() if signals == _NONE else tuple(signals.split(" ")),
+        signals=() if signals == _NONE else tuple(signals.split()),
     )

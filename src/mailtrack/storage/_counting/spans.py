@@ -83,11 +83,13 @@ def spans_by_recipient(opens: Iterable[tuple[str | None, int]]) -> dict[str, Spa
     return {recipient_id: make_span(some) for recipient_id, some in times.items()}
 
 
-def to_open_spans(spans: Spans) -> OpenSpans:
-    """Return the opens of a pixel or a recipient as a value of the model."""
-    if not spans.raw:
+def to_open_spans(
+    counted: int, first_counted: int | None, last_counted: int | None, raw: int, first: int | None, last: int | None
+) -> OpenSpans:
+    """Return the opens of a pixel or a recipient, given the fields of its `Spans`, as a value of the model."""
+    if not raw:
         return NO_OPENS
-    return OpenSpans(counted=_to_open_span(*spans[:3]), raw=_to_open_span(*spans[3:]))
+    return OpenSpans(counted=_to_open_span(counted, first_counted, last_counted), raw=_to_open_span(raw, first, last))
 
 
 def _to_open_span(number: int, first: int | None, last: int | None) -> OpenSpan:

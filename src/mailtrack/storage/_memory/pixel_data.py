@@ -47,7 +47,7 @@ class PixelData:
         return attrs.evolve(
             self._pixel,
             recipients=len(self._recipients),
-            opens=to_open_spans(tally.opens),
+            opens=to_open_spans(*tally.opens),
             views=tally.views,
             opened=opened,
             purged=len(self._purged),
@@ -196,7 +196,7 @@ class PixelData:
 
     def _with_opens(self, place: int) -> Recipient:
         recipient = self._recipients[place]
-        return attrs.evolve(recipient, opens=to_open_spans(self._spans(recipient)))
+        return attrs.evolve(recipient, opens=to_open_spans(*self._spans(recipient)))
 
     def _kept(self) -> Iterator[Open]:
         return (one for one in self._opens if one is not None)

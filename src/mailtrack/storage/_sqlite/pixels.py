@@ -10,7 +10,7 @@ from mailtrack._ids import SHORT_ID_LENGTH
 from mailtrack._model import Image, Page, Pixel
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.spans import Spans, to_open_spans
+from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
 _PIXEL = (
@@ -139,7 +139,7 @@ def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
         created_at=from_milliseconds(created_at),
         image=image,
         recipients=recipients,
-        opens=to_open_spans(Spans(*spans)),
+        opens=to_open_spans(*spans),
         views=Count(counted_views, views),
         opened=Count(opened, opened_raw),
         purged=purged,

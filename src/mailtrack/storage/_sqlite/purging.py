@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
-from mailtrack.storage._counting.spans import NO_SPAN, Span, join_spans, make_span, spans_by_recipient
+from mailtrack.storage._counting.spans import Span, join_spans, make_span, spans_by_recipient
 
 
 def count(db: sqlite3.Connection, pixel_id: str, before: int) -> int:
@@ -83,9 +83,9 @@ def read_spans(db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str])
 
 
 def read_span(db: sqlite3.Connection, pixel: int) -> Span:
-    """Return the span of a pixel's purged opens that count. Its number is not stored: it is 1 where there are any."""
-    first, last = db.execute("SELECT first_purged_at, last_purged_at FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
-    return NO_SPAN if first is None else Span(1, first, last)
+    """Return the span of a pixel's purged opens that count, with 0 for their number, which is not stored."""
+    found = db.execute("SELECT 0, first_purged_at, last_purged_at FROM pixels WHERE pixel = ?", (pixel,))
+    return Span(*found.fetchone())
 
 
 def _keep_gaps(db: sqlite3.Connection, pixel: int, numbers: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from mailtrack._errors import PixelNotFound, RecipientNotFound
 from mailtrack._model import Page, Recipient
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.spans import Spans, to_open_spans
+from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._sqlite import counts
 
 # CROSS JOIN keeps SQLite to the order written: the wanted values first, then their places in an index.
@@ -140,5 +140,5 @@ def _to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
         email=email,
         token=token,
         created_at=to_shared_time(created_at),
-        opens=to_open_spans(Spans(*spans)),
+        opens=to_open_spans(*spans),
     )

@@ -2,8 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 from mailtrack._model import Judgement
 from mailtrack._times import to_milliseconds
@@ -69,8 +68,8 @@ def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, opene
         "SELECT counted, first_counted_at, last_counted_at FROM pixels WHERE pixel = ?", (pixel,)
     ).fetchone()
     span, first_is_lost, last_is_lost = changes.correct(Span(*stored))
-    first = _find_edge(db, pixel, "first") if first_is_lost else span.first
-    last = _find_edge(db, pixel, "last") if last_is_lost else span.last
+    first = _find_edge(db, pixel, min) if first_is_lost else span.first
+    last = _find_edge(db, pixel, max) if last_is_lost else span.last
     db.execute(
         "UPDATE pixels SET counted = ?, first_counted_at = ?, last_counted_at = ?,"
         " views = views + ?, counted_views = counted_views + ?, opened = opened + ? WHERE pixel = ?",
@@ -78,13 +77,13 @@ def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, opene
     )
 
 
-def _find_edge(db: sqlite3.Connection, pixel: int, edge: Literal["first", "last"]) -> int | None:
-    """Return the time of the first or the last open that counts.
+def _find_edge(db: sqlite3.Connection, pixel: int, edge: Callable[[list[int]], int]) -> int | None:
+    """Return the time of the first open that counts, given `min`, or of the last one, given `max`.
 
     Its hour is known, and the number of opens in that hour that count; they are searched from the end of the log where
     they should be. Of purged opens, the first and the last are stored.
     """
-    order = "ASC" if edge == "first" else "DESC"
+    order = "ASC" if edge is min else "DESC"
     hour = db.execute(
         "SELECT hour, sum(counted) FROM hours WHERE pixel = ? AND counted > 0"
         f" GROUP BY hour ORDER BY hour {order} LIMIT 1",
@@ -98,5 +97,4 @@ def _find_edge(db: sqlite3.Connection, pixel: int, edge: Literal["first", "last"
         (pixel, hour[0], hour[0] + HOUR, hour[1]),
     )
     purged = purging.read_span(db, pixel)
-    times: list[int] = [at for (at,) in found] + [at for at in (purged.first, purged.last) if at is not None]
-    return min(times) if edge == "first" else max(times)
+    return edge([at for (at,) in found] + [at for at in (purged.first, purged.last) if at is not None])
