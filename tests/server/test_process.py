@@ -241,7 +241,7 @@ def test_the_workers_of_a_killed_parent_end_though_clients_keep_them_busy(start)
 
 @needs_proc
 def test_a_worker_whose_parent_is_gone_before_it_looks_ends_too(tmp_path):
-    program = "import os, threading; from mailtrack.cli._server.parent import end_with_parent; "
+    program = "import os, threading; from mailtrack.cli._server.parent_watch import end_with_parent; "
     program += "end_with_parent(os.getppid() + 1); threading.Event().wait()"
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=SECONDS, check=False)
     assert ended.returncode == -signal.SIGTERM
