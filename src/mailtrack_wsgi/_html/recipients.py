@@ -16,6 +16,7 @@ from mailtrack._errors import InvalidInput, StorageUnavailable
 from mailtrack._images import heap
 from mailtrack._imports import RejectedRow
 from mailtrack._model import Pixel
+from mailtrack._text import plural
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
@@ -128,7 +129,7 @@ def _digest(pixel: Pixel, form: RecipientsForm) -> str:
 def _check_limit(context: Context, request: Request) -> None:
     allowance = context.ask_limiter(request.environ)
     if allowance and not allowance.granted:
-        number = filters.plural(allowance.limit.requests, "time")
+        number = plural(allowance.limit.requests, "time")
         raise TooManyRequests(
             f"Recipients can be added {number} per {allowance.limit.period}.", retry_after=allowance.reset
         )
@@ -205,7 +206,7 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
         root=context.root(request.environ),
         name=found.email,
         deleted=["the address", "its token: later opens of the mail will have no recipient"],
-        after=f"{filters.plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
+        after=f"{plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
         copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",
         back=back,

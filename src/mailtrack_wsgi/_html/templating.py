@@ -8,6 +8,7 @@ import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
+from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._urls import UPLOADS_PATH
 from mailtrack_wsgi import _paths as paths
@@ -57,7 +58,7 @@ _templates.filters.update(
     kind=filters.kind_name,
     machines=filters.machines,
     percentage=filters.percentage,
-    plural=filters.plural,
+    plural=plural,
     relative=filters.relative_time,
     short_name=filters.short_name,
     verdict=filters.verdict_name,

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 from mailtrack._errors import InvalidInput, InvalidName
 from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack._model import Pixel, VerdictKind
+from mailtrack._text import plural
 from mailtrack._times import start_of_day
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
@@ -168,8 +169,8 @@ def confirm_pixel(context: Context, request: Request, pixel: str) -> Response:
     found = context.tracker.get_pixel(pixel)
     deleted = [
         "the pixel, with all its figures",
-        filters.plural(found.opens.raw.number, "open"),
-        f"{filters.plural(found.recipients, 'recipient')}, with their tokens",
+        plural(found.opens.raw.number, "open"),
+        f"{plural(found.recipients, 'recipient')}, with their tokens",
     ]
     api = f"/api/v1/pixels/{found.id}"
     return page_response(

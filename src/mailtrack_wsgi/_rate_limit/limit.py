@@ -4,6 +4,7 @@ import attrs
 from limits import RateLimitItem, parse_many
 
 from mailtrack._errors import InvalidSetting
+from mailtrack._text import plural
 
 _MAX_REQUESTS = 1_000_000
 _MAX_SECONDS = 366 * 86_400
@@ -34,7 +35,7 @@ class TokenLimit:
     @property
     def text(self) -> str:
         """The limit in words: `10 requests per 15 minutes`."""
-        return f"{self.requests:,} request{'' if self.requests == 1 else 's'} per {self.period}"
+        return f"{plural(self.requests, 'request')} per {self.period}"
 
     @property
     def policy(self) -> str:

@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
+from mailtrack._text import plural
 from mailtrack.cli._open_tracker import open_tracker
 from mailtrack.cli._options import database_option, example, judge_options
-from mailtrack.cli._output import counted, echo, progress
+from mailtrack.cli._output import echo, progress
 
 
 @click.command(epilog=example("mailtrack rejudge", "mailtrack rejudge a1b2c3d4 --window 5"))
@@ -26,4 +27,4 @@ def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
                     before = state.opens
                 opens += state.opens
                 changed += state.changed
-        echo(f"Judged {counted(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)
+        echo(f"Judged {plural(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)
