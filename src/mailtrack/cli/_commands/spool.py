@@ -34,11 +34,11 @@ def status(as_json: bool, **given: Any) -> None:
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
         numbers = {"segments": found.segments, "bytes": found.bytes}
-        echo_json({**numbers, "hits": found.lines, "set_aside": found.dead_letters})
+        echo_json({**numbers, "hits": found.lines, "deadLetters": found.dead_letters})
         return
-    echo(f"Segments:   {found.segments:,}")
-    echo(f"Hits:       {found.lines:,} ({found.bytes:,} bytes)")
-    echo(f"Set aside:  {found.dead_letters:,}")
+    echo(f"Segments:      {found.segments:,}")
+    echo(f"Hits:          {found.lines:,} ({found.bytes:,} bytes)")
+    echo(f"Dead letters:  {found.dead_letters:,}")
 
 
 @spool.command(epilog=example("mailtrack spool drain"))
