@@ -17,6 +17,7 @@ from mailtrack._images import heap
 from mailtrack._imports import RejectedRow
 from mailtrack._model import Pixel
 from mailtrack._text import plural
+from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
@@ -116,7 +117,7 @@ def _take(context: Context, request: Request, found: Pixel, form: RecipientsForm
     if not (outcome.rejects or outcome.problem):
         column = filters.short_name(outcome.column)
         numbers = filters.query({}, added=outcome.added, present=outcome.present or None, column=column)
-        return redirect(f"{context.root(request.environ)}/pixels/{found.short_id}/recipients{numbers}", 303)
+        return redirect(f"{context.root(request.environ)}{paths.recipients_page(found.id)}{numbers}", 303)
     with suppress(StorageUnavailable):  # the import is done, and a reload would only count
         context.remember(request.environ, digest)
     return _show(context, request, context.tracker.get_pixel(found.id), outcome)
@@ -200,14 +201,14 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
     """`GET /recipients/<recipient>/deletion`: asks for confirmation."""
     found = context.tracker.get_recipient(recipient)
     opens = found.opens.raw.number
-    back = f"/pixels/{found.pixel_id[:8]}/recipients"
+    back = paths.recipients_page(found.pixel_id)
     return page_response(
         "deletion.html",
         root=context.root(request.environ),
         name=found.email,
         deleted=["the address", "its token: later opens of the mail will have no recipient"],
         after=f"{plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
-        copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
+        copies=[("the recipients", f"{paths.PIXELS}/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",
         back=back,
     )
@@ -216,4 +217,4 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
 def delete_recipient(context: Context, request: Request, recipient: str) -> Response:
     """`POST /recipients/<recipient>/delete`."""
     deleted = context.tracker.delete_recipient(recipient)
-    return redirect(f"{context.root(request.environ)}/pixels/{deleted.pixel_id[:8]}/recipients", 303)
+    return redirect(f"{context.root(request.environ)}{paths.recipients_page(deleted.pixel_id)}", 303)

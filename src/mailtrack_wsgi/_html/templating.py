@@ -43,8 +43,10 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals.update(
+    api_pixels=paths.PIXELS,
     assets={name: f"{paths.STATIC}{name}?v={asset.version}" for name, asset in ASSETS.items()},
     kinds=filters.KINDS,
+    openapi=paths.OPENAPI,
     query=filters.query,
     uploads=UPLOADS_PATH,
 )

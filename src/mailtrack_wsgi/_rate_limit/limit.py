@@ -6,6 +6,9 @@ from limits import RateLimitItem, parse_many
 from mailtrack._errors import InvalidSetting
 from mailtrack._text import plural
 
+POLICY_NAME = '"generate-tokens"'
+"""Name of the limit in headers, quoted as they need it."""
+
 _MAX_REQUESTS = 1_000_000
 _MAX_SECONDS = 366 * 86_400
 
@@ -40,7 +43,7 @@ class TokenLimit:
     @property
     def policy(self) -> str:
         """The value of the header `RateLimit-Policy`."""
-        return f'"generate-tokens";q={self.requests};w={self.seconds}'
+        return f"{POLICY_NAME};q={self.requests};w={self.seconds}"
 
     def key_for(self, client: str) -> str:
         """Return the key that a client's requests are counted under; each limit counts for itself."""
