@@ -1,4 +1,4 @@
-"""Text: that of strangers, cleaned before anything is kept of it, and numbers with their noun."""
+"""Text and addresses as strangers send them, cleaned before anything is kept of them; numbers with their noun."""
 
 import ipaddress
 from functools import lru_cache
