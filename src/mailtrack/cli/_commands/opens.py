@@ -59,6 +59,6 @@ def _rows(tracker: Tracker, opens: Sequence[Open]) -> Iterator[Sequence[str]]:
     known = tracker.get_recipients(one.recipient_id for one in opens)
     for one in opens:
         recipient = known.get(one.recipient_id or "")
-        who = recipient.email if recipient else "deleted recipient" if one.recipient_id else "unknown"
+        who = recipient.email if recipient else "deleted recipient" if one.recipient_id else "not known"
         client = f"{one.client.name} {one.client.version}".rstrip()
         yield to_text(one.opened_at), one.verdict.kind.value, who, client, one.ip or "", one.user_agent
