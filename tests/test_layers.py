@@ -155,12 +155,35 @@ def test_a_library_in_another_room_breaks_its_contract(contract, plant, check) -
             "No cycles among siblings",
         ),
         ("mailtrack.cli._commands.keys", "import mailtrack.cli._commands.serve", "Commands do not import each other"),
+        ("mailtrack", "from mailtrack.testing import StorageContract", "Only tests import the suites for tests"),
+        (
+            "mailtrack_wsgi._api",
+            "def lazily():\n    import mailtrack.testing",
+            "Only tests import the suites for tests",
+        ),
+        (
+            "mailtrack_wsgi._api",
+            "from mailtrack.storage._sqlite import connections",
+            "Only storages and the doctor know the tables of SQLite",
+        ),
+        (
+            "mailtrack._export",
+            "from mailtrack.storage._memory import shelf",
+            "Only storages and the doctor know the tables of SQLite",
+        ),
         ("mailtrack_wsgi._tracker_urls", "import mailtrack_wsgi._proxies", "The path of a beacon holds no framework"),
     ],
 )
 def test_a_wrong_import_breaks_a_contract(module, text, broken, plant, check) -> None:
     plant(module, text)
     assert check(broken).broken_count == 1
+
+
+def test_the_contracts_see_every_module(check) -> None:
+    seen = check("").graph.modules
+    paths = (path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py"))
+    modules = {".".join(path.parts).removesuffix(".__init__") for path in paths}
+    assert modules == {one for one in seen if one.partition(".")[0] in ("mailtrack", "mailtrack_wsgi")}
 
 
 def test_every_package_has_rows_for_its_modules(check) -> None:

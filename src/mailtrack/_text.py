@@ -1,4 +1,4 @@
-"""Text and addresses as strangers send them, cleaned before anything is kept of them."""
+"""Text and addresses as strangers send them, cleaned before anything is kept of them; numbers with their noun."""
 
 import ipaddress
 from functools import lru_cache
@@ -14,6 +14,11 @@ def clean_text(value: str) -> str:
     if len(value) <= MAX_TEXT_LENGTH and value.isprintable():
         return value
     return "".join(char if char.isprintable() else "\ufffd" for char in value[:MAX_TEXT_LENGTH])
+
+
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number with its noun, as `1,200 opens`; `many` is the plural if it is not formed by an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
 def parse_ip(value: str | None) -> str | None:

@@ -18,12 +18,13 @@ from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._query import flag_argument, number_argument, one_argument, paging_arguments
+from mailtrack_wsgi._security_headers import NO_STORE
 
 
 def json_response(value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
     """Return an answer in JSON that must not be cached."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, [("Cache-Control", "no-store"), *(headers or [])], content_type="application/json")
+    return Response(body, status, [*NO_STORE.items(), *(headers or [])], content_type="application/json")
 
 
 def create_pixel(context: Context, request: Request) -> Response:
@@ -92,7 +93,7 @@ def export_opens(context: Context, request: Request, pixel: str) -> Response:
 
 
 def _csv_response(context: Context, request: Request, pieces: Iterator[bytes], name: str) -> Response:
-    headers = [("Content-Disposition", f'attachment; filename="{name}"'), ("Cache-Control", "no-store")]
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **NO_STORE}
     with ExitStack() as stack:
         stack.enter_context(context.downloads)  # it lasts as long as the client reads
         begun = list(islice(pieces, 2))  # header and first rows: an error among them still gets a status of its own

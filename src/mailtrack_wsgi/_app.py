@@ -42,7 +42,7 @@ from mailtrack_wsgi._security_headers import harden
 
 _logger = logging.getLogger(__name__)
 
-_PIXEL = "/api/v1/pixels/<pixel>"
+_PIXEL = f"{paths.PIXELS}/<pixel>"
 
 _routes = Map(
     [
@@ -60,8 +60,8 @@ _routes = Map(
         Rule(f"{paths.STATIC}<name>", methods=["GET"], endpoint=pages.static),
         Rule(paths.HEALTH, methods=["GET"], endpoint=api.healthz),
         Rule(paths.READINESS, methods=["GET"], endpoint=api.readyz),
-        Rule("/api/v1/pixels", methods=["POST"], endpoint=api.create_pixel),
-        Rule("/api/v1/pixels", methods=["GET"], endpoint=api.list_pixels),
+        Rule(paths.PIXELS, methods=["POST"], endpoint=api.create_pixel),
+        Rule(paths.PIXELS, methods=["GET"], endpoint=api.list_pixels),
         Rule(_PIXEL, methods=["GET"], endpoint=api.get_pixel),
         Rule(_PIXEL, methods=["DELETE"], endpoint=api.delete_pixel),
         Rule(f"{_PIXEL}/generate-tokens", methods=["POST"], endpoint=api.generate_tokens),
@@ -71,7 +71,7 @@ _routes = Map(
         Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),
         Rule(f"{_PIXEL}/report", methods=["GET"], endpoint=api.get_report),
         Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
-        Rule("/api/v1/openapi.json", methods=["GET"], endpoint=api.openapi),
+        Rule(paths.OPENAPI, methods=["GET"], endpoint=api.openapi),
     ],
     strict_slashes=False,
     merge_slashes=False,

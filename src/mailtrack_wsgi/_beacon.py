@@ -78,13 +78,13 @@ class Beacon:
             return [body]
         name = environ["PATH_INFO"][_PREFIX:]
         pixel = find_pixel(name)
-        image = self._picture(pixel)
+        image = self._image_of(pixel)
         if method == "GET":
             self._record(pixel, name, environ)
         start_response("200 OK", _TRANSPARENT_HEADERS.copy() if image is TRANSPARENT_PNG else _headers(image))
         return [image.data] if method == "GET" else []
 
-    def _picture(self, pixel: str) -> Image:
+    def _image_of(self, pixel: str) -> Image:
         try:
             return self._tracker.get_pixel_image(pixel)
         except Exception as error:  # noqa: BLE001  # a mail gets an image, whatever fails

@@ -4,3 +4,10 @@ HEALTH = "/healthz"
 READINESS = "/readyz"
 STATIC = "/static/"
 API = "/api/"
+PIXELS = "/api/v1/pixels"
+OPENAPI = "/api/v1/openapi.json"
+
+
+def recipients_page(pixel_id: str) -> str:
+    """Return the path of the page of a pixel's recipients, with the pixel's short id."""
+    return f"/pixels/{pixel_id[:8]}/recipients"

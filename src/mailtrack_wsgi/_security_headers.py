@@ -17,13 +17,16 @@ _EVERYWHERE = {
     "X-Robots-Tag": "noindex",
 }
 
+NO_STORE = {"Cache-Control": "no-store"}
+"""For answers that hold personal data, or change from one request to the next."""
+
 # Only our own style sheet and script; the icon is part of the page.
 PAGE = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
         " frame-ancestors 'none'"
     ),
-    "Cache-Control": "no-store",
+    **NO_STORE,
 }
 
 # Mails show it, on any site that they are read on.

@@ -9,7 +9,7 @@ from mailtrack import Spool
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import to_line
 
-EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "set_aside": 0}
+EMPTY = {"segments": 0, "bytes": 0, "hits": 0, "deadLetters": 0}
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def stored(tracker, pixel):
 def test_status_tells_how_much_waits(run, left):
     told = json.loads(run("spool", "status", "--json").stdout)
     size = sum(path.stat().st_size for path in left.folder.iterdir())
-    assert told == {"segments": 1, "bytes": size, "hits": 3, "set_aside": 0}
+    assert told == {"segments": 1, "bytes": size, "hits": 3, "deadLetters": 0}
 
 
 @pytest.mark.usefixtures("left")
 def test_status_is_a_table_without_json(run):
     lines = run("spool", "status").stdout.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["Segments", "Hits", "Set aside"]
+    assert [line.partition(":")[0] for line in lines] == ["Segments", "Hits", "Dead letters"]
 
 
 @pytest.mark.usefixtures("tracker")

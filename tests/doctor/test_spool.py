@@ -11,7 +11,7 @@ from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import to_line
 
-GOOD = {"spool": "ok", "set-aside": "ok"}
+GOOD = {"spool": "ok", "dead-letters": "ok"}
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_to_look_takes_the_lead_from_nobody_and_keeps_it_from_nobody(check, drai
         pass
 
 
-def test_lines_that_are_set_aside_are_a_warning(check, folder):
+def test_dead_letters_are_a_warning(check, folder):
     dead_letters.keep(folder, [b"damaged"])
-    assert check() == {**GOOD, "set-aside": "warning"}
+    assert check() == {**GOOD, "dead-letters": "warning"}
 
 
 def test_a_folder_that_can_not_be_read_fails(check, folder):

@@ -91,6 +91,15 @@ def test_the_server_tells_where_it_listens(start):
     assert told == f"mailtrack serves {address(running)}/ with sqlite:///mailtrack.db (Ctrl-C ends it)\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_server_goes_on_if_its_output_can_not_be_written(start):
+    running = start(first="import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); ")
+    pixel = running.create_pixel()
+    assert running("GET", f"/tracker/{pixel['id'][:8]}.png").status == 200
+    assert running.stop() == 0
+    assert running.printed() == ""
+
+
 def test_an_idle_connection_does_not_hold_up_the_end(start):
     running = start()
     with contextlib.closing(running.connect()) as connection:
@@ -241,7 +250,7 @@ def test_the_workers_of_a_killed_parent_end_though_clients_keep_them_busy(start)
 
 @needs_proc
 def test_a_worker_whose_parent_is_gone_before_it_looks_ends_too(tmp_path):
-    program = "import os, threading; from mailtrack.cli._server.parent import end_with_parent; "
+    program = "import os, threading; from mailtrack.cli._server.parent_watch import end_with_parent; "
     program += "end_with_parent(os.getppid() + 1); threading.Event().wait()"
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=SECONDS, check=False)
     assert ended.returncode == -signal.SIGTERM

@@ -57,25 +57,25 @@ class TestStatus:
         size = next(folder.glob("*.spool")).stat().st_size
         done = run("status")
         assert (done.exit_code, done.stderr) == (0, "")
-        assert done.stdout == f"Segments:   1\nHits:       4 ({size:,} bytes)\nSet aside:  0\n"
+        assert done.stdout == f"Segments:      1\nHits:          4 ({size:,} bytes)\nDead letters:  0\n"
         assert len(left) == 3
 
     @pytest.mark.usefixtures("left")
     def test_as_json_it_is_one_object(self, run, folder) -> None:
         size = next(folder.glob("*.spool")).stat().st_size
         done = run("status", "--json")
-        assert json.loads(done.stdout) == {"segments": 1, "hits": 4, "bytes": size, "set_aside": 0}
+        assert json.loads(done.stdout) == {"segments": 1, "hits": 4, "bytes": size, "deadLetters": 0}
 
     @pytest.mark.usefixtures("pixel")
     def test_where_nothing_was_ever_spooled_it_prints_zeros(self, run, folder) -> None:
         done = run("status", "--json")
-        assert json.loads(done.stdout) == {"segments": 0, "hits": 0, "bytes": 0, "set_aside": 0}
+        assert json.loads(done.stdout) == {"segments": 0, "hits": 0, "bytes": 0, "deadLetters": 0}
         assert not folder.exists()
 
     @pytest.mark.usefixtures("left")
     def test_it_prints_what_became_a_dead_letter(self, run) -> None:
         run("drain")
-        assert json.loads(run("status", "--json").stdout)["set_aside"] == 1
+        assert json.loads(run("status", "--json").stdout)["deadLetters"] == 1
 
     def test_another_folder_can_be_named(self, run, tmp_path) -> None:
         other = tmp_path / "other"

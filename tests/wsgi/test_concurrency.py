@@ -66,6 +66,14 @@ def test_in_a_burst_every_request_gets_a_turn_and_never_more_than_allowed_at_onc
     assert (len(most), max(most) <= 2) == (40, True)
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_request_waits_for_the_turn_of_one_that_began_just_now(monkeypatch):
+    limit = ConcurrencyLimit(1)
+    limit.acquire()
+    monkeypatch.setattr(threading.Condition, "wait", lambda _, timeout: timeout > 0 and limit.release())
+    limit.acquire()  # the first one ends meanwhile
+
+
 def test_no_request_waits_for_slow_ones(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(concurrency.time, "monotonic", lambda: clock[0])

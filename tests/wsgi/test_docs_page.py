@@ -16,9 +16,9 @@ from mailtrack import Tracker, Urls
 from mailtrack_wsgi import create_app
 from mailtrack_wsgi._html.templating import ASSETS
 from mailtrack_wsgi._openapi import make_document
+from mailtrack_wsgi._openapi.code_samples import KEY
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
 from mailtrack_wsgi._openapi.reference import make_reference, words
-from mailtrack_wsgi._openapi.samples import KEY
 from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, parse_limit
 
 LIMIT = parse_limit(DEFAULT_LIMIT)

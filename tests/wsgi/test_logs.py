@@ -145,7 +145,7 @@ def test_a_single_page_leads_nowhere(show, pixel, make_opens, count):
 
 
 @each_storage
-@pytest.mark.parametrize("page", ["2", "4", "1000000", "9" * 17])
+@pytest.mark.parametrize("page", ["2", "4", "1000000", "9" * 17, "9" * 18])
 @pytest.mark.parametrize("count", [0, 50])
 def test_past_the_end_is_an_empty_page_with_a_link_to_the_last(logs, make_opens, page, count):
     make_opens(count)

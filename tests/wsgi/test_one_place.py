@@ -34,6 +34,8 @@ def texts(path: Path) -> Iterator[str]:
         ("/uploads/", "mailtrack/_urls.py"),
         (".limits", "mailtrack_wsgi/_rate_limit/limiter.py"),
         ("/static/", "mailtrack_wsgi/_paths.py"),
+        ("/api/v1/pixels", "mailtrack_wsgi/_paths.py"),
+        ("/api/v1/openapi.json", "mailtrack_wsgi/_paths.py"),
         (HEADERS["Cache-Control"], "mailtrack_wsgi/_beacon.py"),
         ("WWW-Authenticate", "mailtrack_wsgi/_auth.py"),
     ],

@@ -52,6 +52,26 @@ def test_a_get_is_logged_as_an_open(client, pixel, opens):
     assert found.referer == "https://webmail.example.com/inbox"
 
 
+@pytest.mark.parametrize(
+    ("headers", "signals"),
+    [
+        ({}, ("no-language",)),
+        ({"Accept-Language": "en"}, ()),
+        ({"Accept-Language": "en", "Range": "bytes=0-"}, ("range",)),
+        ({"Accept-Language": "en", "Sec-Purpose": "prefetch;prerender"}, ("prefetch",)),
+        ({"Accept-Language": "en", "Purpose": "prefetch"}, ("prefetch",)),
+        ({"Accept-Language": "en", "X-Purpose": "Preview"}, ("preview",)),
+        ({"Accept-Language": "en", "X-Moz": "prefetch"}, ("prefetch",)),
+        ({"Accept-Language": "en", "Purpose": "prefetch, preview"}, ("prefetch", "preview")),
+        ({"X-Moz": "something else"}, ("no-language",)),
+    ],
+)
+def test_the_headers_give_the_signals_of_an_open(client, pixel, opens, headers, signals):
+    client.get(f"/tracker/{pixel.short_id}.png", headers=headers)
+    (found,) = opens()
+    assert found.signals == signals
+
+
 @each_storage
 def test_each_get_is_an_open(client, pixel, opens):
     for _ in range(3):
@@ -105,7 +125,7 @@ def test_a_token_is_read_from_any_spelling_of_the_query(client, pixel, recipient
         pytest.param("token=<script>", id="HTML"),
         pytest.param("token=" + "a" * 1_000_000, id="1 MB"),
         pytest.param("&" * 1_000_000, id="1 MB of separators"),
-        pytest.param("token=" + "%25" * 300_000, id="1 MB of quoted signals"),
+        pytest.param("token=" + "%25" * 300_000, id="1 MB of quoted signs"),
         pytest.param("a" * 2048 + "&token={0}", id="behind 2 kB"),
         pytest.param(f"token={NO_TOKEN}&token=" + "{0}", id="given twice, the first bad"),
     ],
@@ -249,8 +269,8 @@ MANGLED = [
     pytest.param("?token=&token={0}", id="behind an empty one"),
     pytest.param("?token=abc&token={0}", id="behind one that can be none"),
     pytest.param("%3Ftoken={0}", id="question mark quoted"),
-    pytest.param("%3Ftoken%3D{0}", id="question and equals signals quoted"),
-    pytest.param("%253Ftoken%253D{0}", id="question and equals signals quoted twice"),
+    pytest.param("%3Ftoken%3D{0}", id="question and equals signs quoted"),
+    pytest.param("%253Ftoken%253D{0}", id="question and equals signs quoted twice"),
     pytest.param("%3Fa=1?token={0}", id="question mark quoted, and another"),
     pytest.param("&token={0}", id="ampersand for question mark"),
     pytest.param("/token={0}", id="slash for question mark"),

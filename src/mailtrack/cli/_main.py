@@ -16,7 +16,8 @@ from mailtrack.cli._commands.pixels import pixels
 from mailtrack.cli._commands.purge import purge
 from mailtrack.cli._commands.recipients import recipients
 from mailtrack.cli._commands.recipients_add import add
-from mailtrack.cli._commands.report import rejudge, report
+from mailtrack.cli._commands.rejudge import rejudge
+from mailtrack.cli._commands.report import report
 from mailtrack.cli._commands.serve import serve
 from mailtrack.cli._commands.spool import spool
 from mailtrack.cli._options import example, shared_options

@@ -36,11 +36,6 @@ def echo_json(*values: object) -> None:
         click.echo("\n".join(escaped), file=sys.stdout)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, as in `1 open` and `1,200 opens`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def confirm(question: str) -> None:
     """Ask, and abort the command unless the answer is yes."""
     try:

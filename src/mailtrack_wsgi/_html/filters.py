@@ -9,6 +9,7 @@ from markupsafe import escape
 
 from mailtrack._counts import Count
 from mailtrack._model import UNKNOWN, Client, Open, VerdictKind
+from mailtrack._text import plural
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
@@ -80,11 +81,6 @@ def duration(value: timedelta | None) -> str:
 def percentage(share: float | None) -> str:
     """Return a share as `34.3 %`; a dash for `None`."""
     return "–" if share is None else f"{share * 100:.1f}\u00a0%"
-
-
-def plural(number: int, noun: str, many: str | None = None) -> str:
-    """Return a number with its noun, as `1,200 recipients`; `many` is the plural if it is not formed by an s."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
 def client_name(client: Client) -> str:

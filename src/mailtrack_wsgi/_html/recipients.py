@@ -16,6 +16,8 @@ from mailtrack._errors import InvalidInput, StorageUnavailable
 from mailtrack._images import memory
 from mailtrack._imports import RejectedRow
 from mailtrack._model import Pixel
+from mailtrack._text import plural
+from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
@@ -115,7 +117,7 @@ def _take(context: Context, request: Request, found: Pixel, form: RecipientsForm
     if not (outcome.rejects or outcome.problem):
         column = filters.short_name(outcome.column)
         numbers = filters.query({}, added=outcome.added, present=outcome.present or None, column=column)
-        return redirect(f"{context.root(request.environ)}/pixels/{found.short_id}/recipients{numbers}", 303)
+        return redirect(f"{context.root(request.environ)}{paths.recipients_page(found.id)}{numbers}", 303)
     with suppress(StorageUnavailable):  # the import is done, and a reload would only count
         context.remember(request.environ, digest)
     return _show(context, request, context.tracker.get_pixel(found.id), outcome)
@@ -128,7 +130,7 @@ def _digest(pixel: Pixel, form: RecipientsForm) -> str:
 def _check_limit(context: Context, request: Request) -> None:
     allowance = context.ask_limiter(request.environ)
     if allowance and not allowance.granted:
-        number = filters.plural(allowance.limit.requests, "time")
+        number = plural(allowance.limit.requests, "time")
         raise TooManyRequests(
             f"Recipients can be added {number} per {allowance.limit.period}.", retry_after=allowance.reset
         )
@@ -199,14 +201,14 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
     """`GET /recipients/<recipient>/deletion`: asks for confirmation."""
     found = context.tracker.get_recipient(recipient)
     opens = found.opens.raw.number
-    back = f"/pixels/{found.pixel_id[:8]}/recipients"
+    back = paths.recipients_page(found.pixel_id)
     return page_response(
         "deletion.html",
         root=context.root(request.environ),
         name=found.email,
         deleted=["the address", "its token: later opens of the mail will have no recipient"],
-        after=f"{filters.plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
-        copies=[("the recipients", f"/api/v1/pixels/{found.pixel_id}/generate-tokens/csv")],
+        after=f"{plural(opens, 'open')} of this recipient will be kept, without the address." if opens else "",
+        copies=[("the recipients", f"{paths.PIXELS}/{found.pixel_id}/generate-tokens/csv")],
         action=f"/recipients/{found.id}/delete",
         back=back,
     )
@@ -215,4 +217,4 @@ def confirm_recipient(context: Context, request: Request, recipient: str) -> Res
 def delete_recipient(context: Context, request: Request, recipient: str) -> Response:
     """`POST /recipients/<recipient>/delete`."""
     deleted = context.tracker.delete_recipient(recipient)
-    return redirect(f"{context.root(request.environ)}/pixels/{deleted.pixel_id[:8]}/recipients", 303)
+    return redirect(f"{context.root(request.environ)}{paths.recipients_page(deleted.pixel_id)}", 303)

@@ -8,6 +8,7 @@ import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
+from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._urls import UPLOADS_PATH
 from mailtrack_wsgi import _paths as paths
@@ -42,8 +43,10 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals.update(
+    api_pixels=paths.PIXELS,
     assets={name: f"{paths.STATIC}{name}?v={asset.version}" for name, asset in ASSETS.items()},
     kinds=filters.KINDS,
+    openapi=paths.OPENAPI,
     query=filters.query,
     uploads=UPLOADS_PATH,
 )
@@ -57,7 +60,7 @@ _templates.filters.update(
     kind=filters.kind_name,
     machines=filters.machines,
     percentage=filters.percentage,
-    plural=filters.plural,
+    plural=plural,
     relative=filters.relative_time,
     short_name=filters.short_name,
     verdict=filters.verdict_name,

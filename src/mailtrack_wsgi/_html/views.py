@@ -12,7 +12,9 @@ from werkzeug.wrappers import Request, Response
 from mailtrack._errors import InvalidInput, InvalidName
 from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
 from mailtrack._model import Pixel, VerdictKind
+from mailtrack._text import plural
 from mailtrack._times import start_of_day
+from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi._context import Context
@@ -43,7 +45,7 @@ def create_pixel(context: Context, request: Request) -> Response:
         return _dashboard(context, request, problem=str(error))
     except InvalidInput as error:  # the image is at fault, so the form keeps the name
         return _dashboard(context, request, problem=str(error), name=form.name)
-    return redirect(f"{context.root(request.environ)}/pixels/{pixel.short_id}/recipients", 303)
+    return redirect(f"{context.root(request.environ)}{paths.recipients_page(pixel.id)}", 303)
 
 
 def _dashboard(context: Context, request: Request, *, problem: str | None = None, name: str = "") -> Response:
@@ -168,10 +170,10 @@ def confirm_pixel(context: Context, request: Request, pixel: str) -> Response:
     found = context.tracker.get_pixel(pixel)
     deleted = [
         "the pixel, with all its figures",
-        filters.plural(found.opens.raw.number, "open"),
-        f"{filters.plural(found.recipients, 'recipient')}, with their tokens",
+        plural(found.opens.raw.number, "open"),
+        f"{plural(found.recipients, 'recipient')}, with their tokens",
     ]
-    api = f"/api/v1/pixels/{found.id}"
+    api = f"{paths.PIXELS}/{found.id}"
     return page_response(
         "deletion.html",
         root=context.root(request.environ),

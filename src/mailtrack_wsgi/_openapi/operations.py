@@ -67,17 +67,18 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         examples: from `make_examples`.
         limit: on requests for tokens, `None` without one.
     """
+    pixel = f"{paths.PIXELS}/{{pixel}}"
     return {
         **make_image_paths(),
-        "/api/v1/pixels": _pixels(examples),
-        "/api/v1/pixels/{pixel}": _pixel(examples),
-        "/api/v1/pixels/{pixel}/generate-tokens": _generate_tokens(examples, limit),
-        "/api/v1/pixels/{pixel}/generate-tokens/csv": _recipients_csv(examples),
-        "/api/v1/pixels/{pixel}/recipients": _recipients(examples),
+        paths.PIXELS: _pixels(examples),
+        pixel: _pixel(examples),
+        f"{pixel}/generate-tokens": _generate_tokens(examples, limit),
+        f"{pixel}/generate-tokens/csv": _recipients_csv(examples),
+        f"{pixel}/recipients": _recipients(examples),
         "/api/v1/recipients/{recipient}": _recipient(examples),
-        "/api/v1/pixels/{pixel}/opens": _opens(examples),
-        "/api/v1/pixels/{pixel}/opens/csv": _opens_csv(examples),
-        "/api/v1/pixels/{pixel}/report": _report(examples),
+        f"{pixel}/opens": _opens(examples),
+        f"{pixel}/opens/csv": _opens_csv(examples),
+        f"{pixel}/report": _report(examples),
         **make_page_paths(),
         **_server_paths(examples),
     }
@@ -287,7 +288,7 @@ def _server_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
                 refusals=ANY,
             ),
         },
-        "/api/v1/openapi.json": {
+        paths.OPENAPI: {
             "get": operation(
                 "Server",
                 "getOpenapi",

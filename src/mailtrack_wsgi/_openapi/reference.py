@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 from markupsafe import Markup, escape
 
+from mailtrack_wsgi._openapi.code_samples import Request, to_curl, to_python
 from mailtrack_wsgi._openapi.errors import component
-from mailtrack_wsgi._openapi.samples import Request, to_curl, to_python
 
 _Data = dict[str, Any]
 

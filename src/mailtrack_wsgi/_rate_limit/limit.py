@@ -4,6 +4,10 @@ import attrs
 from limits import RateLimitItem, parse_many
 
 from mailtrack._errors import InvalidSetting
+from mailtrack._text import plural
+
+POLICY_NAME = '"generate-tokens"'
+"""Name of the limit in headers, quoted as they need it."""
 
 _MAX_REQUESTS = 1_000_000
 _MAX_SECONDS = 366 * 86_400
@@ -34,12 +38,12 @@ class TokenLimit:
     @property
     def text(self) -> str:
         """The limit in words: `10 requests per 15 minutes`."""
-        return f"{self.requests:,} request{'' if self.requests == 1 else 's'} per {self.period}"
+        return f"{plural(self.requests, 'request')} per {self.period}"
 
     @property
     def policy(self) -> str:
         """The value of the header `RateLimit-Policy`."""
-        return f'"generate-tokens";q={self.requests};w={self.seconds}'
+        return f"{POLICY_NAME};q={self.requests};w={self.seconds}"
 
     def key_for(self, client: str) -> str:
         """Return the key that a client's requests are counted under; each limit counts for itself."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from mailtrack._errors import InvalidSetting
-from mailtrack_wsgi._rate_limit.limit import DEFAULT_LIMIT, TokenLimit, parse_limit
+from mailtrack_wsgi._rate_limit.limit import DEFAULT_LIMIT, POLICY_NAME, TokenLimit, parse_limit
 from mailtrack_wsgi._rate_limit.redis import RedisWindows
 from mailtrack_wsgi._rate_limit.sqlite import SQLiteWindows
 from mailtrack_wsgi._rate_limit.windows import Windows
@@ -34,7 +34,7 @@ class Allowance:
         """The headers of draft-ietf-httpapi-ratelimit-headers, and `Retry-After` for a refusal."""
         found = [
             ("RateLimit-Policy", self.limit.policy),
-            ("RateLimit", f'"generate-tokens";r={self.remaining};t={self.reset}'),
+            ("RateLimit", f"{POLICY_NAME};r={self.remaining};t={self.reset}"),
         ]
         return found if self.granted else [*found, ("Retry-After", str(self.reset))]
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from mailtrack._text import plural
 from mailtrack.cli._open_tracker import open_tracker
 from mailtrack.cli._options import database_option, example, judge_options, spool_option
-from mailtrack.cli._output import counted, echo
+from mailtrack.cli._output import echo
 
 
 @click.command(
@@ -32,7 +33,7 @@ def backup(file: Path, **given: Any) -> None:
     """
     with _aborting_on_sigterm(), open_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
-        echo(f"{written.file}: {written.size:,} bytes, {counted(written.from_spool, 'open')} from the spool.", err=True)
+        echo(f"{written.file}: {written.size:,} bytes, {plural(written.from_spool, 'open')} from the spool.", err=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 from mailtrack import _wire as wire
 from mailtrack._images.check import MAX_BYTES
 from mailtrack._model import Pixel
+from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._tracker import Tracker
 from mailtrack.cli._base_url import printed_urls
@@ -21,7 +22,7 @@ from mailtrack.cli._options import (
     limit_option,
     shared_options,
 )
-from mailtrack.cli._output import confirm, counted, echo, echo_json, visible
+from mailtrack.cli._output import confirm, echo, echo_json, visible
 from mailtrack.cli._tables import Table, echo_list
 
 
@@ -86,7 +87,7 @@ def delete(pixel: str, yes: bool, **given: Any) -> None:
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         if not yes:
-            owned = f"{counted(found.opens.raw.number, 'open')} and {counted(found.recipients, 'recipient')}"
+            owned = f"{plural(found.opens.raw.number, 'open')} and {plural(found.recipients, 'recipient')}"
             confirm(f"Delete {found.name!r} with {owned} for good?")
         tracker.delete_pixel(found.id)
         echo(f"Deleted {found.id}.", err=True)

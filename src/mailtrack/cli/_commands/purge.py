@@ -13,10 +13,11 @@ import click
 
 from mailtrack._model import Pixel
 from mailtrack._retention import Purge
+from mailtrack._text import plural
 from mailtrack._times import now
 from mailtrack.cli._open_tracker import open_tracker
 from mailtrack.cli._options import database_option, example, spool_option
-from mailtrack.cli._output import confirm, counted, echo, is_terminal, progress
+from mailtrack.cli._output import confirm, echo, is_terminal, progress
 from mailtrack.cli._tables import Table
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -73,8 +74,8 @@ def _echo_plan(found: list[tuple[Pixel, int]], total: int, before: datetime) -> 
     rows = ((one.short_id, f"{number:,}", one.name) for one, number in found[:_PIXELS_SHOWN])
     Table("ID", "OPENS", "NAME", right=(1,), cut=(2,)).echo(rows)
     if len(found) > _PIXELS_SHOWN:
-        echo(f"and {counted(len(found) - _PIXELS_SHOWN, 'more pixel')}")
-    echo(f"{counted(total, 'open')} from before {before:%Y-%m-%d %H:%M} UTC.")
+        echo(f"and {plural(len(found) - _PIXELS_SHOWN, 'more pixel')}")
+    echo(f"{plural(total, 'open')} from before {before:%Y-%m-%d %H:%M} UTC.")
 
 
 def _ask() -> None:
@@ -95,7 +96,7 @@ def _run(plan: Purge, total: int) -> None:
                     if interrupted.is_set():
                         raise click.Abort
         finally:
-            echo(f"Deleted {counted(deleted, 'open')}.", err=True)
+            echo(f"Deleted {plural(deleted, 'open')}.", err=True)
 
 
 @contextmanager

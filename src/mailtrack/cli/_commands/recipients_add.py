@@ -11,11 +11,12 @@ import click
 from mailtrack._errors import InvalidEmails, shown
 from mailtrack._imports import ImportResult
 from mailtrack._model import Pixel
+from mailtrack._text import plural
 from mailtrack._tracker import Tracker
 from mailtrack.cli._files import OutputFile, input_file, is_same
 from mailtrack.cli._open_tracker import open_tracker
 from mailtrack.cli._options import database_option, example, json_option, special_domains_option
-from mailtrack.cli._output import counted, echo, echo_json, is_terminal, visible
+from mailtrack.cli._output import echo, echo_json, is_terminal, visible
 
 _SHOWN = 20  # rejected rows; the file of --rejects has all of them
 
@@ -55,7 +56,10 @@ def add(
     skips = skip_invalid or rejects is not None
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
-        with OutputFile(rejects) if rejects is not None else nullcontext() as rest, _counted(tracker, found.id):
+        with (
+            OutputFile(rejects) if rejects is not None else nullcontext() as rest,
+            _reporting_interruption(tracker, found.id),
+        ):
             result = _import(tracker, found, file, email, skips=skips)
             if rest is not None:
                 rest.write(result.rejects().encode() if result.rejected else b"")
@@ -71,7 +75,7 @@ def _import(tracker: Tracker, pixel: Pixel, file: BinaryIO, email: str | None, *
         number = len(error.problems)
         _echo_problems(((one.index + 1, one.value, one.reason) for one in error.problems), number)
         raise click.ClickException(
-            f"Nothing was added: {counted(number, 'invalid row')}. Correct them, or add the others with --skip-invalid."
+            f"Nothing was added: {plural(number, 'invalid row')}. Correct them, or add the others with --skip-invalid."
         ) from error
 
 
@@ -94,7 +98,7 @@ def _echo_problems(problems: Iterable[tuple[int, object, str]], number: int) -> 
 
 
 @contextmanager
-def _counted(tracker: Tracker, pixel: str) -> Iterator[None]:
+def _reporting_interruption(tracker: Tracker, pixel: str) -> Iterator[None]:
     """Report the number of added recipients if Ctrl-C interrupts the command."""
     before = tracker.get_pixel(pixel).recipients
     try:

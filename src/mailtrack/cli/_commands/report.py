@@ -1,4 +1,4 @@
-"""`mailtrack report` and `mailtrack rejudge`."""
+"""`mailtrack report`."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import click
 from mailtrack import _wire as wire
 from mailtrack.cli._base_url import printed_urls
 from mailtrack.cli._open_tracker import open_tracker
-from mailtrack.cli._options import base_url_option, database_option, example, json_option, judge_options
-from mailtrack.cli._output import counted, echo, echo_json, progress
+from mailtrack.cli._options import base_url_option, database_option, example, json_option
+from mailtrack.cli._output import echo_json
 from mailtrack.cli._report_text import echo_report
 
 
@@ -29,23 +29,3 @@ def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) ->
             echo_json(wire.report(found, printed_urls(tracker)))
         else:
             echo_report(found)
-
-
-@click.command(epilog=example("mailtrack rejudge", "mailtrack rejudge a1b2c3d4 --window 5"))
-@click.argument("pixels", nargs=-1, metavar="[PIXEL]...")
-@judge_options
-@database_option
-def rejudge(pixels: tuple[str, ...], **given: Any) -> None:
-    """Judge the opens of each PIXEL, or of all, again by the current rules, and correct the counts."""
-    with open_tracker(with_judge=True, **given) as tracker:
-        found = [tracker.get_pixel(pixel) for pixel in pixels] if pixels else list(tracker.iter_pixels())
-        opens = changed = 0
-        with progress("Judging opens again", sum(pixel.kept for pixel in found)) as bar:
-            for pixel in found:
-                before = 0
-                for state in tracker.rejudge(pixel.id):
-                    bar.update(state.opens - before)
-                    before = state.opens
-                opens += state.opens
-                changed += state.changed
-        echo(f"Judged {counted(opens, 'open')} again. Verdicts that changed: {changed:,}.", err=True)

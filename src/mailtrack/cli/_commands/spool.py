@@ -10,10 +10,11 @@ from mailtrack._errors import DatabaseNotFound, InvalidSetting
 from mailtrack._ingest.drain import drain as drain_spool
 from mailtrack._spool import Reader, get_status
 from mailtrack._spool import inspect as inspect_spool
+from mailtrack._text import plural
 from mailtrack._tracker import Tracker
 from mailtrack.cli._failures import describe
 from mailtrack.cli._options import database_option, example, json_option, judge_options, shared_options, spool_option
-from mailtrack.cli._output import counted, echo, echo_json, is_terminal
+from mailtrack.cli._output import echo, echo_json, is_terminal
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
 
@@ -33,11 +34,11 @@ def status(as_json: bool, **given: Any) -> None:
     found = get_status(_folder(Settings.resolve(given)))
     if as_json:
         numbers = {"segments": found.segments, "bytes": found.bytes}
-        echo_json({**numbers, "hits": found.lines, "set_aside": found.dead_letters})
+        echo_json({**numbers, "hits": found.lines, "deadLetters": found.dead_letters})
         return
-    echo(f"Segments:   {found.segments:,}")
-    echo(f"Hits:       {found.lines:,} ({found.bytes:,} bytes)")
-    echo(f"Set aside:  {found.dead_letters:,}")
+    echo(f"Segments:      {found.segments:,}")
+    echo(f"Hits:          {found.lines:,} ({found.bytes:,} bytes)")
+    echo(f"Dead letters:  {found.dead_letters:,}")
 
 
 @spool.command(epilog=example("mailtrack spool drain"))
@@ -54,7 +55,7 @@ def drain(**given: Any) -> None:
             if folder.exists() and not reader.lead():
                 raise click.ClickException("A running process drains this spool.")
             stored = drain_spool(reader, Tracker(storage, judge=settings.make_judge()).store)
-            echo(f"Stored {counted(stored, 'hit')}.", err=True)
+            echo(f"Stored {plural(stored, 'hit')}.", err=True)
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error
         finally:

@@ -15,6 +15,7 @@ from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
 from mailtrack.cli._doctor.finding import Finding, failed, ok, skipped, warning
 from mailtrack.cli._doctor.http_client import Answer, Unreachable, Web
 from mailtrack.cli._doctor.machine import check_server_clock
+from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._beacon import HEADERS
 
 _UNWANTED = ("ETag", "Last-Modified", "Accept-Ranges")
@@ -114,7 +115,7 @@ def _date(answer: Answer) -> datetime | None:
 def _check_access(base: str, web: Web) -> Finding:
     """Check that the list of pixels needs a key."""
     try:
-        answer = web.get(f"{base}/api/v1/pixels?limit=1")
+        answer = web.get(f"{base}{paths.PIXELS}?limit=1")
     except Unreachable as error:
         return skipped("access", f"The list of pixels can't be requested: {error}.")
     if answer.status != 200 or not _is_list(answer.body):

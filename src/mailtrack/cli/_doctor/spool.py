@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mailtrack._spool import dead_letters
 from mailtrack._spool.segment import is_unlocked, segments
+from mailtrack._text import plural
 from mailtrack.cli._doctor.finding import Finding, failed, ok, skipped, warning
 
 _PATIENCE = timedelta(minutes=2)  # four times as long as a segment is written before the next begins
@@ -23,7 +24,7 @@ def check_spool(folder: Path, now: datetime) -> Iterator[Finding]:
         yield skipped("spool", f"There is no {folder} yet; the server creates it.")
         return
     try:
-        found = [_check_waiting(folder, now), _check_set_aside(folder)]
+        found = [_check_waiting(folder, now), _check_dead_letters(folder)]
     except OSError as error:
         found = [
             failed("spool", f"{folder} can't be read: {error.strerror}.", "Run this as the user that runs the server.")
@@ -39,7 +40,7 @@ def _check_waiting(folder: Path, now: datetime) -> Finding:
             if found.st_size:
                 waiting.append((datetime.fromtimestamp(found.st_mtime, UTC), found.st_size))
     drained = not is_unlocked(folder)  # a process that drains it holds its lock
-    size = f"{sum(number for _, number in waiting):,} bytes of opens in {len(waiting):,} files"
+    size = f"{sum(number for _, number in waiting):,} bytes of opens in {plural(len(waiting), 'file')}"
     if waiting and not drained:
         return failed(
             "spool",
@@ -57,11 +58,11 @@ def _check_waiting(folder: Path, now: datetime) -> Finding:
     return ok("spool", f"The spool is empty; {'a' if drained else 'no'} process is running to store new opens.")
 
 
-def _check_set_aside(folder: Path) -> Finding:
+def _check_dead_letters(folder: Path) -> Finding:
     if number := dead_letters.count(folder):
         return warning(
-            "set-aside",
-            f"{number:,} lines could not become opens, and are set aside.",
+            "dead-letters",
+            f"The spool has {plural(number, 'dead letter')}: lines that could not become opens.",
             f"Compare {folder / dead_letters.FILE} with the server's log. Remove the file once the cause is known.",
         )
-    return ok("set-aside", "No line of the spool is set aside.")
+    return ok("dead-letters", "The spool has no dead letters.")

@@ -15,7 +15,7 @@ from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
 from mailtrack._tracker import Tracker
 from mailtrack.cli._server.following import FollowingJudge
-from mailtrack.cli._server.parent import end_with_parent
+from mailtrack.cli._server.parent_watch import end_with_parent
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
 from mailtrack_wsgi._app import Application, create_app
