@@ -8,6 +8,7 @@ import attrs
 import click
 
 from mailtrack._errors import InvalidSetting
+from mailtrack._text import plural
 from mailtrack._times import now, to_text
 from mailtrack.cli._failures import describe
 from mailtrack.cli._networks.asn import find_networks
@@ -26,7 +27,7 @@ from mailtrack.cli._options import (
     rules_option,
     shared_options,
 )
-from mailtrack.cli._output import counted, echo, echo_json
+from mailtrack.cli._output import echo, echo_json
 from mailtrack.cli._settings import Settings
 from mailtrack.cli._tables import Table
 from mailtrack.verdicts import RuleTable
@@ -119,7 +120,7 @@ class Outcome:
             case None:
                 return f"skipped: {self.source} needs --asn-database"
             case Updated(ranges=ranges):
-                return "unchanged" if ranges is None else f"{counted(ranges, 'range')} from {self.source}"
+                return "unchanged" if ranges is None else f"{plural(ranges, 'range')} from {self.source}"
             case OSError() as error:
                 return f"failed: {describe(error)}"
             case error:
@@ -166,4 +167,4 @@ def _age(state: NetworkStatus) -> str:
     if state.checked is None:
         return "-"
     days = (now() - state.checked) // timedelta(days=1)
-    return "today" if days < 1 else f"{counted(days, 'day')} ago"
+    return "today" if days < 1 else f"{plural(days, 'day')} ago"

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from mailtrack._addresses import comparable
+from mailtrack._counts import NO_OPENS
 from mailtrack._errors import PixelNotFound, RecipientNotFound
 from mailtrack._model import Page, Recipient
 from mailtrack._times import from_milliseconds, to_milliseconds
@@ -133,12 +134,12 @@ def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
 
 
 def _to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
-    _, recipient_id, email, token, created_at, *spans = row
+    _, recipient_id, email, token, created_at, counted, first_counted, last_counted, raw, first, last = row
     return Recipient(
         id=recipient_id,
         pixel_id=pixel_id,
         email=email,
         token=token,
         created_at=to_shared_time(created_at),
-        opens=to_open_spans(*spans),
+        opens=to_open_spans(counted, first_counted, last_counted, raw, first, last) if raw else NO_OPENS,
     )
