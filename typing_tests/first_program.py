@@ -45,7 +45,7 @@ def create() -> Pixel:
     tracker.create_pixel("With our logo", image=b"GIF89a")
     tracker.create_pixel(7)  # type: ignore[arg-type]
     pixel = tracker.create_pixel("Spring launch")
-    assert_type(tracker.get_picture(pixel.short_id), Image)
+    assert_type(tracker.get_pixel_image(pixel.short_id), Image)
     assert_type(tracker.delete_pixel(pixel), Pixel)
     pixel.name = "Autumn launch"  # type: ignore[misc]
     return pixel
@@ -75,7 +75,7 @@ def record(pixel: str, headers: dict[str, str]) -> Image:
     tracker.record(pixel, signals=("prefetch",))
     tracker.record(pixel, "tok_")  # type: ignore[call-arg]
     assert_type(tracker.store([Hit(id="0", pixel=pixel, at=tracker.now())]), int)
-    return tracker.get_picture(pixel)
+    return tracker.get_pixel_image(pixel)
 
 
 def read(pixel: Pixel) -> None:
