@@ -44,6 +44,20 @@ def typing(session: nox.Session) -> None:
 
 
 @nox.session(tags=["quick"])
+def imports(session: nox.Session) -> None:
+    """Check that imports go only where the design lets them."""
+    install(session, "imports")
+    session.run("lint-imports")
+
+
+@nox.session(tags=["quick"])
+def tests(session: nox.Session) -> None:
+    """Run all tests but those that need a browser."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
+
+
+@nox.session(tags=["long"])
 def doors(session: nox.Session) -> None:
     """Check what users write against the public names, and that these are few and typed completely."""
     install(session, "doors")
@@ -67,20 +81,6 @@ def count_reachable(session: nox.Session, package: str) -> int:
     own = [one for one in symbols if not one["name"].rpartition(".")[2].startswith(("__", "test_"))]
     # A re-exported class or function is there twice: by its public name, and where it is defined.
     return sum(one["isExported"] or one["category"] in MEMBERS for one in own)
-
-
-@nox.session(tags=["quick"])
-def imports(session: nox.Session) -> None:
-    """Check that imports go only where the design lets them."""
-    install(session, "imports")
-    session.run("lint-imports")
-
-
-@nox.session(tags=["quick"])
-def tests(session: nox.Session) -> None:
-    """Run all tests but those that need a browser."""
-    install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
 
 
 @nox.session(requires=["lint"], tags=["long"])

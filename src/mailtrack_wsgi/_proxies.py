@@ -44,7 +44,7 @@ class Proxies:
     def is_surely_https(self, environ: "WSGIEnvironment") -> bool:
         """Return whether the client used HTTPS. Without a trusted proxy's word, the scheme behind one is not known."""
         if not self.trusted:
-            return bool(environ["wsgi.url_scheme"] == "https")
+            return bool(environ.get("wsgi.url_scheme") == "https")
         forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
         if forwarded is None or forwarded == "https":  # nearly always
             return forwarded is not None

@@ -44,5 +44,5 @@ def test_what_a_deployment_begins_with_creates_it(run, tmp_path, arguments):
 
 def test_a_spool_that_outlived_its_database_is_shown(run, tmp_path):
     (tmp_path / "mailtrack.db.spool").mkdir()
-    assert run("spool", "status").stdout.startswith("Segments:   0\n")
+    assert run("spool", "status").stdout.startswith("Segments:      0\n")
     assert [path.name for path in tmp_path.iterdir()] == ["mailtrack.db.spool"]

@@ -50,6 +50,7 @@ def test_the_server_is_ready_to_judge_before_it_drains(tmp_path, monkeypatch):
     monkeypatch.setattr(Tracker, "prepare", lambda _: done.append("prepared"))
     monkeypatch.setattr(server.Drainer, "start", lambda _: done.append("started"))
     monkeypatch.setattr(server.Drainer, "stop", lambda *_: done.append("stopped"))
-    with server._draining(Settings(database=f"sqlite:///{tmp_path}/mail.db", spool=str(tmp_path / "spool"))):
+    settings = Settings(database=f"sqlite:///{tmp_path}/mail.db", spool=str(tmp_path / "spool"))
+    with server._draining(settings, server.FollowingJudge(settings)):
         assert done == ["prepared", "started"]
     assert done == ["prepared", "started", "stopped"]
