@@ -8,6 +8,7 @@ from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
 from mailtrack.verdicts._programs import canonical_name, usual_mail_program, usual_program, usual_system
+from mailtrack.verdicts._ua_parser import parse_program, parse_system
 
 LINES = [
     json.loads(line)["user_agent"]
@@ -32,6 +33,16 @@ def test_usual_forms_are_named_as_ua_parser_names_them():
     known = {line: common for line, common in known.items() if not any(phone in line for phone in PHONES_LIKE_ROBOTS)}
     assert len(known) > 100
     assert {line: common for line, common in known.items() if parsed(line) != common} == {}
+
+
+@pytest.mark.parametrize("user_agent", ["", "\u0130OS", "Mozilla/5.0 (\u017fpider)", "a" * 512])
+def test_any_user_agent_is_parsed_as_ua_parser_parses_it(user_agent):
+    assert (parse_program(user_agent), parse_system(user_agent)) == (parse_user_agent(user_agent), parse_os(user_agent))
+
+
+def test_real_user_agents_are_parsed_as_ua_parser_parses_them():
+    for line in LINES:
+        assert (parse_program(line), parse_system(line)) == (parse_user_agent(line), parse_os(line)), line
 
 
 def test_outlook_is_named_as_ua_parser_names_it():
