@@ -174,9 +174,13 @@ def test_the_status_has_the_age_of_each_list(run):
     (FOLDER / "apple-relay.txt").write_text("192.0.2.0/24\n")
     month_ago = (datetime.now(UTC) - timedelta(days=31, hours=1)).timestamp()
     os.utime(FOLDER / "apple-relay.txt", (month_ago, month_ago))
-    assert "31 days ago" in run("networks", "status").stdout
+    result = run("networks", "status")
+    assert "31 days ago" in result.stdout
+    assert result.stderr.splitlines()[-1] == "Older than 30 days: apple-relay."
     update(run, "apple-relay", "--from", "apple-relay=relays.csv")
-    assert "today" in run("networks", "status").stdout
+    result = run("networks", "status")
+    assert "today" in result.stdout
+    assert "Older" not in result.stderr
 
 
 def test_a_damaged_list_is_reported_with_its_file_and_line(run):

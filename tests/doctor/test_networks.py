@@ -36,6 +36,12 @@ def test_a_network_of_the_users_own_needs_a_source():
     assert findings(state("office", ranges=0))[0][2] == "Run mailtrack networks update --from office=URL."
 
 
+def test_the_total_of_ranges_and_the_age_of_old_lists_are_shown():
+    fine, old = check_networks([state(), state("apple-relay", ranges=9, age=timedelta(days=41, hours=5))], NOW)
+    assert fine.found == "All 2 networks that rules name have addresses, 16 ranges in total."
+    assert old.found == "Lists of networks are older than 30 days: apple-relay (41 days)."
+
+
 def test_old_lists_are_named_with_the_command_that_renews_them():
     assert findings(state("apple-relay", age=timedelta(days=30, seconds=1)), state(age=timedelta())) == [
         ("networks", "ok", None),

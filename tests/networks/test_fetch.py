@@ -1,5 +1,6 @@
 """A list comes whole, over HTTPS or from this machine, or not at all."""
 
+import itertools
 import socket
 
 import pytest
@@ -57,6 +58,33 @@ def test_a_server_that_never_ends_its_answer_is_left(site):
     site.answers["/list"] = drip
     with pytest.raises(UpdateFailed, match="in time"):
         fetch(site.url(), timeout=0.3)
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX-More: "], ids=["status", "header"])
+def test_a_server_whose_headers_come_byte_by_byte_is_left(site, begin):
+    def drip(handler):
+        handler.wfile.write(begin)
+        for byte in itertools.cycle(b"HTTP/1.1 "):
+            if site.closing.wait(0.01):
+                return
+            handler.wfile.write(bytes([byte]))
+
+    site.answers["/list"] = drip
+    with pytest.raises(UpdateFailed, match="in time"):
+        fetch(site.url(), timeout=0.3)
+
+
+def test_redirects_share_one_limit_of_time(site):
+    def later(handler):
+        site.closing.wait(0.2)
+        site.send(status=302, path=handler.path, Location=f"{handler.path}x")
+        site.answers[f"{handler.path}x"] = later
+        site.answers[handler.path](handler)
+
+    site.answers["/list"] = later
+    with pytest.raises(UpdateFailed, match="in time"):
+        fetch(site.url(), timeout=0.5)
+    assert len(site.requests) <= 3
 
 
 def test_an_endless_list_is_cut_at_the_limit(site):

@@ -1,5 +1,6 @@
 """The formats in which networks are published, and what is refused."""
 
+import gzip
 import ipaddress
 import json
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtrack.cli._networks import formats
 from mailtrack.cli._networks.failure import UpdateFailed
 from mailtrack.cli._networks.formats import count, parse, subtract, to_lines
 from mailtrack.verdicts import Networks
@@ -61,7 +63,11 @@ def test_of_microsofts_list_only_mail_protection_is_taken(name):
         (b"10.0.0.0/7\n", "line 1 is wider than /8"),
         (b"2001::/15\n", "line 1 is wider than /16"),
         (b"\xff\xfe", "UTF-8"),
-        (b"\x1f\x8b\x08\x00", "UTF-8"),
+        (b"\x1f\x8b\x08\x00", "can't be unpacked"),
+        (b"\x1f\x8brubbish", "can't be unpacked"),
+        (gzip.compress(b"192.0.2.0/24\n" * 100, mtime=0)[:-9], "can't be unpacked"),
+        (gzip.compress(b"<html>", mtime=0), "HTML"),
+        (b"192.0.2.0/24,GB,GB-EN,London,\n198.51.100.0/24,GB", "its last line is cut"),
         (b'{"prefixes": [{"ipv4Prefix": "192.0.2.0/24"}', "not JSON"),
         (b'{"prefixes": 3}', "no list of prefixes"),
         (b'{"error": "gone"}', "no list of prefixes"),
@@ -76,6 +82,21 @@ def test_of_microsofts_list_only_mail_protection_is_taken(name):
 def test_what_is_no_list_is_refused_with_its_reason(data, reason):
     with pytest.raises(UpdateFailed, match=reason):
         parse(data)
+
+
+def test_a_list_may_be_packed():
+    assert prefixes(gzip.compress(b"192.0.2.0/24\n")) == ["192.0.2.0/24"]
+
+
+def test_a_packed_list_has_a_limit_when_unpacked(monkeypatch):
+    monkeypatch.setattr(formats, "_MAX_UNPACKED", 1000)
+    assert prefixes(gzip.compress(b"192.0.2.0/24" + b"\n" * 988)) == ["192.0.2.0/24"]
+    with pytest.raises(UpdateFailed, match="larger than 1,000 bytes when unpacked"):
+        parse(gzip.compress(b"192.0.2.0/24" + b"\n" * 989))
+
+
+def test_the_last_line_needs_no_end():
+    assert prefixes(b"# ours, all\n192.0.2.0/24,x\n198.51.100.0/24,y") == ["192.0.2.0/24", "198.51.100.0/24"]
 
 
 def test_a_list_in_another_format_than_its_source_has_is_refused():

@@ -1,7 +1,7 @@
 """`mailtrack networks`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from mailtrack.cli._networks.asn import find_networks
 from mailtrack.cli._networks.failure import UpdateFailed
 from mailtrack.cli._networks.folder import Folder
 from mailtrack.cli._networks.sources import Source, all_sources
-from mailtrack.cli._networks.status import NetworkStatus, list_status, named_networks
+from mailtrack.cli._networks.status import MAX_AGE, NetworkStatus, list_status, named_networks
 from mailtrack.cli._networks.update import Updated
 from mailtrack.cli._networks.update import update as update_list
 from mailtrack.cli._options import (
@@ -92,16 +92,19 @@ def update(
 @database_option
 @networks_folder_option
 def status(as_json: bool, **given: Any) -> None:
-    """Show the source, size and age of each network that rules name."""
+    """Show the source, size and age of each network that rules name, and warn of empty and old ones."""
+    time = now()
     settings = Settings.resolve(given)
     states = list(list_status(settings.make_table(), settings.stored_networks, settings.network_files))
     if as_json:
         echo_json(*map(_to_json, states))
         return
     table = Table("NETWORK", "RANGES", "BYTES", "CHECKED", "SOURCE", right=(1, 2), cut=(4,))
-    table.echo((one.name, f"{one.ranges:,}", f"{one.bytes:,}", _age(one), one.source) for one in states)
+    table.echo((one.name, f"{one.ranges:,}", f"{one.bytes:,}", _age(one, time), one.source) for one in states)
     if empty := [one.name for one in states if not one.ranges]:
         echo(f"Empty, so that rules that name them never match: {', '.join(empty)}.", err=True)
+    if old := [one.name for one in states if one.is_old(time)]:
+        echo(f"Older than {MAX_AGE.days} days: {', '.join(old)}.", err=True)
 
 
 @attrs.frozen
@@ -163,8 +166,8 @@ def _to_json(state: NetworkStatus) -> dict[str, object]:
     return {**attrs.asdict(state), "checked": checked, "empty": not state.ranges}
 
 
-def _age(state: NetworkStatus) -> str:
-    if state.checked is None:
+def _age(state: NetworkStatus, time: datetime) -> str:
+    days = state.days(time)
+    if days is None:
         return "-"
-    days = (now() - state.checked) // timedelta(days=1)
-    return "today" if days < 1 else f"{plural(days, 'day')} ago"
+    return f"{plural(days, 'day')} ago" if days else "today"

@@ -1,14 +1,12 @@
 """The check of the networks that rules name."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from mailtrack._text import plural
 from mailtrack.cli._doctor.finding import Finding, ok, warning
 from mailtrack.cli._networks.sources import bundled_sources
-from mailtrack.cli._networks.status import NetworkStatus
-
-MAX_AGE = timedelta(days=30)
-"""The age at which a list is out of date. Apple's changes every few days."""
+from mailtrack.cli._networks.status import MAX_AGE, NetworkStatus
 
 
 def check_networks(states: Iterable[NetworkStatus], now: datetime) -> Iterator[Finding]:
@@ -27,12 +25,14 @@ def check_networks(states: Iterable[NetworkStatus], now: datetime) -> Iterator[F
             f"Run {_command(empty)}.",
         )
     else:
-        yield ok("networks", f"All {len(states):,} networks that rules name have ranges.")
-    old = [one.name for one in states if one.checked is not None and now - one.checked > MAX_AGE]
+        ranges = plural(sum(one.ranges for one in states), "range")
+        yield ok("networks", f"All {len(states):,} networks that rules name have addresses, {ranges} in total.")
+    old = {one.name: plural(one.days(now) or 0, "day") for one in states if one.is_old(now)}
     if old:
         yield warning(
             "networks-age",
-            f"Lists of networks are older than {MAX_AGE.days} days: {', '.join(old)}.",
+            f"Lists of networks are older than {MAX_AGE.days} days: "
+            f"{', '.join(f'{name} ({age})' for name, age in old.items())}.",
             f"Run {_command(old)}, best once a day.",
         )
 

@@ -1,9 +1,11 @@
 """`fetch`: gets a list over HTTPS, whole or not at all."""
 
 import http.client
+import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ TIMEOUT = 60.0  # seconds, for all of it
 _STALL = 20.0  # seconds without a byte
 _PIECE = 65_536
 _NOT_MODIFIED = 304
+_LATE = "the server did not answer in time"
 _LOCAL_HOSTS = {"127.0.0.1", "localhost"}
 
 
@@ -38,15 +41,34 @@ def fetch(
     Args:
         url: where it is.
         tags: those of the last answer, if an unchanged list is not needed again.
-        timeout: the limit for all of it, in seconds.
-        max_bytes: the limit on its size.
+        timeout: the limit for all of it, from the look-up of the name to the last byte, in seconds.
+        max_bytes: the limit on its size as sent.
 
     Raises:
         UpdateFailed: it can't be got, is cut, or is too large.
     """
     _check(url)
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(_get(url, tags or {}, timeout, max_bytes))
+        except Exception as error:  # noqa: BLE001  # the caller gets it
+            future.set_exception(error)
+
+    # The library limits single steps only: a slow look-up of the name and headers that come byte by byte pass. A thread
+    # that is left behind ends with the command.
+    threading.Thread(target=run, name="mailtrack-fetch", daemon=True).start()
+    try:
+        return future.result(timeout)
+    except TimeoutError:
+        raise UpdateFailed(_LATE) from None
+
+
+def _get(url: str, tags: dict[str, str], timeout: float, max_bytes: int) -> Answer:
     deadline = time.monotonic() + timeout
-    request = urllib.request.Request(url, headers={"User-Agent": f"mailtrack/{__version__}", **(tags or {})})  # noqa: S310  # checked
+    headers = {"User-Agent": f"mailtrack/{__version__}", "Accept-Encoding": "gzip", **tags}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked
     # A local server is never asked through a proxy.
     proxies = [urllib.request.ProxyHandler({})] if _is_local(url) else []
     opener = urllib.request.build_opener(_Redirects, *proxies)
@@ -61,7 +83,7 @@ def fetch(
                 return Answer(None, tags)
             raise UpdateFailed(f"the server answered {error.code} {error.reason}".rstrip()) from None
     except TimeoutError:
-        raise UpdateFailed("the server did not answer in time") from None
+        raise UpdateFailed(_LATE) from None
     except urllib.error.URLError as error:
         raise UpdateFailed(_reason(error.reason)) from None
     except (OSError, http.client.HTTPException) as error:
@@ -85,9 +107,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects to HTTPS, and those from HTTP to HTTP on this machine."""
 
     def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
-        """Return the request for the new URL, the last argument."""
-        newurl: str = args[-1]
+        """Return the request for the new URL, the last argument; the first is the response."""
+        response, *_, newurl = args
         if not newurl.startswith("https://") and not (req.type == "http" and _is_allowed(newurl)):
+            response.close()
             raise UpdateFailed("the server redirects to a URL without https://")
         return super().redirect_request(req, *args)
 
@@ -107,5 +130,5 @@ def _read(response: http.client.HTTPResponse, deadline: float, max_bytes: int) -
 
 def _reason(error: object) -> str:
     if isinstance(error, TimeoutError):
-        return "the server did not answer in time"
+        return _LATE
     return f"it can't be fetched: {getattr(error, 'strerror', None) or error}"

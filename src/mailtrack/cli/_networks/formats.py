@@ -1,7 +1,10 @@
 """The formats of published lists of networks, and the checks of a new list."""
 
+import gzip
+import io
 import ipaddress
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,6 +13,8 @@ from mailtrack.verdicts import Networks
 from mailtrack.verdicts._networks import Network
 
 _SHORTEST_PREFIX = {4: 8, 6: 16}  # a wider network is a slip: no owner of a list has one
+_MAX_UNPACKED = 128 * 1024 * 1024  # bytes; Apple's list takes 12 MB
+_GZIP = b"\x1f\x8b"
 _PROTECTION = ".protection.outlook.com"  # Microsoft's servers that check mail; people use its others
 
 
@@ -17,15 +22,15 @@ def parse(data: bytes, *, format: str | None = None) -> list[Network]:  # noqa: 
     """Return the networks in a list, in its order.
 
     Args:
-        data: the list, in UTF-8.
+        data: the list, in UTF-8, also packed by gzip.
         format: `lines`, `google` or `microsoft`; `None` to detect it.
 
     Raises:
-        UpdateFailed: it is not a list in this format, an item is not a network, or a network is wider than /8 (IPv4) or
-            /16 (IPv6).
+        UpdateFailed: it is not a whole list in this format, an item is not a network, or a network is wider than /8
+            (IPv4) or /16 (IPv6).
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = (_unpack(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UpdateFailed("it is not text in UTF-8") from error
     begin = text.lstrip()[:1]
@@ -56,6 +61,17 @@ def to_lines(networks: Networks) -> Iterator[str]:
             yield from map(str, ipaddress.summarize_address_range(*ends))
 
 
+def _unpack(data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(_MAX_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UpdateFailed(f"it can't be unpacked: {error}") from None
+    if len(found) > _MAX_UNPACKED:
+        raise UpdateFailed(f"it is larger than {_MAX_UNPACKED:,} bytes when unpacked")
+    return found
+
+
 def _to_network(place: str, prefix: object) -> Network:
     if not isinstance(prefix, str):
         raise UpdateFailed(f"{place} is not a network")
@@ -78,10 +94,11 @@ def _without(network: Network, hole: Network) -> Iterable[Network]:
 
 
 def _read_lines(text: str) -> Iterator[tuple[str, object]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        prefix = line.partition("#")[0].partition(",")[0].strip().strip('"')
-        if prefix:
-            yield f"line {number}", prefix
+    lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
+    rows = [(number, line) for number, line in lines if line]
+    if rows and not text.endswith("\n") and rows[-1][1].count(",") < rows[0][1].count(","):
+        raise UpdateFailed("its last line is cut")
+    yield from ((f"line {number}", line.partition(",")[0].strip().strip('"')) for number, line in rows)
 
 
 def _read_google(text: str) -> Iterator[tuple[str, object]]:

@@ -1,7 +1,7 @@
 """The state of each network that rules name: its source, size and age."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -10,6 +10,9 @@ from mailtrack._times import from_milliseconds
 from mailtrack.cli._networks.folder import Folder
 from mailtrack.cli._networks.formats import count
 from mailtrack.verdicts import RuleTable
+
+MAX_AGE = timedelta(days=30)
+"""The age at which a list is out of date. Apple's changes every few days."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +33,14 @@ class NetworkStatus:
     ranges: int
     bytes: int
     checked: datetime | None
+
+    def days(self, now: datetime) -> int | None:
+        """Return the age of the list in whole days, `None` without a file."""
+        return None if self.checked is None else max(now - self.checked, timedelta()) // timedelta(days=1)
+
+    def is_old(self, now: datetime) -> bool:
+        """Return whether the list is older than `MAX_AGE`."""
+        return self.checked is not None and now - self.checked > MAX_AGE
 
 
 def named_networks(table: RuleTable) -> list[str]:
