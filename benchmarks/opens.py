@@ -1,7 +1,8 @@
 """Opens per second recorded by the reference server, their latency and its CPU, against comparands.
 
-All servers are started first; then `wrk` loads one after the other, round by round, while the rest wait. The stored
-rows are counted after each round: a served open that is not stored aborts the benchmark.
+All servers are started first; then `wrk` loads one after the other, round by round, while the rest wait. It sends the
+requests of `mail_traffic.py` as a proxy with TLS passes them on. The stored rows are counted after each round: a served
+open that is not stored aborts the benchmark.
 """
 
 import json
@@ -15,23 +16,26 @@ import time
 import urllib.error
 import urllib.request
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
 import psutil
-from common import arguments, new_folder, open_tracker, print_table
+from common import arguments, new_folder, print_table
+from mail_traffic import TRAFFIC, Fetch
 
-PEERS = Path(__file__).with_name("peers")
-RECIPIENTS = 1_000
-USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+HERE = Path(__file__).parent
+PEERS = HERE / "peers"
+REQUESTS = 100_000  # different ones; then the first comes again
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 STORE_SECONDS = 60.0
 
-OURS, BARE, NGINX = "mailtrack", "bare function", "nginx empty_gif"
+OURS, OTHER, BARE, NGINX = "mailtrack", "--src", "bare function", "nginx empty_gif"
 TARGETS = "targets: requests/s 0.6 of the bare function, 0.25 of nginx, 5 × the best peer; p99 5 ×, CPU 1.8 × the bare"
 
 NGINX_CONFIG = """
@@ -52,9 +56,8 @@ class Missing(Exception):
 
 @dataclass
 class Server:
-    """A server to measure: its command, its paths, its store of opens."""
+    """A server to measure: its command, its path for each recipient, its store of opens."""
 
-    name: str
     port: int
     command: list[str]
     paths: list[str]
@@ -71,27 +74,33 @@ class Run:
     p99: float
     cpu: float  # for one request, until all is stored
     wait: float  # from the last answer until all is stored
-    workers: list[float]  # CPU of each process below the first
+    processes: list[float]  # CPU of each process, the first one's first
 
 
 class Running:
     """A started server."""
 
-    def __init__(self, server: Server, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(
+        self, server: Server, process: subprocess.Popen[bytes], folder: Path, fetches: Sequence[Fetch]
+    ) -> None:
         self.server = server
         self.process = psutil.Process(process.pid)
-        self._paths = folder / "paths"
-        self._paths.write_text("\n".join(server.paths) + "\n")
+        self._sent = 0
+        self._requests = folder / "requests"
+        with self._requests.open("w") as file:
+            for fetch in fetches:
+                print(server.paths[fetch.recipient], *chain.from_iterable(fetch.headers().items()), sep="\t", file=file)
 
     def load(self, seconds: float, connections: int) -> Run:
         rows, cpu = self._settled(), self._cpu()
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"User-Agent: {USER_AGENT}"]
-        command += ["-s", str(PEERS / "paths.lua"), f"http://127.0.0.1:{self.server.port}", "--", str(self._paths)]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(PEERS / "requests.lua")]
+        command += [f"http://127.0.0.1:{self.server.port}", "--", str(self._requests), str(self._sent + 1)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         figures = next(line for line in said.splitlines() if line.startswith("FIGURES")).split()[1:]
         answered, duration, p50, p99, errors = map(int, figures)
         if errors:
-            raise SystemExit(f"{self.server.name}: {errors} requests failed.\n{said}")
+            raise SystemExit(f"{self.server.command}: {errors} requests failed.\n{said}")
+        self._sent += answered
         waited = self._wait_for_rows(rows + answered, connections) if self.server.database else 0.0
         spent = {pid: seconds - cpu.get(pid, 0.0) for pid, seconds in self._cpu().items()}
         return Run(
@@ -100,7 +109,7 @@ class Running:
             p99=p99 / 1e6,
             cpu=sum(spent.values()) / answered,
             wait=waited,
-            workers=[seconds for pid, seconds in spent.items() if pid != self.process.pid],
+            processes=list(spent.values()),
         )
 
     def _cpu(self) -> dict[int, float]:
@@ -122,7 +131,7 @@ class Running:
         time.sleep(0.5)  # more rows than requests would be wrong, too
         rows = self._query("count(*)")
         if not expected <= rows <= expected + connections:
-            raise SystemExit(f"{self.server.name}: {rows:,} opens are stored; {expected:,} requests were answered.")
+            raise SystemExit(f"{self.server.command}: {rows:,} opens are stored; {expected:,} requests were answered.")
         return waited
 
     def _settled(self) -> int:
@@ -145,7 +154,7 @@ class Running:
 
 
 @contextmanager
-def run(server: Server, folder: Path) -> Iterator[Running]:
+def run(server: Server, folder: Path, fetches: Sequence[Fetch]) -> Iterator[Running]:
     """Start a server, wait until it responds, and stop it at the end."""
     log = folder / "log"
     with log.open("wb") as output:
@@ -158,7 +167,7 @@ def run(server: Server, folder: Path) -> Iterator[Running]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Missing(f"it does not start: {log.read_text()[-500:]}")
             time.sleep(0.1)
-        yield Running(server, process, folder)
+        yield Running(server, process, folder, fetches)
     finally:
         process.terminate()
         try:
@@ -169,7 +178,7 @@ def run(server: Server, folder: Path) -> Iterator[Running]:
             process.kill()
             process.wait()
     if "locked" in log.read_text():
-        raise SystemExit(f"{server.name}: a database was locked.\n{log.read_text()[-2000:]}")
+        raise SystemExit(f"{server.command}: a database was locked.\n{log.read_text()[-2000:]}")
 
 
 def answers(url: str) -> bool:
@@ -194,34 +203,38 @@ def need(*command: str, **options: object) -> None:
         raise Missing(f"{' '.join(command[:3])} failed: {getattr(error, 'stderr', b'') or error}") from error
 
 
-def our_server(folder: Path, options: Namespace, workers: int) -> Server:
+def our_server(folder: Path, options: Namespace, *, source: Path = HERE.parent, workers: int = 1) -> Server:
     database = folder / "mailtrack.db"
-    tracker = open_tracker(database)
-    pixel = tracker.create_pixel("Newsletter")
-    recipients = tracker.generate_tokens(pixel.id, (f"name{place}@example.com" for place in range(RECIPIENTS)))
+    environment = {"PYTHONPATH": str(source.absolute() / "src")}
+    prepare = [sys.executable, HERE / "drain_once.py", "prepare", database, str(options.recipients)]
+    pixel, *tokens = subprocess.check_output(prepare, env=os.environ | environment, text=True).split()
     port = free_port()
     return Server(
-        name=OURS if workers == 1 else f"{OURS}, {workers} workers",
         port=port,
         command=[str(Path(sys.executable).with_name("mailtrack")), "serve"],
-        paths=["/" + tracker.tracking_url(pixel, one).split("/", 3)[3] for one in recipients],
+        paths=[f"/tracker/{pixel}.png?token={token}" for token in tokens],
         database=database,
-        environment={
+        environment=environment
+        | {
             "MAILTRACK_PORT": str(port),
             "MAILTRACK_DATABASE": f"sqlite:///{database}",
             "MAILTRACK_WORKERS": str(workers),
             "MAILTRACK_SPOOL_DURABILITY": options.durability,
+            "MAILTRACK_TRUSTED_PROXIES": "1",
         },
     )
 
 
-def bare_server(folder: Path, options: Namespace) -> Server:
+def peer_paths(options: Namespace, path: str) -> list[str]:
+    return [path.format(f"tok_{number:032x}") for number in range(options.recipients)]
+
+
+def bare_server(_folder: Path, options: Namespace) -> Server:
     port = free_port()
     return Server(
-        name=BARE,
         port=port,
         command=[sys.executable, str(PEERS / "bare.py")],
-        paths=our_server(folder, options, 1).paths,
+        paths=peer_paths(options, "/tracker/0a1b2c3d.png?token={}"),
         environment={"MAILTRACK_PORT": str(port), "MAILTRACK_DATABASE": "memory://"},
     )
 
@@ -234,19 +247,18 @@ def nginx_server(folder: Path, options: Namespace) -> Server:
     config = folder / "nginx.conf"
     config.write_text(NGINX_CONFIG.format(port=port))
     return Server(
-        name=NGINX,
         port=port,
         command=[program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)],
-        paths=our_server(folder, options, 1).paths,
+        paths=peer_paths(options, "/tracker/0a1b2c3d.png?token={}"),
     )
 
 
-def peer(name: str, folder: Path, options: Namespace, command: list[str], paths: list[str], port: int) -> Server:
+def peer(folder: Path, options: Namespace, command: list[str], paths: list[str], port: int) -> Server:
     database = folder / "opens.db"
     # Equal safety: with `everysec` a power cut may lose the last second, with `always` nothing.
     synchronous = "FULL" if options.durability == "always" else "NORMAL"
     environment = {"PEER_DATABASE": str(database), "PEER_PORT": str(port), "PEER_SYNCHRONOUS": synchronous}
-    return Server(name, port, command, paths, database, environment | {"NODE_ENV": "production"})
+    return Server(port, command, paths, database, environment | {"NODE_ENV": "production"})
 
 
 def express_server(folder: Path, options: Namespace) -> Server:
@@ -257,9 +269,9 @@ def express_server(folder: Path, options: Namespace) -> Server:
         need("npm", "install", "--no-audit", "--no-fund", cwd=packages)
     for file in ("express_app.js", "schema.sql"):
         shutil.copy(PEERS / file, packages)  # Node looks for packages next to the program
-    paths = [f"/open/tok_{number:032x}.gif" for number in range(RECIPIENTS)]
+    paths = peer_paths(options, "/open/{}.gif")
     command = ["node", str(packages / "express_app.js")]
-    return peer("Express + better-sqlite3", folder, options, command, paths, free_port())
+    return peer(folder, options, command, paths, free_port())
 
 
 def python_of_peers(options: Namespace) -> str:
@@ -270,46 +282,47 @@ def python_of_peers(options: Namespace) -> str:
     return str(folder / "bin/python")
 
 
-def wsgi_peer(name: str, folder: Path, options: Namespace, module: str, paths: list[str]) -> Server:
+def wsgi_peer(folder: Path, options: Namespace, module: str, paths: list[str]) -> Server:
     port = free_port()
     command = [python_of_peers(options), "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
     command += ["--blocking-threads", "1"]  # with 4 or 8 they are slower: SQLite takes one commit at a time
     command += ["--port", str(port), "--no-access-log"]
     command += ["--working-dir", str(PEERS), f"{module}:app"]
-    return peer(name, folder, options, command, paths, port)
+    return peer(folder, options, command, paths, port)
 
 
 def flask_server(folder: Path, options: Namespace) -> Server:
-    paths = [f"/open/tok_{number:032x}.gif" for number in range(RECIPIENTS)]
-    return wsgi_peer("Flask + sqlite3", folder, options, "flask_app", paths)
+    paths = peer_paths(options, "/open/{}.gif")
+    return wsgi_peer(folder, options, "flask_app", paths)
 
 
 def django_server(folder: Path, options: Namespace) -> Server:
     script = (
         "import json, pytracking; base = 'http://127.0.0.1/open/';"
         "print(json.dumps([pytracking.get_open_tracking_url(base_open_tracking_url=base, append_slash=False,"
-        f" metadata={{'token': f'tok_{{number:032x}}'}})[len(base) - 6:] for number in range({RECIPIENTS})]))"
+        f" metadata={{'token': f'tok_{{number:032x}}'}})[len(base) - 6:] for number in range({options.recipients})]))"
     )
     paths = json.loads(subprocess.check_output([python_of_peers(options), "-c", script]))
-    return wsgi_peer("Django + pytracking", folder, options, "django_app", paths)
+    return wsgi_peer(folder, options, "django_app", paths)
 
 
 def measure(makers: dict[str, Callable[[Path, Namespace], Server]], options: Namespace) -> dict[str, list[Run]]:
     """Start all available servers, and load them in turn; the first round is a warm-up."""
     found: dict[str, list[Run]] = {}
+    fetches = list(TRAFFIC[options.traffic](REQUESTS, options.recipients))
     with ExitStack() as stack:
-        running = []
+        running: dict[str, Running] = {}
         for name, make in makers.items():
             folder = stack.enter_context(new_folder())
             try:
-                running.append(stack.enter_context(run(make(folder, options), folder)))
+                running[name] = stack.enter_context(run(make(folder, options), folder, fetches))
             except Missing as missing:
                 print(f"Without {name}: {missing}\n")
         for number in range(options.rounds + 1):
-            for one in running:
+            for name, one in running.items():
                 figures = one.load(options.seconds if number else min(2, options.seconds), options.connections)
                 if number:
-                    found.setdefault(one.server.name, []).append(figures)
+                    found.setdefault(name, []).append(figures)
     return found
 
 
@@ -332,24 +345,11 @@ def to_rows(found: dict[str, list[Run]]) -> list[tuple[str, ...]]:
             times("p99", name),
             f"{median(one.cpu for one in runs) * 1e6:.1f}",
             times("cpu", name),
+            f"{median(one.wait for one in runs):.1f}",
+            " ".join(f"{seconds:.1f}" for seconds in runs[-1].processes if seconds >= 0.05),
         )
         for name, runs in found.items()
     ]
-
-
-def measure_workers(options: Namespace) -> list[tuple[str, ...]]:
-    rows = []
-    name = f"{options.workers} workers"
-    found = measure({name: lambda folder, options: our_server(folder, options, options.workers)}, options)
-    for number, one in enumerate(next(iter(found.values())), 1):
-        busy = sorted(one.workers)[-options.workers :]
-        if len(busy) < options.workers or busy[0] < 0.05:
-            raise SystemExit(f"A worker had nothing to do: {one.workers}")
-        cpu = " ".join(f"{seconds:.2f}" for seconds in busy)
-        rows.append(
-            (str(number), f"{one.rate:,.0f}", f"{one.p50 * 1e3:.2f}", f"{one.p99 * 1e3:.2f}", f"{one.wait:.1f}", cpu)
-        )
-    return rows
 
 
 def main() -> None:
@@ -357,7 +357,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, help="how long a round loads a server")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--workers", type=int, default=1, choices=(1, 2, 4), help="from 2: mailtrack alone")
+    parser.add_argument("--traffic", default="mail", choices=TRAFFIC, help="same: one program at one address")
+    parser.add_argument("--recipients", type=int, default=100_000)
+    parser.add_argument("--src", type=Path, help="a checkout of older code, to compare with")
+    parser.add_argument("--workers", type=int, default=1, choices=(1, 2, 4), help="from 2: also mailtrack with these")
     parser.add_argument("--durability", default="everysec", choices=("everysec", "always"))
     parser.add_argument("--packages", type=Path, help="where to keep the peers' packages, for another time")
     parser.add_argument("--without-peers", action="store_true")
@@ -366,18 +369,34 @@ def main() -> None:
     options.rounds = options.rounds or (2 if options.quick else 7)
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed; most systems have it as a package of that name.")
+    makers: dict[str, Callable[[Path, Namespace], Server]] = {OURS: our_server}
     if options.workers > 1:
-        header = ("round", "requests/s", "p50 ms", "p99 ms", "s until stored", "CPU s of each worker")
-        print_table(f"{options.workers} workers on one SQLite file", header, measure_workers(options))
-        return
-    makers = {OURS: lambda folder, options: our_server(folder, options, 1), BARE: bare_server, NGINX: nginx_server}
+        makers[f"{OURS}, {options.workers} workers"] = partial(our_server, workers=options.workers)
+    if options.src:
+        makers[OTHER] = partial(our_server, source=options.src)
+    makers |= {BARE: bare_server, NGINX: nginx_server}
     if not options.without_peers:
-        makers |= {"Express": express_server, "Flask": flask_server, "Django": django_server}
+        makers |= {
+            "Express + better-sqlite3": express_server,
+            "Flask + sqlite3": flask_server,
+            "Django + pytracking": django_server,
+        }
     with new_folder() as folder:
         options.packages = (options.packages or folder).absolute()
         options.packages.mkdir(parents=True, exist_ok=True)
         found = measure(makers, options)
-    header = ("server", "requests/s", "mailtrack ×", "p50 ms", "p99 ms", "mailtrack ×", "CPU µs", "mailtrack ×")
+    header = (
+        "server",
+        "requests/s",
+        "mailtrack ×",
+        "p50 ms",
+        "p99 ms",
+        "mailtrack ×",
+        "CPU µs",
+        "mailtrack ×",
+        "s until stored",
+    )
+    header += ("CPU s of each process",)
     print_table(TARGETS, header, to_rows(found))
 
 
