@@ -118,6 +118,7 @@ TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "iter_opens": lambda tracker, pixel: list(tracker.iter_opens(pixel)),
     "report": Tracker.report,
     "count_by_day": lambda tracker, pixel: tracker.count_by_day([pixel], since=tracker.now()),
+    "mark_sent": Tracker.mark_sent,
     "rejudge": lambda tracker, pixel: list(tracker.rejudge(pixel)),
     "delete_pixel": Tracker.delete_pixel,
 }

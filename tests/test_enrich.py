@@ -28,7 +28,7 @@ from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.helpers import at_once
 from mailtrack.testing._factories import NOON
-from mailtrack.verdicts import Judge, RecentHits, RuleTable
+from mailtrack.verdicts import Judge, RecentHits, RuleTable, default_rules
 
 PIXEL = make_pixel()
 SECOND = timedelta(seconds=1)
@@ -77,6 +77,21 @@ class TestExamining:
     def test_before_the_token_was_made_its_age_is_negative(self, enricher: Enricher) -> None:
         target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON + SECOND)
         assert [one.age for one in enricher.enrich(_hits(1), [target])] == [-1.0]
+
+    @pytest.mark.parametrize(("sent", "age"), [(None, 90.0), (60, 30.0), (90, 0.0), (91, 90.0)])
+    def test_its_age_runs_from_the_sent_time_if_that_is_not_after_the_open(
+        self, enricher: Enricher, sent: int | None, age: float
+    ) -> None:
+        sent_at = None if sent is None else NOON + sent * SECOND
+        target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON, sent_at=sent_at)
+        (found,) = enricher.enrich([make_hit(PIXEL, at=NOON + 90 * SECOND)], [target])
+        assert found.age == age
+
+    def test_it_has_the_networks_that_contain_its_address(self) -> None:
+        enricher = Enricher(Judge(default_rules().with_networks(office=["192.0.2.0/24"], home=["192.0.2.1"])))
+        addresses = ["192.0.2.1", "192.0.2.2", "198.51.100.1", None]
+        hits = [attrs.evolve(make_hit(PIXEL), ip=ip) for ip in addresses]
+        assert [one.networks for one in _enrich(enricher, hits)] == [("home", "office"), ("office",), (), ()]
 
     def test_it_has_verdict_client_and_weight(self, enricher: Enricher, thunderbird: str, robot: str) -> None:
         hits = [attrs.evolve(make_hit(PIXEL), user_agent=user_agent) for user_agent in (thunderbird, robot)]
@@ -163,10 +178,59 @@ class TestSignals:
 class TestBursts:
     """A burst marks its first hits, which are stored before it shows."""
 
+    def test_its_age_is_measured_from_the_sent_time_of_now(self, enricher: Enricher) -> None:
+        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
+        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), age=90.0)
+        sent = [None, NOON + 60 * SECOND, NOON + 90 * SECOND, NOON + 91 * SECOND]
+        found = [enricher.rejudge(stored, attrs.evolve(recipient, sent_at=at)).age for at in sent]
+        assert found == [90.0, 30.0, 0.0, 90.0]
+        assert enricher.rejudge(stored, None).age == 90.0
+
+    def test_the_sent_time_decides_what_is_early(self, enricher: Enricher) -> None:
+        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
+        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), user_agent=apple_mail, age=90.0)
+        sent = attrs.evolve(recipient, sent_at=NOON + 85 * SECOND)
+        assert enricher.rejudge(stored, recipient).verdict.kind is VerdictKind.HUMAN
+        assert enricher.rejudge(stored, sent).verdict.kind is VerdictKind.PREFETCH
+
+    def test_without_its_address_an_open_is_judged_by_the_networks_that_it_was_found_in(
+        self, enricher: Enricher
+    ) -> None:
+        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+        hit = attrs.evolve(make_hit(PIXEL), user_agent=apple_mail, ip="17.58.97.10")
+        (stored,) = _enrich(enricher, [hit])
+        assert (stored.networks, stored.verdict.kind) == (("apple",), VerdictKind.PREFETCH)
+        again = enricher.rejudge(attrs.evolve(stored, ip=None), None)
+        assert (again.verdict, again.networks) == (stored.verdict, ("apple",))
+
+    def test_with_its_address_the_networks_are_looked_up_anew(self, enricher: Enricher) -> None:
+        stored = attrs.evolve(make_open(PIXEL), ip="192.0.2.1", networks=("apple",))
+        table = default_rules().with_networks(office=["192.0.2.0/24"], works=["192.0.2.1"])
+        assert enricher.rejudge(stored, None).networks == ()
+        assert Enricher(Judge(table)).rejudge(stored, None).networks == ("office", "works")
+
     @pytest.fixture
     def pixel(self, memory: Storage) -> Pixel:
         memory.add_pixel(PIXEL)
         return PIXEL
+
+    def test_it_stores_ages_and_networks_that_change_no_verdict(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, robot: str
+    ) -> None:
+        ann, gone = memory.add_recipients(pixel.id, make_recipients(pixel, ["ann@example.org", "bob@example.org"]))
+        at = NOON + 90 * SECOND
+        hits = [
+            attrs.evolve(make_hit(pixel, token=one.token, at=at), user_agent=robot, ip="17.58.97.10")
+            for one in (ann, gone)
+        ]
+        memory.add_opens(enricher.enrich(hits, memory.resolve(hits)))
+        memory.mark_sent(pixel.id, None, at=NOON + 80 * SECOND)
+        memory.delete_recipient(gone.id)
+        plain = Enricher(Judge(default_rules().with_networks(apple=[])))
+        assert list(rejudge(memory, plain, pixel.id)) == [RejudgeProgress(opens=2, changed=0)]
+        found = memory.list_opens(pixel.id, limit=9).items
+        assert [(one.age, one.networks) for one in found] == [(90.0, ()), (10.0, ())]
 
     @pytest.fixture
     def hits(self, memory: Storage, pixel: Pixel) -> list[Hit]:
@@ -345,7 +409,7 @@ class TestJudgingAgain:
         hits = [attrs.evolve(hit, user_agent=agent) for hit in _hits(3) for agent in (thunderbird, robot, "", "Mail/1")]
         target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON - SECOND)
         for stored in enricher.enrich(hits, [target] * len(hits)):
-            again = enricher.rejudge(stored)
+            again = enricher.rejudge(stored, None)
             assert (again.open_id, again.verdict, again.client, again.counted) == (
                 stored.id,
                 stored.verdict,
@@ -353,10 +417,59 @@ class TestJudgingAgain:
                 stored.counted,
             )
 
+    def test_its_age_is_measured_from_the_sent_time_of_now(self, enricher: Enricher) -> None:
+        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
+        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), age=90.0)
+        sent = [None, NOON + 60 * SECOND, NOON + 90 * SECOND, NOON + 91 * SECOND]
+        found = [enricher.rejudge(stored, attrs.evolve(recipient, sent_at=at)).age for at in sent]
+        assert found == [90.0, 30.0, 0.0, 90.0]
+        assert enricher.rejudge(stored, None).age == 90.0
+
+    def test_the_sent_time_decides_what_is_early(self, enricher: Enricher) -> None:
+        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
+        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), user_agent=apple_mail, age=90.0)
+        sent = attrs.evolve(recipient, sent_at=NOON + 85 * SECOND)
+        assert enricher.rejudge(stored, recipient).verdict.kind is VerdictKind.HUMAN
+        assert enricher.rejudge(stored, sent).verdict.kind is VerdictKind.PREFETCH
+
+    def test_without_its_address_an_open_is_judged_by_the_networks_that_it_was_found_in(
+        self, enricher: Enricher
+    ) -> None:
+        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+        hit = attrs.evolve(make_hit(PIXEL), user_agent=apple_mail, ip="17.58.97.10")
+        (stored,) = _enrich(enricher, [hit])
+        assert (stored.networks, stored.verdict.kind) == (("apple",), VerdictKind.PREFETCH)
+        again = enricher.rejudge(attrs.evolve(stored, ip=None), None)
+        assert (again.verdict, again.networks) == (stored.verdict, ("apple",))
+
+    def test_with_its_address_the_networks_are_looked_up_anew(self, enricher: Enricher) -> None:
+        stored = attrs.evolve(make_open(PIXEL), ip="192.0.2.1", networks=("apple",))
+        table = default_rules().with_networks(office=["192.0.2.0/24"], works=["192.0.2.1"])
+        assert enricher.rejudge(stored, None).networks == ()
+        assert Enricher(Judge(table)).rejudge(stored, None).networks == ("office", "works")
+
     @pytest.fixture
     def pixel(self, memory: Storage) -> Pixel:
         memory.add_pixel(PIXEL)
         return PIXEL
+
+    def test_it_stores_ages_and_networks_that_change_no_verdict(
+        self, memory: Storage, enricher: Enricher, pixel: Pixel, robot: str
+    ) -> None:
+        ann, gone = memory.add_recipients(pixel.id, make_recipients(pixel, ["ann@example.org", "bob@example.org"]))
+        at = NOON + 90 * SECOND
+        hits = [
+            attrs.evolve(make_hit(pixel, token=one.token, at=at), user_agent=robot, ip="17.58.97.10")
+            for one in (ann, gone)
+        ]
+        memory.add_opens(enricher.enrich(hits, memory.resolve(hits)))
+        memory.mark_sent(pixel.id, None, at=NOON + 80 * SECOND)
+        memory.delete_recipient(gone.id)
+        plain = Enricher(Judge(default_rules().with_networks(apple=[])))
+        assert list(rejudge(memory, plain, pixel.id)) == [RejudgeProgress(opens=2, changed=0)]
+        found = memory.list_opens(pixel.id, limit=9).items
+        assert [(one.age, one.networks) for one in found] == [(90.0, ()), (10.0, ())]
 
     @pytest.fixture
     def fill(self, memory: Storage, pixel: Pixel, robot: str):

@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from mailtrack import (
     InvalidImage,
     InvalidName,
     InvalidPaging,
+    InvalidSentTime,
     InvalidSetting,
     Open,
     OpenSpan,
     OpenSpans,
+    Pixel,
     PixelNotFound,
     RecipientNotFound,
+    RecipientState,
     ShortIdTaken,
     Storage,
     StorageError,
@@ -294,6 +297,37 @@ class TestRecipients:
         found = [tracker.list_recipients(pixel.id, opened=opened).items for opened in (True, False)]
         assert [[one.id for one in items] for items in found] == [[bob.id], [ann.id]]
 
+    def test_they_are_listed_by_their_state(self, tracker: Tracker, thunderbird: str, robot: str) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        names = ("ann", "bob", "cem", "dee")
+        ann, bob, cem, _ = tracker.generate_tokens(pixel, [f"{name}@example.org" for name in names])
+        for recipient, user_agent in ((ann, thunderbird), (bob, "Mozilla/5.0"), (cem, robot)):
+            tracker.record(pixel, token=recipient.token, user_agent=user_agent)
+
+        def listed(**chosen: Any) -> str:
+            items = tracker.list_recipients(pixel, **chosen).items
+            assert tuple(tracker.iter_recipients(pixel, **chosen)) == items
+            return " ".join(one.email.partition("@")[0] for one in items)
+
+        assert [listed(states=[state]) for state in RecipientState] == ["ann", "bob", "cem", "dee"]
+        assert listed(states=["scanned", RecipientState.NONE]) == "cem dee"
+        assert listed(states=("none",), opened=False) == "dee"
+        assert (listed(opened=True), listed(opened=False), listed(states=None)) == (
+            "ann",
+            "bob cem dee",
+            "ann bob cem dee",
+        )
+        assert listed(states=[]) == listed(states=["none"], opened=True) == ""
+        assert [one.state for one in tracker.list_recipients(pixel).items] == list(RecipientState)
+        assert tracker.get_pixel(pixel).prefetched == 1
+
+    @pytest.mark.parametrize("states", ["opened", ["read"], [None], 7])
+    def test_only_states_are_taken_for_states(self, tracker: Tracker, states: Any) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        for call in (tracker.list_recipients, tracker.iter_recipients):
+            with pytest.raises(InvalidArgument, match=r"^states must be"):
+                call(pixel, states=states)
+
     def test_they_are_got_by_id_and_what_is_no_id_is_left_out(self, tracker: Tracker) -> None:
         pixel = tracker.create_pixel("Spring launch")
         (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
@@ -496,3 +530,66 @@ class TestReprs:
         with pytest.raises(InvalidEmails) as caught:
             tracker.generate_tokens(pixel.id, ["<zebra>@example.org"])
         assert "zebra" not in f"{caught.value!r} {caught.value.summary} {caught.value.problems}"
+
+
+class TestSentTimes:
+    """Marking recipients as sent to."""
+
+    @pytest.fixture
+    def pixel(self, tracker: Tracker) -> Pixel:
+        pixel = tracker.create_pixel("Spring launch")
+        tracker.generate_tokens(pixel, ["ann@example.org", "bob@example.org"])
+        return pixel
+
+    def test_all_are_marked_now_by_default(self, tracker: Tracker, pixel: Pixel, clock: FakeClock) -> None:
+        clock.advance(seconds=60)
+        assert tracker.mark_sent(pixel) == 2
+        assert {one.sent_at for one in tracker.iter_recipients(pixel)} == {clock()}
+
+    def test_recipients_are_given_as_such_or_by_id_and_others_passed_over(
+        self, tracker: Tracker, pixel: Pixel, clock: FakeClock
+    ) -> None:
+        ann, bob = tracker.iter_recipients(pixel)
+        other = make_recipient(make_pixel())
+        assert tracker.mark_sent(pixel.short_id, iter([ann, bob.id, bob, other, "", "x"])) == 2
+        assert tracker.mark_sent(pixel, []) == 0
+        assert tracker.get_recipient(ann).sent_at == clock()
+
+    def test_the_time_may_be_given_in_any_zone(self, tracker: Tracker, pixel: Pixel, clock: FakeClock) -> None:
+        clock.advance(seconds=60)
+        at = (clock() - timedelta(seconds=30)).astimezone(timezone(timedelta(hours=5)))
+        tracker.mark_sent(pixel, at=at)
+        assert {one.sent_at for one in tracker.iter_recipients(pixel)} == {at}
+
+    def test_a_time_in_the_future_or_without_a_zone_is_refused(
+        self, tracker: Tracker, pixel: Pixel, clock: FakeClock
+    ) -> None:
+        for at, reason in (
+            (clock() + timedelta(milliseconds=1), "must not be in the future"),
+            (clock().replace(tzinfo=None), "needs a time zone"),
+            ("2025-11-06", "must be a datetime"),
+        ):
+            with pytest.raises(InvalidArgument, match=f"^at {reason}"):
+                tracker.mark_sent(pixel, at=at)
+
+    def test_a_time_before_a_token_is_refused(self, tracker: Tracker, pixel: Pixel, clock: FakeClock) -> None:
+        with pytest.raises(InvalidSentTime, match=r"^The sent time is before the token of a recipient was made\.$"):
+            tracker.mark_sent(pixel, at=clock() - timedelta(seconds=1))
+
+    def test_a_single_text_is_no_list_of_recipients(self, tracker: Tracker, pixel: Pixel) -> None:
+        with pytest.raises(InvalidArgument, match=r"^recipients must be a list"):
+            tracker.mark_sent(pixel, "0" * 24)
+
+    def test_rejudging_follows_the_sent_time(self, tracker: Tracker, pixel: Pixel, clock: FakeClock) -> None:
+        ann, _ = tracker.iter_recipients(pixel)
+        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+        clock.advance(seconds=900)
+        sent_at = clock()
+        clock.advance(seconds=2)
+        tracker.record(pixel, token=ann.token, user_agent=apple_mail)
+        kinds = [[one.verdict.kind.value for one in tracker.list_opens(pixel).items]]
+        tracker.mark_sent(pixel, at=sent_at)
+        list(tracker.rejudge(pixel))
+        kinds.append([one.verdict.kind.value for one in tracker.list_opens(pixel).items])
+        assert kinds == [["human"], ["prefetch"]]
+        assert tracker.get_recipient(ann).state is RecipientState.PREFETCHED

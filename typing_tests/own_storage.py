@@ -8,7 +8,19 @@ from typing import Self, assert_type
 
 import pytest
 
-from mailtrack import ApiKey, DayCount, Hit, Image, Open, Page, Pixel, Recipient, Tracker, VerdictKind
+from mailtrack import (
+    ApiKey,
+    DayCount,
+    Hit,
+    Image,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    RecipientState,
+    Tracker,
+    VerdictKind,
+)
 from mailtrack.report import Report, make_report
 from mailtrack.storage import Figures, Judgement, Storage, SupportsBackup, SupportsSettings, Target
 from mailtrack.testing import (
@@ -47,9 +59,17 @@ class OwnStorage:
         return {}
 
     def list_recipients(
-        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Collection[RecipientState] | None = None,
     ) -> Page[Recipient]:
         return Page(items=(), next="1")
+
+    def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
+        return 0
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         return make_recipient(make_pixel())

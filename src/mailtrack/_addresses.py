@@ -101,6 +101,11 @@ def canonical_all(emails: Iterable[object], *, allow_special_domains: bool = Fal
     return list(distinct.values())
 
 
+def domain_of(address: str) -> str:
+    """Return the domain of an address, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
 def _validated(email: str, allow_special_domains: bool) -> str:
     from email_validator import EmailNotValidError, validate_email  # slow to load, and rarely needed
 

@@ -7,6 +7,7 @@ answers over HTTP quote none.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -188,6 +189,20 @@ class ImageTooLarge(InvalidImage):
 
 class InvalidImport(InvalidInput):
     """A list or table of recipients is not text, or does not have the column of the addresses."""
+
+
+class InvalidSentTime(InvalidInput):
+    """A mail can't have been sent before the token in it was made.
+
+    Attributes:
+        earliest: the first time that is possible for all recipients concerned, as far as known.
+    """
+
+    earliest: datetime
+
+    def __init__(self, earliest: datetime) -> None:
+        super().__init__("The sent time is before the token of a recipient was made.")
+        self.earliest = earliest
 
 
 class InvalidPaging(InvalidInput):

@@ -66,7 +66,8 @@ class DelayCount:
     """The recipients of a pixel whose first open took about the same time.
 
     Attributes:
-        bucket: the time from the making of the token to the first open, as `mailtrack.storage.to_bucket` returns it.
+        bucket: the time from `Recipient.sent_at` to the first open, as `mailtrack.storage.to_bucket` returns it; from
+            the making of the token where that is not known, or after this open.
         recipients: the number of recipients: counted by their first open that counts, raw by their first open of all.
     """
 

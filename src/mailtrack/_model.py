@@ -16,10 +16,7 @@ from mailtrack._times import to_utc
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
 
-HEADER_SIGNALS = (
-    *("forged-hint", "headless-hint", "navigation", "no-client-hints", "no-fetch-metadata", "no-language"),
-    *("prefetch", "preview", "range"),
-)
+HEADER_SIGNALS = ("headless-hint", "navigation", "no-fetch-metadata", "no-language", "prefetch", "preview", "range")
 """The signals that a request's headers show, in the order in which a hit has them."""
 
 BURST = "burst"
@@ -57,6 +54,23 @@ class Certainty(enum.StrEnum):
 
 def _to_reasons(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)  # mypy can't infer the type that the bare class takes as a converter
+
+
+class RecipientState(enum.StrEnum):
+    """The states that a recipient can be in.
+
+    Attributes:
+        OPENED: it has an open that counts.
+        PREFETCHED: none of its opens counts, and at least one is a prefetch, so whether a person saw the mail can't be
+            known.
+        SCANNED: none of its opens counts, and none is a prefetch.
+        NONE: it has no opens.
+    """
+
+    OPENED = "opened"
+    PREFETCHED = "prefetched"
+    SCANNED = "scanned"
+    NONE = "none"
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
@@ -132,6 +146,7 @@ class Pixel:
         opens: its opens, with the times of the first and the last.
         views: the number of its opens without repeats within seconds.
         opened: the number of its recipients that have an open.
+        prefetched: the number of its recipients in the state `prefetched`.
         purged: the number of its opens that were purged. All numbers above include them; the log does not.
         purged_before: the time before which its opens were purged, `None` where none was. Older ones that arrived
             later stay in the log until the next purge.
@@ -145,6 +160,7 @@ class Pixel:
     opens: OpenSpans = NO_OPENS
     views: Count = Count()  # noqa: RUF009  # frozen
     opened: Count = Count()  # noqa: RUF009  # frozen
+    prefetched: int = 0
     purged: int = 0
     purged_before: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))
 
@@ -169,7 +185,9 @@ class Recipient:
         email: the address in canonical form.
         token: the secret that stands for it in tracking URLs.
         created_at: the time when its token was made.
+        sent_at: the time when its mail was sent, `None` where `Tracker.mark_sent` did not say it.
         opens: its opens, with the times of the first and the last.
+        prefetches: the number of its opens that are prefetches, purged ones included.
     """
 
     id: str
@@ -177,12 +195,23 @@ class Recipient:
     email: str = attrs.field(repr=False)
     token: str = attrs.field(repr=False)
     created_at: datetime = attrs.field(converter=to_utc)
+    sent_at: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))
     opens: OpenSpans = NO_OPENS
+    prefetches: int = 0
 
     @property
     def opened(self) -> bool:
         """Whether the recipient has an open that counts, whatever machines fetched."""
         return self.opens.counted.number > 0
+
+    @property
+    def state(self) -> RecipientState:
+        """What its opens show of the recipient."""
+        if self.opened:
+            return RecipientState.OPENED
+        if self.prefetches:
+            return RecipientState.PREFETCHED
+        return RecipientState.SCANNED if self.opens.raw.number else RecipientState.NONE
 
 
 @attrs.frozen(kw_only=True)
@@ -236,11 +265,15 @@ class Target:
         pixel_id: the UUID of the pixel.
         recipient_id: the recipient with the hit's token, if any.
         token_made_at: the time when that token was made.
+        sent_at: the time when its mail was sent, where known.
+        domain: the domain of the recipient's address, in lower case.
     """
 
     pixel_id: str
     recipient_id: str | None = None
     token_made_at: datetime | None = None
+    sent_at: datetime | None = None
+    domain: str | None = None
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
@@ -258,7 +291,9 @@ class Open:
         referer: the client's referer.
         signals: other properties of the request that speak for or against a person, in order; `repeat` marks an open
             that is no new view.
-        age: the age of the recipient's token in seconds, `None` without one.
+        networks: the names of the judge's networks that contained the address when the open was judged, sorted.
+        age: the seconds since the recipient's mail was sent, where that is known and was not after the open; else since
+            the recipient's token was made. `None` without a recipient.
         verdict: the kind of fetch.
         client: the program that fetched.
         counted: whether the open counts as a person's.
@@ -273,6 +308,7 @@ class Open:
     user_agent: str = ""
     referer: str = ""
     signals: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
     age: float | None = None
     verdict: Verdict = UNJUDGED
     client: Client = UNKNOWN_CLIENT
@@ -289,6 +325,8 @@ class Judgement:
         client: the program that fetched.
         counted: whether the open counts as a person's.
         added_signals: signals that the open gets in addition to those that it has, of `RECENT_SIGNALS`.
+        networks: the names to store in `Open.networks`; `None` leaves those that it has.
+        age: the seconds to store in `Open.age`; `None` leaves those that it has.
     """
 
     open_id: str
@@ -296,13 +334,21 @@ class Judgement:
     client: Client
     counted: bool
     added_signals: tuple[str, ...] = ()
+    networks: tuple[str, ...] | None = None
+    age: float | None = None
 
     def apply(self, stored: Open) -> Open:
         """Return a stored open with this judgement."""
         own = [signal for signal in stored.signals if signal not in RECENT_SIGNALS]
         recent = [signal for signal in RECENT_SIGNALS if signal in stored.signals or signal in self.added_signals]
         return attrs.evolve(
-            stored, verdict=self.verdict, client=self.client, counted=self.counted, signals=(*own, *recent)
+            stored,
+            verdict=self.verdict,
+            client=self.client,
+            counted=self.counted,
+            signals=(*own, *recent),
+            networks=stored.networks if self.networks is None else self.networks,
+            age=stored.age if self.age is None else self.age,
         )
 
 

@@ -1,6 +1,6 @@
-"""`Operations`: the part of a tracker that runs and maintains it: the spool, rejudging, purges and backups."""
+"""`Operations`: the part of a tracker that runs and maintains it: the spool, sent times, rejudging, purges, backups."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from os import PathLike
@@ -12,8 +12,9 @@ from mailtrack._errors import InvalidArgument
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
-from mailtrack._model import Pixel, Verdict
+from mailtrack._model import Pixel, Recipient, Verdict
 from mailtrack._pixels import find_pixel, iter_pixels
+from mailtrack._recipients import mark_sent
 from mailtrack._retention import Purge, make_purge
 from mailtrack._spool import Spool
 from mailtrack._times import Clock
@@ -99,9 +100,39 @@ class Operations:
         """
         return self._enricher.explain(verdict)
 
+    def mark_sent(
+        self,
+        pixel: Pixel | str,
+        recipients: Iterable[Recipient | str] | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """Set when the mails of recipients were sent: the judge's clock, and the delays of reports, run from there.
+
+        Without it they run from the making of the tokens. Marking again replaces the time. Stored opens keep their
+        verdicts until `rejudge`.
+
+        Args:
+            pixel: the pixel.
+            recipients: any number of recipients, by default all of the pixel. Those of other pixels, and unknown ids,
+                are passed over.
+            at: an aware time, not in the future and not before the making of the tokens; by default now.
+
+        Returns:
+            The number of recipients of this pixel among those given.
+
+        Raises:
+            PixelNotFound: no pixel has this id.
+            InvalidSentTime: the token of one of the recipients was made later. Nothing was changed.
+            InvalidArgument: `at` is not a time with a time zone, or is in the future; or `recipients` is a single text.
+        """
+        found = find_pixel(self._storage, pixel)
+        return mark_sent(self._storage, found, recipients, at, self._clock())
+
     def rejudge(self, pixel: Pixel | str) -> Iterator[RejudgeProgress]:
         """Judge all opens of a pixel again with this tracker's judge, and correct the counts.
 
+        Their ages are measured anew from when the recipients' mails were sent, as far as `Tracker.mark_sent` said it,
+        and their addresses are looked up in the judge's networks of now.
         Yields the progress after each 1,000 opens. Opens that arrive meanwhile are judged as they come.
 
         Raises:

@@ -1,10 +1,13 @@
-"""Create recipients from addresses."""
+"""Create recipients from addresses, mark them as sent to, and choose them by their state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mailtrack import _ids as ids
-from mailtrack._model import Pixel, Recipient
+from mailtrack._arguments import check_flag, to_choice, to_id, to_items
+from mailtrack._errors import InvalidArgument
+from mailtrack._model import Pixel, Recipient, RecipientState
+from mailtrack._times import to_utc
 from mailtrack.storage._protocol import Storage
 
 
@@ -29,3 +32,39 @@ def add_recipients(
     ]
     stored = storage.add_recipients(pixel.id, new)
     return stored, sum(one.id == made.id for one, made in zip(stored, new, strict=True))
+
+
+def mark_sent(
+    storage: Storage, pixel: Pixel, recipients: Iterable[Recipient | str] | None, at: datetime | None, now: datetime
+) -> int:
+    """Set when mails were sent; `Tracker.mark_sent` documents the rest.
+
+    Args:
+        storage: the storage.
+        pixel: the pixel.
+        recipients: the recipients, `None` for all.
+        at: the time, `None` for now.
+        now: the current time.
+    """
+    sent_at = now if at is None else to_utc(at, "at")
+    if sent_at > now:
+        raise InvalidArgument("at", "must not be in the future")
+    if recipients is None:
+        return storage.mark_sent(pixel.id, None, at=sent_at)
+    given = (to_id(one, Recipient, "recipient") for one in to_items(recipients, "recipients"))
+    return storage.mark_sent(pixel.id, set(filter(ids.is_recipient_id, given)), at=sent_at)
+
+
+def to_states(opened: bool | None, states: Iterable[RecipientState | str] | None) -> frozenset[RecipientState] | None:
+    """Return the states that are both among those given and fit `opened`; `None` for all.
+
+    Raises:
+        InvalidArgument: `opened` is no flag, or one of the states is none.
+    """
+    check_flag(opened, "opened")
+    chosen = frozenset(RecipientState)
+    if states is not None:
+        chosen = frozenset(to_choice(one, RecipientState, "states") for one in to_items(states, "states"))
+    if opened is not None:
+        chosen = frozenset(one for one in chosen if (one is RecipientState.OPENED) == opened)
+    return None if opened is None and states is None else chosen

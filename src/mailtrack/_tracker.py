@@ -16,12 +16,12 @@ from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportProgress, ImportResult, ImportRows, OnInvalid, import_all, import_valid, parse
 from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
-from mailtrack._model import Hit, Image, Open, Page, Pixel, Recipient, VerdictKind
+from mailtrack._model import Hit, Image, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
 from mailtrack._names import may_be_in_name
 from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, check_skip, walk
 from mailtrack._pixels import ImageSource, add_pixel, find_image, find_pixel, iter_pixels
-from mailtrack._recipients import add_recipients
+from mailtrack._recipients import add_recipients, to_states
 from mailtrack._spool import Spool
 from mailtrack._times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack._urls import Urls
@@ -238,7 +238,13 @@ class Tracker(Operations):
         return store(parse(rows, self._canonical, email=email), add, progress)
 
     def list_recipients(
-        self, pixel: Pixel | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, opened: bool | None = None
+        self,
+        pixel: Pixel | str,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        opened: bool | None = None,
+        states: Iterable[RecipientState | str] | None = None,
     ) -> Page[Recipient]:
         """Return a page of a pixel's recipients, in the order of their creation.
 
@@ -247,27 +253,34 @@ class Tracker(Operations):
             limit: the most recipients, 1 to 1,000.
             cursor: `Page.next` of the page before.
             opened: only recipients with (`True`) or without (`False`) an open that counts.
+            states: only recipients in one of these states, such as `["scanned", "none"]`.
 
         Raises:
             PixelNotFound: no pixel has this id.
             InvalidPaging: the limit is out of range, or the cursor is not valid.
+            InvalidArgument: one of the states is none.
         """
-        limit, cursor = check_limit(limit), check_cursor(cursor)
-        check_flag(opened, "opened")
-        return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, opened=opened)
+        limit, cursor, chosen = check_limit(limit), check_cursor(cursor), to_states(opened, states)
+        return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, states=chosen)
 
-    def iter_recipients(self, pixel: Pixel | str, *, opened: bool | None = None) -> Iterator[Recipient]:
+    def iter_recipients(
+        self,
+        pixel: Pixel | str,
+        *,
+        opened: bool | None = None,
+        states: Iterable[RecipientState | str] | None = None,
+    ) -> Iterator[Recipient]:
         """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
 
         No transaction is held between steps: recipients added or deleted meanwhile may or may not be seen, and the
-        iteration ends early if the pixel is deleted. `opened` is as for `list_recipients`.
+        iteration ends early if the pixel is deleted. `opened` and `states` are as for `list_recipients`.
 
         Raises:
             PixelNotFound: no pixel has this id. Raised at once, before the first step.
+            InvalidArgument: one of the states is none.
         """
-        check_flag(opened, "opened")
-        key = self.get_pixel(pixel).id
-        return walk(lambda cursor: self._storage.list_recipients(key, limit=MAX_LIMIT, cursor=cursor, opened=opened))
+        chosen, key = to_states(opened, states), self.get_pixel(pixel).id
+        return walk(lambda cursor: self._storage.list_recipients(key, limit=MAX_LIMIT, cursor=cursor, states=chosen))
 
     def get_recipients(self, recipient_ids: Iterable[Recipient | str | None]) -> dict[str, Recipient]:
         """Return recipients with their current opens, by id. Unknown ids and `None` are left out.
@@ -317,10 +330,9 @@ class Tracker(Operations):
         """Record a request for a pixel's image that arrives now. Requests for unknown pixels are ignored.
 
         All values may be given as the request has them. A token or address of a wrong form counts as none, and texts
-        are cleaned. `signals` are what the headers show: some of "forged-hint", "headless-hint", "navigation",
-        "no-client-hints", "no-fetch-metadata", "no-language", "prefetch", "preview" and "range" (see
-        docs/verdicts.md); others are dropped. With a started spool the open is in the spool when this returns, and in
-        the storage within half a second.
+        are cleaned. `signals` are what the headers show: some of "headless-hint", "navigation", "no-fetch-metadata",
+        "no-language", "prefetch", "preview" and "range" (see docs/verdicts.md); others are dropped. With a started
+        spool the open is in the spool when this returns, and in the storage within half a second.
 
         Raises:
             StorageError: the open can't be stored, or the spool is full.

@@ -49,7 +49,7 @@ def make_converter() -> cattrs.Converter:
     # Recipients and opens are listed by pixel, so their pixel is known.
     converter.register_unstructure_hook(Recipient, _recipient_hook(converter))
     converter.register_unstructure_hook(
-        Open, _unstructure(converter, Open, pixel_id=_OMITTED, signals=_OMITTED, age=_OMITTED)
+        Open, _unstructure(converter, Open, **dict.fromkeys(("pixel_id", "signals", "networks", "age"), _OMITTED))
     )
     converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=_OMITTED))
     local_time = override(unstruct_hook=lambda start: start.isoformat())
@@ -60,7 +60,7 @@ def make_converter() -> cattrs.Converter:
 
 def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
-    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before"), _OMITTED)
+    omitted = dict.fromkeys(("opens", "views", "opened", "prefetched", "purged", "purged_before"), _OMITTED)
     alone = _unstructure(converter, Pixel, image=image, **omitted)
     return lambda value: (
         alone(value)
@@ -71,7 +71,9 @@ def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
 
 
 def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
-    alone = _unstructure(converter, Recipient, pixel_id=_OMITTED, opens=_OMITTED)
+    alone = _unstructure(
+        converter, Recipient, **dict.fromkeys(("pixel_id", "sent_at", "opens", "prefetches"), _OMITTED)
+    )
     return lambda value: alone(value) | _spans(converter, value.opens)
 
 

@@ -37,8 +37,8 @@ def test_a_recipient_moves_from_the_bucket_that_it_was_in_to_the_one_that_it_is_
     before: tuple[int | None, int | None], after: tuple[int | None, int | None]
 ) -> None:
     delays = Delays()
-    delays.change(MADE_AT, NO_SPANS, spans(*before))
-    delays.change(MADE_AT, spans(*before), spans(*after))
+    delays.change(MADE_AT, None, NO_SPANS, spans(*before))
+    delays.change(MADE_AT, None, spans(*before), spans(*after))
     left = {bucket: count for bucket, count in delays.buckets.items() if count != Count()}
     raw, counted = (None if seconds is None else to_bucket(timedelta(seconds=seconds)) for seconds in after)
     buckets = {raw, counted} - {None}

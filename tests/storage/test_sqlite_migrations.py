@@ -27,7 +27,8 @@ KEYS = "m004_api_keys"
 CASE = "m005_addresses_without_case"
 SETTINGS = "m006_settings"
 PURGED = "m007_purged_opens"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED]
+STATES = "m008_sent_times_and_states"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -229,6 +230,38 @@ class TestEarlierFiles:
                 assert each.purge_opens(PIXELS[0].id, before=NOON, limit=1000) > 0
             assert _figures(storage) == _figures(new)
             assert all_opens(storage, PIXELS[0]) == all_opens(new, PIXELS[0])
+
+    def test_one_from_before_there_were_states_has_those_that_its_opens_show(self, old: Path) -> None:
+        with closing(_connect(old)) as connection:
+            db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            schema.migrations.apply(db, stop_before=STATES)
+        assert _applied(old) == ALL[: ALL.index(STATES)]
+        pixel = PIXELS[0]
+        kinds = {
+            RECIPIENTS[1].id: "prefetch",
+            RECIPIENTS[2].id: "scanner",
+            RECIPIENTS[3].id: "prefetch",
+            GONE.id: "prefetch",
+        }
+        with closing(_connect(old)) as connection:
+            for recipient_id, kind in kinds.items():
+                connection.execute("UPDATE opens SET verdict = ? WHERE recipient = ?", (kind, recipient_id))
+            for recipient in RECIPIENTS[1:3]:
+                connection.execute("UPDATE opens SET counted = 0 WHERE recipient = ?", (recipient.id,))
+                connection.execute("UPDATE recipients SET counted = 0 WHERE id = ?", (recipient.id,))
+        with SQLiteStorage(old) as storage:
+            found = all_recipients(storage, pixel)
+            assert [one.state.value for one in found[:5]] == ["none", "prefetched", "scanned", "opened", "none"]
+            assert [one.prefetches for one in found[:5]] == [0, 1, 0, 4, 0]
+            assert [storage.get_pixel(one.id).prefetched for one in PIXELS] == [1, 0, 0]
+            assert {one.sent_at for one in found} == {None}
+            assert {one.networks for one in all_opens(storage, pixel)} == {()}
+
+    def test_in_one_from_before_there_were_sent_times_mails_are_marked_as_sent(self, old: Path, new: Storage) -> None:
+        with SQLiteStorage(old) as storage:
+            for each in (storage, new):
+                assert each.mark_sent(PIXELS[0].id, None, at=NOON + timedelta(hours=3)) == len(RECIPIENTS)
+            assert _figures(storage) == _figures(new)
 
     def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
         SQLiteStorage(old).close()

@@ -101,6 +101,21 @@ def test_an_address_in_ipv6_notation_is_found_in_its_ipv4_network(judge):
     assert judge.judge(CHROME_104, ip="::ffff:40.92.0.1").kind == "scanner"
 
 
+def test_the_networks_of_an_address_are_found_by_name(judge):
+    assert judge.find_networks("17.58.97.10") == ("apple",)
+    assert [judge.find_networks(ip) for ip in (None, "", "no address", "192.0.2.1")] == [()] * 4
+
+
+def test_a_name_of_a_network_counts_like_an_address_in_it(judge):
+    user_agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    by_address = judge.judge(user_agent, ip="17.58.97.10")
+    assert by_address.kind is VerdictKind.PREFETCH
+    for networks in (["apple"], ("apple", "no-network"), {"apple"}):
+        assert judge.judge(user_agent, networks=networks) is by_address
+        assert judge.judge(user_agent, ip="192.0.2.1", networks=networks) is by_address
+    assert judge.judge(user_agent, networks=["no-network"]).kind is not VerdictKind.PREFETCH
+
+
 def test_unknown_signals_count_for_nothing(judge):
     assert judge.judge(CHROME_104, signals=["network:google", "early", "loud"]).kind == "human"
 

@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
+from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST, SLOW_BURST, Hit, Judgement, Open, Target, Verdict
+from mailtrack._model import BURST, SLOW_BURST, Hit, Judgement, Open, Recipient, Target, Verdict
 from mailtrack.verdicts import Judge, RecentHits, name_client
 from mailtrack.verdicts._judge import NO_RULE
 
@@ -94,16 +96,27 @@ class Enricher:
             client=made.client,
             counted=made.counted,
             added_signals=tuple(signal for signal in made.signals if signal in (BURST, SLOW_BURST)),
+            networks=made.networks,
+            age=made.age,
         )
 
-    def rejudge(self, stored: Open) -> Judgement:
-        """Judge a stored open by the rules of now."""
-        verdict = self._judge.judge(stored.user_agent, ip=stored.ip, signals=stored.signals, age=stored.age)
+    def rejudge(self, stored: Open, recipient: Recipient | None) -> Judgement:
+        """Judge a stored open by the rules, networks and sent time of now.
+
+        Without its address, the networks that it was found in before count; without its recipient, its former age.
+        """
+        networks = stored.networks if stored.ip is None else self._judge.find_networks(stored.ip)
+        age = stored.age
+        if recipient is not None:
+            age = _age(stored.opened_at, recipient.created_at, recipient.sent_at)
+        verdict = self._judge.judge(stored.user_agent, signals=stored.signals, age=age, networks=networks)
         return Judgement(
             open_id=stored.id,
             verdict=verdict,
             client=name_client(stored.user_agent, verdict),
             counted=self._judge.counts(verdict),
+            networks=networks,
+            age=age,
         )
 
     def explain(self, verdict: Verdict) -> str:
@@ -133,8 +146,9 @@ class Enricher:
 
     def _open(self, hit: Hit, target: Target, signals: tuple[str, ...]) -> Open:
         made_at = target.token_made_at
-        age = None if made_at is None else (hit.at - made_at).total_seconds()
-        verdict = self._judge.judge(hit.user_agent, ip=hit.ip, signals=signals, age=age)
+        age = None if made_at is None else _age(hit.at, made_at, target.sent_at)
+        networks = self._judge.find_networks(hit.ip)
+        verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
         return Open(
             id=hit.id,
             pixel_id=target.pixel_id,
@@ -144,8 +158,13 @@ class Enricher:
             user_agent=hit.user_agent,
             referer=hit.referer,
             signals=signals,
+            networks=networks,
             age=age,
             verdict=verdict,
             client=name_client(hit.user_agent, verdict),
             counted=self._judge.counts(verdict),
         )
+
+
+def _age(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:
+    return (opened_at - clock_start(made_at, sent_at, opened_at)).total_seconds()

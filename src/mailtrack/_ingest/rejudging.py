@@ -18,8 +18,8 @@ class RejudgeProgress:
 
     Attributes:
         opens: opens that were judged again so far.
-        changed: those of them with another verdict, client or weight than before. A new version of the rules with the
-            same result is stored, but is no change.
+        changed: those of them with another verdict, client or weight than before. A new version of the rules, other
+            networks or another age with the same result are stored, but are no change.
     """
 
     opens: int
@@ -33,9 +33,10 @@ def rejudge(storage: Storage, enricher: Enricher, pixel_id: str) -> Iterator[Rej
     cursor: str | None = None
     while True:
         page = storage.list_opens(pixel_id, limit=_READ_AT_ONCE, cursor=cursor)
+        recipients = storage.get_recipients({one.recipient_id for one in page.items if one.recipient_id is not None})
         for one in page.items:
-            judgement = enricher.rejudge(one)
-            if (judgement.verdict, judgement.client, judgement.counted) != (one.verdict, one.client, one.counted):
+            judgement = enricher.rejudge(one, recipients.get(one.recipient_id or ""))
+            if _parts(judgement) != _parts(one):
                 changes.append(judgement)
                 changed += not _is_same(judgement, one)
         cursor = page.next
@@ -46,6 +47,10 @@ def rejudge(storage: Storage, enricher: Enricher, pixel_id: str) -> Iterator[Rej
         yield RejudgeProgress(opens=done, changed=changed)
         if cursor is None:
             return
+
+
+def _parts(judged: Judgement | Open) -> tuple[object, ...]:
+    return (judged.verdict, judged.client, judged.counted, judged.networks, judged.age)
 
 
 def _is_same(judgement: Judgement, stored: Open) -> bool:

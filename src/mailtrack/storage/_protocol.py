@@ -10,7 +10,19 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from mailtrack._figures import DayCount, Figures
-from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
+from mailtrack._model import (
+    ApiKey,
+    Hit,
+    Image,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    RecipientState,
+    Target,
+    VerdictKind,
+)
 
 MAX_TOP = 100
 """The most recipients in a top list, and the most names of each facet, that a storage returns."""
@@ -104,7 +116,12 @@ class Storage(Protocol):
         ...
 
     def list_recipients(
-        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Collection[RecipientState] | None = None,
     ) -> Page[Recipient]:
         """Return recipients of a pixel in the order of their creation.
 
@@ -112,10 +129,31 @@ class Storage(Protocol):
             pixel_id: the pixel; one that does not exist has no recipients.
             limit: the maximum number of recipients.
             cursor: where to begin, `None` for the start.
-            opened: only those with, or without, an open that counts.
+            states: only those whose `Recipient.state` is one of these; all with `None`, none with no states.
 
         Raises:
             InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
+        """Set the time when the mails of recipients were sent, `Recipient.sent_at`, replacing a former one.
+
+        The delays in `Figures` are corrected, also those of recipients that have opened already. Stored opens keep
+        their age and verdict until they are rejudged.
+
+        Args:
+            pixel_id: the pixel.
+            recipient_ids: any number of recipients, all of the pixel with `None`. Ids that it does not have are passed
+                over.
+            at: an aware time.
+
+        Returns:
+            The number of recipients of the pixel among those given.
+
+        Raises:
+            PixelNotFound: the pixel does not exist.
+            InvalidSentTime: the token of one of the recipients was made later; no recipient was changed.
         """
         ...
 
@@ -135,8 +173,8 @@ class Storage(Protocol):
         """Look up the pixels and recipients that hits belong to.
 
         Returns:
-            One entry for each hit, in their order, with the recipient where the hit's token is one of that pixel's;
-            `None` where the pixel does not exist.
+            One entry for each hit, in their order, with the recipient where the hit's token is one of that pixel's,
+            and with all that `Target` holds of that recipient; `None` where the pixel does not exist.
         """
         ...
 

@@ -2,7 +2,8 @@
 
 Nothing here is shared with a storage: no helper of `mailtrack`, and no type of its model. An open is a dict with the
 keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place` and `purged`; a
-pixel is a dict with its `recipients` and `opens`, both in the order in which they were added.
+recipient is one with `id`, `email`, `token`, `at`, `sent` and `place`; a pixel is a dict with its `recipients` and
+`opens`, both in the order in which they were added.
 """
 
 from collections import Counter
@@ -89,12 +90,42 @@ def facets(pixel: Plain, limit: int) -> list[tuple[str, str, int, int]]:
 
 def delays(pixel: Plain) -> list[tuple[int, int, int]]:
     """Return the buckets of the delays of first opens: for how many recipients of any, and of one that counts."""
-    made = {one["id"]: one["at"] for one in pixel["recipients"]}
+    own = {one["id"]: one for one in pixel["recipients"]}
     firsts = [
-        Counter(bucket(min(one["at"] for one in opens) - made[owner]) for owner, opens in some.items())
+        Counter(bucket(_delay(own[owner], min(one["at"] for one in opens))) for owner, opens in some.items())
         for some in openers(pixel)
     ]
     return [(number, firsts[0][number], firsts[1][number]) for number in sorted({*firsts[0], *firsts[1]})]
+
+
+def _delay(recipient: Plain, first: datetime) -> timedelta:
+    late = recipient["sent"] is None or recipient["sent"] > first
+    start: datetime = recipient["at" if late else "sent"]
+    return first - start
+
+
+def state(pixel: Plain, recipient: Plain) -> str:
+    """Return the state of a recipient of a pixel."""
+    own = [one for one in pixel["opens"] if one["recipient"] == recipient["id"]]
+    if counted(own):
+        return "opened"
+    if "prefetch" in [one["kind"] for one in own]:
+        return "prefetched"
+    return "scanned" if own else "none"
+
+
+def prefetched(pixel: Plain) -> int:
+    """Return the number of recipients that are in the state `prefetched`."""
+    return [state(pixel, one) for one in pixel["recipients"]].count("prefetched")
+
+
+def target(pixel: Plain, token: str) -> Plain:
+    """Return what is known of the recipient with a token; nothing without one."""
+    for one in pixel["recipients"]:
+        if one["token"] == token:
+            domain = one["email"].lower().split("@")[-1]
+            return {"recipient_id": one["id"], "token_made_at": one["at"], "sent_at": one["sent"], "domain": domain}
+    return {}
 
 
 def top(pixel: Plain, limit: int) -> list[tuple[str, int]]:

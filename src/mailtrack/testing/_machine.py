@@ -11,7 +11,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mailtrack._errors import ImageNotFound, KeyNotFound, PixelNotFound, RecipientNotFound, ShortIdTaken
+from mailtrack._errors import (
+    ImageNotFound,
+    InvalidSentTime,
+    KeyNotFound,
+    PixelNotFound,
+    RecipientNotFound,
+    ShortIdTaken,
+)
 from mailtrack._model import (
     ApiKey,
     Client,
@@ -22,6 +29,8 @@ from mailtrack._model import (
     Page,
     Pixel,
     Recipient,
+    RecipientState,
+    Target,
     Verdict,
     VerdictKind,
 )
@@ -96,7 +105,7 @@ class StorageMachine(RuleBasedStateMachine):
             number = self._next()
             at = _START + timedelta(minutes=number % 7 - 3)
             new: dict[str, Any] = {"id": f"{pixel['id'][:8]}{number:016x}", "token": f"tok_{number:032x}"}
-            new |= {"email": email, "at": at}
+            new |= {"email": email, "at": at, "sent": None}
             given.append(Recipient(id=new["id"], pixel_id=pixel["id"], email=email, token=new["token"], created_at=at))
             old = [one for one in pixel["recipients"] if one["email"].lower() == email.lower()]
             if not old:
@@ -114,6 +123,22 @@ class StorageMachine(RuleBasedStateMachine):
         assert (deleted.email, deleted.token, deleted.pixel_id) == (recipient["email"], recipient["token"], pixel["id"])
         pixel["recipients"].remove(recipient)
         self.gone.append(recipient)
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place, chosen=st.none() | st.lists(strategies.place, max_size=4), minutes=strategies.minutes)
+    def mark_sent(self, place: int, chosen: list[int] | None, minutes: int) -> None:
+        """Set when the mails of some recipients were sent, among ids of others and of such that are gone."""
+        pixel, at = self._pixel(place), _START + timedelta(minutes=minutes)
+        known = [one for one in self.gone if "email" in one] + [it for one in self.pixels for it in one["recipients"]]
+        given = None if chosen is None else [known[-1 - one % len(known)]["id"] for one in chosen if known]
+        concerned = [one for one in pixel["recipients"] if given is None or one["id"] in given]
+        if any(one["at"] > at for one in concerned):
+            with pytest.raises(InvalidSentTime):
+                self.storage.mark_sent(pixel["id"], given, at=at)
+        else:
+            assert self.storage.mark_sent(pixel["id"], given, at=at) == len(concerned)
+            for one in concerned:
+                one["sent"] = at
 
     @precondition(lambda self: self.gone)
     @rule(place=strategies.place)
@@ -212,12 +237,8 @@ class StorageMachine(RuleBasedStateMachine):
             Hit(id="0" * 32, pixel=pixel["id"][:by], token=secret, at=_START)
             for pixel in self.pixels + [one for one in self.gone if "email" not in one]
         ]
-        found = [target and (target.pixel_id, target.recipient_id) for target in self.storage.resolve(hits)]
-        wanted = [
-            (pixel["id"], next((one["id"] for one in pixel["recipients"] if one["token"] == secret), None))
-            for pixel in self.pixels
-        ]
-        assert found == wanted + [None] * (len(hits) - len(wanted))
+        targets = [Target(pixel_id=pixel["id"], **expected.target(pixel, secret)) for pixel in self.pixels]
+        assert self.storage.resolve(hits) == targets + [None] * (len(hits) - len(targets))
 
     @precondition(lambda self: self.pixels)
     @rule(
@@ -251,6 +272,7 @@ class StorageMachine(RuleBasedStateMachine):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
             assert found.recipients == len(pixel["recipients"])
+            assert found.prefetched == expected.prefetched(pixel)
             assert (found.kept, found.purged_before) == (len(expected.kept(pixel)), pixel.get("purged_before"))
             assert shown.both_spans(found) == expected.both_spans(pixel["opens"])
             self._compare_image(pixel)
@@ -280,9 +302,14 @@ class StorageMachine(RuleBasedStateMachine):
         for recipient in found:
             opens = [one for one in pixel["opens"] if one["recipient"] == recipient.id]
             assert shown.both_spans(recipient) == expected.both_spans(opens)
-        for opened in (True, False):
-            listed = self.storage.list_recipients(pixel["id"], limit=1000, opened=opened).items
-            assert listed == tuple(one for one in found if one.opened == opened)
+        states = [expected.state(pixel, one) for one in pixel["recipients"]]
+        assert [(one.state.value, one.sent_at) for one in found] == [
+            (state, one["sent"]) for state, one in zip(states, pixel["recipients"], strict=True)
+        ]
+        for chosen in (["opened"], ["prefetched"], ["scanned", "none"], []):
+            wanted = [RecipientState(one) for one in chosen]
+            listed = self.storage.list_recipients(pixel["id"], limit=1000, states=wanted).items
+            assert listed == tuple(one for one, state in zip(found, states, strict=True) if state in chosen)
 
     def _compare_opens(self, pixel: dict[str, Any]) -> None:
         tokens = {one["id"]: one["token"] for one in pixel["recipients"]}

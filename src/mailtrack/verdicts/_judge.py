@@ -25,6 +25,7 @@ NO_RULE = "no-rule"
 
 _CACHED_VERDICTS = 8192  # a few MiB at most; few programs read most of the mail
 _CACHED_ADDRESSES = 4096
+_CACHED_SIGNALS = 1024
 
 
 class Judge:
@@ -52,7 +53,7 @@ class Judge:
     table: RuleTable
     window: float
     counted: frozenset[VerdictKind]
-    _stages: tuple[Callable[..., frozenset[str]], Callable[..., Verdict]]
+    _stages: tuple[Callable[[str], tuple[str, ...]], Callable[..., Verdict]]
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Judge:
         ip: str | None = None,
         signals: Collection[str] = (),
         age: float | None = None,
+        networks: Collection[str] = (),
     ) -> Verdict:
         """Return the verdict of a hit. Equal verdicts are the same object.
 
@@ -86,17 +88,24 @@ class Judge:
             user_agent: the user agent, `""` without one; only the first 512 characters count.
             ip: the client's IP address; an invalid one belongs to no network.
             signals: further signals, of `SIGNALS`; others are ignored.
-            age: seconds since the creation of its mail; if negative, because clocks differ, the hit is not early.
+            age: seconds since its mail was sent, or created; if negative, because clocks differ, the hit is not early.
+            networks: names of networks that contain the client's address, in addition to those that `ip` is in. With
+                those that `find_networks` returned, a hit can be judged without its address.
 
         Returns:
             A verdict. Its first reason is the code of the rule that decided, followed by the second signals that were
             present. Without a matching rule it is `unknown`, for the reason `no-rule`.
         """
-        find_signals, decide = self._stages  # both of one table: another thread may replace it
-        present = find_signals(ip, (signals,) if isinstance(signals, str) else tuple(signals))
+        find_networks, decide = self._stages  # both of one table: another thread may replace it
+        names = tuple(networks) if ip is None else (*networks, *find_networks(ip))
+        present = _to_present(names, (signals,) if isinstance(signals, str) else tuple(signals))
         if age is not None and 0 <= age < self.window:
             present |= _EARLY
         return decide(user_agent[:MAX_TEXT_LENGTH], present)
+
+    def find_networks(self, ip: str | None) -> tuple[str, ...]:
+        """Return the names of the table's networks that contain an address, sorted; none for an invalid address."""
+        return () if ip is None else self._stages[0](ip)
 
     def counts(self, verdict: Verdict) -> bool:
         """Return whether an open with this verdict is attributed to a person."""
@@ -108,11 +117,10 @@ _EARLY = frozenset({EARLY})
 
 def use_table(judge: Judge, table: RuleTable) -> None:
     """Make a judge use a table from now on. A hit that is being judged meanwhile is judged by one of the two."""
-    networks = NetworkTable({NETWORK + name: found for name, found in table.networks.items()})
     # A cached method would keep every judge alive.
-    find_signals = lru_cache(_CACHED_ADDRESSES)(partial(_signals, networks))
+    find_networks = lru_cache(_CACHED_ADDRESSES)(partial(_find_networks, NetworkTable(table.networks)))
     decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(table)))
-    judge.table, judge._stages = table, (find_signals, decide)
+    judge.table, judge._stages = table, (find_networks, decide)
 
 
 class _CompiledRule:
@@ -172,10 +180,19 @@ def _decide(
     return default
 
 
-def _signals(networks: NetworkTable, ip: str | None, signals: tuple[str, ...]) -> frozenset[str]:
-    """Return the known signals, and a signal for each network that contains the address."""
-    found = SIGNALS.intersection(signals)
-    return found if ip is None else found | networks.names_of(ip)
+def _find_networks(networks: NetworkTable, ip: str) -> tuple[str, ...]:
+    return _in_order(networks.names_of(ip))
+
+
+@lru_cache(_CACHED_SIGNALS)
+def _in_order(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+@lru_cache(_CACHED_SIGNALS)
+def _to_present(networks: tuple[str, ...], signals: tuple[str, ...]) -> frozenset[str]:
+    """Return the known signals, and a signal for each network."""
+    return SIGNALS.intersection(signals) | {NETWORK + name for name in networks}
 
 
 def _to_kinds(counted: Iterable[VerdictKind | str]) -> frozenset[VerdictKind]:

@@ -1,10 +1,10 @@
-"""Delay buckets: the numbers of recipients by the time from the making of the token to the first open."""
+"""Delay buckets: the numbers of recipients by the time from the mail to the first open."""
 
 from collections import Counter
 from datetime import timedelta
 
 from mailtrack._counts import Count
-from mailtrack._delays import to_bucket
+from mailtrack._delays import clock_start, to_bucket
 from mailtrack.storage._counting.spans import Spans
 
 
@@ -15,10 +15,17 @@ class Delays:
         self._counted: Counter[int] = Counter()
         self._raw: Counter[int] = Counter()
 
-    def change(self, made_at: int, before: Spans, after: Spans) -> None:
-        """Move a recipient, whose token was made at a time in milliseconds, to the buckets of its present spans."""
-        _move(self._raw, made_at, before.first, after.first)
-        _move(self._counted, made_at, before.first_counted, after.first_counted)
+    def change(self, made_at: int, sent_at: int | None, before: Spans, after: Spans) -> None:
+        """Move a recipient to the buckets of its present spans.
+
+        Args:
+            made_at: when its token was made, in milliseconds.
+            sent_at: when its mail was sent, `None` where unknown.
+            before: its former spans.
+            after: its present spans.
+        """
+        _move(self._raw, made_at, sent_at, before.first, after.first)
+        _move(self._counted, made_at, sent_at, before.first_counted, after.first_counted)
 
     @property
     def buckets(self) -> dict[int, Count]:
@@ -28,14 +35,14 @@ class Delays:
         }
 
 
-def _move(numbers: Counter[int], made_at: int, before: int | None, after: int | None) -> None:
+def _move(numbers: Counter[int], made_at: int, sent_at: int | None, before: int | None, after: int | None) -> None:
     if before == after:
         return
     if before is not None:
-        numbers[_to_bucket(before - made_at)] -= 1
+        numbers[_to_bucket(made_at, sent_at, before)] -= 1
     if after is not None:
-        numbers[_to_bucket(after - made_at)] += 1
+        numbers[_to_bucket(made_at, sent_at, after)] += 1
 
 
-def _to_bucket(milliseconds: int) -> int:
-    return to_bucket(timedelta(milliseconds=milliseconds))
+def _to_bucket(made_at: int, sent_at: int | None, opened_at: int) -> int:
+    return to_bucket(timedelta(milliseconds=opened_at - clock_start(made_at, sent_at, opened_at)))

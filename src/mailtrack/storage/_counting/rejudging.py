@@ -31,7 +31,8 @@ class Rejudging:
         times: their times in milliseconds.
 
     Attributes:
-        recipients: the recipients whose opens they are, some of whom may be deleted.
+        prefetches: the changes of the numbers of prefetches of the recipients whose opens they are. Some of them may be
+            deleted.
         hours: the changes of the numbers of opens by hour and kind.
         facets: the changes of the numbers of opens by facet and name.
         views: the change of the number of views.
@@ -39,7 +40,10 @@ class Rejudging:
 
     def __init__(self, before: Sequence[Open], after: Sequence[Open], times: Sequence[int]) -> None:
         was, now = Tally(before, times), Tally(after, times)
-        self.recipients = list(now.recipients)
+        self.prefetches = {
+            recipient_id: spans.prefetches - was.recipients[recipient_id].prefetches
+            for recipient_id, spans in now.recipients.items()
+        }
         self.hours = subtract(now.hours, was.hours)
         self.facets = subtract(now.facets, was.facets)
         self.views = now.views - was.views

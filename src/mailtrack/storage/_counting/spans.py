@@ -22,7 +22,8 @@ NO_SPAN = Span(0, None, None)
 class Spans(NamedTuple):
     """The opens of a pixel or a recipient: the span of those that count, then the span of all.
 
-    Six fields in one value, not two spans, because some are made for each open.
+    Plain fields in one value, not two spans, because some are made for each open. The number of prefetches is that of
+    a recipient; for pixels it is not counted.
     """
 
     counted: int
@@ -31,6 +32,12 @@ class Spans(NamedTuple):
     raw: int
     first: int | None
     last: int | None
+    prefetches: int = 0
+
+    @property
+    def prefetched(self) -> bool:
+        """Whether a recipient with these opens is in the state `prefetched`."""
+        return not self.counted and self.prefetches > 0
 
 
 NO_SPANS = Spans(*NO_SPAN, *NO_SPAN)
@@ -47,9 +54,11 @@ def join_spans(one: Span, other: Span) -> Span:
     return Span(one.number + other.number, first, last)
 
 
-def add_open(spans: Spans, at: int, *, counted: bool) -> Spans:
+def add_open(spans: Spans, at: int, *, counted: bool, prefetch: bool) -> Spans:
     """Return the spans with one more open at a time in milliseconds."""
-    return join_both(spans, Spans(1, at, at, 1, at, at) if counted else Spans(0, None, None, 1, at, at))
+    return join_both(
+        spans, Spans(1, at, at, 1, at, at, prefetch) if counted else Spans(0, None, None, 1, at, at, prefetch)
+    )
 
 
 def join_both(one: Spans, other: Spans) -> Spans:
@@ -60,7 +69,8 @@ def join_both(one: Spans, other: Spans) -> Spans:
         return one
     first_counted, last_counted = _edges(one.first_counted, one.last_counted, other.first_counted, other.last_counted)
     first, last = _edges(one.first, one.last, other.first, other.last)
-    return Spans(one.counted + other.counted, first_counted, last_counted, one.raw + other.raw, first, last)
+    counted, raw, prefetches = one.counted + other.counted, one.raw + other.raw, one.prefetches + other.prefetches
+    return Spans(counted, first_counted, last_counted, raw, first, last, prefetches)
 
 
 def _edges(
@@ -86,7 +96,7 @@ def spans_by_recipient(opens: Iterable[tuple[str | None, int]]) -> dict[str, Spa
 def to_open_spans(
     counted: int, first_counted: int | None, last_counted: int | None, raw: int, first: int | None, last: int | None
 ) -> OpenSpans:
-    """Return the opens of a pixel or a recipient, given the fields of its `Spans`, as a value of the model."""
+    """Return the opens of a pixel or a recipient as a value of the model, given the first six fields of its `Spans`."""
     if not raw:
         return NO_OPENS
     return OpenSpans(counted=_to_open_span(counted, first_counted, last_counted), raw=_to_open_span(raw, first, last))

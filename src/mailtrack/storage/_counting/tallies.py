@@ -17,6 +17,7 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 """Milliseconds in a day."""
 
+_PREFETCH = VerdictKind.PREFETCH
 _KINDS = {kind.value: kind for kind in VerdictKind}
 
 K = TypeVar("K")
@@ -58,7 +59,8 @@ class Tally:
         for one, at in zip(opens, times, strict=True):
             if one.recipient_id is not None:
                 before = self.recipients.get(one.recipient_id, NO_SPANS)
-                self.recipients[one.recipient_id] = add_open(before, at, counted=one.counted)
+                prefetch = one.verdict.kind is _PREFETCH
+                self.recipients[one.recipient_id] = add_open(before, at, counted=one.counted, prefetch=prefetch)
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)

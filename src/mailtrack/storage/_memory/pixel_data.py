@@ -1,14 +1,14 @@
 """`PixelData`: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 
 import attrs
 
-from mailtrack._addresses import comparable
+from mailtrack._addresses import comparable, domain_of
 from mailtrack._counts import Count
-from mailtrack._errors import RecipientNotFound
+from mailtrack._errors import InvalidSentTime, RecipientNotFound
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
 from mailtrack._model import Image, Judgement, Open, Pixel, Recipient, Target
 from mailtrack._times import from_milliseconds, to_milliseconds
@@ -43,13 +43,14 @@ class PixelData:
     @property
     def pixel(self) -> Pixel:
         """The pixel with its counts."""
-        tally, opened = self._count(), self._count_openers().opened
+        tally, openers = self._count(), self._count_openers()
         return attrs.evolve(
             self._pixel,
             recipients=len(self._recipients),
-            opens=to_open_spans(*tally.opens),
+            opens=to_open_spans(*tally.opens[:6]),
             views=tally.views,
-            opened=opened,
+            opened=openers.opened,
+            prefetched=openers.prefetched,
             purged=len(self._purged),
         )
 
@@ -98,13 +99,33 @@ class PixelData:
         del self._by_email[comparable(deleted.email)], self._by_token[deleted.token]
         return deleted
 
+    def mark_sent(self, recipient_ids: Collection[str] | None, at: datetime) -> int:
+        """Set when the mails of recipients were sent, and return how many of them there are.
+
+        Raises:
+            InvalidSentTime: one of the tokens was made later. Nothing is changed.
+        """
+        places = self._recipients if recipient_ids is None else {self._by_id.get(one) for one in recipient_ids}
+        found = {place: self._recipients[place] for place in places if place is not None}
+        earliest = max((one.created_at for one in found.values()), default=at)
+        if earliest > at:
+            raise InvalidSentTime(earliest)
+        self._recipients.update((place, attrs.evolve(one, sent_at=at)) for place, one in found.items())
+        return len(found)
+
     def resolve(self, token: str | None) -> Target:
         """Return the target of a hit with a token."""
         place = None if token is None else self._by_token.get(token)
         if place is None:
             return Target(pixel_id=self.id)
         found = self._recipients[place]
-        return Target(pixel_id=self.id, recipient_id=found.id, token_made_at=found.created_at)
+        return Target(
+            pixel_id=self.id,
+            recipient_id=found.id,
+            token_made_at=found.created_at,
+            sent_at=found.sent_at,
+            domain=domain_of(found.email),
+        )
 
     def add_open(self, new: Open) -> bool:
         """Add an open, and return whether it is new."""
@@ -181,7 +202,8 @@ class PixelData:
     def _count_openers(self) -> Openers:
         openers = Openers()
         for one in self._recipients.values():
-            openers.change(to_milliseconds(one.created_at), NO_SPANS, self._spans(one))
+            sent_at = None if one.sent_at is None else to_milliseconds(one.sent_at)
+            openers.change(to_milliseconds(one.created_at), sent_at, NO_SPANS, self._spans(one))
         return openers
 
     def _count_facets(self, limit: int) -> Iterator[FacetCount]:
@@ -196,7 +218,8 @@ class PixelData:
 
     def _with_opens(self, place: int) -> Recipient:
         recipient = self._recipients[place]
-        return attrs.evolve(recipient, opens=to_open_spans(*self._spans(recipient)))
+        spans = self._spans(recipient)
+        return attrs.evolve(recipient, opens=to_open_spans(*spans[:6]), prefetches=spans.prefetches)
 
     def _kept(self) -> Iterator[Open]:
         return (one for one in self._opens if one is not None)

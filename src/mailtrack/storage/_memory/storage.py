@@ -20,7 +20,19 @@ from mailtrack._errors import (
     StorageError,
 )
 from mailtrack._figures import DayCount, Figures
-from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
+from mailtrack._model import (
+    ApiKey,
+    Hit,
+    Image,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    RecipientState,
+    Target,
+    VerdictKind,
+)
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._memory.pixel_data import PixelData
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
@@ -85,7 +97,12 @@ class MemoryStorage:
             return {key: recipient for key, recipient in found if recipient}
 
     def list_recipients(
-        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Collection[RecipientState] | None = None,
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
         with self._opened():
@@ -93,7 +110,11 @@ class MemoryStorage:
             if data is None:
                 return Page(items=())
             found = data.iter_recipients(after=after)
-            return cursors.cut_page((one for one in found if opened in (None, one[1].opened)), limit)
+            return cursors.cut_page((one for one in found if states is None or one[1].state in states), limit)
+
+    def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
+        with self._opened():
+            return self._require(self._owner(pixel_id)).mark_sent(recipient_ids, at)
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         with self._opened():

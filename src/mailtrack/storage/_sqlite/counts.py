@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from mailtrack._counts import Count
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
@@ -16,19 +17,23 @@ from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally, t
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM, find_top
 from mailtrack.storage._protocol import MAX_TOP
 
-_SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
-_SET_SPANS = ", ".join(f"{column} = ?" for column in _SPANS.split(", "))
+SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
+"""The columns of `Spans`, but the last."""
+
+_SET_SPANS = ", ".join(f"{column} = ?" for column in SPANS.split(", "))
+_RECIPIENT = f"r.id, number, created_at, sent_at, {SPANS}, prefetches"
 
 
 def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
     """Add the counts of new opens of a pixel."""
-    row = db.execute(f"SELECT {_SPANS} FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
+    row = db.execute(f"SELECT {SPANS} FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
     spans = join_both(Spans(*row), tally.opens)
-    opened = _add_to_recipients(db, pixel, tally.recipients)
+    openers = _add_to_recipients(db, pixel, tally.recipients)
+    opened = openers.opened
     db.execute(
         f"UPDATE pixels SET {_SET_SPANS}, views = views + ?, counted_views = counted_views + ?,"
-        " opened_raw = opened_raw + ?, opened = opened + ? WHERE pixel = ?",
-        (*spans, tally.views.raw, tally.views.counted, opened.raw, opened.counted, pixel),
+        " opened_raw = opened_raw + ?, opened = opened + ?, prefetched = prefetched + ? WHERE pixel = ?",
+        (*spans[:6], tally.views.raw, tally.views.counted, opened.raw, opened.counted, openers.prefetched, pixel),
     )
     change_by_name(db, pixel, tally.hours, tally.facets)
 
@@ -55,25 +60,29 @@ def change_by_name(
         db.execute("DELETE FROM facets WHERE pixel = ? AND facet = ? AND opens = 0", (pixel, facet))
 
 
-def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[str, Spans]) -> Count:
-    """Return the numbers of recipients for which these are the first opens."""
+def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[str, Spans]) -> Openers:
+    """Return the changes of the numbers of recipients."""
     openers = Openers()
     changed: list[tuple[int | None, ...]] = []
     rising: dict[int, int] = {}
-    for recipient_id, number, made_at, *row in db.execute(
-        f"SELECT r.id, r.number, r.created_at, {_SPANS}"
-        " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(list(recipients)), pixel),
-    ).fetchall():
+    for recipient_id, number, made_at, sent_at, *row in find_recipients(db, pixel, recipients):
         before = Spans(*row)
         after = join_both(before, recipients[recipient_id])
-        openers.change(made_at, before, after)
+        openers.change(made_at, sent_at, before, after)
         changed.append((*after, pixel, number))
         rising[number] = after.counted
-    db.executemany(f"UPDATE recipients SET {_SET_SPANS} WHERE pixel = ? AND number = ?", changed)
+    db.executemany(f"UPDATE recipients SET {_SET_SPANS}, prefetches = ? WHERE pixel = ? AND number = ?", changed)
     change_delays(db, pixel, openers.delays)
     _add_to_top(db, pixel, rising)
-    return openers.opened
+    return openers
+
+
+def find_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str]) -> list[tuple[Any, ...]]:
+    """Return id, number, times of making and sending, and spans of those recipients that exist."""
+    return db.execute(
+        f"SELECT {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
+        (json.dumps(list(recipient_ids)), pixel),
+    ).fetchall()
 
 
 def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
@@ -104,16 +113,14 @@ def refill_top(db: sqlite3.Connection, pixel: int) -> None:
 
 def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
     """Delete a recipient, and take it out of the counts."""
-    number, made_at, *row = db.execute(
-        f"SELECT number, created_at, {_SPANS} FROM recipients WHERE pixel = ? AND id = ?", (pixel, recipient_id)
-    ).fetchone()
+    ((_, number, made_at, sent_at, *row),) = find_recipients(db, pixel, [recipient_id])
     openers = Openers()
-    openers.change(made_at, Spans(*row), NO_SPANS)
+    openers.change(made_at, sent_at, Spans(*row), NO_SPANS)
     change_delays(db, pixel, openers.delays)
     db.execute(
-        "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw + ?, opened = opened + ?"
-        " WHERE pixel = ?",
-        (openers.opened.raw, openers.opened.counted, pixel),
+        "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw + ?, opened = opened + ?,"
+        " prefetched = prefetched + ? WHERE pixel = ?",
+        (openers.opened.raw, openers.opened.counted, openers.prefetched, pixel),
     )
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
     if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():

@@ -15,15 +15,15 @@ from mailtrack.storage._counting.tallies import Tally
 from mailtrack.storage._sqlite import counts, purging
 
 _ROW = (
-    "o.number, o.id, o.recipient, o.opened_at, o.ip, o.user_agent, o.referer, o.signs, o.age, o.counted,"
+    "o.number, o.id, o.recipient, o.opened_at, o.ip, o.user_agent, o.referer, o.signs, o.networks, o.age, o.counted,"
     " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version, o.client, o.client_version, o.os, o.device"
 )
 _VERDICT_COLUMNS = 5
 _INSERT = f"""
     INSERT INTO opens (
-        pixel, number, id, recipient, opened_at, ip, user_agent, referer, signs, age, counted,
+        pixel, number, id, recipient, opened_at, ip, user_agent, referer, signs, networks, age, counted,
         verdict, vendor, reasons, certainty, rules_version, client, client_version, os, device
-    ) VALUES ({", ".join("?" * 20)})
+    ) VALUES ({", ".join("?" * 21)})
 """
 
 
@@ -106,16 +106,19 @@ def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[s
 
 
 def judge(db: sqlite3.Connection, pixel: int, judged: Iterable[Open]) -> None:
-    """Write the verdicts, clients, signals and weights of opens into their rows."""
+    """Write the verdicts, clients, signals, networks, ages and weights of opens into their rows."""
     db.executemany(
         "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"
-        " client = ?, client_version = ?, os = ?, device = ?, counted = ?, signs = ? WHERE pixel = ? AND id = ?",
+        " client = ?, client_version = ?, os = ?, device = ?, counted = ?, signs = ?, networks = ?, age = ?"
+        " WHERE pixel = ? AND id = ?",
         (
             (
                 *_from_verdict(one.verdict),
                 *_from_client(one.client),
                 one.counted,
                 " ".join(one.signals),
+                " ".join(one.networks),
+                _from_age(one.age),
                 pixel,
                 one.id,
             )
@@ -125,7 +128,8 @@ def judge(db: sqlite3.Connection, pixel: int, judged: Iterable[Open]) -> None:
 
 
 def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
-    token, _, open_id, recipient_id, opened_at, ip, user_agent, referer, signals, age, counted, *judged = row
+    token, _, open_id, recipient_id, opened_at, ip, user_agent, referer, signals, networks, *judged = row
+    age, counted, *judged = judged
     return Open(
         id=open_id,
         pixel_id=pixel_id,
@@ -136,6 +140,7 @@ def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
         user_agent=user_agent,
         referer=referer,
         signals=tuple(signals.split()),
+        networks=tuple(networks.split()),
         age=None if age is None else age / 1000,
         counted=bool(counted),
         verdict=_to_verdict(*judged[:_VERDICT_COLUMNS]),
@@ -163,10 +168,15 @@ def _to_rows(
             new.user_agent,
             new.referer,
             " ".join(new.signals),
-            None if new.age is None else round(new.age * 1000),
+            " ".join(new.networks),
+            _from_age(new.age),
             new.counted,
             *judged,
         )
+
+
+def _from_age(age: float | None) -> int | None:
+    return None if age is None else round(age * 1000)
 
 
 @lru_cache(maxsize=1024)

@@ -14,8 +14,8 @@ from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
 _PIXEL = (
-    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, purged, purged_before,"
-    " counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
+    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, prefetched, purged,"
+    " purged_before, counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
 )
 
 
@@ -132,7 +132,7 @@ def _key_column(key: str) -> str:
 
 def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
     number, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
-    purged, purged_before, *spans = rest
+    prefetched, purged, purged_before, *spans = rest
     return number, Pixel(
         id=pixel_id,
         name=name,
@@ -142,6 +142,7 @@ def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
         opens=to_open_spans(*spans),
         views=Count(counted_views, views),
         opened=Count(opened, opened_raw),
+        prefetched=prefetched,
         purged=purged,
         purged_before=None if purged_before is None else from_milliseconds(purged_before),
     )

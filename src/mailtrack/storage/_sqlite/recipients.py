@@ -9,7 +9,7 @@ from typing import Any
 from mailtrack._addresses import comparable
 from mailtrack._counts import NO_OPENS
 from mailtrack._errors import PixelNotFound, RecipientNotFound
-from mailtrack._model import Page, Recipient
+from mailtrack._model import Page, Recipient, RecipientState
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
@@ -18,9 +18,16 @@ from mailtrack.storage._sqlite import counts
 # CROSS JOIN keeps SQLite to the order written: the wanted values first, then their places in an index.
 
 _RECIPIENT = (
-    "r.number, r.id, r.email, r.token, r.created_at,"
+    "r.number, r.id, r.email, r.token, r.created_at, r.sent_at, r.prefetches,"
     " r.counted, r.first_counted_at, r.last_counted_at, r.opens, r.first_opened_at, r.last_opened_at"
 )
+
+_IN_STATE = {
+    RecipientState.OPENED: "r.counted > 0",
+    RecipientState.PREFETCHED: "r.counted = 0 AND r.prefetches > 0",
+    RecipientState.SCANNED: "r.counted = 0 AND r.prefetches = 0 AND r.opens > 0",
+    RecipientState.NONE: "r.opens = 0",
+}
 
 to_shared_time = lru_cache(maxsize=64)(from_milliseconds)
 """Return a time; all recipients of one request have the same one."""
@@ -38,10 +45,19 @@ def add(db: sqlite3.Connection, pixel_id: str, recipients: Sequence[Recipient]) 
     pixel, last = found
     keys = [comparable(new.email) for new in recipients]
     cursor = db.executemany(
-        "INSERT INTO recipients (pixel, number, id, email, email_key, token, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key) DO NOTHING",
+        "INSERT INTO recipients (pixel, number, id, email, email_key, token, created_at, sent_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key) DO NOTHING",
         (
-            (pixel, number, new.id, new.email, key, new.token, to_milliseconds(new.created_at))
+            (
+                pixel,
+                number,
+                new.id,
+                new.email,
+                key,
+                new.token,
+                to_milliseconds(new.created_at),
+                None if new.sent_at is None else to_milliseconds(new.sent_at),
+            )
             for number, (new, key) in enumerate(zip(recipients, keys, strict=True), last + 1)
         ),
     )
@@ -78,12 +94,14 @@ def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Rec
     return {recipient.id: recipient for recipient in recipients}
 
 
-def get_page(db: sqlite3.Connection, pixel_id: str, limit: int, after: int, *, opened: bool | None) -> Page[Recipient]:
-    """Return a page of a pixel's recipients with numbers above one, in order; all, or those that have opened or not."""
-    condition = {None: "", True: " AND r.counted > 0", False: " AND r.counted = 0"}[opened]
+def get_page(
+    db: sqlite3.Connection, pixel_id: str, limit: int, after: int, *, states: Collection[RecipientState] | None
+) -> Page[Recipient]:
+    """Return a page of a pixel's recipients with numbers above one, in order; all, or those in some states."""
+    condition = "true" if states is None else " OR ".join(_IN_STATE[state] for state in states) or "false"
     found = db.execute(
         f"SELECT {_RECIPIENT} FROM recipients r"
-        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND r.number > ?{condition}"
+        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND r.number > ? AND ({condition})"
         " ORDER BY r.number LIMIT ?",
         (pixel_id, after, limit + 1),
     ).fetchall()
@@ -134,12 +152,15 @@ def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
 
 
 def _to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
-    _, recipient_id, email, token, created_at, counted, first_counted, last_counted, raw, first, last = row
+    _, recipient_id, email, token, created_at, sent_at, prefetches, counted, first_counted, last_counted, *all_ = row
+    raw, first, last = all_
     return Recipient(
         id=recipient_id,
         pixel_id=pixel_id,
         email=email,
         token=token,
         created_at=to_shared_time(created_at),
+        sent_at=None if sent_at is None else to_shared_time(sent_at),
         opens=to_open_spans(counted, first_counted, last_counted, raw, first, last) if raw else NO_OPENS,
+        prefetches=prefetches,
     )

@@ -21,29 +21,28 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     opens.judge(db, pixel, after)
     changes = Rejudging(before, after, [to_milliseconds(one.opened_at) for one in before])
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
-    openers = _recount_recipients(db, pixel, changes.recipients)
+    openers = _recount_recipients(db, pixel, changes.prefetches)
     _correct_pixel(db, pixel, changes, openers)
     found = {one.id for one in before}
     return sum(one.open_id in found for one in judgements)
 
 
-def _recount_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: list[str]) -> Openers:
-    """Count anew the opens of recipients that count."""
+def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str, int]) -> Openers:
+    """Count anew the opens of recipients that count, and add to their numbers of prefetches."""
+    recipient_ids = list(prefetches)
     purged = dict(purging.read_spans(db, pixel, recipient_ids))
     kept = _kept_spans(db, pixel, recipient_ids)
     openers, changed = Openers(), []
-    for recipient_id, number, made_at, *row in db.execute(
-        "SELECT r.id, r.number, r.created_at, r.counted, r.first_counted_at, r.last_counted_at FROM json_each(?) w"
-        " CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(recipient_ids), pixel),
-    ).fetchall():
-        before = Span(*row)
-        after = join_spans(purged[recipient_id], kept.get(recipient_id, NO_SPAN))
+    for recipient_id, number, made_at, sent_at, *row in counts.find_recipients(db, pixel, recipient_ids):
+        before = Spans(*row)
+        counted = join_spans(purged[recipient_id], kept.get(recipient_id, NO_SPAN))
+        after = Spans(*counted, *before[3:6], before.prefetches + prefetches[recipient_id])
         if after != before:
-            openers.change(made_at, Spans(*before, *NO_SPAN), Spans(*after, *NO_SPAN))
-            changed.append((*after, pixel, number))
+            openers.change(made_at, sent_at, before, after)
+            changed.append((*counted, after.prefetches, pixel, number))
     db.executemany(
-        "UPDATE recipients SET counted = ?, first_counted_at = ?, last_counted_at = ? WHERE pixel = ? AND number = ?",
+        "UPDATE recipients SET counted = ?, first_counted_at = ?, last_counted_at = ?, prefetches = ?"
+        " WHERE pixel = ? AND number = ?",
         changed,
     )
     counts.change_delays(db, pixel, openers.delays)
@@ -72,8 +71,18 @@ def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, opene
     last = _find_edge(db, pixel, max) if last_is_lost else span.last
     db.execute(
         "UPDATE pixels SET counted = ?, first_counted_at = ?, last_counted_at = ?,"
-        " views = views + ?, counted_views = counted_views + ?, opened = opened + ? WHERE pixel = ?",
-        (span.number, first, last, changes.views.raw, changes.views.counted, openers.opened.counted, pixel),
+        " views = views + ?, counted_views = counted_views + ?, opened = opened + ?, prefetched = prefetched + ?"
+        " WHERE pixel = ?",
+        (
+            span.number,
+            first,
+            last,
+            changes.views.raw,
+            changes.views.counted,
+            openers.opened.counted,
+            openers.prefetched,
+            pixel,
+        ),
     )
 
 

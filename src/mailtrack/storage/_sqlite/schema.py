@@ -284,6 +284,30 @@ def m007_purged_opens(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m008_sent_times_and_states(db: sqlite_utils.Database) -> None:
+    """Store when mails were sent, the networks of opens, and how many opens of a recipient are prefetches.
+
+    Prefetches that are purged already can't be counted any more.
+    """
+    db.executescript(
+        """
+        ALTER TABLE opens ADD COLUMN networks TEXT NOT NULL DEFAULT '';
+        ALTER TABLE recipients ADD COLUMN sent_at INTEGER;
+        ALTER TABLE recipients ADD COLUMN prefetches INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE pixels ADD COLUMN prefetched INTEGER NOT NULL DEFAULT 0;
+        """
+    )
+    db.execute(
+        "UPDATE recipients SET prefetches = (SELECT count(*) FROM opens o INDEXED BY opens_by_recipient"
+        " WHERE o.pixel = recipients.pixel AND o.recipient = recipients.id AND o.verdict = 'prefetch') WHERE opens > 0"
+    )
+    db.execute(
+        "UPDATE pixels SET prefetched = (SELECT count(*) FROM recipients r WHERE r.pixel = pixels.pixel"
+        " AND counted = 0 AND prefetches > 0)"
+    )
+
+
 def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a database with the current tables.
 

@@ -10,10 +10,22 @@ from typing import Self
 
 from mailtrack import _forking as forking
 from mailtrack._figures import DayCount, Figures
-from mailtrack._model import ApiKey, Hit, Image, Judgement, Open, Page, Pixel, Recipient, Target, VerdictKind
+from mailtrack._model import (
+    ApiKey,
+    Hit,
+    Image,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    RecipientState,
+    Target,
+    VerdictKind,
+)
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, targets
+from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, sending, targets
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
@@ -83,11 +95,20 @@ class SQLiteStorage:
             return recipient_rows.get(db, recipient_ids)
 
     def list_recipients(
-        self, pixel_id: str, *, limit: int, cursor: str | None = None, opened: bool | None = None
+        self,
+        pixel_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Collection[RecipientState] | None = None,
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
         with self._connections.reading() as db:
-            return recipient_rows.get_page(db, pixel_id, limit, after, opened=opened)
+            return recipient_rows.get_page(db, pixel_id, limit, after, states=states)
+
+    def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
+        with self._connections.writing() as db:
+            return sending.mark_sent(db, pixel_id, recipient_ids, at)
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         with self._connections.writing() as db:

@@ -5,6 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 
+from mailtrack._addresses import domain_of
 from mailtrack._model import Hit, Target
 from mailtrack.storage._sqlite.recipients import to_shared_time
 
@@ -21,12 +22,17 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit]) -> list[Target | None]:
     ).fetchall():
         found = dict.fromkeys(tokens[short_id], Target(pixel_id=pixel_id))
         targets[short_id] = targets[pixel_id] = found
-        for token, recipient_id, created_at in db.execute(
-            "SELECT r.token, r.id, r.created_at FROM json_each(?) w"
+        for token, recipient_id, created_at, sent_at, email in db.execute(
+            "SELECT r.token, r.id, r.created_at, r.sent_at, r.email FROM json_each(?) w"
             " CROSS JOIN recipients r ON r.pixel = ? AND r.token = w.value",
             (json.dumps(list(found)), pixel),
         ):
-            made_at = to_shared_time(created_at)
-            found[token] = Target(pixel_id=pixel_id, recipient_id=recipient_id, token_made_at=made_at)
+            found[token] = Target(
+                pixel_id=pixel_id,
+                recipient_id=recipient_id,
+                token_made_at=to_shared_time(created_at),
+                sent_at=None if sent_at is None else to_shared_time(sent_at),
+                domain=domain_of(email),
+            )
     nowhere: dict[str, Target] = {}
     return [targets.get(hit.pixel, nowhere).get(hit.token or "") for hit in hits]

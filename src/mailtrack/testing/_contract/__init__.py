@@ -13,7 +13,9 @@ from mailtrack.testing._contract.purging import PurgingContract
 from mailtrack.testing._contract.recipients import RecipientsContract
 from mailtrack.testing._contract.rejudging import RejudgingContract
 from mailtrack.testing._contract.resolving import ResolvingContract
+from mailtrack.testing._contract.sending import SendingContract
 from mailtrack.testing._contract.settings import SettingsContract
+from mailtrack.testing._contract.states import StatesContract
 from mailtrack.testing._contract.threads import ThreadsContract
 
 __all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContract", "StorageContract"]
@@ -22,6 +24,8 @@ __all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContr
 class StorageContract(
     PixelsContract,
     RecipientsContract,
+    SendingContract,
+    StatesContract,
     ResolvingContract,
     OpensContract,
     FiguresContract,

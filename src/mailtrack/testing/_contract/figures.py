@@ -9,7 +9,7 @@ import pytest
 from mailtrack._counts import NEVER_OPENED, Count, OpenSpan
 from mailtrack._errors import PixelNotFound
 from mailtrack._figures import DelayCount, Facet, Figures, HourCount
-from mailtrack._model import Client, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack._model import Client, Pixel, Recipient, RecipientState, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.full_scan import (
     BOT,
@@ -88,9 +88,9 @@ class FiguresContract:
         storage.add_opens([make_open(pixel, one, counted=False) for one in (machine, both)])
         storage.add_opens([make_open(pixel, one) for one in (human, both)])
         ids = []
-        for opened in (True, False):
-            first = storage.list_recipients(pixel.id, limit=1, opened=opened)
-            rest = storage.list_recipients(pixel.id, limit=9, cursor=first.next, opened=opened)
+        for states in ([RecipientState.OPENED], [RecipientState.SCANNED, RecipientState.NONE]):
+            first = storage.list_recipients(pixel.id, limit=1, states=states)
+            rest = storage.list_recipients(pixel.id, limit=9, cursor=first.next, states=states)
             ids.append([one.id for one in first.items + rest.items])
         assert ids == [[human.id, both.id], [machine.id, neither.id]]
 

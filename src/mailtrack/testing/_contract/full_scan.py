@@ -7,7 +7,7 @@ from typing import Any
 
 from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._figures import DelayCount, Facet, Figures, HourCount
-from mailtrack._model import Certainty, Client, Open, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack._model import Certainty, Client, Open, Pixel, Recipient, RecipientState, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import all_opens, all_recipients
 from mailtrack.testing._expected import bucket as to_bucket
@@ -98,18 +98,24 @@ def _assert_recipients(figures: Figures, opens: list[Open], recipients: list[Rec
     own = {one.id: [it for it in opens if it.recipient_id == one.id] for one in recipients}
     for one in recipients:
         assert one.opens == OpenSpans(counted=_span(_counted(own[one.id])), raw=_span(own[one.id]))
+        assert one.prefetches == sum(it.verdict.kind is VerdictKind.PREFETCH for it in own[one.id])
     opened = [one for one in recipients if own[one.id]]
     opened_counted = [one for one in recipients if _counted(own[one.id])]
     assert figures.pixel.opened == Count(len(opened_counted), len(opened))
-    raw = Counter(to_bucket(min(it.opened_at for it in own[one.id]) - one.created_at) for one in opened)
-    counted = Counter(
-        to_bucket(min(it.opened_at for it in _counted(own[one.id])) - one.created_at) for one in opened_counted
-    )
+    assert figures.pixel.prefetched == sum(one.state is RecipientState.PREFETCHED for one in recipients)
+    raw = Counter(_delay(one, own[one.id]) for one in opened)
+    counted = Counter(_delay(one, _counted(own[one.id])) for one in opened_counted)
     assert figures.delays == tuple(
         DelayCount(bucket=bucket, recipients=Count(counted[bucket], raw[bucket])) for bucket in sorted({*raw, *counted})
     )
     often = [one for one in recipients if len(_counted(own[one.id])) >= 2]
     assert list(figures.top) == sorted(often, key=lambda one: -len(_counted(own[one.id])))
+
+
+def _delay(recipient: Recipient, opens: list[Open]) -> int:
+    first = min(one.opened_at for one in opens)
+    sent = recipient.sent_at
+    return to_bucket(first - (sent if sent and sent <= first else recipient.created_at))
 
 
 def _counted(opens: list[Open]) -> list[Open]:

@@ -8,7 +8,19 @@ from threading import Barrier
 import pytest
 
 from mailtrack._figures import HourCount
-from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, Client, Judgement, Open, Page, Pixel, Recipient, T, Verdict
+from mailtrack._model import (
+    UNJUDGED,
+    UNKNOWN_CLIENT,
+    Client,
+    Judgement,
+    Open,
+    Page,
+    Pixel,
+    Recipient,
+    RecipientState,
+    T,
+    Verdict,
+)
 from mailtrack.storage import Storage
 from mailtrack.testing._factories import make_pixel, make_recipients
 
@@ -53,6 +65,11 @@ def all_recipients(storage: Storage, pixel: Pixel) -> list[Recipient]:
 def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
     """Return the opens of a pixel, the last arrived first."""
     return walk(lambda cursor: storage.list_opens(pixel.id, limit=1000, cursor=cursor))
+
+
+def all_in(storage: Storage, pixel: Pixel, *states: RecipientState) -> list[Recipient]:
+    """Return the recipients of a pixel that are in one of some states, in their order."""
+    return walk(lambda cursor: storage.list_recipients(pixel.id, limit=2, cursor=cursor, states=states))
 
 
 def make_judgement(

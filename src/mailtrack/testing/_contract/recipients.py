@@ -7,7 +7,7 @@ import pytest
 
 from mailtrack._counts import OpenSpan, OpenSpans
 from mailtrack._errors import InvalidPaging, PixelNotFound, RecipientNotFound
-from mailtrack._model import Page, Target
+from mailtrack._model import Page, RecipientState, Target
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import (
     UNUSABLE_CURSORS,
@@ -178,8 +178,8 @@ class RecipientsContract:
         given = add_recipients(storage, pixel, 4)
         storage.add_opens([make_open(pixel, one) for one in given[::2]])
         assert storage.list_recipients(pixel.id, limit=4).next is None
-        for opened in (True, False):
-            page = storage.list_recipients(pixel.id, limit=2, opened=opened)
+        for state in (RecipientState.OPENED, RecipientState.NONE):
+            page = storage.list_recipients(pixel.id, limit=2, states=[state])
             assert (len(page.items), page.next) == (2, None)
 
     def test_recipients_of_a_deleted_pixel_are_not_those_of_one_with_the_same_short_id(self, storage: Storage) -> None:
@@ -200,14 +200,15 @@ class RecipientsContract:
         (new,) = storage.add_recipients(pixel.id, [make_recipient(pixel)])
         assert storage.list_recipients(pixel.id, limit=9, cursor=cursor).items == (given[1], new)
 
-    @pytest.mark.parametrize(("opened", "expected"), [(True, "bd"), (False, "ac"), (None, "abcd")])
+    @pytest.mark.parametrize(("states", "expected"), [(["opened"], "bd"), (["none"], "ac"), (None, "abcd")])
     def test_recipients_are_listed_by_whether_they_opened(
-        self, storage: Storage, opened: bool | None, expected: str
+        self, storage: Storage, states: list[str] | None, expected: str
     ) -> None:
+        chosen = None if states is None else [RecipientState(one) for one in states]
         pixel = add_pixel(storage)
         given = storage.add_recipients(pixel.id, make_recipients(pixel, [f"{name}@example.org" for name in "abcd"]))
         storage.add_opens([make_open(pixel, given[3]), make_open(pixel, given[1]), make_open(pixel, given[1])])
-        found = walk(lambda cursor: storage.list_recipients(pixel.id, limit=1, cursor=cursor, opened=opened))
+        found = walk(lambda cursor: storage.list_recipients(pixel.id, limit=1, cursor=cursor, states=chosen))
         assert "".join(one.email[0] for one in found) == expected
 
     def test_a_pixel_that_does_not_exist_has_no_recipients(self, storage: Storage) -> None:

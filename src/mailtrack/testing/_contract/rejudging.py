@@ -6,7 +6,7 @@ import attrs
 
 from mailtrack._counts import Count, OpenSpan
 from mailtrack._figures import Facet
-from mailtrack._model import Client, Verdict, VerdictKind
+from mailtrack._model import Client, RecipientState, Verdict, VerdictKind
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.full_scan import (
     BOT,
@@ -263,7 +263,7 @@ class RejudgingContract:
         for one, counted in ((opens[0], False), (opens[1], False), (opens[0], True)):
             rejudge(storage, pixel, make_judgement(one, counted=counted))
             figures = storage.get_figures(pixel.id, top=9)
-            listed = len(storage.list_recipients(pixel.id, limit=9, opened=True).items)
+            listed = len(storage.list_recipients(pixel.id, limit=9, states=[RecipientState.OPENED]).items)
             shown.append((figures.pixel.opened.counted, figures.pixel.opened.raw, listed, figures.top, figures.delays))
         raw = delay_count(5 * _MINUTE, 1, 0)
         assert shown == [

@@ -5,7 +5,7 @@ import pytest
 from mailtrack._model import Hit, Target
 from mailtrack.storage import Storage
 from mailtrack.testing._contract.helpers import add_pixel, add_recipients, namesake
-from mailtrack.testing._factories import make_hit, make_pixel, make_recipient
+from mailtrack.testing._factories import make_hit, make_pixel, make_recipient, make_recipients
 
 
 def _resolve(storage: Storage, hits: list[Hit]) -> list[tuple[str, str | None] | None]:
@@ -25,7 +25,17 @@ class ResolvingContract:
         recipients = add_recipients(storage, pixel, 3)
         found = storage.resolve([make_hit(pixel, token=recipients[1].token)])
         wanted = recipients[1]
-        assert found == [Target(pixel_id=pixel.id, recipient_id=wanted.id, token_made_at=wanted.created_at)]
+        target = Target(
+            pixel_id=pixel.id, recipient_id=wanted.id, token_made_at=wanted.created_at, domain="example.org"
+        )
+        assert found == [target]
+
+    def test_a_target_has_the_domain_of_its_recipient_in_lower_case(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        emails = ["ann@EXAMPLE.org", '"b@b"@Bücher.example', "cem@localhost"]
+        recipients = storage.add_recipients(pixel.id, make_recipients(pixel, emails))
+        found = storage.resolve([make_hit(pixel, token=one.token) for one in recipients])
+        assert [one and one.domain for one in found] == ["example.org", "bücher.example", "localhost"]
 
     def test_a_token_of_another_pixel_finds_no_recipient(self, storage: Storage) -> None:
         pixel, other = add_pixel(storage), add_pixel(storage)

@@ -83,11 +83,12 @@ class ThreadsContract:
 
         def wrong(mine: int) -> int:
             pixel, recipient = pixels[mine], recipients[mine]
-            expected = [Target(pixel_id=pixel.id, recipient_id=recipient.id, token_made_at=recipient.created_at)]
+            made_at, domain = recipient.created_at, "example.org"
+            target = Target(pixel_id=pixel.id, recipient_id=recipient.id, token_made_at=made_at, domain=domain)
             return sum(
                 storage.get_pixel(pixel.short_id).id != pixel.id
                 or storage.get_recipients([recipient.id]) != {recipient.id: recipient}
-                or storage.resolve([make_hit(pixel, token=recipient.token)]) != expected
+                or storage.resolve([make_hit(pixel, token=recipient.token)]) != [target]
                 for _ in range(10 * _ROUNDS)
             )
 
