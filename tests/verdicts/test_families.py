@@ -48,7 +48,7 @@ def test_a_tool_inside_the_brackets_of_a_browser_is_a_machine(judge, tool):
     rest = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0.0.0 Safari/537.36"
     assert reason(judge, f"Mozilla/5.0 (X11; {tool}; Linux x86_64) {rest}") == "tool-inside-brackets"
     assert reason(judge, f"Mozilla/5.0 ({tool}; Windows NT 10.0; Win64; x64) {rest}") == "tool-inside-brackets"
-    assert reason(judge, f"mozilla/5.0 (x11; linux x86_64; {tool}) {rest.lower()}") == "tool-inside-brackets"
+    assert judge.judge(f"mozilla/5.0 (x11; linux x86_64; {tool}) {rest.lower()}").kind == "bot"
 
 
 @pytest.mark.parametrize("system", ["Windows NT 10.0", "Linux; Android 14; SM-S918B", "iPhone; CPU iPhone OS 17_5"])
@@ -149,6 +149,16 @@ def test_a_beginning_like_a_browsers_without_engine_is_a_machine(judge, user_age
         "Vade/1",
         "ESET/1",
         "EmailSecurityGateway/3.1",
+        "ESETMailSecurity/10",
+        "KasperskySecureMailGateway/2",
+        "Symantec-Email-Security.cloud",
+        "CloudflareEmailSecurity/1",
+        "Coremail-Antispam/1",
+        "MailControl/2",
+        "N-able Mail Assure/1",
+        "ExchangeOnlineProtection/15",
+        "HarmonyEmail/1.0",
+        "SlashNext/1.0",
         "MicrosoftSafeLinks/1.0",
         "Microsoft Defender/1.0",
         "Anti-Spam Filter/2",
@@ -171,6 +181,15 @@ def test_what_checks_mail_is_a_scanner_however_its_name_is_glued(judge, user_age
         "Email on Acid",
         "Gmail-Prefetcher/1.0",
         "EmailHunter/1",
+        "Outlook Preview Service/1",
+        "EmailOnAcid",
+        "Litmus Email Previews",
+        "Exchange Server/15",
+        "SmarterMail/100",
+        "Sendmail/8.17",
+        "SparkPost/1",
+        "MailReach/1",
+        "hey/0.0.1",
     ],
 )
 def test_the_name_of_a_mail_program_inside_a_machines_makes_no_person(judge, user_agent):
@@ -191,10 +210,87 @@ def test_the_name_of_a_mail_program_inside_a_machines_makes_no_person(judge, use
         f"../{BROWSER}",
         f"{BROWSER} <script",
         f"{BROWSER}' union select 1",
+        f"{BROWSER}\"",
+        "{ua}",
+        "%s",
+        "null",
+        "undefined",
+        "${USER_AGENT}",
+        "Mozilla",
+        "Mozilla/4.0",
+        "Google Chrome",
+        "iPhone",
+        "Windows NT 10.0",
+        "Chrome/131.0.0.0",
+        BROWSER.replace("131.0.0.0", "{version}"),
+        BROWSER.replace("131.0.0.0", "%s"),
+        BROWSER.replace("131.0.0.0", "undefined"),
+        BROWSER.replace("131", "999"),
+        FIREFOX.replace("Firefox/131.0", "Firefox/999.0"),
+        BROWSER.replace("Windows NT 10.0; Win64; x64", "{os}"),
+        BROWSER.replace("like Gecko)", "like Gecko"),
+        BROWSER.replace("(Windows NT 10.0; Win64; x64)", "Windows NT 10.0; Win64; x64"),
+        BROWSER.replace(" (Windows NT 10.0; Win64; x64)", ""),
+        BROWSER.replace(" ", "+"),
+        BROWSER.lower(),
+        BROWSER.upper(),
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0",
     ],
 )
 def test_a_malformed_name_is_a_machines(judge, user_agent):
     assert judge.judge(user_agent).kind == "bot"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"{BROWSER} acme",
+        f"{BROWSER}; acme",
+        f"{BROWSER} (Acme)",
+        f"{FIREFOX} [acme-mon]",
+        f"{BROWSER} (compatible; acme)",
+        BROWSER.replace("Chrome/", "Acme/1.0 Chrome/"),
+        BROWSER.replace("Safari/", "Acme/1.0 Safari/"),
+        BROWSER.replace("AppleWebKit", "Acme/1.0 AppleWebKit"),
+        BROWSER.replace("x64)", "x64; Acme/1.0)"),
+        f"Acme/1.0 ({BROWSER})",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Version/16.0 Mobile/15E148 Safari/604.1 (compatible; acme)",
+    ],
+)
+def test_a_tools_name_is_found_wherever_it_stands(judge, user_agent):
+    assert judge.judge(user_agent).kind == "bot"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"{BROWSER}, {BROWSER}",
+        BROWSER.replace("NT 10", "NT 11"),
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+    ],
+)
+def test_an_odd_name_needs_a_second_signal(judge, user_agent):
+    assert judge.judge(user_agent, age=3600).kind == "human"
+    assert judge.judge(user_agent, signals=["no-language"], age=3600).kind == "scanner"
+    assert judge.judge(user_agent, age=1.0).kind == "scanner"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "kind"),
+    [
+        (BROWSER.replace("131", "80"), "scanner"),
+        (FIREFOX.replace("131", "72"), "scanner"),
+        (BROWSER.replace("131", "109"), "human"),  # the last one for Windows 7 and 8
+        (FIREFOX.replace("131", "78"), "human"),  # one with long support
+        (BROWSER.replace("Windows NT 10.0", "Windows NT 6.1").replace("131", "49"), "human"),
+    ],
+)
+def test_an_old_browser_that_is_early_is_a_scanner(judge, user_agent, kind):
+    assert judge.judge(user_agent, age=1.0).kind == kind
+    assert judge.judge(user_agent, age=3600).kind == "human"
+    assert judge.judge(user_agent, signals=["no-language"], age=3600).kind == "human"
 
 
 class TestAForgedBuild:
