@@ -53,6 +53,7 @@ class TestRecipient:
             "email": "ann@example.org",
             "token": recipient.token,
             "createdAt": TIME,
+            "sentAt": None,
             "opens": NEVER,
             "counted": NEVER,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png?token={recipient.token}",

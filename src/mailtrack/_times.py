@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from time import time_ns
+from typing import Any
 
 from mailtrack._errors import InvalidArgument, InvalidTimeZone
 
@@ -61,6 +62,22 @@ def to_utc(value: datetime, name: str = "a time") -> datetime:
             raise InvalidArgument(name, "must be from year 1 to 9999 in UTC") from None
     excess = value.microsecond % 1000
     return value.replace(microsecond=value.microsecond - excess) if excess else value
+
+
+def from_text(value: Any, name: str) -> datetime:
+    """Return the UTC time that a text in ISO 8601 with an offset from UTC means.
+
+    Args:
+        value: the text.
+        name: the name of the argument, for the message.
+
+    Raises:
+        InvalidArgument: it is not a text, not a time, has no offset, or is before year 1 or after year 9999 in UTC.
+    """
+    try:
+        return to_utc(datetime.fromisoformat(value.upper()))
+    except (AttributeError, ValueError):
+        raise InvalidArgument(name, "must be a time with its offset from UTC, as in 2025-11-06T12:00:00.000Z") from None
 
 
 def to_milliseconds(value: datetime) -> int:

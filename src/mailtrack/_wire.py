@@ -30,7 +30,8 @@ def make_converter() -> cattrs.Converter:
     - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
       "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and `views` are raw; its purged opens are
       left out.
-    - `Recipient`: `{"id", "email", "token", "createdAt", "opens": OpenSpan, "counted": OpenSpan}`.
+    - `Recipient`: `{"id", "email", "token", "createdAt", "sentAt": time or null, "opens": OpenSpan, "counted":
+      OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
     - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
       number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
@@ -71,9 +72,7 @@ def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
 
 
 def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
-    alone = _unstructure(
-        converter, Recipient, **dict.fromkeys(("pixel_id", "sent_at", "opens", "prefetches"), _OMITTED)
-    )
+    alone = _unstructure(converter, Recipient, **dict.fromkeys(("pixel_id", "opens", "prefetches"), _OMITTED))
     return lambda value: alone(value) | _spans(converter, value.opens)
 
 

@@ -12,8 +12,9 @@ from werkzeug.wrappers import Request, Response
 from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._errors import StorageUnavailable
+from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
-from mailtrack_wsgi._bodies import MAX_EMAILS, read_json, read_pixel_form
+from mailtrack_wsgi._bodies import MAX_EMAILS, read_json, read_optional_json, read_pixel_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
 from mailtrack_wsgi._openapi import make_document
@@ -67,6 +68,19 @@ def generate_tokens(context: Context, request: Request, pixel: str) -> Response:
         raise BadRequest(f"Max {MAX_EMAILS:,} emails allowed")
     recipients = context.tracker.generate_tokens(found.id, emails)
     return json_response(wire.generated_tokens(found, recipients, context.urls(environ)), 201, headers)
+
+
+def mark_sent(context: Context, request: Request, pixel: str) -> Response:
+    """`POST /api/v1/pixels/<pixel>/sent`."""
+    found = context.tracker.get_pixel(pixel)
+    given = read_optional_json(request.environ)
+    if given.keys() - {"recipientIds", "at"}:  # a misspelt one must not mark all recipients
+        raise BadRequest("The body must have no other keys than recipientIds and at.")
+    chosen, at = given.get("recipientIds"), given.get("at")
+    if chosen is not None and not (isinstance(chosen, list) and all(isinstance(one, str) for one in chosen)):
+        raise BadRequest("recipientIds must be an array of texts.")
+    sent = context.tracker.mark_sent(found.id, chosen, at=None if at is None else from_text(at, "at"))
+    return json_response({"success": True, "sent": sent})
 
 
 def export_recipients(context: Context, request: Request, pixel: str) -> Response:

@@ -66,6 +66,7 @@ _routes = Map(
         Rule(_PIXEL, methods=["DELETE"], endpoint=api.delete_pixel),
         Rule(f"{_PIXEL}/generate-tokens", methods=["POST"], endpoint=api.generate_tokens),
         Rule(f"{_PIXEL}/generate-tokens/csv", methods=["GET"], endpoint=api.export_recipients),
+        Rule(f"{_PIXEL}/sent", methods=["POST"], endpoint=api.mark_sent),
         Rule(f"{_PIXEL}/recipients", methods=["GET"], endpoint=api.list_recipients),
         Rule(f"{_PIXEL}/opens", methods=["GET"], endpoint=api.list_opens),
         Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),

@@ -75,6 +75,24 @@ def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
     return value
 
 
+def read_optional_json(environ: "WSGIEnvironment") -> dict[str, Any]:
+    """Return the JSON object in a request's body, an empty one without a body.
+
+    Raises:
+        HTTPException: the body is refused with 400, 408, 411, 413 or 415.
+    """
+    return read_json(environ) if _may_have_body(environ) else {}
+
+
+def _may_have_body(environ: "WSGIEnvironment") -> bool:
+    """Return whether a request may have a body. HTTP/1 declares it by a header; later versions need none for it."""
+    length = environ.get("CONTENT_LENGTH")
+    if length or "HTTP_TRANSFER_ENCODING" in environ:
+        return length != "0"
+    is_http_1 = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+    return not is_http_1 and bool(environ.get("CONTENT_TYPE"))
+
+
 def read_pixel_form(environ: "WSGIEnvironment") -> PixelForm:
     """Return the name and image of a pixel to create, sent as JSON or as a form.
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -21,11 +22,46 @@ def many(count):
 
 
 @pytest.mark.usefixtures("tracker")
-@pytest.mark.parametrize("arguments", [["add"], ["list"], ["export"], ["export", "--raw"]])
+@pytest.mark.parametrize("arguments", [["add"], ["list"], ["export"], ["export", "--raw"], ["sent"]])
 @pytest.mark.parametrize("key", ["00000000", "x"])
 def test_an_unknown_pixel_is_not_found(run, arguments, key):
     result = run("recipients", *arguments, key, stdin="a@example.org\n", exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")
+
+
+def test_sent_marks_all_recipients_now(run, tracker, pixel):
+    tracker.generate_tokens(pixel.id, many(3))
+    before = datetime.now(UTC)
+    result = run("recipients", "sent", pixel.short_id)
+    assert (result.stdout, result.stderr) == ("", "Marked 3 recipients as sent.\n")
+    times = {one.sent_at for one in tracker.iter_recipients(pixel.id)}
+    assert len(times) == 1
+    assert before - timedelta(milliseconds=1) <= times.pop() <= datetime.now(UTC)
+
+
+def test_sent_marks_some_at_a_time(run, tracker, pixel):
+    ann, bob, _ = tracker.generate_tokens(pixel.id, many(3))
+    at = tracker.get_recipient(bob).created_at
+    result = run(
+        "recipients", "sent", pixel.id, "--recipient", ann.id, "--recipient", bob.id, "--recipient", "0" * 24,
+        "--at", at.astimezone(timezone(timedelta(hours=1))).isoformat(),
+    )  # fmt: skip
+    assert result.stderr == "Marked 2 recipients as sent.\n"
+    assert [one.sent_at for one in tracker.iter_recipients(pixel.id)] == [at, at, None]
+
+
+@pytest.mark.parametrize(
+    ("at", "exits", "reason"),
+    [
+        ("2025-11-06T12:00:00", 2, "must be a time with its offset from UTC"),
+        ("yesterday", 2, "must be a time with its offset from UTC"),
+        ("9999-01-01T00:00:00Z", 1, "at must not be in the future"),
+        ("2025-11-06T12:00:00Z", 1, "The sent time is before the token of a recipient was made."),
+    ],
+)
+def test_sent_refuses_another_time(run, tracker, pixel, recipient, at, exits, reason):
+    assert reason in run("recipients", "sent", pixel.id, "--at", at, exits=exits).stderr
+    assert tracker.get_recipient(recipient).sent_at is None
 
 
 def test_export_writes_csv_to_standard_output(run, pixel, recipient):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from werkzeug.test import Client
 
+from mailtrack import Tracker, open_storage
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -26,6 +28,13 @@ def test_the_mail_merge_has_a_row_for_each_address_of_a_file(tmp_path):
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["Email"] for row in rows] == ["cat@example.org", "dan@example.org"]
     assert all('<img src="https://mail.example.com/track/tracker/' in row["Pixel"] for row in rows)
+
+
+def test_the_mail_merge_marks_its_mails_as_sent(tmp_path):
+    pixel = run("mail_merge.py", cwd=tmp_path).stderr.removeprefix("The pixel is ").removesuffix(".\n")
+    assert run("mail_merge.py", "--sent", pixel, cwd=tmp_path).stderr == "2 mails are marked as sent.\n"
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        assert all(one.sent_at for one in Tracker(storage).iter_recipients(pixel))
 
 
 def test_the_mail_merge_reports_the_invalid_address(tmp_path):

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtrack import InvalidArgument
 from mailtrack import _times as times
 
 zones = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(
@@ -65,3 +67,17 @@ class TestText:
     @given(utc_moments, utc_moments)
     def test_the_order_is_kept(self, one: datetime, other: datetime) -> None:
         assert (one < other) == (times.to_text(one) < times.to_text(other))
+
+
+class TestFromText:
+    """A text is read if it is a time with an offset from UTC, and nothing else is."""
+
+    @given(moments)
+    def test_every_time_with_an_offset_is_read(self, moment: datetime) -> None:
+        assert times.from_text(moment.isoformat(), "at") == times.to_utc(moment)
+        assert times.from_text(times.to_text(times.to_utc(moment)), "at") == times.to_utc(moment)
+
+    @given(st.text() | st.datetimes().map(str) | st.dates().map(str) | st.integers() | st.none())
+    def test_anything_else_is_refused(self, value: object) -> None:
+        with pytest.raises(InvalidArgument, match="at must be a time with its offset from UTC"):
+            times.from_text(value, "at")

@@ -238,9 +238,12 @@ def tracker(storage):
 def make_client(storage):
     """Makes clients of applications on the storage; the first three go to the tracker, the rest to `create_app`."""
 
-    def make(*, base_url=None, allow_special_domains=False, storage=storage, **options):
+    def make(*, base_url=None, allow_special_domains=False, storage=storage, clock=None, **options):
         tracker = Tracker(
-            storage, base_url=base_url, allow_special_domains=allow_special_domains, clock=SteppingClock()
+            storage,
+            base_url=base_url,
+            allow_special_domains=allow_special_domains,
+            clock=clock or SteppingClock(),
         )
         app = create_app(tracker, **options)
         return Client(app, Description(options["token_limit"]) if "token_limit" in options else _described)

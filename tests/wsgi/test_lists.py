@@ -103,6 +103,7 @@ def test_a_recipient_has_the_documented_fields(client, tracker, filled):
         "token": stored.token,
         "trackingUrl": f"http://mail.example.com/track/tracker/{filled.short_id}.png?token={stored.token}",
         "createdAt": "2025-11-06T12:00:01.000Z",
+        "sentAt": None,
         "opens": found["counted"],
         "counted": {"number": 1, "first": "2025-11-06T12:00:02.000Z", "last": "2025-11-06T12:00:02.000Z"},
     }

@@ -44,7 +44,7 @@ _JUDGE_OPTIONS = (
     networks_option,
     networks_folder_option,
     click.option(
-        "--window", metavar="SECONDS", help="An open this soon after its token was made is early.  [default: 10]"
+        "--window", metavar="SECONDS", help="An open this soon after its mail was sent is early.  [default: 10]"
     ),
     click.option(
         "--counted", metavar="KINDS", help="The verdicts that count as people.  [default: human,proxy,unknown]"

@@ -107,7 +107,8 @@ class Settings:
         networks_folder: the folder of the lists that `mailtrack networks update` stores; `None` for one beside an
             SQLite database, and none otherwise.
         asn_database: a database of autonomous systems for `mailtrack networks update`, in MaxMind's format.
-        window: the number of seconds after its token was made in which an open is early, 0 to 86,400.
+        window: the number of seconds, 0 to 86,400, after its mail was sent, or its token made, in which an open is
+            early.
         counted: the kinds of verdict that count as people, with commas between.
         allow_anonymous: whether the server may listen on a public address without any stored key.
         trusted_proxies: the number of proxies before the server whose `X-Forwarded-*` headers are trusted, 0 to 10.

@@ -11,11 +11,13 @@ from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._delays import to_bucket
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Client, Open, Page, Pixel, Recipient, Verdict, VerdictKind
+from mailtrack._times import to_text
 from mailtrack._urls import Urls
 from mailtrack.report import make_report
 
 _NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
-_FETCHED, _OPENED = _NOON + timedelta(seconds=2), _NOON + timedelta(minutes=5)
+_SENT = _NOON + timedelta(minutes=15)
+_FETCHED, _OPENED = _SENT + timedelta(seconds=2), _SENT + timedelta(minutes=5)
 _ONCE = OpenSpan(number=1, first=_OPENED, last=_OPENED)
 
 PIXEL = Pixel(
@@ -33,6 +35,7 @@ ANN = Recipient(
     email="ann@example.org",
     token="tok_0123456789abcdef0123456789abcdef",  # noqa: S106  # an example
     created_at=_NOON,
+    sent_at=_SENT,
     opens=OpenSpans(counted=_ONCE, raw=_ONCE),
 )
 _BOB = Recipient(
@@ -41,6 +44,7 @@ _BOB = Recipient(
     email="bob@example.com",
     token="tok_fedcba9876543210fedcba9876543210",  # noqa: S106  # an example
     created_at=_NOON,
+    sent_at=_SENT,
     opens=OpenSpans(raw=OpenSpan(number=1, first=_FETCHED, last=_FETCHED)),
 )
 _OPEN = Open(
@@ -70,8 +74,8 @@ _FIGURES = Figures(
         FacetCount(facet=Facet.DEVICE, name="desktop", opens=Count(1, 1)),
     ),
     delays=(
-        DelayCount(bucket=to_bucket(_FETCHED - _NOON), recipients=Count(0, 1)),
-        DelayCount(bucket=to_bucket(_OPENED - _NOON), recipients=Count(1, 1)),
+        DelayCount(bucket=to_bucket(_FETCHED - _SENT), recipients=Count(0, 1)),
+        DelayCount(bucket=to_bucket(_OPENED - _SENT), recipients=Count(1, 1)),
     ),
     top=(),
 )
@@ -93,6 +97,8 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "PixelPage": wire.page(Page(items=(PIXEL,)), partial(wire.pixel, urls=urls)),
         "PixelDeleted": {"success": True, "message": "Pixel deleted successfully"},
         "Tokens": wire.generated_tokens(PIXEL, [ANN, _BOB], urls),
+        "Sent": {"recipientIds": [ANN.id, _BOB.id], "at": to_text(_SENT)},
+        "MarkedSent": {"success": True, "sent": 2},
         "RecipientPage": wire.page(Page(items=(ANN, _BOB)), recipient),
         "RecipientDeleted": {
             "success": True,

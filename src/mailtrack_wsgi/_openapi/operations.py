@@ -74,6 +74,7 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         pixel: _pixel(examples),
         f"{pixel}/generate-tokens": _generate_tokens(examples, limit),
         f"{pixel}/generate-tokens/csv": _recipients_csv(examples),
+        f"{pixel}/sent": _sent(examples),
         f"{pixel}/recipients": _recipients(examples),
         "/api/v1/recipients/{recipient}": _recipient(examples),
         f"{pixel}/opens": _opens(examples),
@@ -175,6 +176,23 @@ def _recipients_csv(examples: Mapping[str, Any]) -> Data:
                 200: csv_answer("recipients", "`Email,Token,Tracking URL,Created At`", examples["recipients.csv"]),
             },
             refusals=(*ANY, 404),
+        ),
+    }
+
+
+def _sent(examples: Mapping[str, Any]) -> Data:
+    return {
+        "parameters": [IN_PIXEL],
+        "post": operation(
+            "Recipients",
+            "markSent",
+            "Mark mails as sent",
+            "Sets when the mails of recipients were sent. Early opens and delays are measured from then, instead of "
+            "from the generation of the token. Without a body: all of the pixel, now. Stored opens keep their verdicts "
+            "until `mailtrack rejudge`.",
+            requestBody=body({"application/json": "Sent"}, examples, required=False),
+            answers={200: json_answer("MarkedSent", "The recipients are marked.", examples)},
+            refusals=(*BODY, 404),
         ),
     }
 

@@ -79,10 +79,10 @@ def csv_answer(file: str, columns: str, example: str) -> Data:
     }
 
 
-def body(content: Mapping[str, str], examples: Mapping[str, Any], **more: Any) -> Data:
+def body(content: Mapping[str, str], examples: Mapping[str, Any], *, required: bool = True, **more: Any) -> Data:
     """Return a request's body; `content` names the schema of each media type, `more` adds to that of a schema."""
     return {
-        "required": True,
+        "required": required,
         "content": {
             media_type: {"schema": ref(schema), "example": examples[schema], **more.get(schema, {})}
             for media_type, schema in content.items()

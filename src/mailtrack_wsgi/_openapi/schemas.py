@@ -8,7 +8,7 @@ from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack._urls import UPLOADS_PATH
 from mailtrack.report import MAX_HOURS
 from mailtrack.storage._protocol import MAX_TOP
-from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_PROBLEMS
+from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_JSON_BYTES, MAX_PROBLEMS
 
 Schema = dict[str, Any]
 
@@ -188,12 +188,37 @@ SCHEMAS: dict[str, Schema] = {
             maxItems=MAX_EMAILS,
         ),
     ),
+    "Sent": {
+        "type": "object",
+        "description": "The mails that were sent, and when.",
+        "properties": {
+            "recipientIds": _or_null(
+                _list(
+                    {"type": "string"},
+                    "Ids of recipients; without it or with `null`, all of the pixel. Others' ids are passed over. "
+                    f"There may be any number within the body's {MAX_JSON_BYTES:,} bytes.",
+                )
+            ),
+            "at": _or_null(
+                text(
+                    "When they were sent, with an offset from UTC; without it or with `null`, now. Not in the future, "
+                    "and not before a token of theirs was generated.",
+                    format="date-time",
+                )
+            ),
+        },
+        "additionalProperties": False,
+    },
+    "MarkedSent": _object(
+        "Mails were marked as sent.", success=_DONE, sent=_number("Number of recipients that were marked.")
+    ),
     "Recipient": _object(
         "A recipient: one address in one pixel.",
         id=_RECIPIENT_ID,
         email=_EMAIL,
         token=_TOKEN,
         createdAt=_time("When its token was generated."),
+        sentAt=_or_null(_time("When its mail was sent; `null` if that is not known.")),
         opens=ref("OpenSpan", "All of its opens (raw)."),
         counted=ref("OpenSpan", "The opens attributed to people."),
         trackingUrl=_url("The URL to put into this recipient's mail."),
@@ -261,8 +286,8 @@ SCHEMAS: dict[str, Schema] = {
         notOpened=_number("Number of recipients without an open that counts."),
         fetches=ref("Count", "Number of requests for the image: all opens."),
         views=ref("Count", "The same without repeats within seconds."),
-        delay=ref("Delay", "Median time to the first open."),
-        delays=_list(ref("DelayRange"), "Recipients by the time to their first open, in order.", minItems=1),
+        delay=ref("Delay", "Median time from the mail to the first open."),
+        delays=_list(ref("DelayRange"), "Recipients by the same time, in order.", minItems=1),
         hours=_list(
             ref("Period"), f"Opens by hour, in order; the last {MAX_HOURS} hours with any.", maxItems=MAX_HOURS
         ),
@@ -287,7 +312,8 @@ SCHEMAS: dict[str, Schema] = {
         raw=_share("Those with any open."),
     ),
     "Delay": _object(
-        "The median time from generating a token to its first open, in seconds, within 5 %; `null` without any.",
+        "The median time from sending a mail, or where that is not known, from generating its token, to its first "
+        "open, in seconds, within 5 %; `null` without any.",
         counted=_seconds("To the first open that counts."),
         raw=_seconds("To the first of all."),
     ),

@@ -1,14 +1,17 @@
 """`mailtrack recipients`, except for `add`."""
 
+from datetime import datetime
 from typing import Any
 
 import click
 
 from mailtrack import _wire as wire
 from mailtrack._addresses import canonical, comparable
-from mailtrack._errors import RecipientNotFound
+from mailtrack._errors import InvalidArgument, RecipientNotFound
 from mailtrack._export import recipients_csv
 from mailtrack._model import Pixel, Recipient
+from mailtrack._text import plural
+from mailtrack._times import from_text
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
 from mailtrack.cli._base_url import printed_urls
@@ -34,7 +37,7 @@ opened_option = click.option(
 @click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
 @shared_options
 def recipients() -> None:
-    """Add, list, export and delete recipients."""
+    """Add, list, export and delete recipients, and mark their mails as sent."""
 
 
 @recipients.command(
@@ -78,6 +81,31 @@ def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any
         with OutputFile(output) as file:
             for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
                 file.write(piece)
+
+
+def _to_time(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else from_text(value, "it")
+    except InvalidArgument as error:
+        raise click.BadParameter(error.reason) from None
+
+
+@recipients.command(
+    epilog=example(
+        "mailtrack recipients sent a1b2c3d4", "mailtrack recipients sent a1b2c3d4 --recipient a1b2c3d4e5f60718293a4b5c"
+    )
+)
+@click.argument("pixel")
+@click.option(
+    "--recipient", "some", multiple=True, metavar="ID", help="Only this one; repeatable.  [default: all of the pixel]"
+)
+@click.option("--at", callback=_to_time, metavar="TIME", help="As in 2025-11-06T12:00:00Z.  [default: now]")
+@database_option
+def sent(pixel: str, some: tuple[str, ...], at: datetime | None, **given: Any) -> None:
+    """Mark the mails to the recipients of PIXEL as sent, so that delays and early opens are measured from then."""
+    with open_tracker(**given) as tracker:
+        number = tracker.mark_sent(pixel, some or None, at=at)
+        echo(f"Marked {plural(number, 'recipient')} as sent.", err=True)
 
 
 @recipients.command(
