@@ -16,7 +16,10 @@ from mailtrack._times import to_utc
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
 
-HEADER_SIGNALS = ("headless-hint", "navigation", "no-fetch-metadata", "no-language", "prefetch", "preview", "range")
+HEADER_SIGNALS = (
+    *("forged-hint", "headless-hint", "navigation", "no-client-hints", "no-fetch-metadata", "no-language"),
+    *("prefetch", "preview", "range"),
+)
 """The signals that a request's headers show, in the order in which a hit has them."""
 
 BURST = "burst"

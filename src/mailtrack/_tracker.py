@@ -330,9 +330,10 @@ class Tracker(Operations):
         """Record a request for a pixel's image that arrives now. Requests for unknown pixels are ignored.
 
         All values may be given as the request has them. A token or address of a wrong form counts as none, and texts
-        are cleaned. `signals` are what the headers show: some of "headless-hint", "navigation", "no-fetch-metadata",
-        "no-language", "prefetch", "preview" and "range" (see docs/verdicts.md); others are dropped. With a started
-        spool the open is in the spool when this returns, and in the storage within half a second.
+        are cleaned. `signals` are what the headers show: some of "forged-hint", "headless-hint", "navigation",
+        "no-client-hints", "no-fetch-metadata", "no-language", "prefetch", "preview" and "range" (see
+        docs/verdicts.md); others are dropped. With a started spool the open is in the spool when this returns, and in
+        the storage within half a second.
 
         Raises:
             StorageError: the open can't be stored, or the spool is full.

@@ -4,6 +4,7 @@ Plain WSGI, without framework objects. Every request gets an image, whatever fai
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ def _headers(image: Image) -> list[tuple[str, str]]:
 _TRANSPARENT_HEADERS = _headers(TRANSPARENT_PNG)
 
 _PREFIX = len(TRACKER_PATH)
+
+_HINTED_VERSION = re.compile(r'"Chromium";\s?v="(\d{1,4})')
+_NAMED_VERSION = re.compile(r"Chrome/(\d{1,4})")
 
 # Headers by which clients announce that no person has asked to see the image yet.
 _PURPOSES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
@@ -108,13 +112,16 @@ class Beacon:
         """Return the judge's signals that are in the headers of a request."""
         signals = [] if "HTTP_ACCEPT_LANGUAGE" in environ else ["no-language"]
         destination = environ.get("HTTP_SEC_FETCH_DEST")
-        if destination is None:
-            if self._is_surely_https(environ):  # browsers send it over HTTPS only
-                signals.append("no-fetch-metadata")
+        is_https = destination is not None or self._is_surely_https(environ)  # browsers send it over HTTPS only
+        if is_https and destination is None:
+            signals.append("no-fetch-metadata")
         elif destination == "document":
             signals.append("navigation")
-        if "HeadlessChrome" in environ.get("HTTP_SEC_CH_UA", ""):
-            signals.append("headless-hint")
+        hints = environ.get("HTTP_SEC_CH_UA")
+        if hints is not None:
+            signals += _signals_of_hints(hints, environ.get("HTTP_USER_AGENT", ""))
+        elif is_https and "Chrome/" in environ.get("HTTP_USER_AGENT", ""):
+            signals.append("no-client-hints")
         if "HTTP_RANGE" in environ:
             signals.append("range")
         for header in _PURPOSES:
@@ -131,6 +138,19 @@ class Beacon:
             self._silent_until = now + 1.0
             unexpected = not isinstance(error, StorageError)
             _logger.error("%s (failures so far: %d): %s", what, self._failures, error, exc_info=unexpected)
+
+
+def _signals_of_hints(hints: str, user_agent: str) -> list[str]:
+    """Return the signals of `Sec-CH-UA`. A tool that replaces a browser's user agent often leaves its hints.
+
+    Only browsers based on Chromium send the header. Its version in there is that of their user agent (WICG, "User-Agent
+    Client Hints").
+    """
+    signals = ["headless-hint"] if "HeadlessChrome" in hints else []
+    hinted, named = _HINTED_VERSION.search(hints), _NAMED_VERSION.search(user_agent)
+    if hinted and (named is None or named[1] != hinted[1]):
+        signals.append("forged-hint")
+    return signals
 
 
 def _text(header: str) -> str:

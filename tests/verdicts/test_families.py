@@ -318,11 +318,13 @@ class TestAForgedBuild:
 class TestHeadersOfBrowsers:
     """What browsers send over HTTPS, and mail programs and proxies do not, is a second signal only."""
 
-    @pytest.mark.parametrize("signal", ["no-fetch-metadata", "navigation", "headless-hint"])
+    @pytest.mark.parametrize(
+        "signal", ["no-fetch-metadata", "no-client-hints", "navigation", "headless-hint", "forged-hint"]
+    )
     def test_none_decides_alone(self, judge, signal):
         assert judge.judge(BROWSER, signals=[signal], age=3600).kind == "human"
 
-    @pytest.mark.parametrize("signal", ["navigation", "headless-hint"])
+    @pytest.mark.parametrize("signal", ["navigation", "headless-hint", "forged-hint"])
     @pytest.mark.parametrize("second", [{"signals": ["no-language"]}, {"signals": ["burst"]}, {"age": 1.0}])
     def test_a_browser_that_shows_no_mail_adds_up_with_a_second_signal(self, judge, signal, second):
         assert judge.judge(BROWSER, **second | {"signals": [signal, *second.get("signals", ())]}).kind == "scanner"
@@ -335,6 +337,31 @@ class TestHeadersOfBrowsers:
     def test_a_browsers_name_without_its_headers_adds_up_with_burst_or_early(self, judge, user_agent, second):
         signals = ["no-fetch-metadata", *second.get("signals", ())]
         assert judge.judge(user_agent, **second | {"signals": signals}).kind == "scanner"
+
+    @pytest.mark.parametrize("second", [{"signals": ["burst"]}, {"age": 1.0}])
+    @pytest.mark.parametrize(
+        "user_agent", [BROWSER, BROWSER + " Edg/131.0.0.0", BROWSER + " OPR/115.0.0.0", BROWSER.replace("131", "107")]
+    )
+    def test_a_name_of_chromium_without_client_hints_adds_up_with_burst_or_early(self, judge, user_agent, second):
+        signals = ["no-client-hints", *second.get("signals", ())]
+        assert judge.judge(user_agent, **second | {"signals": signals}).kind == "scanner"
+
+    @pytest.mark.parametrize("signal", ["no-client-hints", "forged-hint"])
+    @pytest.mark.parametrize("second", [{"signals": ["burst"]}, {"age": 1.0}])
+    @pytest.mark.parametrize(
+        "user_agent",
+        [
+            WINDOWS + "Missive/10.50 Chrome/120.0.6099.283 Electron/28.2.1 Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 14; K; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/131.0",
+            BROWSER + " OneOutlook/1.2024",
+        ],
+    )
+    def test_apps_and_web_views_need_no_hints(self, judge, signal, user_agent, second):
+        assert judge.judge(user_agent, **second | {"signals": [signal, *second.get("signals", ())]}).kind == "human"
+
+    @pytest.mark.parametrize("signals", [["no-client-hints", "no-language"], ["no-client-hints", "no-fetch-metadata"]])
+    def test_weak_signs_that_an_unknown_proxy_shows_are_not_enough(self, judge, signals):
+        assert judge.judge(BROWSER, signals=signals, age=3600).kind == "human"
 
     def test_a_proxy_with_a_browsers_name_sends_neither_language_nor_these_headers_and_stays_a_person(self, judge):
         assert judge.judge(BROWSER, signals=["no-language", "no-fetch-metadata"], age=3600).kind == "human"

@@ -39,6 +39,8 @@ DIRECT = {
     "no-browser-no-mail-program": {"user_agent": "Unheard/1.0"},
     "forged-build": {"user_agent": BROWSER.replace(".0.0.0", ".0.6261.94"), "signals": ["no-language"]},
     "browser-without-fetch-metadata": {"signals": ["no-fetch-metadata", "burst"]},
+    "browser-without-client-hints": {"signals": ["no-client-hints", "burst"]},
+    "forged-client-hint": {"signals": ["forged-hint", "burst"]},
     "headless-browser-hint": {"signals": ["headless-hint", "navigation"]},
     "navigation": {"signals": ["navigation"], "age": 1.0},
     "many-recipients-slowly": {"signals": ["no-language", "slow-burst"]},

@@ -505,18 +505,39 @@ def test_the_tracker_works_without_a_usable_host(client, pixel, opens):
 
 
 IMAGE_FETCH = {"Accept-Language": "de", "Sec-Fetch-Dest": "image"}
+CHROME = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0 Safari/537.36"}
 
 
 @pytest.mark.parametrize(
     ("headers", "signals"),
     [
         pytest.param(IMAGE_FETCH, (), id="a browser shows the mail"),
-        pytest.param(IMAGE_FETCH | {"Sec-CH-UA": '"Chromium";v="131"'}, (), id="Chromium shows the mail"),
         pytest.param({"Accept-Language": "de"}, ("no-fetch-metadata",), id="a mail program shows the mail"),
         pytest.param({}, ("no-fetch-metadata", "no-language"), id="no headers"),
+        pytest.param(IMAGE_FETCH | CHROME, ("no-client-hints",), id="the name of Chrome"),
+        pytest.param(
+            {"Accept-Language": "de"} | CHROME,
+            ("no-client-hints", "no-fetch-metadata"),
+            id="only the name of Chrome",
+        ),
+        pytest.param(IMAGE_FETCH | CHROME | {"Sec-CH-UA": '"Chromium";v="131"'}, (), id="Chrome"),
+        pytest.param(
+            IMAGE_FETCH | CHROME | {"Sec-CH-UA": '"Not A(Brand";v="8", "Opera";v="115", "Chromium";v="131"'},
+            (),
+            id="Opera",
+        ),
+        pytest.param(IMAGE_FETCH | CHROME | {"Sec-CH-UA": ""}, (), id="Electron sends an empty one"),
+        pytest.param(
+            IMAGE_FETCH | CHROME | {"Sec-CH-UA": '"Chromium";v="130"'}, ("forged-hint",), id="another version's name"
+        ),
+        pytest.param(
+            IMAGE_FETCH | {"User-Agent": "Mozilla/5.0 Firefox/131.0", "Sec-CH-UA": '"Chromium";v="131"'},
+            ("forged-hint",),
+            id="Firefox's name",
+        ),
         pytest.param(IMAGE_FETCH | {"Sec-Fetch-Dest": "document"}, ("navigation",), id="opened as a page"),
         pytest.param(
-            IMAGE_FETCH | {"Sec-CH-UA": '"Chromium";v="131", "HeadlessChrome";v="131"'},
+            IMAGE_FETCH | CHROME | {"Sec-CH-UA": '"Chromium";v="131", "HeadlessChrome";v="131"'},
             ("headless-hint",),
             id="no window",
         ),
@@ -551,6 +572,6 @@ def test_missing_headers_of_browsers_are_a_signal_only_if_https_is_certain(
 ):
     environ = {"wsgi.url_scheme": scheme} | ({} if forwarded is None else {"HTTP_X_FORWARDED_PROTO": forwarded})
     make_client(trusted_proxies=trusted).get(
-        f"/tracker/{pixel.short_id}.png", headers={"Accept-Language": "de"}, environ=environ
+        f"/tracker/{pixel.short_id}.png", headers={"Accept-Language": "de"} | CHROME, environ=environ
     )
-    assert [found.signals for found in opens()] == [("no-fetch-metadata",) if is_known else ()]
+    assert [found.signals for found in opens()] == [("no-client-hints", "no-fetch-metadata") if is_known else ()]

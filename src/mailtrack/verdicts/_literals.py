@@ -23,8 +23,8 @@ _START = 3  # length of the index's keys
 
 # Literals in it say little, since most user agents contain them.
 _USUAL = (
-    "mozilla/5.0 (windows nt 10.0; win64; x64; linux; android; macintosh; intel mac os x; iphone; cpu iphone os like "
-    "mac) applewebkit/537.36 (khtml, like gecko) version/4.0 chrome/131.0.0.0 mobile safari/537.36"
+    "mozilla/5.0 (windows nt 10.0; win64; x64; linux; android; macintosh; intel mac os x; iphone; cpu iphone os like"
+    " mac) applewebkit/537.36 (khtml, like gecko) version/4.0 chrome/131.0.0.0 mobile safari/537.36"
 )
 # The only letters that match an ASCII one if case is ignored.
 _ASCII_LETTERS = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
