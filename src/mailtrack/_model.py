@@ -28,10 +28,16 @@ BURST = "burst"
 SLOW_BURST = "slow-burst"
 """The signal of a hit without a language whose address and user agent requested those of many within minutes."""
 
+COMPANY_BURST = "company-burst"
+"""The signal of a hit whose user agent requested the images of many recipients of one company within seconds."""
+
 REPEAT = "repeat"
 """The signal of a hit that is one view with the one before it."""
 
-RECENT_SIGNALS = (BURST, SLOW_BURST, REPEAT)
+BURST_SIGNALS = (BURST, SLOW_BURST, COMPANY_BURST)
+"""The signals that a hit may get after it is stored, when the burst shows that it belongs to."""
+
+RECENT_SIGNALS = (*BURST_SIGNALS, REPEAT)
 """The signals that recent hits show, in the order in which a hit has them, after those of its headers."""
 
 T = TypeVar("T")

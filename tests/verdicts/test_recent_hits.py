@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from mailtrack._errors import InvalidSetting
+from mailtrack._model import Certainty, Verdict, VerdictKind
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import NOON
 from mailtrack.verdicts import RecentHits
@@ -72,6 +73,53 @@ class TestBursts:
         assert bursts(recent_hits, [hit(0), hit(1), hit(9)]) == [True, True, False]
 
 
+class TestSites:
+    """Of IPv6, the computers of one network have the first 64 bits of their addresses in common."""
+
+    def test_addresses_that_rotate_within_a_64_are_one(self):
+        assert bursts(RecentHits(), [hit(0, ip=f"2001:db8:0:1:{place:x}::1") for place in range(5)]) == [True] * 5
+
+    def test_those_of_different_networks_are_others(self):
+        assert bursts(RecentHits(), [hit(0, ip=f"2001:db8:0:{place:x}::1") for place in range(5)]) == [False] * 5
+
+    def test_a_text_that_is_no_address_is_compared_as_it_is(self):
+        assert bursts(RecentHits(), [hit(0, ip=":x") for _ in range(5)]) == [True] * 5
+
+
+CERTAIN = ["human", "proxy", "prefetch"]
+
+
+class TestCertainVerdicts:
+    """Who fetched is certain, so that no burst says anything of it."""
+
+    @pytest.mark.parametrize("kind", CERTAIN)
+    def test_a_person_or_a_mail_provider_is_in_no_burst(self, kind):
+        verdict = Verdict(kind=VerdictKind(kind), certainty=Certainty.CERTAIN)
+        hits = [no_language(0) for _ in range(9)]
+        found = RecentHits().signals(hits, verdicts=[verdict] * 9, companies=["example.org"] * 9)
+        assert found == [()] * 9
+
+    @pytest.mark.parametrize(
+        "verdict",
+        [
+            *(Verdict(kind=VerdictKind(kind), certainty=Certainty.PROBABLE) for kind in CERTAIN),
+            Verdict(kind=VerdictKind.BOT, certainty=Certainty.CERTAIN),
+            Verdict(kind=VerdictKind.SCANNER, certainty=Certainty.CERTAIN),
+        ],
+    )
+    def test_others_are(self, verdict):
+        assert RecentHits().signals([hit(0) for _ in range(5)], verdicts=[verdict] * 5) == [("burst",)] * 5
+
+    def test_it_still_may_repeat_a_fetch(self):
+        verdict = Verdict(kind=VerdictKind.PROXY, certainty=Certainty.CERTAIN)
+        assert RecentHits().signals([hit(0, "tok_a")] * 2, verdicts=[verdict] * 2) == [(), ("repeat",)]
+
+    def test_it_does_not_make_a_burst_of_others(self):
+        proxy = Verdict(kind=VerdictKind.PROXY, certainty=Certainty.CERTAIN)
+        verdicts = [proxy, proxy, *[Verdict(certainty=Certainty.PROBABLE)] * 4]
+        assert RecentHits().signals([hit(0) for _ in range(6)], verdicts=verdicts) == [()] * 6
+
+
 class TestRepeats:
     def test_the_same_fetch_within_five_seconds_is_a_repeat(self):
         assert repeats(RecentHits(), [hit(second, "tok_a") for second in (0, 1, 5.5, 10.501)]) == [
@@ -120,11 +168,11 @@ class TestClocks:
 
 class TestBounds:
     def test_what_is_remembered_has_a_bound(self, monkeypatch):
-        monkeypatch.setattr(module, "_MAX_ADDRESSES", 6)
+        monkeypatch.setattr(module, "_MAX_KEYS", 6)
         monkeypatch.setattr(module, "_MAX_FETCHES", 6)
         recent_hits = RecentHits()
         recent_hits.signals([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
-        for recent in (recent_hits._bursts._asked, recent_hits._repeats._seen):
+        for recent in (recent_hits._bursts._groups, recent_hits._repeats._seen):
             assert 3 <= len(recent._old) + len(recent._new) <= 6
 
     def test_at_least_half_of_that_is_remembered(self, monkeypatch):
@@ -138,21 +186,28 @@ class TestBounds:
     def test_of_one_address_no_more_recipients_are_remembered_than_make_a_burst(self):
         recent_hits = RecentHits()
         recent_hits.signals([hit(0) for _ in range(50)])
-        assert [len(asked) for asked in recent_hits._bursts._asked._new.values()] == [5]
+        assert [len(group.asked) for group in recent_hits._bursts._groups._new.values()] == [5]
 
     @pytest.mark.parametrize("after", [10.001, 3600])
     def test_hits_that_can_be_in_no_burst_any_more_are_forgotten(self, after):
         recent_hits = RecentHits()
         recent_hits.signals([hit(0) for _ in range(4)])
-        recent_hits.signals([hit(after, ip="192.0.2.9")])
-        assert list(recent_hits._bursts._waiting) == ["192.0.2.9"]
-        assert len(recent_hits._bursts._order) == 1
+        last = [hit(after, ip="192.0.2.9"), hit(after, ip="192.0.2.9")]
+        recent_hits.signals(last)
+        assert [fetch.hit for _, fetch in recent_hits._bursts._waiting] == last
 
     def test_the_hits_that_may_yet_be_in_a_burst_have_a_bound(self, monkeypatch):
         monkeypatch.setattr(module, "_MAX_WAITING", 6)
         recent_hits = RecentHits()
         recent_hits.signals([hit(0, "tok_a") for _ in range(50)])
-        assert len(recent_hits._bursts._order) == len(recent_hits._bursts._waiting["192.0.2.1"]) == 6
+        (group,) = recent_hits._bursts._groups._new.values()
+        assert len(recent_hits._bursts._waiting) == len(group.waiting) == 6
+
+    def test_an_address_with_a_single_fetch_takes_no_more_than_the_fetch(self):
+        recent_hits = RecentHits()
+        recent_hits.signals([hit(0, ip=f"192.0.2.{place}") for place in range(9)])
+        assert not recent_hits._bursts._waiting
+        assert {type(group) for group in recent_hits._bursts._groups._new.values()} == {module._Fetch}
 
 
 def no_language(after, **changes):
@@ -181,6 +236,40 @@ class TestSlowBursts:
 
     def test_different_addresses_are_none(self):
         assert slow_bursts([no_language(6 * place, ip=f"192.0.2.{place}") for place in range(30)]) == [False] * 30
+
+
+def from_everywhere(number, **changes):
+    """Make hits from addresses that have nothing in common."""
+    return [hit(place, ip=f"{10 + place}.0.0.1", **changes) for place in range(number)]
+
+
+def company_bursts(hits, *companies):
+    found = RecentHits().signals(hits, companies=companies or ["example.org"] * len(hits))
+    return ["company-burst" in signals for signals in found]
+
+
+class TestCompanyBursts:
+    def test_five_recipients_of_a_company_within_ten_seconds_by_one_program_are_one(self):
+        assert company_bursts(from_everywhere(5)) == [True] * 5
+
+    def test_four_are_none(self):
+        assert company_bursts(from_everywhere(4)) == [False] * 4
+
+    def test_other_programs_are_others(self):
+        assert company_bursts([*from_everywhere(4), *from_everywhere(4, user_agent="x")]) == [False] * 8
+
+    def test_other_companies_are_others(self):
+        assert company_bursts(from_everywhere(8), *["example.org", "example.com"] * 4) == [False] * 8
+
+    def test_hits_that_may_be_in_none_are_in_none(self):
+        assert company_bursts(from_everywhere(6), *["example.org"] * 5, None) == [True] * 5 + [False]
+
+    def test_its_first_hits_may_be_late(self):
+        recent_hits = RecentHits()
+        first, last = from_everywhere(5)[:4], from_everywhere(5)[4:]
+        assert recent_hits.signals(first, companies=["example.org"] * 4) == [()] * 4
+        assert recent_hits.signals(last, companies=["example.org"]) == [("company-burst",)]
+        assert recent_hits.late == [(one, ("company-burst",)) for one in first]
 
 
 class TestLateHits:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST, SLOW_BURST, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._model import BURST_SIGNALS, Hit, Judgement, Open, Recipient, Target, Verdict
 from mailtrack.verdicts import Judge, RecentHits, name_client
 from mailtrack.verdicts._judge import NO_RULE
 
@@ -56,15 +56,13 @@ class Enricher:
 
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
-        opens = [
-            self._open(hit, target, signals)
-            for hit, target, signals in zip(hits, targets, self._signals(hits), strict=True)
-            if target is not None
+        found = [(hit, target) for hit, target in zip(hits, targets, strict=True) if target is not None]
+        opens = [self._open(hit, target, hit.signals) for hit, target in found]
+        signals = self._signals([hit for hit, _ in found], [one.verdict for one in opens])
+        return [
+            one if shown is hit.signals else self._open(hit, target, shown)
+            for one, shown, (hit, target) in zip(opens, signals, found, strict=True)
         ]
-        if len(opens) < len(hits):
-            with self._lock:
-                self._in_flight -= {hit.id for hit in hits} - {one.id for one in opens}
-        return opens
 
     def expect_retry(self, opens: Iterable[Open]) -> None:
         """Remember the signals of opens that could not be stored, whose hits will be given again."""
@@ -89,13 +87,14 @@ class Enricher:
 
     def judge_late(self, late: LateHit, target: Target) -> Judgement:
         """Judge a stored open again, given its hit with all signals."""
-        made = self._open(late[0], target, late[1])
+        hit, signals = late
+        made = self._open(hit, target, signals)
         return Judgement(
             open_id=made.id,
             verdict=made.verdict,
             client=made.client,
             counted=made.counted,
-            added_signals=tuple(signal for signal in made.signals if signal in (BURST, SLOW_BURST)),
+            added_signals=tuple(signal for signal in made.signals if signal in BURST_SIGNALS),
             networks=made.networks,
             age=made.age,
         )
@@ -127,15 +126,18 @@ class Enricher:
             return "Nothing is known that speaks for or against a person."
         return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
-    def _signals(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
+    def _signals(self, hits: Sequence[Hit], verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
         with self._lock:
             known = {hit.id: self._retries.pop(hit.id) for hit in hits if hit.id in self._retries}
             # By their ids: a hit that is given twice is no repeat of itself.
-            new = {hit.id: hit for hit in hits if hit.id not in known}
-            shown = self._recent_hits.signals(list(new.values()))
+            new = {hit.id: place for place, hit in enumerate(hits) if hit.id not in known}
+            shown = self._recent_hits.signals(
+                [hits[place] for place in new.values()], verdicts=[verdicts[place] for place in new.values()]
+            )
             self._add_late((hit, hit.signals + more) for hit, more in self._recent_hits.late)
             self._in_flight.update(hit.id for hit in hits)
-        known.update((hit.id, hit.signals + more) for hit, more in zip(new.values(), shown, strict=True))
+        for (hit_id, place), more in zip(new.items(), shown, strict=True):
+            known[hit_id] = hits[place].signals + more if more else hits[place].signals
         return [known[hit.id] for hit in hits]
 
     def _add_late(self, late: Iterable[LateHit]) -> None:

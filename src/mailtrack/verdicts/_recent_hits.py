@@ -1,22 +1,44 @@
 """`RecentHits`: detects bursts and repeats by comparing hits with those of the last seconds."""
 
 import math
-from collections import defaultdict, deque
+import socket
+from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Generic, TypeVar
 
 from mailtrack._arguments import is_within
 from mailtrack._errors import InvalidSetting
-from mailtrack._model import BURST, RECENT_SIGNALS, REPEAT, SLOW_BURST, Hit
+from mailtrack._model import (
+    BURST,
+    COMPANY_BURST,
+    RECENT_SIGNALS,
+    REPEAT,
+    SLOW_BURST,
+    Certainty,
+    Hit,
+    Verdict,
+    VerdictKind,
+)
 
 _NO_LANGUAGE = "no-language"
 _SLOW_RECIPIENTS = 6
 _SLOW_SECONDS = 180.0
 
-_MAX_ADDRESSES = 10_000  # with the last recipients of each, some 10 MiB
+_MAX_KEYS = 10_000  # of each kind of burst; with the last recipients of each, some 10 MiB
 _MAX_FETCHES = 50_000  # some 10 MiB
 _MAX_WAITING = 10_000  # hits that may yet be in a burst; some 10 MiB
 _LONGEST = 3600.0  # seconds; the memory is meant for the last moments
+
+_MACHINES = (VerdictKind.SCANNER, VerdictKind.BOT)
+_SITE_BYTES = 8  # of an IPv6 address: a /64 is one network
+
+# The signals of each combination of bits, bit 0 for the first of `RECENT_SIGNALS`.
+_SIGNALS = [
+    tuple(name for bit, name in enumerate(RECENT_SIGNALS) if bits >> bit & 1)
+    for bits in range(1 << len(RECENT_SIGNALS))
+]
+_BITS = {name: 1 << bit for bit, name in enumerate(RECENT_SIGNALS)}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -26,15 +48,20 @@ class RecentHits:
     """Remembers the hits of the last seconds and marks bursts and repeats.
 
     A burst marks all its hits. Those of earlier calls are in `late`, so that the signals do not depend on how hits are
-    divided into calls. A slow burst is one of six recipients within three minutes, by hits without a language that have
-    the same address and user agent.
+    divided into calls. There are three kinds:
 
-    Its memory is bounded: it covers the last 5,000 to 10,000 addresses, 25,000 to 50,000 fetches, and 10,000 hits that
-    may yet be in a burst. Not thread-safe.
+    - `burst`: many recipients' images are requested by one address (of IPv6, one /64) within seconds.
+    - `slow-burst`: six recipients' images within three minutes, by one address and user agent, without a language.
+    - `company-burst`: as many recipients of one company as of a burst, by one user agent, from any addresses.
+
+    Hits with a certain verdict that they are no machine's are in none: many people share a mail provider's proxy.
+
+    Its memory is bounded: for each kind it covers the last 5,000 to 10,000 addresses or companies and 10,000 hits that
+    may yet be in a burst, and 25,000 to 50,000 fetches. Not thread-safe.
 
     Args:
-        burst_recipients: number of recipients whose images one address must request for a burst, at least 2.
-        burst_seconds: within how many seconds it must do so, 0 to 3600.
+        burst_recipients: number of recipients whose images must be requested for a burst, at least 2.
+        burst_seconds: within how many seconds they must be, 0 to 3600.
         repeat_seconds: within how many seconds the same fetch is a repeat, 0 to 3600.
 
     Attributes:
@@ -50,12 +77,16 @@ class RecentHits:
     def __init__(self, *, burst_recipients: int = 5, burst_seconds: float = 10.0, repeat_seconds: float = 5.0) -> None:
         if not is_within(burst_recipients, 2, math.inf):
             raise InvalidSetting("burst_recipients", "must be 2 or more")
+        _check("burst_seconds", burst_seconds)
+        _check("repeat_seconds", repeat_seconds)
         self._thresholds = (burst_recipients, burst_seconds, repeat_seconds)
-        self._bursts: _Bursts[str] = _Bursts(burst_recipients, _checked("burst_seconds", burst_seconds))
-        self._slow_bursts: _Bursts[tuple[str, str]] = _Bursts(_SLOW_RECIPIENTS, _SLOW_SECONDS)
-        self._repeats = _Repeats(_checked("repeat_seconds", repeat_seconds))
+        self._bursts: _Bursts[str | bytes] = _Bursts(BURST, burst_recipients, burst_seconds)
+        self._slow_bursts: _Bursts[tuple[str | bytes, str]] = _Bursts(SLOW_BURST, _SLOW_RECIPIENTS, _SLOW_SECONDS)
+        self._company_bursts: _Bursts[tuple[str, str]] = _Bursts(COMPANY_BURST, burst_recipients, burst_seconds)
+        self._repeats = _Repeats(repeat_seconds)
         self._seconds = max(burst_seconds, repeat_seconds)
         self.late = []
+        self._calls = 0
         self._now = float("-inf")  # decreases only if the clock is set back
 
     def __repr__(self) -> str:
@@ -66,32 +97,42 @@ class RecentHits:
         recipients, burst, repeat = self._thresholds
         return RecentHits(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
 
-    def signals(self, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
-        """Return the signals of each hit: `burst`, `slow-burst`, `repeat`, in this order, or none.
+    def signals(
+        self,
+        hits: Sequence[Hit],
+        *,
+        verdicts: Sequence[Verdict] | None = None,
+        companies: Sequence[str | None] | None = None,
+    ) -> list[tuple[str, ...]]:
+        """Return the signals of each hit: those of `RECENT_SIGNALS` that it has, in this order.
 
         A time that jumps back clears the memory.
 
         Args:
             hits: hits in their order of arrival, after those of the last call.
+            verdicts: the verdict of each without these signals; by default none is certain.
+            companies: the domain of the company that each hit's recipient belongs to, if the hit may be in a
+                `company-burst`; by default none may.
 
         Returns:
             The signals of each hit, in the same order.
         """
-        fetches = []
+        self._calls += 1
+        found: list[tuple[str, ...] | _Fetch] = []
         late: dict[_Fetch, None] = {}  # each once, in order
-        for hit in hits:
-            fetch = _Fetch(hit, self._advance(hit.at.timestamp()))
-            if self._repeats.add(hit, fetch.at):
-                fetch.signals.add(REPEAT)
-            fetches.append(fetch)
-            if hit.ip is not None and hit.token is not None:
-                for one in self._find_bursts(hit.ip, fetch):
-                    if one.is_past:
-                        late[one] = None
-        for fetch in fetches:
-            fetch.is_past = True
-        self.late = [(fetch.hit, fetch.in_order()) for fetch in late]
-        return [fetch.in_order() for fetch in fetches]
+        for hit, verdict, company in zip(hits, verdicts or repeat(None), companies or repeat(None), strict=False):
+            now = self._advance(hit.at.timestamp())
+            bits = _BITS[REPEAT] if self._repeats.add(hit, now) else 0
+            if hit.ip is None or hit.token is None or (verdict is not None and _is_exempt(verdict)):
+                found.append(_SIGNALS[bits])
+                continue
+            fetch = _Fetch(hit, now, bits, self._calls)
+            found.append(fetch)
+            for one in self._find_bursts(_site(hit.ip), company, fetch):
+                if one.call != self._calls:
+                    late[one] = None
+        self.late = [(fetch.hit, _SIGNALS[fetch.bits]) for fetch in late]
+        return [one if isinstance(one, tuple) else _SIGNALS[one.bits] for one in found]
 
     def _advance(self, at: float) -> float:
         """Return the present time, given that of a hit."""
@@ -99,37 +140,51 @@ class RecentHits:
             self._now = at
         elif at < self._now - self._seconds:  # the clock was set back
             self._now = at
-            for memory in (self._bursts, self._slow_bursts, self._repeats):
+            for memory in (self._bursts, self._slow_bursts, self._company_bursts, self._repeats):
                 memory.forget()
         return self._now
 
-    def _find_bursts(self, ip: str, fetch: "_Fetch") -> Sequence["_Fetch"]:
+    def _find_bursts(self, site: str | bytes, company: str | None, fetch: "_Fetch") -> "Sequence[_Fetch]":
         """Mark the fetches that turn out to be in a burst with this one, and return them."""
-        found = self._bursts.add(ip, fetch)
-        for one in found:
-            one.signals.add(BURST)
-        if _NO_LANGUAGE not in fetch.hit.signals:
-            return found
-        slow = self._slow_bursts.add((ip, fetch.hit.user_agent), fetch)
-        for one in slow:
-            one.signals.add(SLOW_BURST)
-        return (*found, *slow)
+        found = self._bursts.add(site, fetch)
+        if _NO_LANGUAGE in fetch.hit.signals:
+            found = (*found, *self._slow_bursts.add((site, fetch.hit.user_agent), fetch))
+        if company is not None:
+            found = (*found, *self._company_bursts.add((company, fetch.hit.user_agent), fetch))
+        return found
+
+
+def _is_exempt(verdict: Verdict) -> bool:
+    return verdict.certainty is Certainty.CERTAIN and verdict.kind not in _MACHINES
+
+
+def _site(ip: str) -> str | bytes:
+    """Return what an address has in common with those of the same computer, or of the network that it is in."""
+    if ":" not in ip:
+        return ip
+    try:
+        return socket.inet_pton(socket.AF_INET6, ip)[:_SITE_BYTES]
+    except OSError:
+        return ip
 
 
 class _Fetch:
-    """A hit with the signals that are known so far."""
+    """A hit with the signals that are known so far.
 
-    __slots__ = ("at", "hit", "is_past", "signals")
+    Attributes:
+        hit: the hit.
+        at: the time when it counts as arrived.
+        bits: its signals.
+        call: the number of the call that it was given in.
+    """
 
-    def __init__(self, hit: Hit, at: float) -> None:
+    __slots__ = ("at", "bits", "call", "hit")
+
+    def __init__(self, hit: Hit, at: float, bits: int, call: int) -> None:
         self.hit = hit
         self.at = at
-        self.signals: set[str] = set()
-        self.is_past = False  # whether the call that it was given in has returned
-
-    def in_order(self) -> tuple[str, ...]:
-        """Return its signals in their order."""
-        return tuple(name for name in RECENT_SIGNALS if name in self.signals) if self.signals else ()
+        self.bits = bits
+        self.call = call
 
 
 class _Recent(Generic[K, V]):
@@ -161,50 +216,81 @@ class _Recent(Generic[K, V]):
         self._old, self._new = {}, {}
 
 
-class _Bursts(Generic[K]):
-    """The last recipients whose images each key (an address, say) requested, as many as make a burst."""
+class _Group:
+    """The fetches of one key, once there are two.
 
-    def __init__(self, recipients: int, seconds: float) -> None:
+    Attributes:
+        at: the time of the last one.
+        asked: the time of each recipient's last fetch, the oldest first, for as many recipients as make a burst.
+        waiting: fetches that are in no burst yet.
+    """
+
+    __slots__ = ("asked", "at", "waiting")
+
+    def __init__(self, first: _Fetch) -> None:
+        self.at = first.at
+        self.asked: dict[str | None, float] = {first.hit.token: first.at}
+        self.waiting = deque([first])
+
+    def add(self, fetch: _Fetch, recipients: int, seconds: float) -> Sequence[_Fetch]:
+        """Add a fetch, and return those that turn out to be in a burst."""
+        self.at = fetch.at
+        asked = self.asked
+        asked.pop(fetch.hit.token, None)
+        asked[fetch.hit.token] = fetch.at
+        if len(asked) > recipients:
+            del asked[next(iter(asked))]
+        if len(asked) < recipients or fetch.at - next(iter(asked.values())) > seconds:
+            self.waiting.append(fetch)
+            return ()
+        found = [one for one in self.waiting if fetch.at - one.at <= seconds]
+        self.waiting.clear()
+        return (*found, fetch)
+
+
+class _Bursts(Generic[K]):
+    """Finds fetches of many recipients' images that have a key (an address, say) in common.
+
+    Most keys have a single fetch. Only when a second one comes within the time is there more to remember.
+    """
+
+    def __init__(self, signal: str, recipients: int, seconds: float) -> None:
+        self._bit = _BITS[signal]
         self._recipients = recipients
         self._seconds = seconds
-        self._asked: _Recent[K, dict[str, float]] = _Recent(_MAX_ADDRESSES)  # time by token, the oldest first
-        self._waiting: defaultdict[K, deque[_Fetch]] = defaultdict(deque)  # fetches that are in no burst yet
-        self._order: deque[tuple[K, _Fetch]] = deque()  # the same, and some that are in one, the oldest first
+        self._groups: _Recent[K, _Fetch | _Group] = _Recent(_MAX_KEYS)
+        self._waiting: deque[tuple[_Group, _Fetch]] = deque()  # those of all groups, and some that are in a burst
 
     def forget(self) -> None:
         """Clear the memory."""
-        self._asked.forget()
+        self._groups.forget()
         self._waiting.clear()
-        self._order.clear()
 
     def add(self, key: K, fetch: _Fetch) -> Sequence[_Fetch]:
-        """Remember a fetch, and return those that turn out to be in a burst."""
-        self._drop_old(fetch.at)
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = {}
-            self._asked.put(key, asked)
-        token = fetch.hit.token or ""
-        asked.pop(token, None)
-        asked[token] = fetch.at
-        if len(asked) > self._recipients:
-            del asked[next(iter(asked))]
-        if len(asked) < self._recipients or fetch.at - next(iter(asked.values())) > self._seconds:
-            self._waiting[key].append(fetch)
-            self._order.append((key, fetch))
+        """Remember a fetch, and return those that turn out to be in a burst, marked."""
+        group = self._groups.get(key)
+        if group is None or fetch.at - group.at > self._seconds:
+            self._groups.put(key, fetch)
             return ()
-        return (*self._waiting.pop(key, ()), fetch)
+        if isinstance(group, _Fetch):
+            first, group = group, _Group(group)
+            self._groups.put(key, group)
+            self._wait(group, first)
+        found = group.add(fetch, self._recipients, self._seconds)
+        if not found:
+            self._wait(group, fetch)
+        for one in found:
+            one.bits |= self._bit
+        return found
 
-    def _drop_old(self, now: float) -> None:
-        """Drop fetches that are too old for a burst, or too many."""
-        order = self._order
-        while order and (now - order[0][1].at > self._seconds or len(order) >= _MAX_WAITING):
-            key, fetch = order.popleft()
-            waiting = self._waiting.get(key)
-            if waiting and waiting[0] is fetch:
-                waiting.popleft()
-                if not waiting:
-                    del self._waiting[key]
+    def _wait(self, group: _Group, fetch: _Fetch) -> None:
+        """Note that a fetch waits, and drop those that are too old for a burst, or too many."""
+        waiting = self._waiting
+        waiting.append((group, fetch))
+        while fetch.at - waiting[0][1].at > self._seconds or len(waiting) > _MAX_WAITING:
+            group, old = waiting.popleft()
+            if group.waiting and group.waiting[0] is old:
+                group.waiting.popleft()
 
 
 class _Repeats:
@@ -228,7 +314,6 @@ class _Repeats:
         self._seen.forget()
 
 
-def _checked(name: str, seconds: float) -> float:
+def _check(name: str, seconds: float) -> None:
     if not is_within(seconds, 0, _LONGEST):
         raise InvalidSetting(name, f"must be from 0 to {_LONGEST:.0f} seconds")
-    return seconds
