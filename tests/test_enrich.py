@@ -332,7 +332,7 @@ class TestBursts:
             patch.setattr(memory, "rejudge", fail)
             assert len(store_hits(memory, enricher, [hits[4]])) == 1
         assert self._kinds(memory, pixel) == [VerdictKind.HUMAN] * 4 + [VerdictKind.SCANNER]
-        store_hits(memory, enricher, [attrs.evolve(hits[5], ip="192.0.2.99")])
+        store_hits(memory, enricher, [attrs.evolve(hits[5], ip="192.0.2.99", signals=())])
         assert self._kinds(memory, pixel) == [first] * 4 + [VerdictKind.SCANNER, VerdictKind.HUMAN]
 
     def test_a_first_hit_that_could_not_be_stored_yet_is_judged_again_once_it_is(

@@ -16,8 +16,11 @@ from mailtrack._times import to_utc
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
 
+NO_LANGUAGE = "no-language"
+"""The signal of a request without `Accept-Language`, which browsers send."""
+
 HEADER_SIGNALS = (
-    *("forged-hint", "headless-hint", "navigation", "no-client-hints", "no-fetch-metadata", "no-language"),
+    *("forged-hint", "headless-hint", "navigation", "no-client-hints", "no-fetch-metadata", NO_LANGUAGE),
     *("prefetch", "preview", "range"),
 )
 """The signals that a request's headers show, in the order in which a hit has them."""

@@ -44,6 +44,7 @@ JUDGE = Judge()
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 )
+GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1"
 
 
@@ -85,24 +86,27 @@ class TestBatches:
             st.tuples(
                 st.sampled_from([0.03, 1.0, 2.0, 0.0, 9.0, 30.0, -0.5, -40.0]),  # seconds since the hit before
                 st.integers(0, 7),  # the recipient
-                st.sampled_from([CHROME, CHROME, CHROME, THUNDERBIRD]),
+                st.sampled_from([CHROME, CHROME, CHROME, THUNDERBIRD, GMAIL]),
                 st.sampled_from([("no-language",), ("no-language",), ()]),
+                st.sampled_from(["192.0.2.1", "192.0.2.1", "198.51.100.1", "2001:db8::1", "2001:db8::2"]),
                 st.booleans(),  # whether a batch ends here
             ),
             min_size=8,
             max_size=40,
         ),
         st.lists(st.sampled_from([0.03, 0.5, 20.0]), min_size=7, max_size=7),
+        st.sampled_from([["192.0.2.1"] * 7, [f"10.{place}.0.1" for place in range(7)]]),
     )
-    def test_any_split_gives_the_same_opens(self, specs, gaps) -> None:
-        burst = [(gap, place, CHROME, ("no-language",), True) for place, gap in enumerate(gaps)]
+    def test_any_split_gives_the_same_opens(self, specs, gaps, ips) -> None:
+        burst = [(gap, place, CHROME, ("no-language",), ips[place], True) for place, gap in enumerate(gaps)]
         pixel = make_pixel()
-        recipients = make_recipients(pixel, [f"r{number}@example.org" for number in range(8)])
+        emails = [f"r{number}@{'gmail.com' if number == 3 else 'example.org'}" for number in range(8)]
+        recipients = [attrs.evolve(one, created_at=NOON) for one in make_recipients(pixel, emails)]
         hits, batches, at = [], [[]], NOON
-        for seconds, place, user_agent, shown, ends in [*specs[:4], *burst, *specs[4:]]:
+        for seconds, place, user_agent, shown, ip, ends in [*specs[:4], *burst, *specs[4:]]:
             at += timedelta(seconds=seconds)
             hit = make_hit(pixel, token=recipients[place].token, at=at)
-            hits.append(attrs.evolve(hit, user_agent=user_agent, signals=shown))
+            hits.append(attrs.evolve(hit, user_agent=user_agent, signals=shown, ip=ip))
             batches[-1].append(hits[-1])
             if ends:
                 batches.append([])

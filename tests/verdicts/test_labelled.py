@@ -45,6 +45,7 @@ DIRECT = {
     "headless-browser-hint": {"signals": ["headless-hint"]},
     "navigation": {"signals": ["navigation"], "age": 1.0},
     "many-recipients-slowly": {"signals": ["no-language", "slow-burst"]},
+    "many-recipients-of-a-company": {"signals": ["company-burst"], "age": 1.0},
     "many-recipients": {"signals": ["burst"], "age": 1.0},
 }
 

@@ -10,8 +10,8 @@ from mailtrack._errors import InvalidSetting
 from mailtrack._model import Certainty, Verdict, VerdictKind
 from mailtrack.testing import make_hit
 from mailtrack.testing._factories import NOON
-from mailtrack.verdicts import RecentHits
-from mailtrack.verdicts import _recent_hits as module
+from mailtrack.verdicts import RecentHits, _bursts, _recent_hits
+from mailtrack.verdicts._latest import Latest
 
 serial = count()
 
@@ -168,15 +168,15 @@ class TestClocks:
 
 class TestBounds:
     def test_what_is_remembered_has_a_bound(self, monkeypatch):
-        monkeypatch.setattr(module, "_MAX_KEYS", 6)
-        monkeypatch.setattr(module, "_MAX_FETCHES", 6)
+        monkeypatch.setattr(_bursts, "_MAX_KEYS", 6)
+        monkeypatch.setattr(_recent_hits, "_MAX_FETCHES", 6)
         recent_hits = RecentHits()
         recent_hits.signals([hit(0, f"tok_{place}", ip=f"192.0.2.{place}") for place in range(50)])
         for recent in (recent_hits._bursts._groups, recent_hits._repeats._seen):
             assert 3 <= len(recent._old) + len(recent._new) <= 6
 
     def test_at_least_half_of_that_is_remembered(self, monkeypatch):
-        monkeypatch.setattr(module, "_MAX_FETCHES", 6)
+        monkeypatch.setattr(_recent_hits, "_MAX_FETCHES", 6)
         for others in range(12):
             recent_hits = RecentHits()
             recent_hits.signals([hit(0, f"tok_{place}") for place in range(others)])
@@ -197,7 +197,7 @@ class TestBounds:
         assert [fetch.hit for _, fetch in recent_hits._bursts._waiting] == last
 
     def test_the_hits_that_may_yet_be_in_a_burst_have_a_bound(self, monkeypatch):
-        monkeypatch.setattr(module, "_MAX_WAITING", 6)
+        monkeypatch.setattr(_bursts, "_MAX_WAITING", 6)
         recent_hits = RecentHits()
         recent_hits.signals([hit(0, "tok_a") for _ in range(50)])
         (group,) = recent_hits._bursts._groups._new.values()
@@ -207,7 +207,7 @@ class TestBounds:
         recent_hits = RecentHits()
         recent_hits.signals([hit(0, ip=f"192.0.2.{place}") for place in range(9)])
         assert not recent_hits._bursts._waiting
-        assert {type(group) for group in recent_hits._bursts._groups._new.values()} == {module._Fetch}
+        assert {type(group) for group in recent_hits._bursts._groups._new.values()} == {_bursts.Fetch}
 
 
 def no_language(after, **changes):
@@ -354,11 +354,11 @@ def test_a_fresh_one_has_the_same_thresholds_and_remembers_nothing():
     assert bursts(fresh, [hit(70, "tok_b"), hit(71, "tok_c"), hit(73, "tok_d")]) == [True, True, False]
 
 
-class TestRecent:
+class TestLatest:
     """The latest keys keep their values; at least half of the most, and never more than the most, are kept."""
 
     def test_a_key_that_is_asked_for_is_one_of_the_latest(self):
-        recent = module._Recent(4)
+        recent = Latest(4)
         for key in "ab":
             recent.put(key, key * 2)
         assert recent.get("a") == "aa"
@@ -367,7 +367,7 @@ class TestRecent:
         assert [recent.get(key) for key in "ab"] == ["aa", None]
 
     def test_no_more_than_the_most_are_kept(self):
-        recent = module._Recent(6)
+        recent = Latest(6)
         kept = []
         for key in range(20):
             recent.put(key, key)

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST_SIGNALS, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict
 from mailtrack.verdicts import Judge, RecentHits, name_client
+from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
 
 _USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -58,7 +59,8 @@ class Enricher:
         """
         found = [(hit, target) for hit, target in zip(hits, targets, strict=True) if target is not None]
         opens = [self._open(hit, target, hit.signals) for hit, target in found]
-        signals = self._signals([hit for hit, _ in found], [one.verdict for one in opens])
+        companies = [self._company(one, target) for one, (_, target) in zip(opens, found, strict=True)]
+        signals = self._signals([hit for hit, _ in found], [one.verdict for one in opens], companies)
         return [
             one if shown is hit.signals else self._open(hit, target, shown)
             for one, shown, (hit, target) in zip(opens, signals, found, strict=True)
@@ -126,13 +128,24 @@ class Enricher:
             return "Nothing is known that speaks for or against a person."
         return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
-    def _signals(self, hits: Sequence[Hit], verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+    def _company(self, one: Open, target: Target) -> str | None:
+        """Return the domain of the company that may be scanned: of hits that a person would rarely cause."""
+        if target.domain is None or not (NO_LANGUAGE in one.signals or self._judge.is_early(one.age)):
+            return None
+        return target.domain if is_company(target.domain) else None
+
+    def _signals(
+        self, hits: Sequence[Hit], verdicts: Sequence[Verdict], companies: Sequence[str | None]
+    ) -> list[tuple[str, ...]]:
+        """Return the signals of hits, given their verdicts without those of recent hits, and their companies."""
         with self._lock:
             known = {hit.id: self._retries.pop(hit.id) for hit in hits if hit.id in self._retries}
             # By their ids: a hit that is given twice is no repeat of itself.
             new = {hit.id: place for place, hit in enumerate(hits) if hit.id not in known}
             shown = self._recent_hits.signals(
-                [hits[place] for place in new.values()], verdicts=[verdicts[place] for place in new.values()]
+                [hits[place] for place in new.values()],
+                verdicts=[verdicts[place] for place in new.values()],
+                companies=[companies[place] for place in new.values()],
             )
             self._add_late((hit, hit.signals + more) for hit, more in self._recent_hits.late)
             self._in_flight.update(hit.id for hit in hits)
