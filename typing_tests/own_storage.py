@@ -49,6 +49,9 @@ class OwnStorage:
         return Page(items=())
 
     def delete_pixel(self, pixel_id: str) -> None: ...
+    def sweep(self) -> int:
+        return 0
+
     def get_image(self, key: str) -> Image:
         return Image(media_type="image/png", data=b"")
 

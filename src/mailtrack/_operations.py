@@ -17,6 +17,7 @@ from mailtrack._pixels import find_pixel, iter_pixels
 from mailtrack._recipients import mark_sent
 from mailtrack._retention import Purge, make_purge
 from mailtrack._spool import Spool
+from mailtrack._sweeping import Sweeper, in_steps
 from mailtrack._times import Clock
 from mailtrack.storage._protocol import Storage, SupportsLocalFile
 from mailtrack.verdicts import Judge, RecentHits
@@ -42,6 +43,7 @@ class Operations:
         self._storage = storage
         self._enricher = Enricher(judge, recent_hits)
         self._recorder = Recorder(storage, self._enricher, spool, clock)
+        self._sweeper = Sweeper(storage)
         self._clock = clock
         self._spool_folder = None if spool is None else spool.folder
 
@@ -64,16 +66,18 @@ class Operations:
         self._storage.ping()
 
     def start(self) -> None:
-        """Start to use the spool, with two background threads: one syncs it to disk, one drains it into the storage.
+        """Start the background threads: one syncs the spool to disk, one drains it into the storage, one sweeps.
 
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
         uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Of several
-        processes that share a folder, one drains it for all; the others stand by. Harmless if it is started.
+        processes that share a folder, one drains it for all; the others stand by. The last thread removes what
+        deletions left, also those of processes that were killed, see `sweep`. Harmless if it is started.
 
         Raises:
             OSError: the spool's folder can't be used.
         """
         self._recorder.start()
+        self._sweeper.wake()
 
     def prepare(self) -> None:
         """Load the rules and modules that judging needs, so that the first open does not wait for them.
@@ -91,6 +95,7 @@ class Operations:
         Returns:
             Whether all are stored. The others stay in the spool for the next process that starts to use it.
         """
+        self._sweeper.stop(timeout)
         return self._recorder.stop(timeout)
 
     def explain(self, verdict: Verdict) -> str:
@@ -169,6 +174,18 @@ class Operations:
         found = None if pixel is None else find_pixel(self._storage, pixel)
         pixels = partial(iter_pixels, self._storage) if found is None else lambda: iter((found,))
         return make_purge(self._storage, pixels, before=before, spool=self._spool_folder, now=self._clock())
+
+    def sweep(self) -> Iterator[int]:
+        """Remove what deletions left behind, in steps, and yield the amount of each in no particular unit.
+
+        These are rows of deleted pixels, which nothing shows any more, and free space in the file, which is given back.
+        Other writers wait for 100 ms at most, and have pauses between the steps. A caller that ends the iteration
+        early leaves the rest to the next `sweep`, `delete_pixel`, `purge` or `start` of any process.
+
+        Raises:
+            StorageError: the storage can't be written.
+        """
+        return in_steps(self._storage.sweep)
 
     def backup(self, file: str | PathLike[str]) -> Backup:
         """Write a whole copy of the storage into a new file, with the opens that wait in this tracker's spool.

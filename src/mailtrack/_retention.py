@@ -1,8 +1,8 @@
 """`Purge`: deletes old opens in short steps, while servers run."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -10,10 +10,11 @@ import attrs
 from mailtrack._errors import InvalidArgument, StorageUnavailable
 from mailtrack._ingest.pending import oldest_hit
 from mailtrack._model import Pixel
+from mailtrack._sweeping import in_steps
 from mailtrack._times import to_utc
 from mailtrack.storage._protocol import Storage
 
-_PURGED_AT_ONCE = 1000  # takes some 30 ms with SQLite
+_PURGED_AT_ONCE = 1000
 _MARGIN = timedelta(minutes=1)  # a hit may be slightly older than the first one in its file
 
 
@@ -43,18 +44,16 @@ class Purge:
     def run(self) -> Iterator[int]:
         """Delete the opens, and yield the number deleted in each step, 1,000 at most.
 
-        A step is a transaction of some 30 ms, followed by a pause as long as the step, in which others can write.
-        Deleted opens stay deleted if an error or the caller ends the iteration early.
+        Other writers wait for 100 ms at most, and have a pause after each step. At the end free space is given back, in
+        steps that yield 0. Deleted opens stay deleted if an error or the caller ends the iteration early.
 
         Raises:
             StorageError: the storage can't be written.
         """
         for pixel in self._pixels():
-            began = time.monotonic()
-            while number := self._storage.purge_opens(pixel.id, before=self.before, limit=_PURGED_AT_ONCE):
-                yield number
-                time.sleep(time.monotonic() - began)
-                began = time.monotonic()
+            yield from in_steps(partial(self._storage.purge_opens, pixel.id, before=self.before, limit=_PURGED_AT_ONCE))
+        for _ in in_steps(self._storage.sweep):
+            yield 0
 
 
 def make_purge(

@@ -48,7 +48,7 @@ def get_pixel(context: Context, request: Request, pixel: str) -> Response:
 
 def delete_pixel(context: Context, _: Request, pixel: str) -> Response:
     """`DELETE /api/v1/pixels/<pixel>`."""
-    context.tracker.delete_pixel(pixel)
+    context.delete_pixel(pixel)
     return json_response({"success": True, "message": "Pixel deleted successfully"})
 
 

@@ -15,6 +15,8 @@ from mailtrack_wsgi._rate_limit import Allowance, TokenLimit, TokenLimiter
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+_DELETION_SECONDS = 0.5  # after which most pixels are wholly removed
+
 
 @attrs.frozen(kw_only=True)
 class Context:
@@ -35,6 +37,10 @@ class Context:
     changes: ConcurrencyLimit
     downloads: ConcurrencyLimit
     keyed: bool
+
+    def delete_pixel(self, pixel: str) -> None:
+        """Delete a pixel. What takes longer than a request may is left to a background thread."""
+        self.tracker.delete_pixel(pixel, timeout=_DELETION_SECONDS)
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs to print: below the tracker's base URL, else as the request was addressed."""

@@ -93,7 +93,6 @@ class TestConnections:
             pixel = make_pixel()
             storage.add_pixel(pixel)
             storage.get_pixel(pixel.id)
-            storage.delete_pixel(pixel.id)
 
         at_once([use] * 8)
         assert len(spies.made) == 8

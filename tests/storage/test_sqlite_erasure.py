@@ -79,8 +79,9 @@ class TestErasure:
         late = attrs.evolve(make_open(pixel, at=NOON + _DAY), user_agent="a late agent")
         storage.add_opens([*opens, late])
         assert b"Agent-" in _bytes(path)
-        for left in (2000, 1000, 0):
-            assert storage.purge_opens(pixel.id, before=NOON + _DAY, limit=1000) == 1000
+        left = len(opens)
+        while left:
+            left -= storage.purge_opens(pixel.id, before=NOON + _DAY, limit=1000)
             assert storage.count_opens(pixel.id, before=NOON + _DAY) == left
         assert b"Agent-" not in _bytes(path)
         assert b"a late agent" in _bytes(path)

@@ -28,7 +28,8 @@ CASE = "m005_addresses_without_case"
 SETTINGS = "m006_settings"
 PURGED = "m007_purged_opens"
 STATES = "m008_sent_times_and_states"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES]
+DELETED = "m010_deleted_pixels"
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES, DELETED]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])

@@ -148,3 +148,20 @@ def test_the_form_is_sent_by_post_only(client, contents, stuffed, method):
     answer = client(method, f"/pixels/{stuffed.id}/delete")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     assert contents() == before
+
+
+@pytest.mark.parametrize("route", ["api", "page"])
+def test_the_answer_does_not_wait_for_the_rows_of_a_large_pixel(client, tracker, pixel, monkeypatch, route):
+    timeouts = []
+    delete = tracker.delete_pixel
+    monkeypatch.setattr(
+        type(tracker),
+        "delete_pixel",
+        lambda _, key, *, timeout: (timeouts.append(timeout), delete(key, timeout=timeout)),
+    )
+    if route == "api":
+        assert client.delete(f"/api/v1/pixels/{pixel.id}").status == 200
+    else:
+        assert client.post(f"/pixels/{pixel.id}/delete").status == 303
+    assert len(timeouts) == 1
+    assert 0 < timeouts[0] <= 1

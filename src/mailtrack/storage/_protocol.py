@@ -83,8 +83,23 @@ class Storage(Protocol):
     def delete_pixel(self, pixel_id: str) -> None:
         """Delete a pixel with its image, recipients, opens and counts.
 
+        It takes effect for all methods at once and as a whole, and its ids are free again, however much the pixel
+        owned. A storage may leave rows that nothing shows any more to `sweep`, so that other writers wait for 100 ms at
+        most; it deletes recipients first, and overwrites what it deletes as `delete_recipient` does.
+
         Raises:
             PixelNotFound: there is none.
+        """
+        ...
+
+    def sweep(self) -> int:
+        """Remove a part of what deletions leave behind: rows of deleted pixels, and free space in files.
+
+        It changes nothing that another method returns. Other writers wait for 100 ms at most. What is left when a
+        process ends is removed by the calls of any other.
+
+        Returns:
+            How much was removed, in any unit; 0 only where nothing is left.
         """
         ...
 
@@ -272,7 +287,8 @@ class Storage(Protocol):
         Args:
             pixel_id: the pixel; one that does not exist has no opens.
             before: an aware time.
-            limit: the maximum number of opens, 1 to 10,000. Other writers wait meanwhile.
+            limit: the maximum number of opens, 1 to 10,000. A storage may delete fewer though more are left, so that
+                other writers wait for 100 ms at most.
 
         Returns:
             The number of deleted opens; 0 only where none is left.

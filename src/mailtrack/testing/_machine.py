@@ -95,6 +95,11 @@ class StorageMachine(RuleBasedStateMachine):
         self.pixels.remove(pixel)
         self.gone += [pixel, *pixel["recipients"]]
 
+    @rule()
+    def sweep(self) -> None:
+        """Remove a part of what deletions left, which changes nothing."""
+        assert self.storage.sweep() >= 0
+
     @precondition(lambda self: self.pixels)
     @rule(place=strategies.place, emails=st.lists(st.sampled_from(strategies.EMAILS), unique_by=str.lower))
     def add_recipients(self, place: int, emails: list[str]) -> None:

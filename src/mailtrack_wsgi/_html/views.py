@@ -188,7 +188,7 @@ def confirm_pixel(context: Context, request: Request, pixel: str) -> Response:
 
 def delete_pixel(context: Context, request: Request, pixel: str) -> Response:
     """`POST /pixels/<pixel>/delete`."""
-    context.tracker.delete_pixel(pixel)
+    context.delete_pixel(pixel)
     return redirect(f"{context.root(request.environ)}/", 303)
 
 

@@ -1,5 +1,6 @@
 """`mailtrack pixels`."""
 
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import click
@@ -89,8 +90,11 @@ def delete(pixel: str, yes: bool, **given: Any) -> None:
         if not yes:
             owned = f"{plural(found.opens.raw.number, 'open')} and {plural(found.recipients, 'recipient')}"
             confirm(f"Delete {found.name!r} with {owned} for good?")
-        tracker.delete_pixel(found.id)
+        tracker.delete_pixel(found.id, timeout=0)
         echo(f"Deleted {found.id}.", err=True)
+        with suppress(KeyboardInterrupt):  # the server, or the next command that deletes, goes on
+            for _ in tracker.sweep():
+                pass
 
 
 def _row(pixel: Pixel) -> tuple[str, ...]:

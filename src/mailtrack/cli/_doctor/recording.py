@@ -41,7 +41,7 @@ def check_recording(tracker: Tracker, base: str, *, web: Web, seconds: float = S
         try:
             return _probe(tracker, pixel, Urls(base).tracking(pixel), web, seconds)
         finally:
-            tracker.delete_pixel(pixel.id)
+            tracker.delete_pixel(pixel.id, timeout=1)  # a server may be sweeping a large one
     except Unreachable as error:
         return [
             failed("recording", f"{base} stopped answering: {error}.", "Run this again, and read the server's log.")

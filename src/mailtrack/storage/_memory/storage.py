@@ -78,6 +78,10 @@ class MemoryStorage:
         with self._opened():
             del self._pixels[self._require(self._owner(pixel_id)).id[:8]]
 
+    def sweep(self) -> int:
+        with self._opened():
+            return 0
+
     def get_image(self, key: str) -> Image:
         with self._opened():
             data = self._find(key)

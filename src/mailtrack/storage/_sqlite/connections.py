@@ -185,8 +185,7 @@ class Connections:
             try:
                 yield connection
             finally:
-                if connection.in_transaction:  # after some errors SQLite has rolled back already
-                    connection.execute("ROLLBACK")
+                self._roll_back(holder)
 
     def shrink(self) -> None:
         """Free the pages that this thread's connection caches: up to 8 MB after an image was stored."""
@@ -194,24 +193,43 @@ class Connections:
             connection.execute("PRAGMA shrink_memory")
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yield this thread's connection in a transaction that commits at the end, or rolls back on any error."""
+    def writing(self, *, cascade: bool = True) -> Iterator[sqlite3.Connection]:
+        """Yield this thread's connection in a transaction that commits at the end, or rolls back on any error.
+
+        Args:
+            cascade: whether foreign keys are enforced, by which a row goes with those that refer to it. The connection
+                is not used again where they are not.
+        """
         with translated(), self._using() as holder:
             connection = holder.connection
             if not self._writer.acquire(timeout=BUSY_TIMEOUT):
                 raise StorageUnavailable("Other writes in this process take too long.")
             try:
+                if not cascade:
+                    connection.execute("PRAGMA foreign_keys = OFF")  # has no effect within a transaction
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_current(holder)  # from now on no other process can take the WAL away
                 yield connection
                 connection.execute("COMMIT")
                 self._check_current(holder)
             except BaseException:
-                if connection.in_transaction:  # on a full disk SQLite has rolled back already
-                    connection.execute("ROLLBACK")
+                self._roll_back(holder)
                 raise
             finally:
                 self._writer.release()
+                if not cascade:
+                    with self._changed:
+                        self._retire([holder])
+
+    def _roll_back(self, holder: _Holder) -> None:
+        """End a transaction. Where that fails, the connection is not used again."""
+        try:
+            if holder.connection.in_transaction:  # on a full disk SQLite has rolled back already
+                holder.connection.execute("ROLLBACK")
+        except BaseException:
+            with self._changed:
+                self._retire([holder])
+            raise
 
     def forget_deleted(self) -> None:
         """Move all of the WAL into the file and empty it, so that nothing deleted stays there.

@@ -116,16 +116,6 @@ def search(db: sqlite3.Connection, limit: int, before: int, folded: str) -> Page
     return page if page.next or not rest else Page(items=page.items, next=cursors.from_place(rest[0] + 1))
 
 
-def delete(db: sqlite3.Connection, pixel_id: str) -> None:
-    """Delete a pixel with all it owns.
-
-    Raises:
-        PixelNotFound: there is none.
-    """
-    if not db.execute("DELETE FROM pixels WHERE id = ?", (pixel_id,)).rowcount:
-        raise PixelNotFound
-
-
 def _key_column(key: str) -> str:
     return "short_id" if len(key) == SHORT_ID_LENGTH else "id"
 

@@ -3,10 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import NamedTuple
 
 from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
 from mailtrack.storage._counting.spans import Span, join_spans, make_span, spans_by_recipient
+from mailtrack.storage._counting.tallies import HOUR
+
+_AT_ONCE = 200
 
 
 def count(db: sqlite3.Connection, pixel_id: str, before: int) -> int:
@@ -18,22 +23,82 @@ def count(db: sqlite3.Connection, pixel_id: str, before: int) -> int:
     return found[0]
 
 
-def find(db: sqlite3.Connection, pixel_id: str, before: int, limit: int) -> tuple[int, list[int]]:
-    """Return the pixel's number, and those of up to `limit` of its opens that are older than a time."""
-    found = db.execute(
-        "SELECT p.pixel, o.number FROM pixels p CROSS JOIN opens o ON o.pixel = p.pixel"
-        " WHERE p.id = ? AND o.opened_at < ? ORDER BY o.number LIMIT ?",
-        (pixel_id, before, limit),
-    ).fetchall()
-    return (found[0][0] if found else 0), [number for _, number in found]
+class Place(NamedTuple):
+    """An open to purge.
+
+    Attributes:
+        pixel: its pixel.
+        before: the time before which opens are purged, in milliseconds.
+        number: its own.
+        passed: how many opens with lower numbers, of the hours that begin before that time, are not to be purged.
+    """
+
+    pixel: int
+    before: int
+    number: int
+    passed: int
 
 
-def purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: int) -> int:
-    """Delete the opens with some numbers, and return how many of them were still there. All counts stay as they are."""
+def find(db: sqlite3.Connection, pixel_id: str, before: int, limit: int, last: Place | None) -> list[Place]:
+    """Return up to `limit` of the pixel's opens that are older than a time, those with the lowest numbers.
+
+    The log is read from the last one that was purged before, up to where the counts by hour say that all are found.
+
+    Args:
+        db: a connection that sees one state.
+        pixel_id: the pixel.
+        before: the time.
+        limit: the maximum number of opens.
+        last: of a purge before, which may be another one.
+    """
+    found = db.execute("SELECT pixel, purged, purged_before FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+    if found is None:
+        return []
+    pixel, purged, purged_before = found
+    _, _, number, passed = last if last is not None and last[:2] == (pixel, before) else Place(pixel, before, 0, 0)
+    hour, ever = db.execute(
+        "SELECT max(hour), sum(opens) FROM hours WHERE pixel = ? AND hour < ?", (pixel, before)
+    ).fetchone()
+    if hour is None:
+        return []
+    most = -1 if purged_before is not None and purged_before > before else ever - purged - passed
+    if most == 0:
+        return []
+    places: list[Place] = []
+    for number, at in db.execute(  # noqa: B020  # from there on
+        "SELECT number, opened_at FROM opens WHERE pixel = ? AND number > ? AND opened_at < ? ORDER BY number LIMIT ?",
+        (pixel, number, hour + HOUR, most),
+    ):
+        if at >= before:
+            passed += 1
+            continue
+        places.append(Place(pixel, before, number, passed))
+        if len(places) == limit:
+            break
+    return places
+
+
+def purge(db: sqlite3.Connection, places: Sequence[Place], until: float) -> tuple[int, Place]:
+    """Delete opens, the first ones before a time by `monotonic`. All counts stay as they are.
+
+    Returns:
+        How many of them were still there, and the last one that need not be looked at again.
+    """
+    purged, last = 0, places[0]
+    for start in range(0, len(places), _AT_ONCE):
+        some = places[start : start + _AT_ONCE]
+        last = some[-1]
+        purged += _purge(db, last.pixel, [one.number for one in some], last.before)
+        if monotonic() >= until:
+            break
+    return purged, last
+
+
+def _purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: int) -> int:
     wanted = json.dumps(numbers)
     found = db.execute(
-        "SELECT o.number, o.recipient, o.opened_at, o.counted FROM json_each(?) w"
-        " CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value",
+        "SELECT o.number, o.recipient, o.opened_at, o.counted FROM json_each(?) w CROSS JOIN pixels p ON p.pixel = ?"
+        " CROSS JOIN opens o ON o.pixel = p.pixel AND o.number = w.value",  # the pixel may have been deleted meanwhile
         (wanted, pixel),
     ).fetchall()
     if not found:

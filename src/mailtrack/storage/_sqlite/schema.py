@@ -308,6 +308,15 @@ def m008_sent_times_and_states(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m010_deleted_pixels(db: sqlite_utils.Database) -> None:
+    """Remember which pixels are deleted while rows of theirs are left, see `sweeping`.
+
+    Until they are swept, these rows refer to no pixel: a migration that copies them must leave them out.
+    """
+    db.execute("CREATE TABLE deleted_pixels (pixel INTEGER PRIMARY KEY)")
+
+
 def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a database with the current tables.
 
@@ -379,6 +388,7 @@ def _create(path: Path) -> None:
         with translated():
             connection = connect(draft)
             try:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before there are tables
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 _migrate(connection, draft)
                 # Closing does that, too, but says nothing where it fails; and the WAL is not linked.

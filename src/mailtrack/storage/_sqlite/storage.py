@@ -1,7 +1,9 @@
 """`SQLiteStorage`: the methods of `Storage`, each with its transactions; the SQL is in the modules beside."""
 
+import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +27,7 @@ from mailtrack._model import (
 )
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, sending, targets
+from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, sending, sweeping, targets
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
@@ -55,6 +57,8 @@ class SQLiteStorage:
         self.path = Path(path)
         schema.prepare(self.path, create=create)
         self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
+        self._pace = sweeping.Pace()
+        self._purged_last: purging.Place | None = None
         forking.watch(self)
 
     def __repr__(self) -> str:
@@ -78,9 +82,29 @@ class SQLiteStorage:
             return pixels.search(db, limit, before, search.casefold())
 
     def delete_pixel(self, pixel_id: str) -> None:
-        with self._connections.writing() as db:
-            pixels.delete(db, pixel_id)
+        with self._step(cascade=False) as (db, until):
+            sweeping.hide(db, pixel_id)
+            sweeping.sweep(db, until)  # most pixels are gone with that
         self._connections.forget_deleted()
+
+    def sweep(self) -> int:
+        while True:
+            with self._connections.reading() as db:  # where nothing is left, no writer waits
+                remains = sweeping.has_remains(db)
+                if not remains and not sweeping.free_pages(db):
+                    return 0
+            with self._step() as (db, until):
+                swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
+            if ended:
+                self._connections.forget_deleted()
+            if swept:  # else another process was faster
+                return swept
+
+    @contextmanager
+    def _step(self, *, cascade: bool = True) -> Iterator[tuple[sqlite3.Connection, float]]:
+        """Yield a connection in a transaction, and when, by `monotonic`, to commit so that no writer waits long."""
+        with ExitStack() as pace, self._connections.writing(cascade=cascade) as db:
+            yield db, pace.enter_context(self._pace.step())
 
     def get_image(self, key: str) -> Image:
         with self._connections.reading() as db:
@@ -117,7 +141,7 @@ class SQLiteStorage:
         return deleted
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
-        with self._connections.reading() as db:
+        with self._connections.reading(snapshot=True) as db:
             return targets.resolve(db, hits)
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
@@ -146,7 +170,7 @@ class SQLiteStorage:
         recipient_id: str | None = None,
     ) -> Page[Open]:
         last = None if cursor is None else cursors.to_place(cursor)
-        with self._connections.reading(snapshot=skip > 0) as db:
+        with self._connections.reading(snapshot=True) as db:
             return open_rows.get_page(db, pixel_id, limit, last, skip=skip, kind=kind, recipient_id=recipient_id)
 
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
@@ -176,13 +200,15 @@ class SQLiteStorage:
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
         time = to_milliseconds(before)
         while True:
-            with self._connections.reading() as db:  # the search may take long, and keeps no writer waiting
-                pixel, numbers = purging.find(db, pixel_id, time, limit + 1)
-            if not numbers:
+            with self._connections.reading(
+                snapshot=True
+            ) as db:  # the search may take long, and keeps no writer waiting
+                found = purging.find(db, pixel_id, time, limit + 1, self._purged_last)
+            if not found:
                 return 0
-            with self._connections.writing() as db:
-                purged = purging.purge(db, pixel, numbers[:limit], time)
-            if len(numbers) <= limit:
+            with self._step() as (db, until):
+                purged, self._purged_last = purging.purge(db, found[:limit], until)
+            if found[-1] == self._purged_last:
                 self._connections.forget_deleted()
             if purged:  # else another process was faster
                 return purged
@@ -203,6 +229,7 @@ class SQLiteStorage:
         with self._connections.reading() as db:
             db.set_progress_handler(_go_on, _LOOK_EVERY)
             try:
+                db.execute("PRAGMA temp.auto_vacuum = INCREMENTAL")  # for the copy; on `main` it would wait for writers
                 db.execute("VACUUM INTO ?", (str(file.absolute()),))
             finally:
                 db.set_progress_handler(None, 0)

@@ -2,6 +2,7 @@
 
 from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
+from mailtrack.testing._contract.deletion import DeletionContract
 from mailtrack.testing._contract.figures import FiguresContract
 from mailtrack.testing._contract.forks import ForkContract
 from mailtrack.testing._contract.keys import KeysContract
@@ -31,6 +32,7 @@ class StorageContract(
     FiguresContract,
     RejudgingContract,
     PurgingContract,
+    DeletionContract,
     KeysContract,
     ThreadsContract,
     LifecycleContract,
