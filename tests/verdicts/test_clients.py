@@ -39,22 +39,22 @@ def client(judge):
         (f"Mozilla/5.0 (iPhone; CPU iPhone OS 11_4 like Mac OS X) {PHONE}", "Apple Mail", "", "iOS", "mobile"),
         (f"Mozilla/5.0 (iPad; CPU OS 11_0 like Mac OS X) {PHONE}", "Apple Mail", "", "iOS", "tablet"),
         ("FairEmail/1.2066 (Android 13; Pixel 7)", "FairEmail", "1", "Android", "mobile"),
-        ("The Bat! 9.2.1", "The Bat!", "9", "unknown", "unknown"),
+        ("The Bat! 9.2.1", "The Bat!", "9", "Windows", "desktop"),
         (f"Mozilla/5.0 (Linux; Android 13; SM-A546E) {WEBVIEW}", "Chrome Mobile WebView", "99", "Android", "mobile"),
         (f"Mozilla/5.0 (Linux; Android 9; TB-X606F) {WEBVIEW.replace('Mobile ', '')}",
          "Chrome Mobile WebView", "99", "Android", "tablet"),
         ("Mozilla/5.0 (PlayStation 4) AppleWebKit/531.3 (KHTML, like Gecko) SCEE/1.0 Nuanti/2.0",
          "SCEE", "1", "unknown", "other"),
-        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "Outlook", "2016", "unknown", "unknown"),
+        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "Outlook", "2016", "Windows", "desktop"),
         ("Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; MSOffice 12)", "Outlook", "2007", "Windows", "desktop"),
         ("Outlook-Express/7.0 (MSIE 7.0; Windows NT 6.1)", "Windows Live Mail", "7", "Windows", "desktop"),
-        ("Windows-Live-Mail/15.4.3508.1109", "Outlook", "", "Windows", "desktop"),
+        ("Windows-Live-Mail/15.4.3508.1109", "Windows Live Mail", "15", "Windows", "desktop"),
         ("Mozilla/5.0 (rv:38) Thunderbird/MSSante-1.2.0", "Thunderbird", "", "unknown", "unknown"),
         ("Mozilla/5.0 (X11; Linux i686) AppleWebKit/537.21 (KHTML, like Gecko) kmail2 Safari/537.21",
-         "unknown", "", "Linux", "desktop"),
+         "KMail", "", "Linux", "desktop"),
         (f"Mozilla/5.0 (iPhone; CPU iPhone OS 12_0_1 like Mac OS X) {PHONE} BlueMail iOS",
-         "unknown", "", "iOS", "mobile"),
-        ("Android/9-email", "unknown", "", "Android", "mobile"),
+         "BlueMail", "", "iOS", "mobile"),
+        ("Android/9-email", "Android Mail", "", "Android", "mobile"),
         ("Airmail%206/715 CFNetwork/1410.0.3 Darwin/22.6.0", "Airmail", "715", "iOS", "mobile"),
         ("Unheard-Mail/3.1 (Something)", "Unheard-Mail", "3", "unknown", "unknown"),
         ("", "unknown", "", "unknown", "unknown"),
@@ -70,7 +70,11 @@ def test_a_persons_program_has_name_version_system_and_device(client, user_agent
         ("Mozilla/5.0", "Apple Mail"),
         ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", "Gmail"),
         ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "Yahoo Mail"),
-        ("Mozilla/5.0 (compatible; SeznamEmailProxy/1.0)", "Seznam"),
+        ("Mozilla/5.0 (compatible; SeznamEmailProxy/1.0)", "Seznam Email"),
+        ("RamblerMail/6.0 (incompatible; ImageProxy/6.0)", "Rambler Mail"),
+        ("hey.com/imageproxy Mozilla/5.0 (X11; Linux x86_64)", "HEY"),
+        ("FastmailUA/1.0", "Fastmail"),
+        ("ExampleMailProxy/1.0", "ExampleMailProxy"),
     ],
 )
 def test_a_proxy_and_a_prefetcher_hide_all_but_the_mail_service(client, user_agent, name):
@@ -79,7 +83,7 @@ def test_a_proxy_and_a_prefetcher_hide_all_but_the_mail_service(client, user_age
 
 @pytest.mark.parametrize("kind", ["proxy", "prefetch"])
 def test_behind_a_proxy_without_a_vendor_nothing_is_known(kind):
-    assert name_client(CHROME, Verdict(kind=kind)) is UNKNOWN_CLIENT
+    assert name_client(CHROME, Verdict(kind=kind)) == UNKNOWN_CLIENT
 
 
 @pytest.mark.parametrize(

@@ -274,8 +274,7 @@ def test_a_malformed_name_is_a_machines(judge, user_agent):
         BROWSER.replace("AppleWebKit", "Acme/1.0 AppleWebKit"),
         BROWSER.replace("x64)", "x64; Acme/1.0)"),
         f"Acme/1.0 ({BROWSER})",
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-        "Version/16.0 Mobile/15E148 Safari/604.1 (compatible; acme)",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1 (compatible; acme)",
     ],
 )
 def test_a_tools_name_is_found_wherever_it_stands(judge, user_agent):

@@ -7,7 +7,8 @@ import pytest
 from ua_parser import parse_os, parse_user_agent
 
 from mailtrack.verdicts import name_client
-from mailtrack.verdicts._programs import canonical_name, usual_mail_program, usual_program, usual_system
+from mailtrack.verdicts._names import canonical_name
+from mailtrack.verdicts._programs import usual_mail_program, usual_program, usual_system
 from mailtrack.verdicts._ua_parser import parse_program, parse_system
 
 LINES = [
@@ -28,6 +29,21 @@ def parsed(user_agent):
     return program and program.family, program and program.major, system and system.family
 
 
+PROGRAMS = [
+    json.loads(line) for line in Path(__file__).with_name("programs.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def test_real_programs_have_names_versions_systems_and_devices(judge):
+    found = {
+        line["user_agent"]: [client.name, client.version, client.os, client.device]
+        for line in PROGRAMS
+        for client in [name_client(line["user_agent"], judge.judge(line["user_agent"]))]
+    }
+    assert len(found) >= 150
+    assert {line["user_agent"]: line["client"] for line in PROGRAMS} == found
+
+
 def test_usual_forms_are_named_as_ua_parser_names_them():
     known = {line: common for line in LINES if (common := usual_program(line)) and "bot" not in line.lower()}
     known = {line: common for line, common in known.items() if not any(phone in line for phone in PHONES_LIKE_ROBOTS)}
@@ -46,9 +62,12 @@ def test_real_user_agents_are_parsed_as_ua_parser_parses_them():
 
 
 def test_outlook_is_named_as_ua_parser_names_it():
+    """It finds no system in some; Outlook with the number of a release is for Windows."""
     known = {line: common for line in LINES if (common := usual_mail_program(line)) and common[0] == "Outlook"}
     assert len(known) > 30
-    assert {line: common for line, common in known.items() if parsed(line) != common} == {}
+    assert {common[2] for common in known.values()} == {"Windows"}
+    assert {line: common for line, common in known.items() if parsed(line)[:2] != common[:2]} == {}
+    assert {parsed(line)[2] for line in known} <= {"Windows", None}
 
 
 def test_the_system_of_a_usual_beginning_is_what_ua_parser_says():
@@ -75,6 +94,15 @@ def test_another_form_is_left_to_ua_parser():
         ("eM Client", ["eMClient/9.3.6041.0", "eM Client/9.3", "Mozilla/5.0 Gecko/2010 Firefox/52.0 eM Client/9.2"]),
         ("Evolution", ["CamelHttpStream/1.0 Evolution/3.2.3", "Evolution/3.52.3"]),
         ("Proton Mail", ["ProtonMail/1.4", "Proton Mail/4.0"]),
+        (
+            "Proton Mail",
+            [ELECTRON.format("Proton Mail/1.0 Chrome/122.0.1.2"), "Proton%20Mail/1 CFNetwork/1410 Darwin/22.6"],
+        ),
+        ("Spark", ["Spark/3.0", "SparkMail/1.0", ELECTRON.format("Spark Desktop/3.9 Chrome/108.0.5.2")]),
+        ("Lotus Notes", ["Lotus-Notes/6.0", "IBM Notes/9.0", "HCL Notes/14.0"]),
+        ("Thunderbird", ["Mozilla/5.0 (X11) Gecko/20100101 Thunderbird/115.1", "Thunderbird for Android/8.1"]),
+        ("Mail.ru", ["MailRu/14.75.0 CFNetwork/1404.0.5 Darwin/22.3.0", "Mail.Ru/14.76 Android"]),
+        ("Yandex Mail", ["Yandex.Mail/8.40 (Android 13)", "ru.yandex.mail/8.40.1 (Google Pixel 6; Android 13)"]),
         ("Tuta Mail", ["Tutanota/3.9", ELECTRON.format("tutanota-desktop/3.110 Chrome/120.0.1.2")]),
     ],
 )
@@ -82,7 +110,7 @@ def test_a_program_has_canonical_name_whatever_it_calls_itself(judge, name, user
     assert {name_client(one, judge.judge(one)).name for one in user_agents} == {name}
 
 
-@pytest.mark.parametrize("name", ["Mailspring", "Missive", "Basecamp3", "Unheard"])
+@pytest.mark.parametrize("name", ["Mailspring", "Missive", "Basecamp3", "Notion Mail", "Kiwi for Gmail", "Unheard"])
 def test_a_program_made_with_electron_has_its_own_name(judge, name):
     user_agent = ELECTRON.format(f"{name}/2.5.1 Chrome/120.0.6099.283")
     client = name_client(user_agent, judge.judge(user_agent))
@@ -102,6 +130,13 @@ def test_a_program_made_with_electron_that_does_not_say_its_name_is_the_browser_
         ("Airmail 5.6 (Macintosh)", "Mac OS X"),
         ("Airmail%206/715 CFNetwork/1410.0.3 Darwin/22.6.0", "iOS"),
         ("Outlook-Android/2.0", "Android"),
+        ("Mail/3774.600.62 CFNetwork/1568.200.51 Darwin/24.1.0", "Mac OS X"),
+        ("Mimestream/1.0.3 CFNetwork/1410.0.3 Darwin/22.6.0", "Mac OS X"),
+        ("The Bat! 9.2.1", "Windows"),
+        ("K-9 Mail/6.603", "Android"),
+        ("Evolution/3.52.3", "Linux"),
+        ("GMX Mail/7.2 (Android 12)", "Android"),
+        ("Fastmail/5.6.0 (iPhone; iOS 17)", "iOS"),
         ("Outlook-iOS/709.2 (3.21.0)", "iOS"),
     ],
 )
@@ -158,7 +193,9 @@ def test_a_browser_is_known_without_ua_parser_where_its_form_leaves_no_doubt(use
         (f"Mozilla/5.0 ({IPHONE}) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148", ("Apple Mail", None, "iOS")),
         (f"Mozilla/5.0 ({LINUX}) AppleWebKit/605.1.15 (KHTML, like Gecko)", None),
         ("Mozilla/4.0 (compatible; Windows NT 6.1; Microsoft Outlook 14.0.7)", ("Outlook", "2010", "Windows")),
-        ("Microsoft Office/15.0 (Microsoft Outlook 15.0.4; Pro)", ("Outlook", "2013", None)),
+        ("Microsoft Office/15.0 (Microsoft Outlook 15.0.4; Pro)", ("Outlook", "2013", "Windows")),
+        ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Word 16.0.1; Pro)", ("Word", "2016", "Windows")),
+        ("Mail/3774.600.62 CFNetwork/1568.200.51 Darwin/24.1.0", ("Apple Mail", None, "Mac OS X")),
     ],
 )
 def test_the_usual_mail_programs_are_known_without_ua_parser(user_agent, program):
@@ -169,6 +206,7 @@ def test_the_usual_mail_programs_are_known_without_ua_parser(user_agent, program
     ("name", "one"),
     [
         ("KMail2", "KMail"),
+        ("pocomail", "PocoMail"),
         ("eMClient", "eM Client"),
         ("k-9", "K-9 Mail"),
         ("Airmail 5", "Airmail"),

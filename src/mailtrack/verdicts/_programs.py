@@ -1,4 +1,4 @@
-"""Parse usual user agents without ua-parser, and unify the names of programs.
+"""Parse usual user agents without ua-parser.
 
 Nine of ten user agents are those of five browsers and Outlook, in a form that has not changed for years. Parsing these
 here takes a few microseconds, with the same result.
@@ -7,11 +7,10 @@ here takes a few microseconds, with the same result.
 import re
 from typing import TypeAlias
 
+from mailtrack.verdicts._names import APPLE_MAIL
+
 Program: TypeAlias = tuple[str | None, str | None, str | None]
 """Name, major version and system."""
-
-APPLE_MAIL = "Apple Mail"
-"""It sends no version; the one that ua-parser returns is its engine's."""
 
 _BROWSER = re.compile(
     r"""(?x) Mozilla/5\.0\ \((?P<system>[^()]{1,128})\)\ (?:
@@ -21,8 +20,12 @@ _BROWSER = re.compile(
         Safari/[\d.]+(?:\ Edg/(?P<edge>\d{1,4})\.[\d.]+)?)"""
 )
 _BEGINNING = re.compile(r"Mozilla/5\.0 \(([^()]{1,128})\)")
-_OUTLOOK = re.compile(r"\bMicrosoft (?:Office )?Outlook(?: Mail)? (12|14|15|16)\.\d")
-_OUTLOOKS = {"12": "2007", "14": "2010", "15": "2013", "16": "2016"}
+_OFFICE = re.compile(
+    r"\bMicrosoft (?:Office )?(Outlook|Word|Excel|PowerPoint|OneNote)(?: Mail)? (1[2456])\.\d"
+    r"|^(Outlook)/(1[2456])\.0 \("
+)
+_RELEASES = {"12": "2007", "14": "2010", "15": "2013", "16": "2016"}
+_MAC_MAIL = re.compile(r"Mail/\d{4}[\d.]* CFNetwork/|Mac OS X/.* Mail/\d")  # on phones it has WebKit's user agent
 _APPLE_MAIL = re.compile(
     r"Mozilla/5\.0 \(([^()]{1,128})\) AppleWebKit/[\d.]+ \(KHTML, like Gecko\)(?: Mobile/\w{1,16})?"
 )
@@ -48,67 +51,6 @@ _NAMED_SYSTEMS = {
     "Linux": re.compile(r"(?i)\blinux\b"),
 }
 
-# Names of programs, by the names that they send on different systems, in lower case without a trailing number.
-_NAMES = {
-    "airmail": "Airmail",
-    "android-gmail": "Gmail",
-    "android-mail": "Android Mail",
-    "apple mail": APPLE_MAIL,
-    "aquamail": "Aqua Mail",
-    "barcapro": "Barca",
-    "emclient": "eM Client",
-    "exchangewebservices": APPLE_MAIL,
-    "foxmail": "Foxmail",
-    "jp.co.yahoo.android.ymail": "Yahoo Mail",
-    "jp.co.yahoo.ymail": "Yahoo Mail",
-    "k-9": "K-9 Mail",
-    "kmail": "KMail",
-    "kontact": "Kontact",
-    "lotus-notes": "Lotus Notes",
-    "hcl-notes": "HCL Notes",
-    "ibm-notes": "Lotus Notes",
-    "k-9mail": "K-9 Mail",
-    "macoutlook": "Outlook",
-    "microsoft office": "Outlook",
-    "microsoft outlook": "Outlook",
-    "microsoft office outlook": "Outlook",
-    "outlook-express": "Windows Live Mail",
-    "windows-live-mail": "Windows Live Mail",
-    "windowsmail": "Windows Live Mail",
-    "windowslivemail": "Windows Live Mail",
-    "windows-mail": "Windows Live Mail",
-    "msoffice": "Outlook",
-    "mail": APPLE_MAIL,
-    "mailmaster_android_mobile": "MailMaster",
-    "mailmasterpc": "MailMaster",
-    "newtonmail": "Newton",
-    "nylasmail": "Nylas Mail",
-    "nylasn": "Nylas Mail",
-    "oneoutlook": "Outlook",
-    "outlook-android": "Outlook",
-    "outlook-ios": "Outlook",
-    "outlook-ios-android": "Outlook",
-    "outlookmobile": "Outlook",
-    "postboxapp": "Postbox",
-    "protonmail": "Proton Mail",
-    "protonmail-bridge": "Proton Mail",
-    "samsungemail": "Samsung Email",
-    "sparkdesktop": "Spark",
-    "sparkmail": "Spark",
-    "sparrow browser": "Sparrow",
-    "thunderbrowse": "Thunderbird",
-    "tutanota": "Tuta Mail",
-    "tutanota-desktop": "Tuta Mail",
-    "yahoo mail": "Yahoo Mail",
-    "yahoomail": "Yahoo Mail",
-    "yahoomobile": "Yahoo Mail",
-    "yahoomobilemail": "Yahoo Mail",
-    "zdesktop": "Zimbra Desktop",
-    "zohomail": "Zoho Mail",
-    "zohomail-desktop": "Zoho Mail",
-}
-_LAST_NUMBER = re.compile(r"[ ]?\d{1,2}$")
-
 
 def usual_program(user_agent: str) -> Program | None:
     """Parse a browser's user agent in a usual form as ua-parser would, or return `None`."""
@@ -121,9 +63,11 @@ def usual_program(user_agent: str) -> Program | None:
 
 
 def usual_mail_program(user_agent: str) -> Program | None:
-    """Parse the user agent of a common mail program, Outlook for Windows or Apple Mail, or return `None`."""
-    if found := _OUTLOOK.search(user_agent):
-        return "Outlook", _OUTLOOKS[found[1]], "Windows" if "Windows NT " in user_agent else None
+    """Parse the user agent of a common mail program, an Office for Windows or Apple Mail, or return `None`."""
+    if found := _OFFICE.search(user_agent):
+        return found[1] or found[3], _RELEASES[found[2] or found[4]], "Windows"
+    if _MAC_MAIL.match(user_agent):
+        return APPLE_MAIL, None, "Mac OS X"
     found = _APPLE_MAIL.fullmatch(user_agent)
     system = found and _system_of(found[1])
     return (APPLE_MAIL, None, system) if system in ("Mac OS X", "iOS") else None
@@ -139,12 +83,6 @@ def usual_system(user_agent: str) -> str | None:
 def named_system(user_agent: str) -> str | None:
     """Return the system that a user agent names anywhere, or `None`."""
     return next((name for name, expression in _NAMED_SYSTEMS.items() if expression.search(user_agent)), None)
-
-
-def canonical_name(name: str) -> str:
-    """Return the canonical name of a program."""
-    key = name.lower()
-    return _NAMES.get(key) or _NAMES.get(_LAST_NUMBER.sub("", key)) or name
 
 
 def _system_of(text: str) -> str | None:
