@@ -56,7 +56,9 @@ class Rate:
 
 @attrs.frozen
 class Delay:
-    """The median time from the making of a token to the first open, within 5 %; `None` without any.
+    """The median time to the first open, within 5 %; `None` without any.
+
+    It runs from the sending of a mail (`Tracker.mark_sent`), where that is not known, from the making of its token.
 
     Attributes:
         counted: to the first open that counts.
@@ -121,7 +123,7 @@ class Report:
         not_opened: the number of recipients without an open that counts.
         fetches: the number of requests for the image.
         views: the same without repeats within seconds.
-        delay: the median time from the making of a token to the first open.
+        delay: the median time from the sending of a mail, or the making of its token, to the first open.
         delays: recipients by that time, in order; no range is left out.
         hours: opens by hour, in order, of the last `MAX_HOURS` hours that have any.
         days: opens by day, in order, of all days that have any. An hour of UTC is one piece: where a zone is not whole

@@ -22,7 +22,10 @@ from mailtrack.cli._report_text import echo_report
 @database_option
 @base_url_option
 def report(pixel: str, time_zone: str, top: int, as_json: bool, **given: Any) -> None:
-    """Show the figures of PIXEL, counted (opens by people) and raw (all opens)."""
+    """Show the figures of PIXEL, counted (opens by people) and raw (all opens).
+
+    Times to the first open run from the sending of the mail, where that is not known, from the making of its token.
+    """
     with open_tracker(**given) as tracker:
         found = tracker.report(pixel, time_zone=time_zone, top=top)
         if as_json:
