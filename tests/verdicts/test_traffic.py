@@ -11,6 +11,7 @@ import pytest
 from mailtrack import open_storage
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.storing import store_hits
+from mailtrack._model import Target
 from mailtrack.testing import make_hit, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
 from mailtrack.verdicts import Judge, default_rules
@@ -179,6 +180,17 @@ def kinds(fetches, cut):
         store_hits(storage, enricher, batch)
         opens = storage.list_opens(pixel.id, limit=1000).items
         return {one.verdict.kind.value for one in opens}, [one.counted for one in opens]
+
+
+@pytest.mark.parametrize("name", ["Gmail's proxies, at once", "Gmail's proxies, for a company", "HEY's proxy"])
+def test_a_mail_providers_proxy_has_no_signal_of_a_burst(name):
+    enricher, pixel = Enricher(JUDGE), make_pixel()
+    hits = [
+        attrs.evolve(make_hit(pixel, token=f"tok_{place:032x}"), ip=one.ip, user_agent=one.user_agent)
+        for place, one in enumerate(PEOPLE[name])
+    ]
+    opens = enricher.enrich(hits, [Target(pixel_id=pixel.id, domain="example.org", token_made_at=NOON)] * len(hits))
+    assert {one.signals for one in opens} == {()}
 
 
 DICE = random.Random(1)
