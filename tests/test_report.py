@@ -67,17 +67,60 @@ class TestRates:
     @pytest.mark.parametrize(
         ("recipients", "opened", "opened_raw", "rate"),
         [
-            (0, 0, 0, Rate(None, None)),
-            (4, 0, 0, Rate(0.0, 0.0)),
-            (4, 1, 3, Rate(0.25, 0.75)),
-            (4, 4, 4, Rate(1.0, 1.0)),
+            (0, 0, 0, (None, None)),
+            (4, 0, 0, (0.0, 0.0)),
+            (4, 1, 3, (0.25, 0.75)),
+            (4, 4, 4, (1.0, 1.0)),
         ],
     )
     def test_they_are_shares_of_the_recipients_where_there_are_any(
-        self, recipients: int, opened: int, opened_raw: int, rate: Rate
+        self, recipients: int, opened: int, opened_raw: int, rate: tuple[float | None, float | None]
     ) -> None:
         found = _report(_figures(pixel=attrs.evolve(PIXEL, recipients=recipients, opened=Count(opened, opened_raw))))
-        assert (found.recipients, found.opened, found.rate) == (recipients, Count(opened, opened_raw), rate)
+        assert (found.recipients, found.opened) == (recipients, Count(opened, opened_raw))
+        assert (found.rate.counted, found.rate.raw) == rate
+
+    def test_of_100_with_40_on_apple_and_30_of_the_others_that_opened_the_true_rate_is_from_30_to_70_percent(
+        self, tracker: Tracker, thunderbird: str
+    ) -> None:
+        pixel = tracker.create_pixel("Spring launch")
+        recipients = tracker.generate_tokens(pixel, [f"r{number}@example.org" for number in range(100)])
+        for number, one in enumerate(recipients[:70]):
+            agent = "Mozilla/5.0" if number < 40 else thunderbird
+            tracker.record(pixel, token=one.token, ip=f"192.0.2.{number}", user_agent=agent)
+        found = tracker.report(pixel)
+        assert (found.opened, found.not_opened, found.prefetched) == (Count(30, 70), 70, 40)
+        assert found.rate == Rate(counted=0.3, raw=0.7, measurable=0.5, lower=0.3, upper=0.7)
+
+    @pytest.mark.parametrize(
+        ("recipients", "opened", "prefetched", "measurable", "bounds"),
+        [
+            (0, 0, 0, None, (None, None)),
+            (4, 0, 4, None, (0.0, 1.0)),
+            (4, 1, 3, 1.0, (0.25, 1.0)),
+            (4, 1, 0, 0.25, (0.25, 0.25)),
+            (4, 4, 0, 1.0, (1.0, 1.0)),
+        ],
+    )
+    def test_what_can_be_measured_and_the_bounds_are_known_where_there_is_a_recipient_to_take_a_share_of(
+        self,
+        recipients: int,
+        opened: int,
+        prefetched: int,
+        measurable: float | None,
+        bounds: tuple[float | None, float | None],
+    ) -> None:
+        counts = {"recipients": recipients, "opened": Count(opened, opened + prefetched), "prefetched": prefetched}
+        rate = _report(_figures(pixel=attrs.evolve(PIXEL, **counts))).rate
+        assert (rate.measurable, (rate.lower, rate.upper)) == (measurable, bounds)
+
+    @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+    def test_every_rate_but_the_raw_one_lies_between_the_bounds(self, opened: int, prefetched: int, rest: int) -> None:
+        counts = {"recipients": opened + prefetched + rest, "opened": Count(opened, opened), "prefetched": prefetched}
+        rate = Rate.of(attrs.evolve(PIXEL, **counts))
+        for share in (rate.counted, rate.measurable):
+            if share is not None and rate.lower is not None and rate.upper is not None:
+                assert rate.lower <= share <= rate.upper
 
     def test_who_has_not_opened_has_no_open_that_counts(self) -> None:
         found = _report(_figures(pixel=attrs.evolve(PIXEL, recipients=10, opened=Count(3, 8))))
@@ -281,7 +324,7 @@ class TestReport:
         found = tracker.report(pixel.short_id.upper())
         assert (found.pixel, found.time_zone, found.recipients, found.not_opened) == (pixel, "UTC", 0, 0)
         assert (found.opened, found.fetches, found.views) == (Count(), Count(), Count())
-        assert (found.rate, found.delay) == (Rate(None, None), Delay(None, None))
+        assert (found.rate, found.delay) == (Rate(None, None, None, None, None), Delay(None, None))
         assert (found.hours, found.days, found.verdicts, found.vendors, found.clients, found.top) == ((),) * 6
 
     @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"])
@@ -355,7 +398,7 @@ class TestWhoHasOpened:
         assert (first.verdict.kind, first.verdict.certainty) == (VerdictKind.PREFETCH, "probable")
         assert (last.verdict.kind, first.counted, last.counted) == (VerdictKind.BOT, False, False)
         report = tracker.report(pixel.id)
-        assert (report.opened, report.not_opened, report.rate) == (Count(0, 1), 1, Rate(0.0, 1.0))
+        assert (report.opened, report.not_opened, report.rate) == (Count(0, 1), 1, Rate(0.0, 1.0, None, 0.0, 1.0))
         assert report.delay.counted is None
         assert [one.id for one in tracker.iter_recipients(pixel.id, opened=False)] == [ann.id]
 
@@ -372,7 +415,7 @@ class TestWhoHasOpened:
         fetch(thunderbird, hours=1)
         opened_at = clock()
         report = tracker.report(pixel.id)
-        assert (report.opened, report.not_opened, report.rate) == (Count(1, 1), 0, Rate(1.0, 1.0))
+        assert (report.opened, report.not_opened, report.rate) == (Count(1, 1), 0, Rate(1.0, 1.0, 1.0, 1.0, 1.0))
         assert report.fetches == report.views == Count(1, 2)
         (found,) = tracker.iter_recipients(pixel.id, opened=True)
         assert (found.id, found.opens.raw.number) == (ann.id, 2)

@@ -22,7 +22,12 @@ OPENED_ONCE = OpenSpans(raw=OpenSpan(number=1, first=NOON, last=NOON))
 class TestPixel:
     def test_it_has_its_url_and_its_counts(self) -> None:
         pixel = attrs.evolve(
-            make_pixel("Spring"), recipients=3, opens=OPENED_ONCE, views=Count(2, 4), opened=Count(0, 1)
+            make_pixel("Spring"),
+            recipients=3,
+            opens=OPENED_ONCE,
+            views=Count(2, 4),
+            opened=Count(0, 1),
+            prefetched=1,
         )
         assert wire.pixel(pixel, URLS) == {
             "id": pixel.id,
@@ -36,6 +41,7 @@ class TestPixel:
             "countedViews": 2,
             "opened": 0,
             "openedRaw": 1,
+            "prefetched": 1,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png",
             "logsUrl": f"https://mail.example.com/logs/{pixel.short_id}",
         }
@@ -54,6 +60,7 @@ class TestRecipient:
             "token": recipient.token,
             "createdAt": TIME,
             "sentAt": None,
+            "state": "none",
             "opens": NEVER,
             "counted": NEVER,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png?token={recipient.token}",

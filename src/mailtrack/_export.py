@@ -9,6 +9,7 @@ from mailtrack._times import to_text
 from mailtrack._urls import RECIPIENT_QUERY, Urls
 
 RECIPIENT_COLUMNS = ("Email", "Token", "Tracking URL", "Created At")
+MORE_RECIPIENT_COLUMNS = ("State",)
 
 OPEN_COLUMNS = (
     "Time",
@@ -39,7 +40,9 @@ _shared_time = lru_cache(maxsize=64)(to_text)  # all recipients of a request sha
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls, raw: bool = False) -> Iterator[bytes]:
+def recipients_csv(
+    pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls, raw: bool = False, all_columns: bool = False
+) -> Iterator[bytes]:
     """Return a CSV file of a pixel's recipients in pieces: RFC 4180, CRLF, UTF-8, with a header row.
 
     Args:
@@ -48,15 +51,18 @@ def recipients_csv(pixel: Pixel, recipients: Iterable[Recipient], *, urls: Urls,
         urls: builds the tracking URLs.
         raw: whether to leave cells unchanged; otherwise a cell that a spreadsheet would interpret as a formula gets a
             leading `'`.
+        all_columns: whether the documented four columns are followed by `MORE_RECIPIENT_COLUMNS`.
     """
     prefix = urls.tracking(pixel) + RECIPIENT_QUERY
 
     def line(recipient: Recipient) -> str:
         email = quote(recipient.email if raw else guard(recipient.email))
         token = recipient.token
-        return f"{email},{token},{quote(prefix + token)},{_shared_time(recipient.created_at)}\r\n"
+        more = f",{recipient.state.value}" if all_columns else ""
+        return f"{email},{token},{quote(prefix + token)},{_shared_time(recipient.created_at)}{more}\r\n"
 
-    return _pieces(",".join(RECIPIENT_COLUMNS) + "\r\n", map(line, recipients))
+    columns = RECIPIENT_COLUMNS + MORE_RECIPIENT_COLUMNS if all_columns else RECIPIENT_COLUMNS
+    return _pieces(",".join(columns) + "\r\n", map(line, recipients))
 
 
 def opens_csv(opens: Iterable[Open], *, get_recipients: GetRecipients, raw: bool = False) -> Iterator[bytes]:

@@ -28,12 +28,12 @@ def make_converter() -> cattrs.Converter:
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
     - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
-      "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and `views` are raw; its purged opens are
-      left out.
-    - `Recipient`: `{"id", "email", "token", "createdAt", "sentAt": time or null, "opens": OpenSpan, "counted":
+      "prefetched", "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and `views` are raw; its
+      purged opens are left out.
+    - `Recipient`: `{"id", "email", "token", "createdAt", "sentAt": time or null, "state", "opens": OpenSpan, "counted":
       OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
-    - `Report`: its attributes but for `pixel` and `top`; a `Count` or `Rate` is `{"counted", "raw"}`, a span of time a
+    - `Report`: its attributes but for `pixel` and `top`; a `Count` is `{"counted", "raw"}`, a span of time a
       number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
       `"2025-11-06T00:00:00+01:00"`.
     - `ApiKey`: `{"id", "name", "createdAt"}`.
@@ -61,7 +61,7 @@ def make_converter() -> cattrs.Converter:
 
 def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
-    omitted = dict.fromkeys(("opens", "views", "opened", "prefetched", "purged", "purged_before"), _OMITTED)
+    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before"), _OMITTED)
     alone = _unstructure(converter, Pixel, image=image, **omitted)
     return lambda value: (
         alone(value)
@@ -73,7 +73,7 @@ def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
 
 def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
     alone = _unstructure(converter, Recipient, **dict.fromkeys(("pixel_id", "opens", "prefetches"), _OMITTED))
-    return lambda value: alone(value) | _spans(converter, value.opens)
+    return lambda value: alone(value) | {"state": value.state.value} | _spans(converter, value.opens)
 
 
 def _spans(converter: cattrs.Converter, opens: OpenSpans) -> Json:

@@ -43,15 +43,36 @@ _Part = TypeVar("_Part", HourCount, "Period")
 
 @attrs.frozen
 class Rate:
-    """A share, from 0 to 1, or `None` where the whole is 0.
+    """Recipients that have opened as shares, from 0 to 1; `None` where there is no recipient to take a share of.
+
+    Whether a recipient in the state `prefetched` has opened the mail can't be known. A mail that is read without its
+    image is in none of these.
 
     Attributes:
-        counted: the share of those taken for people's.
-        raw: the share of all, machines' included.
+        counted: recipients with an open that counts, as a share of all.
+        raw: recipients with any open, machines' included, as a share of all.
+        measurable: recipients with an open that counts, as a share of those that are not `prefetched`.
+        lower: the true rate if none of the `prefetched` ones has opened: the same as `counted`.
+        upper: the true rate if all of the `prefetched` ones have opened.
     """
 
     counted: float | None
     raw: float | None
+    measurable: float | None
+    lower: float | None
+    upper: float | None
+
+    @classmethod
+    def of(cls, pixel: Pixel) -> "Rate":
+        """Return the rate of a pixel."""
+        opened, everyone = pixel.opened, pixel.recipients
+        return cls(
+            counted=_share(opened.counted, everyone),
+            raw=_share(opened.raw, everyone),
+            measurable=_share(opened.counted, everyone - pixel.prefetched),
+            lower=_share(opened.counted, everyone),
+            upper=_share(opened.counted + pixel.prefetched, everyone),
+        )
 
 
 @attrs.frozen
@@ -119,8 +140,9 @@ class Report:
         time_zone: the name of the zone in which hours and days begin.
         recipients: the number of recipients: the base of `rate`.
         opened: the number of recipients that have opened.
-        rate: `opened` as a share of `recipients`.
+        rate: `opened` as a share of `recipients`, what is known of the true rate, and its bounds.
         not_opened: the number of recipients without an open that counts.
+        prefetched: the number of those among them in the state `prefetched`: whether they opened can't be known.
         fetches: the number of requests for the image.
         views: the same without repeats within seconds.
         delay: the median time from the sending of a mail, or the making of its token, to the first open.
@@ -143,6 +165,7 @@ class Report:
     opened: Count
     rate: Rate
     not_opened: int
+    prefetched: int
     fetches: Count
     views: Count
     delay: Delay
@@ -173,8 +196,9 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
         time_zone=str(zone),
         recipients=pixel.recipients,
         opened=pixel.opened,
-        rate=Rate(_share(pixel.opened.counted, pixel.recipients), _share(pixel.opened.raw, pixel.recipients)),
+        rate=Rate.of(pixel),
         not_opened=pixel.recipients - pixel.opened.counted,
+        prefetched=pixel.prefetched,
         fetches=Count(counted.number, raw.number),
         views=pixel.views,
         delay=Delay(

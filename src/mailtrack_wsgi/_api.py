@@ -18,7 +18,13 @@ from mailtrack_wsgi._bodies import MAX_EMAILS, read_json, read_optional_json, re
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
 from mailtrack_wsgi._openapi import make_document
-from mailtrack_wsgi._query import flag_argument, number_argument, one_argument, paging_arguments
+from mailtrack_wsgi._query import (
+    choice_argument,
+    number_argument,
+    one_argument,
+    paging_arguments,
+    recipient_filter,
+)
 from mailtrack_wsgi._security_headers import NO_STORE
 
 
@@ -88,9 +94,10 @@ def export_recipients(context: Context, request: Request, pixel: str) -> Respons
     found = context.tracker.get_pixel(pixel)
     pieces = export.recipients_csv(
         found,
-        context.tracker.iter_recipients(found.id, opened=flag_argument(request, "opened")),
+        context.tracker.iter_recipients(found.id, **recipient_filter(request)),
         urls=context.urls(request.environ),
         raw=one_argument(request, "raw") == "1",
+        all_columns=choice_argument(request, "columns", ("all",)) == "all",
     )
     return _csv_response(context, request, pieces, f"recipients-{found.id}.csv")
 
@@ -133,9 +140,7 @@ def get_report(context: Context, request: Request, pixel: str) -> Response:
 def list_recipients(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/recipients`."""
     found = context.tracker.get_pixel(pixel)
-    page = context.tracker.list_recipients(
-        found.id, **paging_arguments(request), opened=flag_argument(request, "opened")
-    )
+    page = context.tracker.list_recipients(found.id, **paging_arguments(request), **recipient_filter(request))
     return json_response(wire.page(page, partial(wire.recipient, owner=found, urls=context.urls(request.environ))))
 
 

@@ -7,6 +7,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Request
 
 from mailtrack._errors import InvalidPaging
+from mailtrack._model import RecipientState
 from mailtrack._paging import DEFAULT_LIMIT
 
 _MAX_DIGITS = 18  # what follows fits into 64 bits
@@ -66,6 +67,38 @@ def choice_argument(request: Request, name: str, choices: Collection[str]) -> st
     if value is not None and value not in choices:
         raise InvalidPaging(f"{name} must be one of {', '.join(choices)}.")
     return value
+
+
+def choices_argument(request: Request, name: str, choices: Collection[str]) -> list[str] | None:
+    """Return an argument of the query that is some of the choices, separated by commas; `None` if it is missing.
+
+    Raises:
+        InvalidPaging: one of them is another text, or the argument is given more than once.
+    """
+    value = one_argument(request, name)
+    found = None if value is None else value.split(",")
+    if found is not None and not set(found) <= set(choices):
+        raise InvalidPaging(f"{name} must be some of {', '.join(choices)}, separated by commas.")
+    return found
+
+
+class RecipientFilter(TypedDict):
+    """The recipients that a request asks for, as the tracker's lists take it."""
+
+    opened: bool | None
+    states: list[str] | None
+
+
+def recipient_filter(request: Request) -> RecipientFilter:
+    """Return `opened` and `state` of the query; a recipient must fit both.
+
+    Raises:
+        InvalidPaging: one is malformed, or is given more than once.
+    """
+    return {
+        "opened": flag_argument(request, "opened"),
+        "states": choices_argument(request, "state", tuple(RecipientState)),
+    }
 
 
 def flag_argument(request: Request, name: str) -> bool | None:

@@ -75,6 +75,30 @@ def test_recipients_come_from_a_file(recipients_page, tmp_path):
     assert found.value.path().read_text().startswith("Email,Token,Tracking URL,Created At\nann@example.org,tok_")
 
 
+def test_who_has_not_opened_can_be_listed_without_those_of_whom_it_can_not_be_known(site, page):
+    pixel = site.tracker.create_pixel("Apple's share")
+    recipients = site.tracker.generate_tokens(pixel, [f"reader{number}@example.org" for number in range(10)])
+    for number, one in enumerate(recipients[:7]):
+        agent = "Mozilla/5.0" if number < 4 else "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Thunderbird/128.3.1"
+        site.tracker.record(pixel, token=one.token, ip=f"192.0.2.{number}", user_agent=agent)
+    page.goto(f"{site.url}/logs/{pixel.short_id}")
+    rates = page.locator(".rates")
+    expect(rates.get_by_text("30.0 % to 70.0 %")).to_be_visible()
+    expect(rates.get_by_text("50.0 %", exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    parts = rates.locator("svg rect").evaluate_all("all => all.map(one => one.getBoundingClientRect())")
+    assert [round(10 * part["width"] / rates.locator("svg").bounding_box()["width"]) for part in parts] == [3, 4]
+    rates.get_by_role("link", name="Not opened: 3").click()
+    expect(cards(page)).to_have_count(3)
+    page.get_by_role("link", name="Include them").click()
+    expect(cards(page)).to_have_count(7)
+    page.get_by_role("link", name="Leave them out").click()
+    expect(cards(page)).to_have_count(3)
+    page.get_by_role("link", name="Not known 4").click()
+    expect(cards(page)).to_have_count(4)
+    expect(cards(page).first).to_contain_text("only prefetched")
+
+
 def test_a_rejected_line_is_shown_with_number_and_reason_and_can_be_downloaded(recipients_page):
     recipients_page.get_by_label("Addresses").fill("ann@example.org\nbob@\ncem@example.net")
     recipients_page.get_by_role("button", name="Add recipients").click()

@@ -204,11 +204,41 @@ class TestListing:
 
     def test_it_shows_ids_counts_addresses_and_urls_in_order_of_creation(self, listed, people, pixel):
         head, *rows = listed().stdout.splitlines()
-        assert head.split() == ["ID", "OPENS", "COUNTED", "EMAIL", "TRACKING", "URL"]
+        assert head.split() == ["ID", "STATE", "OPENS", "COUNTED", "EMAIL", "TRACKING", "URL"]
         assert [row.split() for row in rows] == [
             [one.id, *counts, one.email, f"https://t.example/tracker/{pixel.short_id}.png?token={one.token}"]
-            for one, counts in zip(people, (("1", "1"), ("1", "0"), ("0", "0")), strict=True)
+            for one, counts in zip(
+                people, (("opened", "1", "1"), ("scanned", "1", "0"), ("none", "0", "0")), strict=True
+            )
         ]
+
+    @pytest.mark.usefixtures("people")
+    @pytest.mark.parametrize(
+        ("options", "names"),
+        [
+            (["--state", "scanned,none"], ["bob", "cem"]),
+            (["--state", "none , opened"], ["ann", "cem"]),
+            (["--state", "prefetched"], []),
+            (["--state", "scanned,opened", "--not-opened"], ["bob"]),
+            (["--state", "none", "--opened"], []),
+        ],
+    )
+    def test_it_shows_those_in_some_states(self, listed, options, names):
+        lines = listed("--json", *options).stdout.splitlines()
+        assert [json.loads(line)["email"].partition("@")[0] for line in lines] == names
+
+    @pytest.mark.usefixtures("people")
+    def test_a_state_that_is_none_is_wrong_usage(self, run, pixel):
+        for command in ("list", "export"):
+            error = run("recipients", command, pixel.id, "--state", "read", exits=2).stderr
+            assert "must be some of opened, prefetched, scanned, none, separated by commas." in error
+
+    @pytest.mark.usefixtures("people")
+    def test_a_file_has_states_where_they_are_asked_for(self, run, pixel):
+        data = run("recipients", "export", pixel.id, "--columns", "all", "--state", "scanned,none").stdout_bytes
+        header, *rows = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+        assert header == ["Email", "Token", "Tracking URL", "Created At", "State"]
+        assert [(row[0], row[-1]) for row in rows] == [("bob@example.org", "scanned"), ("cem@example.org", "none")]
 
     def test_an_id_can_be_deleted(self, listed, run, people, emails):
         run("recipients", "delete", listed().stdout.splitlines()[1].split()[0])

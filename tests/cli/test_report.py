@@ -9,6 +9,7 @@ import pytest
 
 from mailtrack import Tracker, open_storage
 from mailtrack import _wire as wire
+from mailtrack._rate_text import MEANINGS
 from mailtrack.cli import main
 from mailtrack.cli._report_text import _time
 from mailtrack.testing import FakeClock, make_hit
@@ -72,13 +73,14 @@ def test_it_tells_the_numbers_that_count_beside_the_raw_ones(report):
         ["Opened", "1", "3"],
         ["Open rate", "25.0%", "75.0%"],
         ["Not opened", "3", "1"],
-        ["Median time to the first open", summary[3][1], summary[3][2]],
+        ["Of these only prefetched: not known", "0"],
+        ["Median time to the first open", summary[4][1], summary[4][2]],
         ["Fetches of the image", "5", "7"],
         ["Views (without repeats)", "5", "7"],
         ["First open (UTC)", "2025-11-06 13:00", "2025-11-06 13:00"],
         ["Last open (UTC)", "2025-11-07 05:00", "2025-11-07 05:00"],
     ]
-    assert summary[3][1].startswith(("58 min", "59 min", "1 h"))
+    assert summary[4][1].startswith(("58 min", "59 min", "1 h"))
 
 
 def test_days_and_hours_are_those_of_the_zone(report):
@@ -165,12 +167,29 @@ def test_no_line_ends_with_blanks_and_none_is_wider_than_80(run, opened):
 def test_a_pixel_that_nobody_opened_says_so(run, pixel):
     lines = run("report", pixel.id).stdout.splitlines()
     assert lines[0] == "Spring launch"
-    assert cells(lines[4]) == ["Open rate", "none", "none"]
+    assert cells(lines[4]) == ["Open rate", "not known", "not known"]
     assert lines[-1] == "No opens yet."
 
 
 def test_recipients_without_opens_have_a_rate_of_none_of_them(run, recipient):
     assert cells(run("report", recipient.pixel_id).stdout.splitlines()[4]) == ["Open rate", "0.0%", "0.0%"]
+
+
+def test_the_rate_is_shown_with_its_bounds_and_what_each_figure_is(run, tracker, pixel, thunderbird):
+    recipients = tracker.generate_tokens(pixel, [f"r{number}@example.org" for number in range(10)])
+    for number, one in enumerate(recipients[:7]):
+        agent = "Mozilla/5.0" if number < 4 else thunderbird
+        tracker.record(pixel, token=one.token, ip=f"192.0.2.{number}", user_agent=agent)
+    lines = sections(run("report", pixel.id).stdout)["Open rate"]
+    text = " ".join(" ".join(lines).split())
+    values = ("Counted 30.0%", "Raw 70.0%", "Measurable 50.0%", "True rate 30.0% to 70.0%")
+    assert text == " ".join(f"{value} {one}" for value, one in zip(values, MEANINGS.values(), strict=True))
+
+
+def test_the_rate_of_a_pixel_without_recipients_is_not_known(run, pixel):
+    lines = sections(run("report", pixel.id).stdout)["Open rate"]
+    values = [" ".join(line.split()[:-1]) for line in lines if not line.startswith(" ")]
+    assert [value.count("not known") for value in values] == [1] * 4
 
 
 def test_json_is_what_the_api_answers(run, tracker, opened):

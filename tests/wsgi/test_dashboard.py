@@ -24,6 +24,13 @@ def test_a_newcomer_is_told_what_to_do(show):
 
 
 @each_storage
+def test_the_rate_has_its_upper_bound_where_some_were_only_prefetched(show, tracker, pixel, recipient):
+    tracker.generate_tokens(pixel, ["bob@example.com"])
+    tracker.record(pixel, token=recipient.token, user_agent="Mozilla/5.0")
+    assert show("/").rows[1][3] == "0.0 % to 50.0 %"
+
+
+@each_storage
 def test_a_pixel_is_shown_with_its_figures_counted_and_raw(show, storage, tracker):
     pixel = tracker.create_pixel("Spring launch")
     ann, bob, *_ = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in ("ann", "bob", "cem", "dee")])

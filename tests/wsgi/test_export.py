@@ -230,10 +230,34 @@ def opened(tracker, pixel, thunderbird, robot):
 @pytest.mark.usefixtures("opened")
 @pytest.mark.parametrize(
     ("query", "names"),
-    [("", "ann bob cem"), ("?opened=true", "ann"), ("?opened=false", "bob cem"), ("?opened=false&raw=1", "bob cem")],
+    [
+        ("", "ann bob cem"),
+        ("?opened=true", "ann"),
+        ("?opened=false", "bob cem"),
+        ("?opened=false&raw=1", "bob cem"),
+        ("?state=scanned", "bob"),
+        ("?state=none,opened", "ann cem"),
+        ("?state=opened&opened=false", ""),
+    ],
 )
 def test_recipients_can_be_asked_for_by_whether_they_opened(export, query, names):
     assert [row["Email"] for row in rows(export(query))] == [f"{name}@example.org" for name in names.split()]
+
+
+@pytest.mark.usefixtures("opened")
+@recipients
+def test_the_state_of_recipients_is_in_a_fifth_column_only_where_it_is_asked_for(export):
+    header, *found = table(export("?columns=all").data)
+    assert header == ["Email", "Token", "Tracking URL", "Created At", "State"]
+    assert [row[-1] for row in found] == ["opened", "scanned", "none"]
+    assert [row[:4] for row in found] == table(export().data)[1:]
+    assert table(export().data)[0] == table(export("?columns=").data)[0] == header[:4]
+
+
+@recipients
+@pytest.mark.parametrize("columns", ["State", "ALL", "all,", "all&columns=all"])
+def test_columns_are_all_or_not_given(export, columns):
+    assert export(f"?columns={columns}").status == 400
 
 
 @recipients

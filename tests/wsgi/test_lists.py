@@ -52,6 +52,7 @@ def test_a_pixel_has_the_documented_fields(client, filled):
         "countedViews": 55,
         "opened": 55,
         "openedRaw": 55,
+        "prefetched": 0,
         "trackingUrl": f"http://mail.example.com/track/tracker/{filled.short_id}.png",
         "logsUrl": f"http://mail.example.com/track/logs/{filled.short_id}",
     }
@@ -104,6 +105,7 @@ def test_a_recipient_has_the_documented_fields(client, tracker, filled):
         "trackingUrl": f"http://mail.example.com/track/tracker/{filled.short_id}.png?token={stored.token}",
         "createdAt": "2025-11-06T12:00:01.000Z",
         "sentAt": None,
+        "state": "opened",
         "opens": found["counted"],
         "counted": {"number": 1, "first": "2025-11-06T12:00:02.000Z", "last": "2025-11-06T12:00:02.000Z"},
     }
@@ -114,6 +116,51 @@ def test_a_recipient_has_the_documented_fields(client, tracker, filled):
 def test_recipients_can_be_asked_for_by_whether_they_opened(client, filled, opened, numbers):
     found = walk(client, f"/api/v1/pixels/{filled.id}/recipients", f"opened={opened}&limit=7")
     assert [recipient["email"] for recipient in found] == [f"reader{number}@example.org" for number in numbers]
+
+
+@pytest.fixture
+def states(tracker, pixel, thunderbird, robot):
+    """Four recipients of the pixel, one in each state."""
+    names = ("ann", "bob", "cem", "dee")
+    recipients = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in names])
+    for one, user_agent in zip(recipients, (thunderbird, "Mozilla/5.0", robot), strict=False):
+        tracker.record(pixel.id, token=one.token, user_agent=user_agent)
+    return pixel
+
+
+@each_storage
+def test_a_recipient_has_a_state(client, states):
+    found = walk(client, f"/api/v1/pixels/{states.id}/recipients", "limit=3")
+    assert [one["state"] for one in found] == ["opened", "prefetched", "scanned", "none"]
+    assert client.get(f"/api/v1/pixels/{states.id}").json["prefetched"] == 1
+
+
+@each_storage
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("state=opened", "ann"),
+        ("state=prefetched", "bob"),
+        ("state=scanned,none", "cem dee"),
+        ("state=none,scanned,none", "cem dee"),
+        ("state=scanned%2Cnone", "cem dee"),
+        ("state=prefetched,opened&opened=false", "bob"),
+        ("state=none&opened=true", ""),
+    ],
+)
+def test_recipients_can_be_asked_for_by_their_states(client, states, query, names):
+    found = walk(client, f"/api/v1/pixels/{states.id}/recipients", f"{query}&limit=1")
+    assert " ".join(one["email"].partition("@")[0] for one in found) == names
+
+
+@pytest.mark.parametrize("query", ["", "read", "Opened", "opened,", "opened, none", "opened&state=none", "%00", "%ff"])
+def test_a_state_that_is_none_is_refused_with_the_possible_ones(client, states, query):
+    for path in ("recipients", "generate-tokens/csv"):
+        answer = client.get(f"/api/v1/pixels/{states.id}/{path}?state={query}")
+        assert answer.status == 400
+        if query not in ("opened&state=none", "%ff"):
+            error = "state must be some of opened, prefetched, scanned, none, separated by commas."
+            assert answer.json == {"error": error}
 
 
 @each_storage

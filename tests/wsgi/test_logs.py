@@ -7,6 +7,7 @@ from itertools import cycle, islice
 import pytest
 
 from mailtrack import Client, Open, Verdict, VerdictKind
+from mailtrack._rate_text import MEANINGS
 from mailtrack_wsgi._html.templating import ASSETS
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
@@ -57,6 +58,36 @@ def test_a_pixel_is_named_by_its_uuid_or_its_short_id_in_either_case(logs, pixel
 def test_a_pixel_that_nobody_opened_has_a_page(logs):
     answer = logs()
     assert (answer.status, "Not opened yet." in answer.text) == (200, True)
+
+
+@each_storage
+def test_the_rate_is_shown_with_its_bounds_and_what_each_figure_is(show, tracker, pixel, thunderbird):
+    recipients = tracker.generate_tokens(pixel, [f"r{number}@example.org" for number in range(10)])
+    for number, one in enumerate(recipients[:7]):
+        agent = "Mozilla/5.0" if number < 4 else thunderbird
+        tracker.record(pixel, token=one.token, ip=f"192.0.2.{number}", user_agent=agent)
+    page = show(f"/logs/{pixel.id}")
+    values = ("30.0 %", "70.0 %", "50.0 %", "30.0 % to 70.0 %")
+    names = ("Counted", "Raw", "Measurable", "True rate")
+    for name, value, meaning in zip(names, values, MEANINGS.values(), strict=True):
+        assert f"{name} {value} {meaning}" in page.text
+    lists = [link.partition("?")[2] for link in page.links if link.endswith("#list")]
+    assert lists == ["state=opened#list", "state=prefetched#list", "state=scanned,none#list"]
+    assert "Opened: 3 Not known: 4 Not opened: 3" in page.text
+
+
+@each_storage
+def test_where_all_were_only_prefetched_nothing_can_be_measured(show, tracker, pixel, recipient):
+    tracker.record(pixel, token=recipient.token, user_agent="Mozilla/5.0")
+    page = show(f"/logs/{pixel.id}")
+    assert "Measurable not known Recipients" in page.text
+    assert "True rate 0.0 % to 100.0 % The" in page.text
+
+
+def test_without_recipients_the_rate_is_not_known(show, pixel):
+    page = show(f"/logs/{pixel.id}")
+    assert "Rate not known without recipients" in page.text
+    assert "Open rate" not in page.text
 
 
 @each_storage

@@ -82,9 +82,9 @@ def test_recipients_are_shown_with_what_they_opened_and_their_link(client, show,
     )
     page = show(path)
     (head, ann, bob) = page.rows
-    assert head == ["Address", "Opened", "Opens", "Added", "Link", "Delete"]
+    assert head == ["Address", "State", "Opens", "Added", "Link", "Delete"]
     assert (ann[0], ann[1].startswith("Opened first "), ann[2]) == ("ann@example.org", True, "1")
-    assert (bob[0], bob[1], bob[2]) == ("bob@example.com", "not opened yet", "0")
+    assert (bob[0], bob[1], bob[2]) == ("bob@example.com", "Not opened", "0")
     assert f"/track/logs/{pixel.short_id}?recipient={recipient.id}#opens" in page.links
     values = [attributes.get("value", "") for _, attributes in page.tags]
     assert any(value.endswith(f"/tracker/{pixel.short_id}.png?token={recipient.token}") for value in values)
@@ -96,6 +96,69 @@ def test_who_was_opened_by_machines_only_has_not_opened(client, show, path, pixe
     assert show(path).rows[1][1:3] == ["Machines only", "0 1 raw"]
     assert addresses(show(path + "?opened=true")) == []
     assert addresses(show(path + "?opened=false")) == ["ann@example.org"]
+
+
+@pytest.fixture
+def states(tracker, pixel, thunderbird, robot):
+    """Four recipients, one in each state."""
+    names = ("ann", "bob", "cem", "dee")
+    recipients = tracker.generate_tokens(pixel.id, [f"{name}@example.org" for name in names])
+    for one, user_agent in zip(recipients, (thunderbird, "Mozilla/5.0", robot), strict=False):
+        tracker.record(pixel.id, token=one.token, user_agent=user_agent)
+
+
+@each_storage
+@pytest.mark.usefixtures("states")
+def test_each_state_has_a_name(show, path):
+    found = [row[1] for row in show(path).rows[1:]]
+    assert found[0].startswith("Opened first ")
+    assert found[1:] == ["Not known only prefetched", "Machines only", "Not opened"]
+
+
+@each_storage
+@pytest.mark.usefixtures("states")
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("?state=opened", "ann"),
+        ("?state=prefetched", "bob"),
+        ("?state=scanned,none", "cem dee"),
+        ("?opened=false", "bob cem dee"),
+        ("?state=prefetched,scanned,none", "bob cem dee"),
+        ("?state=scanned", "cem"),
+        ("?state=none&opened=true", ""),
+    ],
+)
+def test_recipients_are_listed_by_their_state(show, path, query, names):
+    assert " ".join(one.partition("@")[0] for one in addresses(show(path + query))) == names
+
+
+@pytest.mark.usefixtures("states")
+def test_the_lists_that_are_offered_have_no_recipient_twice_and_their_numbers(show, path):
+    page = show(path)
+    links = [link.removesuffix("#list") for link in page.links if link.endswith("#list")]
+    assert links == ["?", "?state=opened", "?state=scanned,none", "?state=prefetched"]
+    assert [len(addresses(show(path + link))) for link in links] == [4, 1, 2, 1]
+    assert "All 4 Opened 1 Not opened 2 Not known 1" in page.text
+
+
+@pytest.mark.usefixtures("states")
+def test_who_has_not_opened_is_listed_with_those_who_can_not_be_known_and_without(show, path):
+    without = show(path + "?state=scanned,none")
+    assert "Without 1 recipient whose image was only prefetched" in without.text
+    (link,) = [link for link in without.links if link.startswith("?state=prefetched,")]
+    included = show(path + link.removesuffix("#list"))
+    assert "With 1 recipient whose image was only prefetched" in included.text
+    assert addresses(included) == addresses(show(path + "?opened=false"))
+    assert [link for link in included.links if link == "?state=scanned,none#list"] == ["?state=scanned,none#list"] * 2
+
+
+@pytest.mark.usefixtures("states")
+def test_the_file_to_download_has_the_recipients_of_the_list(client, show, path):
+    page = show(path + "?state=scanned,none")
+    (link,) = [link for link in page.links if "generate-tokens/csv" in link]
+    assert link.endswith("?state=scanned,none")
+    assert client.get(link.removeprefix("/track")).text.count("@example.org") == 2
 
 
 @each_storage
@@ -110,7 +173,7 @@ def test_recipients_come_50_a_page_and_the_filter_goes_with_the_links(show, path
     ]
 
 
-@pytest.mark.parametrize("query", ["?opened=yes", "?opened=true&opened=true", "?cursor=x"])
+@pytest.mark.parametrize("query", ["?opened=yes", "?opened=true&opened=true", "?cursor=x", "?state=read", "?state="])
 def test_what_can_be_no_page_gets_a_400_page(client, path, query):
     answer = client.get(path + query)
     assert (answer.status, answer.is_page) == (400, True)

@@ -38,8 +38,9 @@ def test_it_has_the_documented_fields(report):
     answer = report()
     assert answer.status == 200
     assert list(answer.json) == [
-        *("timeZone", "recipients", "opened", "rate", "notOpened", "fetches", "views", "delay", "delays", "hours"),
-        *("days", "hoursOfDay", "verdicts", "vendors", "clients", "systems", "devices", "pixel", "rateBase", "top"),
+        *("timeZone", "recipients", "opened", "rate", "notOpened", "prefetched", "fetches", "views", "delay"),
+        *("delays", "hours", "days", "hoursOfDay", "verdicts", "vendors", "clients", "systems", "devices"),
+        *("pixel", "rateBase", "top"),
     ]
 
 
@@ -48,9 +49,25 @@ def test_its_numbers_are_counted_and_raw(report):
     found = report().json
     assert (found["recipients"], found["notOpened"], found["rateBase"]) == (3, 2, "recipients")
     assert found["opened"] == {"counted": 1, "raw": 2}
-    assert found["rate"] == {"counted": pytest.approx(1 / 3), "raw": pytest.approx(2 / 3)}
+    assert found["prefetched"] == 0
+    third = pytest.approx(1 / 3)
+    assert found["rate"] == {
+        "counted": third,
+        "raw": pytest.approx(2 / 3),
+        "measurable": third,
+        "lower": third,
+        "upper": third,
+    }
     assert found["fetches"] == {"counted": 8, "raw": 10}
     assert found["views"] == {"counted": 8, "raw": 9}
+
+
+@pytest.mark.usefixtures("opened")
+def test_the_rates_bounds_differ_by_the_recipients_that_were_only_prefetched(report, tracker, pixel, people):
+    tracker.record(pixel, token=people[2].token, user_agent="Mozilla/5.0")
+    found = report().json
+    assert (found["prefetched"], found["rate"]["measurable"]) == (1, 0.5)
+    assert (found["rate"]["lower"], found["rate"]["upper"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
 
 
 @pytest.mark.usefixtures("opened")
@@ -107,7 +124,8 @@ def test_top_limits_what_is_told(report, top, names):
 
 def test_a_pixel_without_recipients_and_opens_has_no_rates(report):
     found = report().json
-    assert found["rate"] == found["delay"] == {"counted": None, "raw": None}
+    assert found["delay"] == {"counted": None, "raw": None}
+    assert found["rate"] == dict.fromkeys(("counted", "raw", "measurable", "lower", "upper"))
     assert found["opened"] == found["fetches"] == found["views"] == NONE
     assert [found[part] for part in ("hours", "days", "verdicts", "vendors", "clients", "top")] == [[]] * 6
 

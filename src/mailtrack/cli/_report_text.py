@@ -1,9 +1,12 @@
 """A report as text: tables and bars."""
 
+import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from mailtrack._counts import Count
+from mailtrack._rate_text import NOT_KNOWN, rate_figures
 from mailtrack._times import find_zone
 from mailtrack.cli._output import can_encode, echo, visible
 from mailtrack.cli._tables import Table
@@ -12,6 +15,7 @@ from mailtrack.report import DelayRange, Named, Period, Rate, Report
 _BAR = 24  # characters
 _DAYS = 14  # of more days, the first and the last are shown
 _NUMBERS = (1, 2)  # columns
+_NARROWEST = 60  # characters of a line of wrapped text
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
@@ -21,6 +25,7 @@ def echo_report(report: Report) -> None:
     zone = report.time_zone
     echo(f"{visible(report.pixel.name)}\n")
     _echo_table(_summary(report))
+    _echo_rate(report.rate)
     if not report.fetches.raw:
         echo("\nNo opens yet.")
         return
@@ -53,6 +58,7 @@ def _summary(report: Report) -> list[tuple[str, str, str]]:
         ("Opened", *_numbers(report.opened)),
         ("Open rate", *_rate(report.rate)),
         ("Not opened", f"{report.not_opened:,}", f"{report.recipients - report.opened.raw:,}"),
+        ("Of these only prefetched: not known", f"{report.prefetched:,}", ""),
         ("Median time to the first open", _time(report.delay.counted), _time(report.delay.raw)),
         ("Fetches of the image", *_numbers(report.fetches)),
         ("Views (without repeats)", *_numbers(report.views)),
@@ -66,8 +72,20 @@ def _numbers(count: Count) -> tuple[str, str]:
 
 
 def _rate(rate: Rate) -> tuple[str, str]:
-    counted, raw = ("none" if share is None else f"{share:.1%}" for share in (rate.counted, rate.raw))
-    return counted, raw
+    return _percentage(rate.counted), _percentage(rate.raw)
+
+
+def _percentage(share: float | None) -> str:
+    return NOT_KNOWN if share is None else f"{share:.1%}"
+
+
+def _echo_rate(rate: Rate) -> None:
+    """Print what is known of the rate, each figure with its meaning."""
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    echo("\nOpen rate")
+    for one in rate_figures(rate, _percentage):
+        start = f"{one.name:10}  {one.value:>14}  "
+        echo(textwrap.fill(one.meaning, width, initial_indent=start, subsequent_indent=" " * len(start)))
 
 
 def _time(delay: timedelta | None) -> str:

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from markupsafe import escape
 
 from mailtrack._counts import Count
-from mailtrack._model import UNKNOWN, Client, Open, VerdictKind
+from mailtrack._model import UNKNOWN, Client, Open, Recipient, RecipientState, VerdictKind
+from mailtrack._rate_text import NOT_KNOWN
 from mailtrack._text import plural
 
 KINDS = {
@@ -20,6 +21,14 @@ KINDS = {
     VerdictKind.UNKNOWN: "Unknown",
 }
 """Names of the kinds of verdicts."""
+
+STATES = {
+    RecipientState.OPENED: "Opened",
+    RecipientState.PREFETCHED: "Not known",
+    RecipientState.SCANNED: "Machines only",
+    RecipientState.NONE: "Not opened",
+}
+"""Names of the states of recipients."""
 
 DAY = timedelta(days=1)
 
@@ -79,8 +88,13 @@ def duration(value: timedelta | None) -> str:
 
 
 def percentage(share: float | None) -> str:
-    """Return a share as `34.3 %`; a dash for `None`."""
-    return "–" if share is None else f"{share * 100:.1f}\u00a0%"
+    """Return a share as `34.3 %`; `not known` for `None`."""
+    return NOT_KNOWN if share is None else f"{share * 100:.1f}\u00a0%"
+
+
+def state_name(recipient: Recipient) -> str:
+    """Return the name of a recipient's state."""
+    return STATES[recipient.state]
 
 
 def client_name(client: Client) -> str:
@@ -105,7 +119,7 @@ def short_name(text: str) -> str:
 def query(chosen: Mapping[str, object], **changes: object) -> str:
     """Return a link to the same page with changed arguments, without those that are `None` or empty."""
     arguments = {name: value for name, value in {**chosen, **changes}.items() if value not in (None, "")}
-    return f"?{urlencode(arguments)}"
+    return f"?{urlencode(arguments, safe=',')}"
 
 
 def waiting_time(seconds: int) -> str:

@@ -21,8 +21,9 @@ from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._bodies import MAX_RECIPIENTS_BYTES, RecipientsForm, read_recipients_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
+from mailtrack_wsgi._html.recipient_list import RecipientList
 from mailtrack_wsgi._html.templating import page_response
-from mailtrack_wsgi._query import choice_argument, count_argument, one_argument
+from mailtrack_wsgi._query import count_argument, one_argument
 
 RECIPIENTS_ON_PAGE = 50
 REJECTED_ON_PAGE = 40
@@ -171,11 +172,8 @@ def _add(context: Context, pixel: Pixel, form: RecipientsForm) -> _Outcome:
 
 
 def _show(context: Context, request: Request, pixel: Pixel, outcome: _Outcome | None) -> Response:
-    opened = choice_argument(request, "opened", ("true", "false"))
-    cursor = one_argument(request, "cursor")
-    page = context.tracker.list_recipients(
-        pixel.id, limit=RECIPIENTS_ON_PAGE, cursor=cursor, opened=None if opened is None else opened == "true"
-    )
+    chosen, cursor = RecipientList.of(request), one_argument(request, "cursor")
+    page = context.tracker.list_recipients(pixel.id, limit=RECIPIENTS_ON_PAGE, cursor=cursor, **chosen.filter)
     url = context.urls(request.environ).tracking(pixel)
     size = "" if pixel.image else ' width="1" height="1" border="0"'
     return page_response(
@@ -190,7 +188,7 @@ def _show(context: Context, request: Request, pixel: Pixel, outcome: _Outcome | 
         snippet=f'<img src="{url}?token=TOKEN"{size} alt="">',
         max_lines=MAX_LINES,
         max_mebibytes=MAX_RECIPIENTS_BYTES // 1024**2,
-        opened=opened,
+        chosen=chosen,
         recipients=page.items,
         cursor=cursor,
         next=page.next,

@@ -1,5 +1,6 @@
 """Renders templates, and holds the files that pages load."""
 
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -8,9 +9,11 @@ import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
+from mailtrack._rate_text import rate_figures
 from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._urls import UPLOADS_PATH
+from mailtrack.report import Rate
 from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._html import filters
@@ -61,8 +64,11 @@ _templates.filters.update(
     machines=filters.machines,
     percentage=filters.percentage,
     plural=plural,
+    rate=Rate.of,
+    rate_figures=partial(rate_figures, to_text=filters.percentage),
     relative=filters.relative_time,
     short_name=filters.short_name,
+    state=filters.state_name,
     verdict=filters.verdict_name,
     zoneless=filters.zoneless_time,
 )

@@ -28,6 +28,7 @@ PIXEL = Pixel(
     opens=OpenSpans(counted=_ONCE, raw=OpenSpan(number=2, first=_FETCHED, last=_OPENED)),
     views=Count(1, 2),
     opened=Count(1, 2),
+    prefetched=1,
 )
 ANN = Recipient(
     id="a1b2c3d40123456789abcdef",
@@ -46,6 +47,7 @@ _BOB = Recipient(
     created_at=_NOON,
     sent_at=_SENT,
     opens=OpenSpans(raw=OpenSpan(number=1, first=_FETCHED, last=_FETCHED)),
+    prefetches=1,
 )
 _OPEN = Open(
     id="019a58f1ca600123456789ab00000001",

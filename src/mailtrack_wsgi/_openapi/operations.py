@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mailtrack._model import RecipientState
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT
 from mailtrack.report import DEFAULT_TOP
 from mailtrack.storage._protocol import MAX_TOP
@@ -52,6 +53,17 @@ _OPENED = in_query(
     "opened",
     "Only recipients with an open that counts (`true`), or only the others (`false`). Machines do not count.",
     {"type": "boolean"},
+)
+_STATE = in_query(
+    "state",
+    "Only recipients in one of these states, separated by commas, such as `scanned,none`: those who have not opened, "
+    "without the ones of whom it can't be known. A recipient must fit `opened`, too.",
+    {"type": "array", "items": {"type": "string", "enum": [*RecipientState]}, "minItems": 1},
+) | {"style": "form", "explode": False}
+_COLUMNS = in_query(
+    "columns",
+    "`all` adds further columns behind the four: `State`, and others in later versions. Read them by their name.",
+    {"type": "string", "enum": ["all"]},
 )
 _RAW = in_query(
     "raw",
@@ -171,7 +183,7 @@ def _recipients_csv(examples: Mapping[str, Any]) -> Data:
             "exportRecipients",
             "Export recipients",
             "All recipients with their tokens as CSV, in order of creation.",
-            parameters=[_OPENED, _RAW],
+            parameters=[_OPENED, _STATE, _COLUMNS, _RAW],
             answers={
                 200: csv_answer("recipients", "`Email,Token,Tracking URL,Created At`", examples["recipients.csv"]),
             },
@@ -205,7 +217,7 @@ def _recipients(examples: Mapping[str, Any]) -> Data:
             "listRecipients",
             "List recipients",
             "A pixel's recipients, in order of creation.",
-            parameters=[*_PAGING, _OPENED],
+            parameters=[*_PAGING, _OPENED, _STATE],
             answers={200: json_answer("RecipientPage", "A page of the list.", examples)},
             refusals=(*ANY, 404),
         ),

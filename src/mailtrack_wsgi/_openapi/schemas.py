@@ -3,7 +3,8 @@
 from typing import Any
 
 from mailtrack._addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
-from mailtrack._model import MAX_NAME_LENGTH, Certainty, VerdictKind
+from mailtrack._model import MAX_NAME_LENGTH, Certainty, RecipientState, VerdictKind
+from mailtrack._rate_text import MEANINGS as RATE
 from mailtrack._text import MAX_TEXT_LENGTH
 from mailtrack._urls import UPLOADS_PATH
 from mailtrack.report import MAX_HOURS
@@ -154,6 +155,7 @@ SCHEMAS: dict[str, Schema] = {
         countedViews=_number("The same for opens that count."),
         opened=_number("Number of recipients with an open that counts."),
         openedRaw=_number("Number of recipients with any open."),
+        prefetched=_number("Number of recipients in the state `prefetched`."),
         trackingUrl=_url(
             "The URL of its image, to put into a mail. With `?token=`, opens are attributed to a recipient."
         ),
@@ -219,6 +221,12 @@ SCHEMAS: dict[str, Schema] = {
         token=_TOKEN,
         createdAt=_time("When its token was generated."),
         sentAt=_or_null(_time("When its mail was sent; `null` if that is not known.")),
+        state=text(
+            "`opened`: it has an open that counts. Without one: `prefetched`, if one of its opens is a prefetch, so "
+            "that it can't be known whether a person saw the mail; `scanned`, if it has other opens; `none`, if it has "
+            "no opens.",
+            enum=[state.value for state in RecipientState],
+        ),
         opens=ref("OpenSpan", "All of its opens (raw)."),
         counted=ref("OpenSpan", "The opens attributed to people."),
         trackingUrl=_url("The URL to put into this recipient's mail."),
@@ -282,8 +290,9 @@ SCHEMAS: dict[str, Schema] = {
         recipients=_number("Number of recipients: the base of `rate`."),
         rateBase=text("The base of `rate`.", const="recipients"),
         opened=ref("Count", "Number of recipients who have opened."),
-        rate=ref("Rate", "The same as a share of all recipients."),
+        rate=ref("Rate", "The same as shares."),
         notOpened=_number("Number of recipients without an open that counts."),
+        prefetched=_number("Number of those among them in the state `prefetched`."),
         fetches=ref("Count", "Number of requests for the image: all opens."),
         views=ref("Count", "The same without repeats within seconds."),
         delay=ref("Delay", "Median time from the mail to the first open."),
@@ -307,9 +316,12 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Rate": _object(
-        "Recipients who have opened as a share of all, 0 to 1; `null` without recipients.",
-        counted=_share("Those with an open that counts."),
-        raw=_share("Those with any open."),
+        "Recipients who have opened as shares, 0 to 1; `null` without recipients to take a share of.",
+        counted=_share(RATE["counted"]),
+        raw=_share(RATE["raw"]),
+        measurable=_share(RATE["measurable"]),
+        lower=_share(RATE["bounds"]),
+        upper=_share(RATE["bounds"]),
     ),
     "Delay": _object(
         "The median time from sending a mail, or where that is not known, from generating its token, to its first "

@@ -9,7 +9,7 @@ from mailtrack import _wire as wire
 from mailtrack._addresses import canonical, comparable
 from mailtrack._errors import InvalidArgument, RecipientNotFound
 from mailtrack._export import recipients_csv
-from mailtrack._model import Pixel, Recipient
+from mailtrack._model import Pixel, Recipient, RecipientState
 from mailtrack._text import plural
 from mailtrack._times import from_text
 from mailtrack._tracker import Tracker
@@ -34,6 +34,22 @@ opened_option = click.option(
 )
 
 
+state_option = click.option(
+    "--state",
+    "states",
+    metavar="STATES",
+    callback=lambda _, __, value: None if value is None else _to_states(value),
+    help=f"Only recipients in these states, separated by commas: {', '.join(RecipientState)}.",
+)
+
+
+def _to_states(value: str) -> list[RecipientState]:
+    try:
+        return [RecipientState(one.strip()) for one in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"must be some of {', '.join(RecipientState)}, separated by commas.") from None
+
+
 @click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
 @shared_options
 def recipients() -> None:
@@ -42,25 +58,40 @@ def recipients() -> None:
 
 @recipients.command(
     name="list",
-    epilog=example("mailtrack recipients list a1b2c3d4", "mailtrack recipients list a1b2c3d4 --not-opened --json"),
+    epilog=example(
+        "mailtrack recipients list a1b2c3d4",
+        "mailtrack recipients list a1b2c3d4 --not-opened --json",
+        "mailtrack recipients list a1b2c3d4 --state scanned,none",
+    ),
 )
 @click.argument("pixel")
 @opened_option
+@state_option
 @limit_option(None)
 @cursor_option
 @json_option
 @database_option
 @base_url_option
-def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
+def list_(
+    pixel: str,
+    opened: bool | None,
+    states: list[RecipientState] | None,
+    limit: int | None,
+    cursor: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """List the recipients of PIXEL with their ids and URLs, in the order in which they were added."""
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
         urls = printed_urls(tracker)
         echo_list(
-            lambda most, start: tracker.list_recipients(found.id, limit=most, cursor=start, opened=opened),
+            lambda most, start: tracker.list_recipients(
+                found.id, limit=most, cursor=start, opened=opened, states=states
+            ),
             limit=limit,
             cursor=cursor,
-            table=Table("ID", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(1, 2), cut=(4, 3)),
+            table=Table("ID", "STATE", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(2, 3), cut=(5, 4)),
             to_rows=lambda some: (_row(found, one, urls) for one in some),
             to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
         )
@@ -70,16 +101,27 @@ def list_(pixel: str, opened: bool | None, limit: int | None, cursor: str | None
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
 @click.option("--raw", is_flag=True, help="Do not escape cells that a spreadsheet would run as formulas.")
+@click.option("--columns", type=click.Choice(["all"]), help="Write the column State, too.")
 @opened_option
+@state_option
 @database_option
 @base_url_option
-def export(pixel: str, output: str, raw: bool, opened: bool | None, **given: Any) -> None:
+def export(
+    pixel: str,
+    output: str,
+    raw: bool,
+    columns: str | None,
+    opened: bool | None,
+    states: list[RecipientState] | None,
+    **given: Any,
+) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
-        some = tracker.iter_recipients(found.id, opened=opened)
+        some = tracker.iter_recipients(found.id, opened=opened, states=states)
         with OutputFile(output) as file:
-            for piece in recipients_csv(found, some, urls=printed_urls(tracker), raw=raw):
+            urls = printed_urls(tracker)
+            for piece in recipients_csv(found, some, urls=urls, raw=raw, all_columns=columns == "all"):
                 file.write(piece)
 
 
@@ -140,4 +182,4 @@ def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
 
 def _row(pixel: Pixel, recipient: Recipient, urls: Urls) -> tuple[str, ...]:
     counts = str(recipient.opens.raw.number), str(recipient.opens.counted.number)
-    return recipient.id, *counts, recipient.email, urls.tracking(pixel, recipient)
+    return recipient.id, recipient.state.value, *counts, recipient.email, urls.tracking(pixel, recipient)

@@ -1,0 +1,95 @@
+"""`RecipientList`: the part of a pixel's recipients that a page shows, and the links to other parts."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import attrs
+from werkzeug.wrappers import Request
+
+from mailtrack._model import Pixel, RecipientState
+from mailtrack._recipients import to_states
+from mailtrack_wsgi._html.filters import query
+from mailtrack_wsgi._query import RecipientFilter, recipient_filter
+
+_ALL = frozenset(RecipientState)
+_OPENED = frozenset({RecipientState.OPENED})
+_UNKNOWABLE = frozenset({RecipientState.PREFETCHED})
+_NOT_OPENED = _ALL - _OPENED - _UNKNOWABLE
+
+_NAMES = {
+    _ALL: "all",
+    _OPENED: "opened",
+    _NOT_OPENED: "not opened",
+    _NOT_OPENED | _UNKNOWABLE: "not opened",
+    _UNKNOWABLE: "not known",
+}
+
+
+class Choice(NamedTuple):
+    """A list that a page offers: its name, its title, the number of recipients in it, and the link to it."""
+
+    name: str
+    title: str
+    number: int
+    link: str
+
+
+@attrs.frozen(kw_only=True)
+class RecipientList:
+    """A list of recipients.
+
+    Attributes:
+        filter: the filter of the query.
+        states: the states of the recipients in the list.
+    """
+
+    filter: RecipientFilter
+    states: frozenset[RecipientState]
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Read the query of a request."""
+        chosen = recipient_filter(request)
+        states = to_states(chosen["opened"], chosen["states"])
+        return cls(filter=chosen, states=_ALL if states is None else states)
+
+    @property
+    def name(self) -> str:
+        """The name of the list, "" where it is none of those that the page offers."""
+        return _NAMES.get(self.states, "")
+
+    @property
+    def has_unknowable(self) -> bool:
+        """Whether the list has recipients of whom it can't be known whether they opened."""
+        return RecipientState.PREFETCHED in self.states
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments for links that keep the list."""
+        opened, states = self.filter["opened"], self.filter["states"]
+        return {
+            "opened": None if opened is None else str(opened).lower(),
+            "state": ",".join(states) if states else None,
+        }
+
+    def choices(self, pixel: Pixel) -> Iterator[Choice]:
+        """Yield the lists of a pixel's recipients that the page offers; all but the first have no recipient twice."""
+        opened, unknowable = pixel.opened.counted, pixel.prefetched
+        yield Choice("all", "All", pixel.recipients, "?#list")
+        yield Choice("opened", "Opened", opened, _link(_OPENED))
+        yield Choice("not opened", "Not opened", pixel.recipients - opened - unknowable, _link(_NOT_OPENED))
+        yield Choice("not known", "Not known", unknowable, _link(_UNKNOWABLE))
+
+    @property
+    def link_with_unknowable(self) -> str:
+        """The link to the recipients that have not opened, or of whom it can't be known."""
+        return _link(_NOT_OPENED | _UNKNOWABLE)
+
+    @property
+    def link_without_unknowable(self) -> str:
+        """The link to the recipients that have not opened."""
+        return _link(_NOT_OPENED)
+
+
+def _link(states: frozenset[RecipientState]) -> str:
+    return f"{query({}, state=','.join(state for state in RecipientState if state in states))}#list"
