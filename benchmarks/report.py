@@ -42,28 +42,31 @@ FETCHES = [
 USER_AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
 # The same figures, as queried by a program that keeps no counts.
-TOTALS = """
-    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signs || ' ' NOT LIKE '% repeat %')
-    FROM opens WHERE pixel = 1
+OPENS = "opens JOIN judgements USING (pixel, judgement) JOIN agents USING (pixel, agent)"
+TOTALS = f"""
+    SELECT count(*), sum(counted), min(opened_at), max(opened_at), sum(' ' || signals || ' ' NOT LIKE '% repeat %')
+    FROM {OPENS} WHERE pixel = 1
 """
 HOURS = f"""
-    SELECT opened_at / {HOUR} AS hour, verdict, count(*), sum(counted) FROM opens WHERE pixel = 1 GROUP BY hour, verdict
+    SELECT opened_at / {HOUR} AS hour, verdict, count(*), sum(counted) FROM {OPENS} WHERE pixel = 1
+    GROUP BY hour, verdict
 """
-BREAKDOWN = """
-    SELECT {0}, count(*) AS number, sum(counted) FROM opens WHERE pixel = 1 AND {0} IS NOT NULL GROUP BY {0}
+BREAKDOWN = f"""
+    SELECT {{0}}, count(*) AS number, sum(counted) FROM {OPENS} WHERE pixel = 1 AND {{0}} IS NOT NULL GROUP BY {{0}}
     ORDER BY number DESC LIMIT 10
 """
-OPENERS = """
+OPENERS = f"""
     SELECT count(DISTINCT recipient), count(DISTINCT CASE WHEN counted THEN recipient END)
-    FROM opens WHERE pixel = 1
+    FROM {OPENS} WHERE pixel = 1
 """
-TOP = """
-    SELECT recipient, count(*) AS number FROM opens WHERE pixel = 1 AND counted AND recipient IS NOT NULL
+TOP = f"""
+    SELECT recipient, count(*) AS number FROM {OPENS} WHERE pixel = 1 AND counted AND recipient IS NOT NULL
     GROUP BY recipient ORDER BY number DESC LIMIT 10
 """
 DELAYS = """
-    SELECT min(o.opened_at) - r.created_at FROM opens o JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient
-    WHERE o.pixel = 1 AND o.counted GROUP BY o.recipient
+    SELECT min(o.opened_at) - r.created_at FROM opens o JOIN judgements j USING (pixel, judgement)
+    JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient
+    WHERE o.pixel = 1 AND j.counted GROUP BY o.recipient
 """
 SCANS = [
     TOTALS,

@@ -318,7 +318,7 @@ class TestFaults:
         with open_storage(_url(folder / "copy.db")) as copy:
             assert everything(copy, pixel) == everything(storage, pixel)
 
-    @pytest.mark.parametrize("limit", [0, 50_000, 200_000])
+    @pytest.mark.parametrize("limit", [0, 50_000, 150_000])
     def test_without_room_for_it_none_is_written_and_nothing_is_left(self, tracker, pixel, folder, take, limit) -> None:
         for number in range(200):
             take(_hit(pixel, f"reader {number}", number))

@@ -467,7 +467,7 @@ class TestFullDatabases:
         mail.spool.open()
         mail.number()
         self.limit(made[-1], 1)
-        mail.open(200)
+        mail.open(1000)
         waiting = make_reader()
         for _ in range(3):
             with pytest.raises(StorageUnavailable, match="full"):
@@ -476,7 +476,7 @@ class TestFullDatabases:
             mail.open(10)
         self.limit(made[-1], 10_000)
         drain(waiting, mail.tracker.store)
-        mail.wait_for(230)
+        mail.wait_for(1030)
         assert mail.spool.refused == 0
 
 

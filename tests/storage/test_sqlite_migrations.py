@@ -1,5 +1,8 @@
 """A file that was written with earlier tables is brought up to date, wholly or not at all."""
 
+import itertools
+import os
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import sqlite_utils
 from mailtrack import Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import Figures
-from mailtrack.storage._sqlite import SQLiteStorage, schema
+from mailtrack.storage._sqlite import SQLiteStorage, compacting, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.full_scan import assert_scan
@@ -28,8 +31,9 @@ CASE = "m005_addresses_without_case"
 SETTINGS = "m006_settings"
 PURGED = "m007_purged_opens"
 STATES = "m008_sent_times_and_states"
+COMPACT = "m009_compact_opens"
 DELETED = "m010_deleted_pixels"
-ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES, DELETED]
+ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES, COMPACT, DELETED]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])
@@ -138,6 +142,15 @@ def _contents(path: Path) -> list[str]:
     """Return all that is in a file as SQL."""
     with closing(_connect(path)) as db:
         return list(db.iterdump())
+
+
+def _assert_moved(path: Path, new: Storage) -> None:
+    """Bring a file up to date, and compare what is in it with a new one to which the same was added."""
+    with SQLiteStorage(path) as storage:
+        assert _figures(storage) == _figures(new)
+        for pixel in PIXELS:
+            assert all_recipients(storage, pixel) == all_recipients(new, pixel)
+            assert all_opens(storage, pixel) == all_opens(new, pixel)
 
 
 def _applied(path: Path) -> list[str]:
@@ -312,23 +325,31 @@ class TestInterruption:
         with SQLiteStorage(old) as storage:
             assert _figures(storage) == _figures(new)
 
-    def test_an_error_at_any_statement_leaves_all_as_it_was(self, old: Path, new: Storage, spies: type[Any]) -> None:
-        before = _contents(old)
-        failures = 0
-        for statement in range(1, 200):
+    def test_an_error_at_any_statement_leaves_all_as_it_was_or_opens_that_the_next_start_moves(
+        self, old: Path, new: Storage, spies: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 100)
+        before, copy = _contents(old), tmp_path / "copy.db"
+        as_it_was = moving = 0
+        for statement in range(1, 300):
+            shutil.copy(old, copy)
             spies.fail_statement = statement
             try:
-                SQLiteStorage(old).close()
+                SQLiteStorage(copy).close()
             except (StorageError, sqlite3.Error):
-                failures += 1
+                pass
             else:
                 break
             finally:
                 spies.fail_statement = 0
-            assert _contents(old) == before
-        assert failures > 20
-        with SQLiteStorage(old) as storage:
-            assert _figures(storage) == _figures(new)
+            if COMPACT not in _applied(copy):
+                assert _contents(copy) == before
+                as_it_was += 1
+            else:
+                _assert_moved(copy, new)
+                moving += 1
+        assert as_it_was > 20
+        assert moving > 20
 
     @needs_fork
     @pytest.mark.parametrize("moment", ["before", "after"])
@@ -343,9 +364,50 @@ class TestInterruption:
 
         assert in_child(migrate) == f"the child ended with status {signal.SIGKILL}"
         assert (_contents(old) == before) == (moment == "before")
-        with SQLiteStorage(old) as storage:
-            assert _figures(storage) == _figures(new)
+        _assert_moved(old, new)
         assert _applied(old) == ALL
+
+    @needs_fork
+    @pytest.mark.parametrize("step", range(4))
+    def test_a_process_that_is_killed_while_it_moves_opens_leaves_the_rest_to_the_next(
+        self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch, step: int
+    ) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 50)
+        steps = itertools.count()
+        move = compacting._move
+
+        def move_or_die(db: sqlite3.Connection) -> int:
+            moved = move(db)
+            if next(steps) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return moved
+
+        def migrate() -> None:
+            compacting._move = move_or_die
+            SQLiteStorage(old)
+
+        assert in_child(migrate) == f"the child ended with status {signal.SIGKILL}"
+        with closing(_connect(old)) as db:
+            left = db.execute("SELECT count(*) FROM old_opens").fetchone()[0]
+            moved = db.execute("SELECT count(*) FROM opens").fetchone()[0]
+        assert (left + moved, moved) == (len(OPENS), step * 50)
+        _assert_moved(old, new)
+
+    def test_many_that_move_the_opens_at_once_move_each_once(
+        self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 7)
+        for storage in at_once([lambda: SQLiteStorage(old)] * 4):
+            storage.close()
+        _assert_moved(old, new)
+
+    def test_the_progress_is_logged(
+        self, old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 100)
+        monkeypatch.setattr(compacting, "_REPORT_SECONDS", 0.0)
+        SQLiteStorage(old).close()
+        assert f"Migrating mail.db: 100 of {len(OPENS)} opens are done." in caplog.messages
 
     def test_a_file_that_is_locked_is_not_available_and_left_as_it_was(
         self, old: Path, monkeypatch: pytest.MonkeyPatch

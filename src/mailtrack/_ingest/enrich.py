@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Client, Hit, Judgement, Open, Recipient, Target, Verdict
 from mailtrack.verdicts import Judge, RecentHits, name_client
 from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
@@ -20,6 +20,9 @@ _MAX_LATE = 10_000  # some 10 MiB
 
 LateHit: TypeAlias = tuple[Hit, tuple[str, ...]]
 """A hit that turned out to be in a burst after it was given to `enrich`, and all its signals."""
+
+Judged: TypeAlias = dict[tuple[str, tuple[str, ...], tuple[str, ...], bool], tuple[Verdict, Client, bool]]
+"""Verdicts, clients and weights of the hits of one call, by all that they depend on: few hits differ in it."""
 
 
 class Enricher:
@@ -58,11 +61,12 @@ class Enricher:
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
         found = [(hit, target) for hit, target in zip(hits, targets, strict=True) if target is not None]
-        opens = [self._open(hit, target, hit.signals) for hit, target in found]
+        judged: Judged = {}
+        opens = [self._open(hit, target, hit.signals, judged) for hit, target in found]
         companies = [self._company(one, target) for one, (_, target) in zip(opens, found, strict=True)]
         signals = self._signals([hit for hit, _ in found], [one.verdict for one in opens], companies)
         return [
-            one if shown is hit.signals else self._open(hit, target, shown)
+            one if shown is hit.signals else self._open(hit, target, shown, judged)
             for one, shown, (hit, target) in zip(opens, signals, found, strict=True)
         ]
 
@@ -90,7 +94,7 @@ class Enricher:
     def judge_late(self, late: LateHit, target: Target) -> Judgement:
         """Judge a stored open again, given its hit with all signals."""
         hit, signals = late
-        made = self._open(hit, target, signals)
+        made = self._open(hit, target, signals, {})
         return Judgement(
             open_id=made.id,
             verdict=made.verdict,
@@ -159,11 +163,16 @@ class Enricher:
         while len(self._late) > _MAX_LATE:
             self._late.popitem(last=False)
 
-    def _open(self, hit: Hit, target: Target, signals: tuple[str, ...]) -> Open:
+    def _open(self, hit: Hit, target: Target, signals: tuple[str, ...], judged: Judged) -> Open:
         made_at = target.token_made_at
         age = None if made_at is None else _age(hit.at, made_at, target.sent_at)
         networks = self._judge.find_networks(hit.ip)
-        verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
+        key = (hit.user_agent, signals, networks, self._judge.is_early(age))
+        found = judged.get(key)
+        if found is None:
+            verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
+            found = judged[key] = (verdict, name_client(hit.user_agent, verdict), self._judge.counts(verdict))
+        verdict, client, counted = found
         return Open(
             id=hit.id,
             pixel_id=target.pixel_id,
@@ -176,8 +185,8 @@ class Enricher:
             networks=networks,
             age=age,
             verdict=verdict,
-            client=name_client(hit.user_agent, verdict),
-            counted=self._judge.counts(verdict),
+            client=client,
+            counted=counted,
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from functools import lru_cache
 
 from mailtrack._counts import Count
 from mailtrack._delays import clock_start, to_bucket
@@ -44,5 +45,6 @@ def _move(numbers: Counter[int], made_at: int, sent_at: int | None, before: int 
         numbers[_to_bucket(made_at, sent_at, after)] += 1
 
 
+@lru_cache(maxsize=1)  # the first open of all is often the first that counts
 def _to_bucket(made_at: int, sent_at: int | None, opened_at: int) -> int:
     return to_bucket(timedelta(milliseconds=opened_at - clock_start(made_at, sent_at, opened_at)))

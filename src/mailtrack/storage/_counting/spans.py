@@ -54,11 +54,10 @@ def join_spans(one: Span, other: Span) -> Span:
     return Span(one.number + other.number, first, last)
 
 
-def add_open(spans: Spans, at: int, *, counted: bool, prefetch: bool) -> Spans:
-    """Return the spans with one more open at a time in milliseconds."""
-    return join_both(
-        spans, Spans(1, at, at, 1, at, at, prefetch) if counted else Spans(0, None, None, 1, at, at, prefetch)
-    )
+def open_spans(at: int, *, counted: bool, prefetch: bool) -> Spans:
+    """Return the spans of one open at a time in milliseconds."""
+    fields = (1, at, at, 1, at, at, int(prefetch)) if counted else (0, None, None, 1, at, at, int(prefetch))
+    return tuple.__new__(Spans, fields)  # in half the time of `Spans(*fields)`
 
 
 def join_both(one: Spans, other: Spans) -> Spans:
@@ -84,13 +83,13 @@ def _edges(
     return (first if first < other_first else other_first, last if last > other_last else other_last)
 
 
-def spans_by_recipient(opens: Iterable[tuple[str | None, int]]) -> dict[str, Span]:
+def spans_by_recipient(opens: Iterable[tuple[int | None, int]]) -> dict[int, Span]:
     """Return the spans of opens by recipient, given as pairs of recipient and time. Opens without one are left out."""
-    times: defaultdict[str, list[int]] = defaultdict(list)
-    for recipient_id, at in opens:
-        if recipient_id is not None:
-            times[recipient_id].append(at)
-    return {recipient_id: make_span(some) for recipient_id, some in times.items()}
+    times: defaultdict[int, list[int]] = defaultdict(list)
+    for recipient, at in opens:
+        if recipient is not None:
+            times[recipient].append(at)
+    return {recipient: make_span(some) for recipient, some in times.items()}
 
 
 def to_open_spans(

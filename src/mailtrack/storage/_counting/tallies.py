@@ -1,6 +1,6 @@
 """Tallies: the counts of new opens, to be added to those of their pixel."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -9,7 +9,7 @@ from mailtrack._counts import Count
 from mailtrack._figures import Facet, HourCount
 from mailtrack._model import REPEAT, Client, Open, Verdict, VerdictKind
 from mailtrack._times import from_milliseconds
-from mailtrack.storage._counting.spans import NO_SPANS, Spans, add_open, make_span
+from mailtrack.storage._counting.spans import Spans, join_both, make_span, open_spans
 
 HOUR = 3_600_000
 """Milliseconds in an hour."""
@@ -57,15 +57,14 @@ class Tally:
         self.opens = Spans(*counted, *make_span(times))
         self.recipients: dict[str, Spans] = {}
         for one, at in zip(opens, times, strict=True):
-            if one.recipient_id is not None:
-                before = self.recipients.get(one.recipient_id, NO_SPANS)
-                prefetch = one.verdict.kind is _PREFETCH
-                self.recipients[one.recipient_id] = add_open(before, at, counted=one.counted, prefetch=prefetch)
+            if (owner := one.recipient_id) is not None:
+                new = open_spans(at, counted=one.counted, prefetch=one.verdict.kind is _PREFETCH)
+                before = self.recipients.get(owner)
+                self.recipients[owner] = new if before is None else join_both(before, new)
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)
-        for hour, group in _group(opens, times):
-            one, number = group[0], len(group)
+        for hour, one, number in _group(opens, times):
             count = Count(number if one.counted else 0, number)
             if REPEAT not in one.signals:
                 self.views += count
@@ -74,17 +73,15 @@ class Tally:
                 self.facets[key] += count
 
 
-def _group(opens: Sequence[Open], times: Sequence[int]) -> Iterator[tuple[int, list[Open]]]:
-    """Yield opens that are counted alike, with the start of their hour in milliseconds."""
+def _group(opens: Sequence[Open], times: Sequence[int]) -> Iterator[tuple[int, Open, int]]:
+    """Yield the start of the hour in milliseconds, an open, and how many are counted like it."""
     # Verdicts and clients are few objects, so equal ones are found by their identity.
-    found: dict[tuple[int, int, int, bool, bool], list[Open]] = {}
-    for one, at in zip(opens, times, strict=True):
-        key = (at - at % HOUR, id(one.verdict), id(one.client), one.counted, REPEAT in one.signals)
-        if group := found.get(key):
-            group.append(one)
-        else:
-            found[key] = [one]
-    return ((key[0], group) for key, group in found.items())
+    keys = [
+        (at - at % HOUR, id(one.verdict), id(one.client), one.counted, REPEAT in one.signals)
+        for one, at in zip(opens, times, strict=True)
+    ]
+    alike = dict(zip(keys, opens, strict=True))
+    return ((key[0], alike[key], number) for key, number in Counter(keys).items())
 
 
 def _to_facets(verdict: Verdict, client: Client) -> Iterator[FacetKey]:

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import NamedTuple
 
 from mailtrack._counts import Count
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
@@ -21,14 +22,24 @@ SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, las
 """The columns of `Spans`, but the last."""
 
 _SET_SPANS = ", ".join(f"{column} = ?" for column in SPANS.split(", "))
-_RECIPIENT = f"r.id, number, created_at, sent_at, {SPANS}, prefetches"
+_RECIPIENT = f"r.id, r.number, r.created_at, sent_at, {SPANS}, prefetches"
 
 
-def add(db: sqlite3.Connection, pixel: int, tally: Tally) -> None:
-    """Add the counts of new opens of a pixel."""
+class Owner(NamedTuple):
+    """A recipient as the counts need it, with times in milliseconds."""
+
+    id: str
+    number: int
+    made_at: int
+    sent_at: int | None
+    spans: Spans
+
+
+def add(db: sqlite3.Connection, pixel: int, tally: Tally, owners: Iterable[Owner]) -> None:
+    """Add the counts of new opens of a pixel, given the recipients that exist of those in the tally."""
     row = db.execute(f"SELECT {SPANS} FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
     spans = join_both(Spans(*row), tally.opens)
-    openers = _add_to_recipients(db, pixel, tally.recipients)
+    openers = _add_to_recipients(db, pixel, tally.recipients, owners)
     opened = openers.opened
     db.execute(
         f"UPDATE pixels SET {_SET_SPANS}, views = views + ?, counted_views = counted_views + ?,"
@@ -60,29 +71,47 @@ def change_by_name(
         db.execute("DELETE FROM facets WHERE pixel = ? AND facet = ? AND opens = 0", (pixel, facet))
 
 
-def _add_to_recipients(db: sqlite3.Connection, pixel: int, recipients: Mapping[str, Spans]) -> Openers:
+def _add_to_recipients(
+    db: sqlite3.Connection, pixel: int, recipients: Mapping[str, Spans], owners: Iterable[Owner]
+) -> Openers:
     """Return the changes of the numbers of recipients."""
     openers = Openers()
     changed: list[tuple[int | None, ...]] = []
     rising: dict[int, int] = {}
-    for recipient_id, number, made_at, sent_at, *row in find_recipients(db, pixel, recipients):
-        before = Spans(*row)
+    for recipient_id, number, made_at, sent_at, before in owners:
         after = join_both(before, recipients[recipient_id])
         openers.change(made_at, sent_at, before, after)
         changed.append((*after, pixel, number))
         rising[number] = after.counted
+    changed.sort(key=itemgetter(-1))  # in the order of the pages
     db.executemany(f"UPDATE recipients SET {_SET_SPANS}, prefetches = ? WHERE pixel = ? AND number = ?", changed)
     change_delays(db, pixel, openers.delays)
     _add_to_top(db, pixel, rising)
     return openers
 
 
-def find_recipients(db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str]) -> list[tuple[Any, ...]]:
-    """Return id, number, times of making and sending, and spans of those recipients that exist."""
+def find_recipients(
+    db: sqlite3.Connection, pixel: int, recipient_ids: Collection[str], numbers: Mapping[str, int] | None = None
+) -> list[Owner]:
+    """Return those recipients that exist, given their ids, and their numbers as far as known, which costs less."""
+    known = numbers or {}
+    places = sorted(known[one] for one in recipient_ids if one in known)
+    others = sorted(one for one in recipient_ids if one not in known)
+    found = [
+        *_find_recipients(db, pixel, "number", places),
+        *(_find_recipients(db, pixel, "id", others) if others else ()),
+    ]
+    return [
+        Owner(recipient_id, number, made_at, sent_at, tuple.__new__(Spans, spans))
+        for recipient_id, number, made_at, sent_at, *spans in found
+    ]
+
+
+def _find_recipients(db: sqlite3.Connection, pixel: int, key: str, values: Sequence[int | str]) -> sqlite3.Cursor:
     return db.execute(
-        f"SELECT {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(list(recipient_ids)), pixel),
-    ).fetchall()
+        f"SELECT {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.{key} = w.value",
+        (json.dumps(values), pixel),
+    )
 
 
 def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
@@ -113,9 +142,9 @@ def refill_top(db: sqlite3.Connection, pixel: int) -> None:
 
 def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
     """Delete a recipient, and take it out of the counts."""
-    ((_, number, made_at, sent_at, *row),) = find_recipients(db, pixel, [recipient_id])
+    ((_, number, made_at, sent_at, spans),) = find_recipients(db, pixel, [recipient_id])
     openers = Openers()
-    openers.change(made_at, sent_at, Spans(*row), NO_SPANS)
+    openers.change(made_at, sent_at, spans, NO_SPANS)
     change_delays(db, pixel, openers.delays)
     db.execute(
         "UPDATE pixels SET recipients = recipients - 1, opened_raw = opened_raw + ?, opened = opened + ?,"
@@ -123,6 +152,8 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
         (openers.opened.raw, openers.opened.counted, openers.prefetched, pixel),
     )
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
+    if spans.raw:
+        db.execute("INSERT INTO deleted_recipients VALUES (?, ?, ?)", (pixel, number, recipient_id))
     if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
         refill_top(db, pixel)
 

@@ -1,64 +1,112 @@
-"""Opens in tables: the only file that knows all columns of an open's row."""
+"""Opens in tables: the only file that knows all columns of an open's row.
+
+A row refers to its recipient by number, and to its agent and judgement, which `interned` describes.
+"""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from mailtrack._errors import StorageError
-from mailtrack._model import Client, Open, Page, Verdict, VerdictKind
+from mailtrack._model import Open, Page, VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
-from mailtrack.storage._sqlite import counts, purging
-
-_ROW = (
-    "o.number, o.id, o.recipient, o.opened_at, o.ip, o.user_agent, o.referer, o.signs, o.networks, o.age, o.counted,"
-    " o.verdict, o.vendor, o.reasons, o.certainty, o.rules_version, o.client, o.client_version, o.os, o.device"
+from mailtrack.storage._sqlite import counts, purging, recipient_numbers
+from mailtrack.storage._sqlite.interned import (
+    AGENT,
+    JUDGEMENT,
+    KINDS,
+    release,
+    share,
+    to_client,
+    to_names,
+    to_verdict,
 )
-_VERDICT_COLUMNS = 5
-_INSERT = f"""
-    INSERT INTO opens (
-        pixel, number, id, recipient, opened_at, ip, user_agent, referer, signs, networks, age, counted,
-        verdict, vendor, reasons, certainty, rules_version, client, client_version, os, device
-    ) VALUES ({", ".join("?" * 21)})
-"""
+from mailtrack.storage._sqlite.packing import INSERT, by_process, pack_id, pack_ip, unpack_id, unpack_ip
+
+_ROW = f"o.number, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, {AGENT}, {JUDGEMENT}"
+_JOINS = (
+    " CROSS JOIN agents a ON a.pixel = o.pixel AND a.agent = o.agent"
+    " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
+    " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient"
+    " LEFT JOIN deleted_recipients d ON d.pixel = o.pixel AND d.number = o.recipient"
+)
+_BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 
 
-class AlreadyThere(StorageError):
-    """One of the opens to be added is there already."""
+def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: Mapping[str, int]) -> None:
+    """Add the opens of one pixel, given by their ids, and count them.
 
+    Those that are there already are dropped from the batch; without the pixel, all are.
 
-def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> None:
-    """Add the opens of one pixel, given by their ids, and count them. Without the pixel, empty the batch.
-
-    Raises:
-        AlreadyThere: one of them is there.
+    Args:
+        db: a connection in a transaction that writes.
+        pixel_id: the pixel.
+        batch: the opens.
+        numbers: the numbers of recipients by their ids, as far as known.
     """
     found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
     if found is None:
         batch.clear()
         return
     pixel, last = found
+    _drop_present(db, pixel, batch)
+    if not batch:
+        return
     new = list(batch.values())
     times = [to_milliseconds(one.opened_at) for one in new]
-    try:
-        db.executemany(_INSERT, _to_rows(new, pixel, count(last + 1), times))
-    except sqlite3.IntegrityError as error:
-        raise AlreadyThere(f"SQLite: {error}") from error
-    counts.add(db, pixel, Tally(new, times))
+    tally = Tally(new, times)
+    owners = counts.find_recipients(db, pixel, tally.recipients, numbers)
+    owned = {owner.id: owner.number for owner in owners}
+    owned |= recipient_numbers.number_deleted(db, pixel, [one for one in tally.recipients if one not in owned])
+    db.executemany(
+        INSERT,
+        [
+            (
+                pixel,
+                place,
+                at,
+                *pack_id(one.id, at),
+                None if one.recipient_id is None else owned[one.recipient_id],
+                pack_ip(one.ip),
+                *shared,
+                _from_age(one.age),
+                one.referer,
+            )
+            for place, one, at, shared in zip(count(last + 1), new, times, share(db, pixel, new), strict=False)
+        ],
+    )
+    counts.add(db, pixel, tally, owners)
 
 
-def drop_present(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open]) -> None:
+def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open]) -> None:
     """Drop from a batch, given by ids, the opens that are there."""
-    for (present,) in db.execute(
-        "SELECT o.id FROM json_each(?) w CROSS JOIN pixels p ON p.id = ?"
-        " CROSS JOIN opens o ON o.pixel = p.pixel AND o.id = w.value",
-        (json.dumps(list(batch)), pixel_id),
-    ).fetchall():
-        del batch[present]
+    if any(
+        db.execute(
+            "SELECT 1 FROM opens WHERE pixel = ? AND rest BETWEEN ? AND ? LIMIT 1", (pixel, min(some), max(some))
+        ).fetchone()
+        for some in by_process(batch).values()
+    ):  # as after a crash; in most batches, all opens of a process are newer than those that are there
+        for present in _find_ids(db, pixel, batch):
+            del batch[present]
+
+
+def _find_ids(db: sqlite3.Connection, pixel: int, open_ids: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the opens that a pixel has of those with some ids, by their ids."""
+    wanted = set(open_ids)
+    rests = [pack_id(one, 0).rest for one in wanted]
+    ids: dict[str, int] = {}
+    for start in range(0, len(rests), _BOUND_AT_ONCE):
+        some = rests[start : start + _BOUND_AT_ONCE]
+        found = db.execute(
+            "SELECT number, opened_at, shift, rest FROM opens INDEXED BY opens_by_id"
+            f" WHERE pixel = ? AND rest IN ({', '.join('?' * len(some))})",
+            (pixel, *some),
+        )
+        ids |= {unpack_id(*packed): number for number, *packed in found}
+    return {open_id: ids[open_id] for open_id in wanted & ids.keys()}
 
 
 def get_page(
@@ -83,129 +131,71 @@ def get_page(
     last = purging.pass_over(db, pixel, last, skip) if skip else last
     index, condition, bound = "", "", []
     if kind is not None:
-        index, condition, bound = "INDEXED BY opens_by_verdict", " AND o.verdict = ?", [kind.value]
+        index, condition, bound = "INDEXED BY opens_by_kind", " AND o.kind = ?", [KINDS[kind]]
     if recipient_id is not None:
+        owner = recipient_numbers.find(db, pixel, recipient_id)
+        if owner is None:
+            return Page(items=())
         index, condition = "INDEXED BY opens_by_recipient", condition + " AND o.recipient = ?"
-        bound.append(recipient_id)
+        bound.append(owner)
     rows = db.execute(
-        f"SELECT r.token, {_ROW} FROM opens o {index}"
-        " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.id = o.recipient"
+        f"SELECT r.id, r.token, d.id, {_ROW} FROM opens o {index}{_JOINS}"
         f" WHERE o.pixel = ? AND o.number <= ?{condition} ORDER BY o.number DESC LIMIT ?",
         (pixel, last, *bound, limit + 1),
     ).fetchall()
-    return cursors.cut_page(((row[1], _to_open(row, pixel_id)) for row in rows), limit, begins_with_cursor=True)
+    return cursors.cut_page(((row[3], _to_open(row, pixel_id)) for row in rows), limit, begins_with_cursor=True)
 
 
-def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[str]) -> list[Open]:
-    """Return the opens that a pixel has of those with some ids, without their tokens."""
+def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[str]) -> dict[int, Open]:
+    """Return the opens that a pixel has of those with some ids, by their numbers."""
+    numbers = sorted(_find_ids(db, pixel, open_ids).values())
     found = db.execute(
-        f"SELECT NULL, {_ROW} FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.id = w.value",
-        (json.dumps(list(open_ids)), pixel),
+        f"SELECT r.id, r.token, d.id, {_ROW} FROM json_each(?) w"
+        f" CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value{_JOINS}",
+        (json.dumps(numbers), pixel),
     ).fetchall()
-    return [_to_open(row, pixel_id) for row in found]
+    return {row[3]: _to_open(row, pixel_id) for row in found}
 
 
-def judge(db: sqlite3.Connection, pixel: int, judged: Iterable[Open]) -> None:
-    """Write the verdicts, clients, signals, networks, ages and weights of opens into their rows."""
+def judge(db: sqlite3.Connection, pixel: int, judged: Mapping[int, Open]) -> None:
+    """Write the verdicts, clients, signals, networks, ages and weights of opens, given by number, into their rows."""
+    places = json.dumps(list(judged))
+    former = db.execute(
+        "SELECT agent, judgement FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value",
+        (places, pixel),
+    ).fetchall()
+    shared = share(db, pixel, list(judged.values()))
     db.executemany(
-        "UPDATE opens SET verdict = ?, vendor = ?, reasons = ?, certainty = ?, rules_version = ?,"
-        " client = ?, client_version = ?, os = ?, device = ?, counted = ?, signs = ?, networks = ?, age = ?"
-        " WHERE pixel = ? AND id = ?",
-        (
-            (
-                *_from_verdict(one.verdict),
-                *_from_client(one.client),
-                one.counted,
-                " ".join(one.signals),
-                " ".join(one.networks),
-                _from_age(one.age),
-                pixel,
-                one.id,
-            )
-            for one in judged
-        ),
+        "UPDATE opens SET agent = ?, judgement = ?, kind = ?, age = ? WHERE pixel = ? AND number = ?",
+        [
+            (*of_one, _from_age(one.age), pixel, number)
+            for (number, one), of_one in zip(judged.items(), shared, strict=True)
+        ],
     )
+    release(db, pixel, "agents", [agent for agent, _ in former])
+    release(db, pixel, "judgements", [judgement for _, judgement in former])
 
 
 def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
-    token, _, open_id, recipient_id, opened_at, ip, user_agent, referer, signals, networks, *judged = row
-    age, counted, *judged = judged
+    recipient_id, token, deleted_id, _, at, shift, rest, ip, age, referer, user_agent, *judged = row
+    name, version, os, device, kind, vendor, reasons, certainty, rules_version, counted, signals, networks = judged
     return Open(
-        id=open_id,
+        id=unpack_id(at, shift, rest),
         pixel_id=pixel_id,
-        recipient_id=recipient_id,
+        recipient_id=recipient_id or deleted_id,
         token=token,
-        opened_at=from_milliseconds(opened_at),
-        ip=ip,
+        opened_at=from_milliseconds(at),
+        ip=unpack_ip(ip),
         user_agent=user_agent,
         referer=referer,
-        signals=tuple(signals.split()),
-        networks=tuple(networks.split()),
+        signals=to_names(signals),
+        networks=to_names(networks),
         age=None if age is None else age / 1000,
+        verdict=to_verdict(kind, vendor, reasons, certainty, rules_version),
+        client=to_client(name, version, os, device),
         counted=bool(counted),
-        verdict=_to_verdict(*judged[:_VERDICT_COLUMNS]),
-        client=_to_client(*judged[_VERDICT_COLUMNS:]),
     )
-
-
-def _to_rows(
-    opens: Sequence[Open], pixel: int, numbers: Iterable[int], times: Iterable[int]
-) -> Iterator[tuple[object, ...]]:
-    """Yield the columns of each open, given their numbers and times in milliseconds."""
-    alike: dict[tuple[int, int], tuple[object, ...]] = {}  # verdicts and clients are few objects: by identity
-    for new, number, at in zip(opens, numbers, times, strict=False):
-        key = (id(new.verdict), id(new.client))
-        judged = alike.get(key)
-        if judged is None:
-            judged = alike[key] = (*_from_verdict(new.verdict), *_from_client(new.client))
-        yield (
-            pixel,
-            number,
-            new.id,
-            new.recipient_id,
-            at,
-            new.ip,
-            new.user_agent,
-            new.referer,
-            " ".join(new.signals),
-            " ".join(new.networks),
-            _from_age(new.age),
-            new.counted,
-            *judged,
-        )
 
 
 def _from_age(age: float | None) -> int | None:
     return None if age is None else round(age * 1000)
-
-
-@lru_cache(maxsize=1024)
-def _from_verdict(verdict: Verdict) -> tuple[object, ...]:
-    return (
-        verdict.kind.value,
-        verdict.vendor,
-        json.dumps(verdict.reasons),
-        verdict.certainty.value if verdict.certainty else None,
-        verdict.rules_version,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _from_client(client: Client) -> tuple[object, ...]:
-    return (client.name, client.version, client.os, client.device)
-
-
-@lru_cache(maxsize=1024)
-def _to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | None, rules_version: int) -> Verdict:
-    return Verdict(
-        kind=kind,
-        vendor=vendor,
-        reasons=json.loads(reasons),
-        certainty=certainty,
-        rules_version=rules_version,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _to_client(name: str, version: str, os: str, device: str) -> Client:
-    return Client(name=name, version=version, os=os, device=device)

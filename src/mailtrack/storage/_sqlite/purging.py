@@ -10,6 +10,7 @@ from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
 from mailtrack.storage._counting.spans import Span, join_spans, make_span, spans_by_recipient
 from mailtrack.storage._counting.tallies import HOUR
+from mailtrack.storage._sqlite.interned import release
 
 _AT_ONCE = 200
 
@@ -97,14 +98,18 @@ def purge(db: sqlite3.Connection, places: Sequence[Place], until: float) -> tupl
 def _purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: int) -> int:
     wanted = json.dumps(numbers)
     found = db.execute(
-        "SELECT o.number, o.recipient, o.opened_at, o.counted FROM json_each(?) w CROSS JOIN pixels p ON p.pixel = ?"
-        " CROSS JOIN opens o ON o.pixel = p.pixel AND o.number = w.value",  # the pixel may have been deleted meanwhile
+        "SELECT o.number, o.recipient, o.opened_at, j.counted, o.agent, o.judgement FROM json_each(?) w"
+        " CROSS JOIN pixels p ON p.pixel = ?"  # it may have been deleted meanwhile
+        " CROSS JOIN opens o ON o.pixel = p.pixel AND o.number = w.value"
+        " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement",
         (wanted, pixel),
     ).fetchall()
     if not found:
         return 0
     db.execute("DELETE FROM opens WHERE pixel = ? AND number IN (SELECT value FROM json_each(?))", (pixel, wanted))
-    _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, counted in found if counted])
+    release(db, pixel, "agents", [agent for *_, agent, _ in found])
+    release(db, pixel, "judgements", [judgement for *_, judgement in found])
+    _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, counted, *_ in found if counted])
     _keep_gaps(db, pixel, [number for number, *_ in found])
     db.execute(
         "UPDATE pixels SET purged = purged + ?, purged_before = max(coalesce(purged_before, ?), ?) WHERE pixel = ?",
@@ -121,15 +126,13 @@ def pass_over(db: sqlite3.Connection, pixel: int, number: int, skip: int) -> int
     return pass_over_gaps((Gap(*row) for row in found), number, skip)
 
 
-def _keep_spans(db: sqlite3.Connection, pixel: int, counted: Sequence[tuple[str | None, int]]) -> None:
+def _keep_spans(db: sqlite3.Connection, pixel: int, counted: Sequence[tuple[int | None, int]]) -> None:
     """Keep the spans of purged opens that count, for when others are judged again."""
     new = spans_by_recipient(counted)
     db.executemany(
-        "UPDATE recipients SET purged_counted = ?, first_purged_at = ?, last_purged_at = ? WHERE pixel = ? AND id = ?",
-        [
-            (*join_spans(before, new[recipient_id]), pixel, recipient_id)
-            for recipient_id, before in read_spans(db, pixel, new)
-        ],
+        "UPDATE recipients SET purged_counted = ?, first_purged_at = ?, last_purged_at = ?"
+        " WHERE pixel = ? AND number = ?",
+        [(*join_spans(before, new[number]), pixel, number) for number, before in read_spans(db, pixel, new).items()],
     )
     span = join_spans(read_span(db, pixel), make_span([at for _, at in counted]))
     db.execute(
@@ -137,14 +140,14 @@ def _keep_spans(db: sqlite3.Connection, pixel: int, counted: Sequence[tuple[str 
     )
 
 
-def read_spans(db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str]) -> list[tuple[str, Span]]:
-    """Return the recipients that exist of those with some ids, each with the span of its purged opens that count."""
+def read_spans(db: sqlite3.Connection, pixel: int, numbers: Iterable[int]) -> dict[int, Span]:
+    """Return the span of the purged opens that count of each recipient with one of these numbers that exists."""
     found = db.execute(
-        "SELECT r.id, r.purged_counted, r.first_purged_at, r.last_purged_at FROM json_each(?) w"
-        " CROSS JOIN recipients r ON r.pixel = ? AND r.id = w.value",
-        (json.dumps(list(recipient_ids)), pixel),
+        "SELECT r.number, r.purged_counted, r.first_purged_at, r.last_purged_at FROM json_each(?) w"
+        " CROSS JOIN recipients r ON r.pixel = ? AND r.number = w.value",
+        (json.dumps(sorted(numbers)), pixel),
     )
-    return [(recipient_id, Span(*span)) for recipient_id, *span in found]
+    return {number: Span(*span) for number, *span in found}
 
 
 def read_span(db: sqlite3.Connection, pixel: int) -> Span:

@@ -17,25 +17,26 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     """Apply judgements to opens of a pixel, and return how many of them are of opens that it has."""
     by_id = {one.open_id: one for one in judgements}
     before = opens.find(db, pixel, pixel_id, by_id)
-    after = [by_id[one.id].apply(one) for one in before]
-    opens.judge(db, pixel, after)
-    changes = Rejudging(before, after, [to_milliseconds(one.opened_at) for one in before])
+    after = {number: by_id[one.id].apply(one) for number, one in before.items()}
+    opens.judge(db, pixel, {number: one for number, one in after.items() if one != before[number]})
+    times = [to_milliseconds(one.opened_at) for one in before.values()]
+    changes = Rejudging(list(before.values()), list(after.values()), times)
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
     openers = _recount_recipients(db, pixel, changes.prefetches)
     _correct_pixel(db, pixel, changes, openers)
-    found = {one.id for one in before}
+    found = {one.id for one in before.values()}
     return sum(one.open_id in found for one in judgements)
 
 
 def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str, int]) -> Openers:
     """Count anew the opens of recipients that count, and add to their numbers of prefetches."""
-    recipient_ids = list(prefetches)
-    purged = dict(purging.read_spans(db, pixel, recipient_ids))
-    kept = _kept_spans(db, pixel, recipient_ids)
+    owners = counts.find_recipients(db, pixel, prefetches)
+    numbers = [owner.number for owner in owners]
+    purged = purging.read_spans(db, pixel, numbers)
+    kept = _kept_spans(db, pixel, numbers)
     openers, changed = Openers(), []
-    for recipient_id, number, made_at, sent_at, *row in counts.find_recipients(db, pixel, recipient_ids):
-        before = Spans(*row)
-        counted = join_spans(purged[recipient_id], kept.get(recipient_id, NO_SPAN))
+    for recipient_id, number, made_at, sent_at, before in owners:
+        counted = join_spans(purged[number], kept.get(number, NO_SPAN))
         after = Spans(*counted, *before[3:6], before.prefetches + prefetches[recipient_id])
         if after != before:
             openers.change(made_at, sent_at, before, after)
@@ -51,15 +52,16 @@ def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str
     return openers
 
 
-def _kept_spans(db: sqlite3.Connection, pixel: int, recipient_ids: list[str]) -> dict[str, Span]:
-    """Return the spans of opens that count and were not purged, by recipient."""
+def _kept_spans(db: sqlite3.Connection, pixel: int, numbers: list[int]) -> dict[int, Span]:
+    """Return the spans of opens that count and were not purged, by the number of the recipient."""
     found = db.execute(
         "SELECT o.recipient, count(*), min(o.opened_at), max(o.opened_at) FROM json_each(?) w"
         " CROSS JOIN opens o INDEXED BY opens_by_recipient ON o.pixel = ? AND o.recipient = w.value"
-        " WHERE o.counted GROUP BY o.recipient",
-        (json.dumps(recipient_ids), pixel),
+        " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
+        " WHERE j.counted GROUP BY o.recipient",
+        (json.dumps(numbers), pixel),
     )
-    return {recipient_id: Span(*span) for recipient_id, *span in found}
+    return {number: Span(*span) for number, *span in found}
 
 
 def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, openers: Openers) -> None:
@@ -101,8 +103,9 @@ def _find_edge(db: sqlite3.Connection, pixel: int, edge: Callable[[list[int]], i
     if hour is None:
         return None
     found = db.execute(
-        "SELECT opened_at FROM opens WHERE pixel = ? AND counted AND opened_at >= ? AND opened_at < ?"
-        f" ORDER BY number {order} LIMIT ?",
+        "SELECT o.opened_at FROM opens o CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
+        " WHERE o.pixel = ? AND j.counted AND o.opened_at >= ? AND o.opened_at < ?"
+        f" ORDER BY o.number {order} LIMIT ?",
         (pixel, hour[0], hour[0] + HOUR, hour[1]),
     )
     purged = purging.read_span(db, pixel)

@@ -16,6 +16,7 @@ import sqlite_utils
 from mailtrack._addresses import comparable
 from mailtrack._delays import to_bucket
 from mailtrack._errors import DatabaseNotFound, StorageError
+from mailtrack.storage._sqlite import compacting
 from mailtrack.storage._sqlite.connections import connect, translated
 from mailtrack.storage._sqlite.ours import APPLICATION_ID, check_ours, is_cut
 from mailtrack.storage._sqlite.wal import wal_of
@@ -309,6 +310,15 @@ def m008_sent_times_and_states(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m009_compact_opens(db: sqlite_utils.Database) -> None:
+    """Store what many opens share once, in the tables `agents` and `judgements`, and refer to it by small numbers.
+
+    The opens themselves are moved afterwards, by `compacting.move_opens`.
+    """
+    compacting.make_tables(db.conn)
+
+
+@migrations()
 def m010_deleted_pixels(db: sqlite_utils.Database) -> None:
     """Remember which pixels are deleted while rows of theirs are left, see `sweeping`.
 
@@ -321,7 +331,8 @@ def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a database with the current tables.
 
     A new file appears whole: it is made beside its place and linked there, so that several processes may begin at
-    once and a killed one leaves nothing half made. An older one is brought up to date in one transaction.
+    once and a killed one leaves nothing half made. An older one is brought up to date: its tables in one transaction,
+    then its opens in many, which the next process continues if this one ends.
 
     Args:
         path: the file.
@@ -414,8 +425,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")
-    if not migrations.pending(db):
-        return
+    if migrations.pending(db):
+        _apply(connection, db)
+    compacting.move_opens(connection, path)
+
+
+def _apply(connection: sqlite3.Connection, db: sqlite_utils.Database) -> None:
     connection.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds nothing to do
     try:
         migrations.apply(db)

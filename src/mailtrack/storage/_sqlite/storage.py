@@ -59,6 +59,9 @@ class SQLiteStorage:
         self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
         self._pace = sweeping.Pace()
         self._purged_last: purging.Place | None = None
+        # The numbers of the recipients that were last resolved, by their ids: they never change, and opens of these
+        # recipients are what is added next.
+        self._numbers: dict[str, int] = {}
         forking.watch(self)
 
     def __repr__(self) -> str:
@@ -141,22 +144,19 @@ class SQLiteStorage:
         return deleted
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
+        numbers: dict[str, int] = {}
         with self._connections.reading(snapshot=True) as db:
-            return targets.resolve(db, hits)
+            found = targets.resolve(db, hits, numbers)
+        self._numbers = numbers
+        return found
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
         batches: defaultdict[str, dict[str, Open]] = defaultdict(dict)  # by pixel and id
         for one in opens:
             batches[one.pixel_id].setdefault(one.id, one)
-        try:
-            with self._connections.writing() as db:
-                for pixel_id, batch in batches.items():
-                    open_rows.add(db, pixel_id, batch)
-        except open_rows.AlreadyThere:  # some are, as after a crash; to look for them first would cost each batch
-            with self._connections.writing() as db:
-                for pixel_id, batch in batches.items():
-                    open_rows.drop_present(db, pixel_id, batch)
-                    open_rows.add(db, pixel_id, batch)
+        with self._connections.writing() as db:
+            for pixel_id, batch in batches.items():
+                open_rows.add(db, pixel_id, batch, self._numbers)
         return [one for one in opens if batches[one.pixel_id].pop(one.id, None) is not None]
 
     def list_opens(

@@ -10,8 +10,11 @@ from mailtrack._model import Hit, Target
 from mailtrack.storage._sqlite.recipients import to_shared_time
 
 
-def resolve(db: sqlite3.Connection, hits: Sequence[Hit]) -> list[Target | None]:
-    """Return the target of each hit, in their order, `None` where the pixel does not exist."""
+def resolve(db: sqlite3.Connection, hits: Sequence[Hit], numbers: dict[str, int]) -> list[Target | None]:
+    """Return the target of each hit, in their order, `None` where the pixel does not exist.
+
+    The numbers of the recipients that are found are added to `numbers`, by their ids.
+    """
     tokens: defaultdict[str, set[str]] = defaultdict(set)  # by the pixel's short id
     for hit in hits:
         tokens[hit.pixel[:8]].add(hit.token or "")
@@ -22,11 +25,12 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit]) -> list[Target | None]:
     ).fetchall():
         found = dict.fromkeys(tokens[short_id], Target(pixel_id=pixel_id))
         targets[short_id] = targets[pixel_id] = found
-        for token, recipient_id, created_at, sent_at, email in db.execute(
-            "SELECT r.token, r.id, r.created_at, r.sent_at, r.email FROM json_each(?) w"
+        for token, number, recipient_id, created_at, sent_at, email in db.execute(
+            "SELECT r.token, r.number, r.id, r.created_at, r.sent_at, r.email FROM json_each(?) w"
             " CROSS JOIN recipients r ON r.pixel = ? AND r.token = w.value",
-            (json.dumps(list(found)), pixel),
+            (json.dumps(sorted(found)), pixel),
         ):
+            numbers[recipient_id] = number
             found[token] = Target(
                 pixel_id=pixel_id,
                 recipient_id=recipient_id,

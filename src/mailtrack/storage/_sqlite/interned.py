@@ -1,0 +1,193 @@
+"""Agents and judgements: what many opens of a pixel share, stored once and referred to by a small number.
+
+An **agent** is a user agent with its client. A **judgement** is a verdict with all that led to it and the weight that
+it gives an open. Each is stored with the number of opens that refer to it, and goes with the last of them.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from mailtrack._model import Client, Open, Verdict, VerdictKind
+
+Value: TypeAlias = str | int | None
+
+
+class Agent(NamedTuple):
+    """The columns of an agent."""
+
+    user_agent: str
+    client: str
+    client_version: str
+    os: str
+    device: str
+
+
+class JudgementRow(NamedTuple):
+    """The columns of a judgement."""
+
+    verdict: str
+    vendor: str | None
+    reasons: str
+    certainty: str | None
+    rules_version: int
+    counted: int
+    signals: str
+    networks: str
+
+
+AGENT = ", ".join(f"a.{column}" for column in Agent._fields)
+"""The columns of an agent, read from `agents a`."""
+
+JUDGEMENT = ", ".join(f"j.{column}" for column in JudgementRow._fields)
+"""The columns of a judgement, read from `judgements j`."""
+
+KINDS = {kind: number for number, kind in enumerate(VerdictKind)}
+"""The numbers of the kinds in the rows of opens. New ones are only appended."""
+
+T = TypeVar("T", bound=Agent | JudgementRow)
+
+
+class Shared(NamedTuple):
+    """What an open shares with others: the numbers of its agent and judgement, and that of the kind of its verdict."""
+
+    agent: int
+    judgement: int
+    kind: int
+
+
+def share(db: sqlite3.Connection, pixel: int, opens: Sequence[Open]) -> list[Shared]:
+    """Return what each of some opens of a pixel shares with others. Agents and judgements that are new are added.
+
+    The connection must be in a transaction that writes.
+    """
+    # Verdicts and clients are few objects, so that most opens share their keys.
+    keys = [(one.user_agent, id(one.client), id(one.verdict), one.counted, one.signals, one.networks) for one in opens]
+    alike = dict(zip(keys, opens, strict=True))
+    agents = {key: to_agent(one) for key, one in alike.items()}
+    judgements = {key: to_judgement(one) for key, one in alike.items()}
+    numbers = Counter(keys)
+    agent_numbers = intern(db, pixel, "agents", _sum(agents, numbers))
+    judgement_numbers = intern(db, pixel, "judgements", _sum(judgements, numbers))
+    shared = {
+        key: Shared(agent_numbers[agents[key]], judgement_numbers[judgements[key]], KINDS[one.verdict.kind])
+        for key, one in alike.items()
+    }
+    return [shared[key] for key in keys]
+
+
+def _sum(rows: Mapping[Any, T], numbers: Mapping[Any, int]) -> Counter[T]:
+    found: Counter[T] = Counter()
+    for key, row in rows.items():
+        found[row] += numbers[key]
+    return found
+
+
+def to_agent(one: Open) -> Agent:
+    """Return the columns of an open's agent."""
+    client = one.client
+    return Agent(one.user_agent, client.name, client.version, client.os, client.device)
+
+
+def to_judgement(one: Open) -> JudgementRow:
+    """Return the columns of an open's judgement."""
+    verdict = one.verdict
+    return JudgementRow(
+        verdict.kind.value,
+        verdict.vendor,
+        json.dumps(verdict.reasons),
+        verdict.certainty.value if verdict.certainty else None,
+        verdict.rules_version,
+        int(one.counted),
+        " ".join(one.signals),
+        " ".join(one.networks),
+    )
+
+
+def intern(db: sqlite3.Connection, pixel: int, table: str, rows: Mapping[T, int]) -> dict[T, int]:
+    """Return the number of each row in `agents` or `judgements`; those that are new are added.
+
+    Args:
+        db: a connection in a transaction that writes.
+        pixel: the number of the pixel.
+        table: the name of the table.
+        rows: the columns of each row that describe it, with the number of opens that will refer to it.
+    """
+    digests = {row: _digest(row) for row in rows}
+    number = table[:-1]
+    found = dict(
+        db.execute(
+            f"SELECT t.digest, t.{number} FROM json_each(?) w"
+            f" CROSS JOIN {table} t ON t.pixel = ? AND t.digest = w.value",
+            (json.dumps(list(digests.values())), pixel),
+        ).fetchall()
+    )
+    db.executemany(
+        f"UPDATE {table} SET opens = opens + ? WHERE pixel = ? AND {number} = ?",
+        [(rows[row], pixel, found[digest]) for row, digest in digests.items() if digest in found],
+    )
+    new = {row: digest for row, digest in digests.items() if digest not in found}
+    if new:
+        (last,) = db.execute(f"SELECT max({number}) FROM {table} WHERE pixel = ?", (pixel,)).fetchone()
+        found |= {digest: place for place, digest in enumerate(new.values(), 0 if last is None else last + 1)}
+        db.executemany(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?{', ?' * len(next(iter(new)))})",
+            [(pixel, found[digest], digest, rows[row], *row) for row, digest in new.items()],
+        )
+    return {row: found[digest] for row, digest in digests.items()}
+
+
+def release(db: sqlite3.Connection, pixel: int, table: str, numbers: Iterable[int]) -> None:
+    """Note that opens do not refer to rows of `agents` or `judgements` any more; rows without any are deleted.
+
+    Args:
+        db: a connection in a transaction that writes.
+        pixel: the number of the pixel.
+        table: the name of the table.
+        numbers: the number of the row that each open has referred to.
+    """
+    released = Counter(numbers)
+    this_one = f"pixel = ? AND {table[:-1]} = ?"
+    db.executemany(
+        f"UPDATE {table} SET opens = opens - ? WHERE {this_one}",
+        [(opens, pixel, number) for number, opens in released.items()],
+    )
+    db.executemany(f"DELETE FROM {table} WHERE {this_one} AND opens = 0", [(pixel, number) for number in released])
+
+
+def _digest(row: Agent | JudgementRow) -> int:
+    """Return 64 bits of a hash. Two of a million rows have the same with a probability of 3 in 100 million."""
+    found = blake2b(json.dumps(row).encode(), digest_size=8).digest()
+    return int.from_bytes(found, "big", signed=True)
+
+
+@lru_cache(maxsize=1024)
+def to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | None, rules_version: int) -> Verdict:
+    """Return the verdict that some columns of a judgement hold."""
+    return Verdict(
+        kind=kind,
+        vendor=vendor,
+        reasons=json.loads(reasons),
+        certainty=certainty,
+        rules_version=rules_version,
+    )
+
+
+@lru_cache(maxsize=1024)
+def to_client(name: str, version: str, os: str, device: str) -> Client:
+    """Return the client that some columns of an agent hold."""
+    return Client(name=name, version=version, os=os, device=device)
+
+
+def to_names(text: str) -> tuple[str, ...]:
+    """Return the signals or networks that a column holds."""
+    return _to_names(text) if text else ()
+
+
+@lru_cache(maxsize=1024)
+def _to_names(text: str) -> tuple[Any, ...]:
+    return tuple(text.split())

@@ -1,0 +1,77 @@
+"""The row of an open, and the small forms in which it holds the id and the address.
+
+Whatever does not have the form that mailtrack makes is stored as the text that it is.
+"""
+
+import socket
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_TIME_DIGITS = 12
+_REST = 10  # bytes, of which the first are those of the process
+_PROCESS = 6
+_V6 = 16
+
+
+INSERT = f"INSERT INTO opens VALUES ({', '.join('?' * 12)})"
+"""Adds the row of an open, with all its columns."""
+
+
+class PackedId(NamedTuple):
+    """The id of an open.
+
+    Attributes:
+        shift: milliseconds from the time that the id begins with to the time of the open: 0 for the ids that mailtrack
+            makes. For another text, the time of the open.
+        rest: what comes after the time, in 10 bytes, or another text.
+    """
+
+    shift: int
+    rest: bytes | str
+
+
+def pack_id(open_id: str, at: int) -> PackedId:
+    """Pack the id of an open at a time in milliseconds."""
+    time = open_id[:_TIME_DIGITS]
+    try:
+        rest = bytes.fromhex(open_id[_TIME_DIGITS:])
+        shift = 0 if time == f"{at:012x}" else at - int(time, 16)
+    except ValueError:
+        return PackedId(at, open_id)
+    # Upper case, blanks and signs are read as well, but not written.
+    if len(rest) == _REST and rest.hex() == open_id[_TIME_DIGITS:] and (not shift or time == f"{at - shift:012x}"):
+        return PackedId(shift, rest)
+    return PackedId(at, open_id)
+
+
+def by_process(open_ids: Iterable[str]) -> dict[bytes | str, list[bytes | str]]:
+    """Return what the ids have besides their times, grouped by the process that made the ids."""
+    found: defaultdict[bytes | str, list[bytes | str]] = defaultdict(list)
+    for open_id in open_ids:
+        rest = pack_id(open_id, 0).rest
+        found[rest[:_PROCESS]].append(rest)
+    return found
+
+
+def unpack_id(at: int, shift: int, rest: bytes | str) -> str:
+    """Return the id of an open at a time in milliseconds."""
+    return rest if isinstance(rest, str) else f"{at - shift:012x}{rest.hex()}"
+
+
+def pack_ip(ip: str | None) -> bytes | str | None:
+    """Return the 4 or 16 bytes of an address."""
+    if ip is None:
+        return None
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+    except (OSError, ValueError):
+        return ip
+    return packed if unpack_ip(packed) == ip else ip
+
+
+def unpack_ip(packed: bytes | str | None) -> str | None:
+    """Return an address as text."""
+    if packed is None or isinstance(packed, str):
+        return packed
+    return socket.inet_ntop(socket.AF_INET6 if len(packed) == _V6 else socket.AF_INET, packed)
