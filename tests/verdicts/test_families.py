@@ -5,6 +5,7 @@ import pytest
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
 LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
 BROWSER = WINDOWS + "Chrome/131.0.0.0 Safari/537.36"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 11_3 like Mac OS X) AppleWebKit/605.1"
 FIREFOX = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
 FORGED = WINDOWS + "Chrome/131.0.6778.86 Safari/537.36"
 
@@ -274,7 +275,7 @@ def test_a_malformed_name_is_a_machines(judge, user_agent):
         f"{BROWSER} Acme/Probe",
         f"{BROWSER} Acme-Radar",
         BROWSER.replace("Chrome/", "acme Chrome/"),
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 11_3 like Mac OS X) AppleWebKit/605.1 (KHTML, like Gecko) Acme Version/11.0 Safari",
+        f"{IPHONE} (KHTML, like Gecko) Acme Version/11.0 Safari",
         BROWSER.replace("Chrome/", "Acme/1.0 Chrome/"),
         BROWSER.replace("Safari/", "Acme/1.0 Safari/"),
         BROWSER.replace("AppleWebKit", "Acme/1.0 AppleWebKit"),
