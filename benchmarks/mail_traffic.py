@@ -45,6 +45,10 @@ _OTHER_PROGRAM = 0.15  # of the others: a second program of the same recipient
 _MACHINES = 0.05
 _BURST = 12  # recipients of one scanner
 
+_FETCH_METADATA_CHROME = 80  # versions since which browsers send these headers
+_FETCH_METADATA_FIREFOX = 90
+_CLIENT_HINTS = 89
+
 _READERS = ["0.0.0.0/1", "128.0.0.0/2", "2600::/12", "2a00::/12"]
 _RELAYS = ["17.0.0.0/8", "104.28.0.0/16", "172.224.0.0/12", "146.75.128.0/17", "2a02:26f7::/32", "2606:54c0::/32"]
 _GOOGLE = ["66.249.80.0/20", "66.102.0.0/20", "74.125.208.0/20", "64.233.172.0/24", "72.14.199.0/24", "209.85.238.0/24"]
@@ -101,6 +105,8 @@ class Fetch(NamedTuple):
             headers["Accept-Language"] = "en-GB,en;q=0.9"
         if "no-fetch-metadata" not in self.signals:
             headers["Sec-Fetch-Dest"] = "image"
+        if "no-client-hints" not in self.signals and (version := _version(self.user_agent, "Chrome/")):
+            headers["Sec-CH-UA"] = f'"Not/A)Brand";v="8", "Chromium";v="{version}", "Google Chrome";v="{version}"'
         if "range" in self.signals:
             headers["Range"] = "bytes=0-1023"
         return headers
@@ -145,13 +151,16 @@ class _Group:
     @cached_property
     def signals(self) -> dict[str, tuple[str, ...]]:
         """The signals that each user agent's headers show."""
-        return {
-            one: (
-                *(() if _sends_fetch_metadata(one) and self.language else ("no-fetch-metadata",)),
-                *(() if self.language else ("no-language",)),
-            )
-            for one in self.user_agents
-        }
+        return {one: tuple(self._signals(one)) for one in self.user_agents}
+
+    def _signals(self, user_agent: str) -> Iterator[str]:
+        chrome, firefox = _version(user_agent, "Chrome/"), _version(user_agent, "Firefox/")
+        if "Chrome/" in user_agent and not (self.language and chrome >= _CLIENT_HINTS):
+            yield "no-client-hints"
+        if not (self.language and (chrome >= _FETCH_METADATA_CHROME or firefox >= _FETCH_METADATA_FIREFOX)):
+            yield "no-fetch-metadata"
+        if not self.language:
+            yield "no-language"
 
 
 class _Reader(NamedTuple):
@@ -234,12 +243,10 @@ def _time(share: float) -> float:
     return start + (end - start) * (share - before) / (after - before)
 
 
-def _sends_fetch_metadata(user_agent: str) -> bool:
-    for name, since in (("Chrome/", 80), ("Firefox/", 90)):
-        version = user_agent.partition(name)[2].split(".")[0]
-        if version.isdecimal() and int(version) >= since:
-            return True
-    return False
+def _version(user_agent: str, name: str) -> int:
+    """Return the version behind a name in a user agent, 0 without one."""
+    version = user_agent.partition(name)[2].split(".")[0]
+    return int(version) if version.isdecimal() else 0
 
 
 def _groups() -> tuple[list[_Group], list[_Group]]:

@@ -1,12 +1,14 @@
 """Text and addresses as strangers send them, cleaned before anything is kept of them; numbers with their noun."""
 
 import ipaddress
-from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 MAX_TEXT_LENGTH = 512
 """Characters kept of a user agent or a referer."""
 
-_MAX_IP_LENGTH = 64  # longer texts are no addresses, and must not fill the cache
+_MAX_IP_LENGTH = 64  # longer texts are no addresses
+_MAPPED = bytes(10) + b"\xff\xff"
+_COMPATIBLE = bytes(12)
 
 
 def clean_text(value: str) -> str:
@@ -28,15 +30,16 @@ def parse_ip(value: str | None) -> str | None:
     """
     if value is None or len(value) > _MAX_IP_LENGTH:
         return None
-    return _parse_ip(value)
-
-
-@lru_cache(maxsize=4096)
-def _parse_ip(value: str) -> str | None:
-    try:
-        address = ipaddress.ip_address(value.partition("%")[0])
-    except ValueError:
+    if "%" in value:
+        value = value.partition("%")[0]
+    try:  # these take a tenth of the time of `ipaddress`
+        if ":" not in value:
+            return inet_ntop(AF_INET, inet_pton(AF_INET, value))
+        packed = inet_pton(AF_INET6, value)
+    except (OSError, ValueError):
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(address)
+    if packed.startswith(_MAPPED):
+        return inet_ntop(AF_INET, packed[len(_MAPPED) :])
+    if packed.startswith(_COMPATIBLE):
+        return str(ipaddress.IPv6Address(packed))  # systems differ in the spelling of these
+    return inet_ntop(AF_INET6, packed)

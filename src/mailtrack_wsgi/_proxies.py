@@ -70,10 +70,15 @@ class Proxies:
             raise BadRequest("The Host header is not valid.") from None
 
     def _forwarded(self, environ: "WSGIEnvironment", what: str) -> str | None:
-        values = environ.get(f"HTTP_X_FORWARDED_{what}", "").rsplit(",", self.trusted)
+        value = environ.get(f"HTTP_X_FORWARDED_{what}", "")
+        if "," not in value:  # nearly always
+            return value.strip() or None
+        values = value.rsplit(",", self.trusted)
         return values[-min(self.trusted, len(values))].strip() or None
 
 
 def _parse_forwarded_address(text: str) -> str | None:
+    if address := parse_ip(text):
+        return address
     match = _IPV4_WITH_PORT.fullmatch(text) or _IPV6_IN_BRACKETS.fullmatch(text)
-    return parse_ip(match[1] if match else text)
+    return parse_ip(match[1]) if match else None

@@ -1,6 +1,7 @@
 """Any text and any IP address of a request, cleaned."""
 
 import ipaddress
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from mailtrack._text import MAX_TEXT_LENGTH, clean_text, parse_ip
 
 texts = st.one_of(st.text(max_size=600), st.text(st.characters(codec=None), max_size=20))
+ALMOST_IP = re.compile(r"([0-9a-f]{0,5}:){0,8}(:[0-9a-f]{0,5}){0,8}(:?[0-9]{1,4}(\.[0-9]{0,3}){0,4})?", re.ASCII)
 ips = st.one_of(
     st.ip_addresses().map(str),
     st.ip_addresses(v=6).map(lambda one: one.exploded.upper()),
@@ -60,3 +62,12 @@ class TestIps:
     def test_any_text_is_an_address_or_none(self, text: str) -> None:
         found = parse_ip(text)
         assert found is None or str(ipaddress.ip_address(found)) == found
+
+    @given(st.one_of(ips, st.from_regex(r"[0-9a-f:.]{1,45}", fullmatch=True), st.from_regex(ALMOST_IP, fullmatch=True)))
+    def test_it_is_what_the_standard_library_reads(self, text: str) -> None:
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            assert parse_ip(text) is None
+        else:
+            assert parse_ip(text) == str(getattr(address, "ipv4_mapped", None) or address)

@@ -40,6 +40,7 @@ def clean_request(
         parse_ip(ip),
         clean_text(user_agent) if user_agent else "",
         clean_text(referer) if referer else "",
-        tuple(signal for signal in HEADER_SIGNALS if signal in signals) if signals else (),
+        # A list, since a generator takes twice as long.
+        tuple([signal for signal in HEADER_SIGNALS if signal in signals]) if signals else (),
     )
     return tuple.__new__(Request, parts)  # as `Request(*parts)`, in half the time
