@@ -264,6 +264,19 @@ def test_a_clean_end_leaves_nothing_in_the_spool(start, workers):
     assert list((running.folder / "mailtrack.db.spool").iterdir()) == []
 
 
+@needs_proc
+def test_draining_is_nice_to_the_workers(start):
+    running = start("--workers", 2)
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness_of_threads(running.process.pid) == {mine, min(mine + 5, 19)}
+    assert [niceness_of_threads(worker) for worker in running.workers()] == [{mine}, {mine}]
+
+
+def niceness_of_threads(process):
+    stats = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+
+
 def test_opens_are_stored_while_the_server_runs(start):
     running = start("--workers", 2)
     readers = Readers(running, running.create_pixel())

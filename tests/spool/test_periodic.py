@@ -1,6 +1,10 @@
 """A thread that does one thing again and again."""
 
+import os
+import sys
 import threading
+
+import pytest
 
 from mailtrack._spool.periodic import PeriodicThread
 
@@ -37,3 +41,19 @@ def test_stopping_shows_where_the_work_takes_longer() -> None:
     assert repeater.stop(0.01) is False
     may_end.set()
     assert repeater.stop(SECONDS) is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness on Linux only")
+def test_the_system_prefers_other_threads_to_a_nice_one() -> None:
+    found: list[int] = []
+
+    def work(*, last: bool) -> float:  # noqa: ARG001  # that is its form
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return 0
+
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    repeater = PeriodicThread("mailtrack-test", work, first_wait=0, niceness=3)
+    repeater.start()
+    assert repeater.stop(SECONDS) is True
+    assert found[-1] == min(mine + 3, 19)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine

@@ -83,13 +83,15 @@ class Drainer:
     Args:
         folder: the spool's folder.
         store: stores hits.
+        niceness: how much the system is to prefer other threads, 0 to 19. Not for a process whose other threads are
+            waited for: they queue for the interpreter behind this one.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, *, niceness: int = 0) -> None:
         self._reader = Reader(folder)
         self._store = store
         self._wait = _POLL_SECONDS
-        self._thread = PeriodicThread("mailtrack-drain", self._work, first_wait=_POLL_SECONDS)
+        self._thread = PeriodicThread("mailtrack-drain", self._work, first_wait=_POLL_SECONDS, niceness=niceness)
 
     def start(self) -> None:
         """Start the thread. Of several processes that drain a folder, the one that starts first leads.

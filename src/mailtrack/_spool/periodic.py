@@ -1,6 +1,9 @@
 """`PeriodicThread`: a background thread that repeats a task."""
 
+import os
+import sys
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -19,11 +22,13 @@ class PeriodicThread:
         name: the thread's name.
         work: the task. It is done one last time when the thread is stopped.
         first_wait: seconds between `start` and the first time.
+        niceness: how much the system is to prefer other threads, 0 (not at all) to 19. Only Linux has it for threads.
     """
 
-    def __init__(self, name: str, work: Work, *, first_wait: float) -> None:
+    def __init__(self, name: str, work: Work, *, first_wait: float, niceness: int = 0) -> None:
         self._work = work
         self._first_wait = first_wait
+        self._niceness = niceness
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
 
@@ -38,6 +43,10 @@ class PeriodicThread:
         return not self._thread.is_alive()
 
     def _repeat(self) -> None:
+        if self._niceness and sys.platform == "linux":
+            with suppress(OSError):  # some sandboxes forbid it
+                me = threading.get_native_id()
+                os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + self._niceness)
         wait = self._first_wait
         while True:
             last = self._stopping.wait(wait)

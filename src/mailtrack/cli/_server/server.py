@@ -33,6 +33,9 @@ _CONNECTIONS = 1024  # per worker; a slow client holds one
 _STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is killed
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; the whole stop takes at most 10
 
+# Under load the images go first, and draining catches up after the peak. A third of a processor that all want is left.
+_DRAIN_NICENESS = 5
+
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _NEEDS_KEY = (
@@ -175,7 +178,7 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
     with open_storage(settings.database) as storage:
         tracker = Tracker(storage, judge=following.judge)
         tracker.prepare()
-        drainer = Drainer(spool.folder, tracker.store)
+        drainer = Drainer(spool.folder, tracker.store, niceness=_DRAIN_NICENESS)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()
