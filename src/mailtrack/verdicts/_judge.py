@@ -32,8 +32,8 @@ class Judge:
     """Judges hits by a table of rules: the first rule that matches decides.
 
     The verdict depends only on the arguments and the table, so judging a hit again gives the same verdict. The judge
-    makes no network requests. Thread-safe. A recently seen user agent takes about a microsecond, any other some
-    fifty.
+    makes no network requests. Thread-safe. A recently seen user agent takes about a microsecond, any other less
+    than a hundred.
 
     Args:
         table: the rules, by default the bundled ones.
