@@ -30,6 +30,9 @@ DIRECT = {
     "tool-behind-browser": {"user_agent": f"{BROWSER} Unheard/1.0"},
     "malformed": {"user_agent": "User-Agent: curl/8"},
     "no-browsers-form": {"user_agent": BROWSER.replace("Mozilla/5.0", "Mozilla/4.0")},
+    "tool-behind-explorer": {
+        "user_agent": "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; Trident/4.0) Unheard/1.0"
+    },
     "words-beside-browser": {"user_agent": f"{BROWSER} (Unheard)"},
     "odd-name": {"user_agent": BROWSER.replace("NT 10", "NT 12"), "age": 1.0},
     "old-build": {"user_agent": BROWSER.replace("122.0.0.0", "99.0.4844.51"), "signals": ["no-language"]},
