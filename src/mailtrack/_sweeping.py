@@ -9,7 +9,7 @@ from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack._forking import ForkSafeLock
 from mailtrack.storage._protocol import Storage
 
-_LOOK_SECONDS = 10.0  # another process may have been killed while it swept
+_LOOK_SECONDS = 3.0  # a reader may have held up what overwrites deleted addresses, or a sweeping process was killed
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Sweeper:
         self.wake()
 
     def wake(self) -> None:
-        """Make the thread sweep now, and look again every 10 seconds. Start it if it does not run."""
+        """Make the thread sweep now, and look again every 3 seconds. Start it if it does not run."""
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 self._woken, self._stopping = threading.Event(), threading.Event()

@@ -13,7 +13,7 @@ from mailtrack.storage._sqlite import connections
 from mailtrack.storage._sqlite.inspection import Inspection, may_damage_wal
 from mailtrack.testing import FakeClock
 
-GOOD = {"database": "ok", "tables": "ok", "journal": "ok", "durability": "ok", "integrity": "ok"}
+GOOD = {"database": "ok", "tables": "ok", "journal": "ok", "durability": "ok", "space": "ok", "integrity": "ok"}
 
 
 @pytest.fixture(scope="session")
@@ -192,3 +192,17 @@ def test_versions_of_sqlite_with_known_faults_are_told(outcomes, version, outcom
 
 def test_each_version_before_the_fix_may_damage():
     assert may_damage_wal((3, 7, 0))
+
+
+@pytest.mark.parametrize(("mode", "outcome", "text"), [("INCREMENTAL", "ok", "server"), ("NONE", "warning", "backup")])
+def test_free_space_is_shown_with_how_it_is_given_back(path, mode, outcome, text):
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute(f"PRAGMA auto_vacuum = {mode}")
+        db.execute("VACUUM")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE filler AS SELECT zeroblob(5 * 1048576)")
+        db.execute("DROP TABLE filler")
+    (found,) = (finding for finding in check_database(path) if finding.check == "space")
+    assert (found.outcome.value, text in f"{found.found} {found.advice}") == (outcome, True)
+    assert found.found.startswith("5 MiB ")

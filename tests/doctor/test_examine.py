@@ -11,7 +11,7 @@ from mailtrack.cli._settings import Settings
 from mailtrack_wsgi import create_app
 
 INSIDE = [
-    "sqlite", "database", "tables", "journal", "durability", "integrity", "disk",
+    "sqlite", "database", "tables", "journal", "durability", "space", "integrity", "disk",
     "spool", "spool-disk", "permissions", "clock", "rules", "networks", "keys",
 ]  # fmt: skip
 OUTSIDE = [

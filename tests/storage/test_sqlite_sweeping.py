@@ -145,6 +145,20 @@ class TestErasure:
             content = _bytes(path)
         assert [text for text in (b"-end@example.org", b"tok_", b"Agent-", b"a picture") if text in content] == []
 
+    def test_a_reader_that_holds_it_up_keeps_no_writer_waiting_and_once_it_ends_the_next_sweep_does_it(
+        self, path: Path
+    ) -> None:
+        with SQLiteStorage(path) as storage, closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            pixel, _ = _full(storage)
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM recipients").fetchone()
+            storage.delete_pixel(pixel.id)
+            assert b"-end@example.org" in _bytes(path)
+            storage.add_pixel(make_pixel())
+            reader.execute("COMMIT")
+            assert storage.sweep() == 0
+            assert b"-end@example.org" not in _bytes(path)
+
 
 def _bytes(path: Path) -> bytes:
     return b"".join(one.read_bytes() for one in path.parent.iterdir())

@@ -13,6 +13,7 @@ from mailtrack._model import VerdictKind
 from mailtrack._spool import Durability, Spool
 from mailtrack._spool.spool import MAX_BYTES
 from mailtrack._urls import check_base_url
+from mailtrack.cli._ages import parse_age
 from mailtrack.cli._networks.folder import Folder
 from mailtrack.cli._networks.status import named_networks
 from mailtrack.verdicts import DEFAULT_WINDOW, Judge, RuleTable, default_rules, load_networks, load_rules
@@ -74,6 +75,13 @@ def _are_kinds(_: object, field: "attrs.Attribute[str]", value: str) -> None:
         raise InvalidSetting(field.name, f"must be some of {','.join(VerdictKind)}")
 
 
+def _is_age(_: object, field: "attrs.Attribute[str]", value: str) -> None:
+    try:
+        parse_age(value)
+    except ValueError as error:
+        raise InvalidSetting(field.name, str(error)) from error
+
+
 def _are_files(_: object, field: "attrs.Attribute[str]", value: str) -> None:
     if not all(name and file for name, file in _to_files(value)):
         raise InvalidSetting(field.name, "must be name=file, with commas between several")
@@ -115,6 +123,7 @@ class Settings:
         allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and so on.
         token_limit: the limit on requests for tokens, see `create_app`; "off" for none, `None` for the default.
         rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`.
+        keep: the age, such as `365d`, from which the server deletes opens; `None` for never.
     """
 
     host: str = "127.0.0.1"
@@ -136,6 +145,7 @@ class Settings:
     allow_special_domains: bool = _flag()
     token_limit: str | None = None
     rate_limit_storage: str | None = None
+    keep: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_age))
 
     @property
     def spool_folder(self) -> Path | None:

@@ -1,8 +1,8 @@
 """`mailtrack purge`."""
 
-import re
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,21 +15,20 @@ from mailtrack._model import Pixel
 from mailtrack._retention import Purge
 from mailtrack._text import plural
 from mailtrack._times import now
+from mailtrack.cli._ages import parse_age
 from mailtrack.cli._open_tracker import open_tracker
 from mailtrack.cli._options import database_option, example, spool_option
 from mailtrack.cli._output import confirm, echo, is_terminal, progress
 from mailtrack.cli._tables import Table
 
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PIXELS_SHOWN = 20
 
 
 def _to_age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
-    """Return the duration that an age such as `90d` means."""
-    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
-    if found is None:
-        raise click.BadParameter("must be a number of hours, days or weeks from 1 to 99999, as in 12h, 90d or 26w")
-    return int(found[1]) * _UNITS[found[2]]
+    try:
+        return parse_age(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -55,6 +54,7 @@ def purge(older_than: timedelta, pixel: str | None, yes: bool, **given: Any) -> 
         total = sum(number for _, number in found)
         if not total:
             echo("No opens are that old.", err=True)
+            deque(tracker.sweep(), maxlen=0)  # what earlier deletions left
             return
         _echo_plan(found, total, plan.before)
         if not yes:

@@ -40,6 +40,7 @@ from mailtrack.cli._settings import Settings
     help="The storage that counts requests for tokens: memory://, sqlite:///FILE, redis://HOST:PORT."
     "  [default: beside the database]",
 )
+@click.option("--keep", metavar="AGE", help="Delete opens older than this, as in 365d.  [default: never]")
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""
     from mailtrack.cli._server.server import serve as run  # only here: it loads the adapter and its libraries

@@ -6,6 +6,7 @@ from pathlib import Path
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack.cli._doctor.finding import Finding, failed, ok, reason, skipped, warning
 from mailtrack.storage._sqlite.inspection import NEEDED_SQLITE, SQLITE_VERSION, Inspection, may_damage_wal
+from mailtrack.storage._sqlite.sweeping import KEPT_FREE
 from mailtrack.storage._sqlite.wal import has_content, wal_of
 
 QUICK_CHECK_SECONDS = 10.0
@@ -80,6 +81,7 @@ def _check_open(inspection: Inspection, path: Path, seconds: float) -> Iterator[
         yield _check_tables(inspection)
         yield _check_journal(inspection, path)
         yield _check_pragmas(inspection)
+        yield _check_space(inspection)
         yield _check_integrity(inspection, seconds)
     except StorageError as error:
         yield failed("integrity", f"{path} can't be read: {reason(error)}.", _RESTORE)
@@ -138,6 +140,20 @@ def _check_pragmas(inspection: Inspection) -> Finding:
             "Use a Python with an ordinary SQLite.",
         )
     return ok("durability", "Commits are synced to disk, and deleted data is overwritten.")
+
+
+def _check_space(inspection: Inspection) -> Finding:
+    free = int(inspection.pragma("freelist_count"))
+    size = f"{free * int(inspection.pragma('page_size')) / 2**20:,.0f} MiB"
+    if free <= KEPT_FREE:
+        return ok("space", "The file has no free space worth giving back.")
+    if inspection.pragma("auto_vacuum"):
+        return ok("space", f"{size} of the file are free. The server gives them back, as does `mailtrack purge`.")
+    return warning(
+        "space",
+        f"{size} of the file are free, and only new rows will use them: an earlier version created the file.",
+        "To make it smaller, stop the server, make a backup, and put it in the place of the file.",
+    )
 
 
 def _check_integrity(inspection: Inspection, seconds: float) -> Finding:

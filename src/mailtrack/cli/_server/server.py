@@ -10,14 +10,16 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mailtrack._errors import MailtrackError, StorageError
+from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
 from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
 from mailtrack._tracker import Tracker
+from mailtrack.cli._ages import parse_age
 from mailtrack.cli._server.following import FollowingJudge
 from mailtrack.cli._server.parent_watch import end_with_parent
+from mailtrack.cli._server.retention import Retention
 from mailtrack.cli._settings import Settings
-from mailtrack.storage import open_storage
+from mailtrack.storage import Storage, open_storage
 from mailtrack_wsgi._app import Application, create_app
 from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter
 
@@ -75,7 +77,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     server = _make_server(settings, address)
     server.on_startup(partial(on_start, keys))
     # The outer storage is closed after the workers have ended; their WAL then goes into the database file.
-    with open_storage(settings.database), _draining(settings, following):
+    with open_storage(settings.database) as storage, _draining(settings, following), _keeping(settings, storage):
         try:
             server.serve(target_loader=partial(_load, settings, keys, os.getpid()), wrap_loader=False)
         except SystemExit:  # a worker died and was not replaced yet
@@ -191,3 +193,19 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
             drainer.stop(_DRAIN_TIMEOUT)
             with suppress(StorageError):  # notices a replaced file, so that closing empties the WAL of the present one
                 tracker.ping()
+
+
+@contextmanager
+def _keeping(settings: Settings, storage: Storage) -> "Iterator[None]":
+    """Delete old opens in this process, where that is set."""
+    if settings.keep is None:
+        yield
+        return
+    if settings.database.lower().startswith("memory:"):  # this process has none of the workers' opens
+        raise InvalidSetting("keep", "can't be used with memory://")
+    retention = Retention(Tracker(storage, spool=settings.make_spool()), parse_age(settings.keep))
+    retention.start()
+    try:
+        yield
+    finally:
+        retention.stop(_STOP_TIMEOUT)

@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from mailtrack.storage._sqlite.ours import check_ours
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a call waits for a lock before it raises `StorageUnavailable`."""
+
+_EMPTYING_MILLISECONDS = 40  # that writers wait at most while readers keep the WAL from being emptied
+_EMPTYING_TRIES = 8
 
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut; batches make it cheap
@@ -231,14 +235,24 @@ class Connections:
                 self._retire([holder])
             raise
 
-    def forget_deleted(self) -> None:
-        """Move all of the WAL into the file and empty it, so that nothing deleted stays there.
+    def forget_deleted(self) -> bool:
+        """Move all of the WAL into the file and empty it, so that nothing deleted stays there; return whether it is.
 
-        Where a reader or an error holds it up, the next deletion does it: the one before it is committed by now, so
-        an error would wrongly report that nothing was deleted.
+        Most is moved while others write. They are kept from it only for the rest, and for a moment at a time if readers
+        hold it up. An error is none for the caller: the deletion is committed by now.
         """
         with suppress(StorageError), self.reading() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            connection.execute(f"PRAGMA busy_timeout = {_EMPTYING_MILLISECONDS}")
+            try:
+                for _ in range(_EMPTYING_TRIES):
+                    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if not busy:
+                        return True
+                    time.sleep(_EMPTYING_MILLISECONDS / 1000)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+        return False
 
     def close(self) -> None:
         """Close every connection of this process: now, or when its present use ends."""

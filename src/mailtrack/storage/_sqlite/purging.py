@@ -16,12 +16,35 @@ _AT_ONCE = 200
 
 
 def count(db: sqlite3.Connection, pixel_id: str, before: int) -> int:
-    """Return how many opens of a pixel are older than a time in milliseconds."""
-    found: tuple[int] = db.execute(
-        "SELECT count(*) FROM opens WHERE pixel = (SELECT pixel FROM pixels WHERE id = ?) AND opened_at < ?",
-        (pixel_id, before),
+    """Return how many opens of a pixel are older than a time in milliseconds, on a connection that sees one state."""
+    found = _bound(db, pixel_id, before)
+    if found is None:
+        return 0
+    pixel, until, most = found
+    (number,) = db.execute(
+        "SELECT count(*) FILTER (WHERE opened_at < ?) FROM ("
+        "SELECT opened_at FROM opens WHERE pixel = ? AND opened_at < ? ORDER BY number LIMIT ?)",
+        (before, pixel, until, most),
     ).fetchone()
-    return found[0]
+    return int(number)
+
+
+def _bound(db: sqlite3.Connection, pixel_id: str, before: int) -> tuple[int, int, int] | None:
+    """Return a pixel's number, and where its opens can be that are older than a time; `None` where there are none.
+
+    These are among the opens from before the end of some hour, of which there are so many (-1 where that is unknown).
+    The log is mostly in order of time, so that a search for so many ends soon after the last one.
+    """
+    found = db.execute("SELECT pixel, purged, purged_before FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+    if found is None:
+        return None
+    pixel, purged, purged_before = found
+    hour, ever = db.execute(
+        "SELECT max(hour), sum(opens) FROM hours WHERE pixel = ? AND hour < ?", (pixel, before)
+    ).fetchone()
+    if hour is None:
+        return None
+    return pixel, hour + HOUR, -1 if purged_before is not None and purged_before > before else ever - purged
 
 
 class Place(NamedTuple):
@@ -52,28 +75,21 @@ def find(db: sqlite3.Connection, pixel_id: str, before: int, limit: int, last: P
         limit: the maximum number of opens.
         last: of a purge before, which may be another one.
     """
-    found = db.execute("SELECT pixel, purged, purged_before FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
+    found = _bound(db, pixel_id, before)
     if found is None:
         return []
-    pixel, purged, purged_before = found
+    pixel, until, most = found
     _, _, number, passed = last if last is not None and last[:2] == (pixel, before) else Place(pixel, before, 0, 0)
-    hour, ever = db.execute(
-        "SELECT max(hour), sum(opens) FROM hours WHERE pixel = ? AND hour < ?", (pixel, before)
-    ).fetchone()
-    if hour is None:
-        return []
-    most = -1 if purged_before is not None and purged_before > before else ever - purged - passed
-    if most == 0:
-        return []
+    most = -1 if most < 0 else max(0, most - passed)
     places: list[Place] = []
-    for number, at in db.execute(  # noqa: B020  # from there on
+    for candidate, at in db.execute(
         "SELECT number, opened_at FROM opens WHERE pixel = ? AND number > ? AND opened_at < ? ORDER BY number LIMIT ?",
-        (pixel, number, hour + HOUR, most),
+        (pixel, number, until, most),
     ):
         if at >= before:
             passed += 1
             continue
-        places.append(Place(pixel, before, number, passed))
+        places.append(Place(pixel, before, candidate, passed))
         if len(places) == limit:
             break
     return places

@@ -58,6 +58,7 @@ class SQLiteStorage:
         schema.prepare(self.path, create=create)
         self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
         self._pace = sweeping.Pace()
+        self._forgets = False  # whether the WAL still has deleted data, because a reader held up its emptying
         self._purged_last: purging.Place | None = None
         # The numbers of the recipients that were last resolved, by their ids: they never change, and opens of these
         # recipients are what is added next.
@@ -88,9 +89,11 @@ class SQLiteStorage:
         with self._step(cascade=False) as (db, until):
             sweeping.hide(db, pixel_id)
             sweeping.sweep(db, until)  # most pixels are gone with that
-        self._connections.forget_deleted()
+        self._forget_deleted()
 
     def sweep(self) -> int:
+        if self._forgets:
+            self._forget_deleted()
         while True:
             with self._connections.reading() as db:  # where nothing is left, no writer waits
                 remains = sweeping.has_remains(db)
@@ -99,9 +102,12 @@ class SQLiteStorage:
             with self._step() as (db, until):
                 swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
             if ended:
-                self._connections.forget_deleted()
+                self._forget_deleted()
             if swept:  # else another process was faster
                 return swept
+
+    def _forget_deleted(self) -> None:
+        self._forgets = not self._connections.forget_deleted()
 
     @contextmanager
     def _step(self, *, cascade: bool = True) -> Iterator[tuple[sqlite3.Connection, float]]:
@@ -140,7 +146,7 @@ class SQLiteStorage:
     def delete_recipient(self, recipient_id: str) -> Recipient:
         with self._connections.writing() as db:
             deleted = recipient_rows.delete(db, recipient_id)
-        self._connections.forget_deleted()
+        self._forget_deleted()
         return deleted
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
@@ -194,7 +200,7 @@ class SQLiteStorage:
             return 0 if pixel is None else rejudging.rejudge(db, pixel, pixel_id, judgements)
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:
-        with self._connections.reading() as db:
+        with self._connections.reading(snapshot=True) as db:
             return purging.count(db, pixel_id, to_milliseconds(before))
 
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
@@ -209,7 +215,7 @@ class SQLiteStorage:
             with self._step() as (db, until):
                 purged, self._purged_last = purging.purge(db, found[:limit], until)
             if found[-1] == self._purged_last:
-                self._connections.forget_deleted()
+                self._forget_deleted()
             if purged:  # else another process was faster
                 return purged
 
