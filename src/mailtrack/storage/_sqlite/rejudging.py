@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import reduce
 
-from mailtrack._model import Judgement
+from mailtrack._model import Judgement, Open
 from mailtrack._times import to_milliseconds
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.rejudging import Rejudging
@@ -15,9 +17,11 @@ from mailtrack.storage._sqlite import counts, opens, purging
 
 def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Sequence[Judgement]) -> int:
     """Apply judgements to opens of a pixel, and return how many of them are of opens that it has."""
-    by_id = {one.open_id: one for one in judgements}
+    by_id: defaultdict[str, list[Judgement]] = defaultdict(list)
+    for judgement in judgements:
+        by_id[judgement.open_id].append(judgement)
     before = opens.find(db, pixel, pixel_id, by_id)
-    after = {number: by_id[one.id].apply(one) for number, one in before.items()}
+    after = {number: reduce(_apply, by_id[one.id], one) for number, one in before.items()}
     opens.judge(db, pixel, {number: one for number, one in after.items() if one != before[number]})
     times = [to_milliseconds(one.opened_at) for one in before.values()]
     changes = Rejudging(list(before.values()), list(after.values()), times)
@@ -26,6 +30,10 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     _correct_pixel(db, pixel, changes, openers)
     found = {one.id for one in before.values()}
     return sum(one.open_id in found for one in judgements)
+
+
+def _apply(stored: Open, judgement: Judgement) -> Open:
+    return judgement.apply(stored)
 
 
 def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str, int]) -> Openers:

@@ -246,6 +246,13 @@ class RejudgingContract:
                 ("burst",),
             ]
 
+    def test_an_open_keeps_the_signals_of_all_judgements_in_one_call(self, storage: Storage) -> None:
+        pixel = add_pixel(storage)
+        (one,) = storage.add_opens([make_open(pixel)])
+        rejudge(storage, pixel, attrs.evolve(make_judgement(one), added_signals=("repeat",)), make_judgement(one))
+        assert [found.signals for found in all_opens(storage, pixel)] == [("repeat",)]
+        assert storage.get_pixel(pixel.id).views == Count(counted=0, raw=0)
+
     def test_an_open_that_becomes_a_repeat_is_a_view_no_more(self, storage: Storage) -> None:
         pixel = add_pixel(storage)
         opens = [make_open(pixel) for _ in range(2)]
