@@ -9,19 +9,15 @@ examples, so they look better here than on unknown ones.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-import crawleruseragents
 import regex
 from common import arguments, print_table
 from corpora import MACHINES, PEOPLE, is_held_out, read_corpora
-from device_detector import DeviceDetector
+from robot_lists import Says, crawler_user_agents, device_detector
 
 from mailtrack.verdicts import Judge
-
-Says = Callable[[str], bool]  # whether a machine sent it
 
 
 def make_mailtrack() -> Says:
@@ -35,10 +31,6 @@ def make_isbot(folder: Path) -> Says:
     expressions = [regex.sub(r"(\\[dws])-", r"\1\-", pattern) for pattern in patterns]
     search = regex.compile("|".join(expressions), regex.IGNORECASE).search
     return lambda user_agent: search(user_agent) is not None
-
-
-def make_device_detector() -> Says:
-    return lambda user_agent: bool(DeviceDetector(user_agent).parse().is_bot())
 
 
 def wrong(says: Says, user_agents: list[str], is_machine: bool) -> str:
@@ -55,8 +47,8 @@ def main() -> None:
     tools = {
         "mailtrack": make_mailtrack(),
         "isbot's list": make_isbot(options.folder),
-        "crawler-user-agents": crawleruseragents.is_crawler,
-        "device_detector": make_device_detector(),
+        "crawler-user-agents": crawler_user_agents,
+        "device_detector": device_detector,
     }
     if options.sample == 0:
         del tools["device_detector"]  # takes hours

@@ -1,41 +1,24 @@
-"""The judge's accuracy and speed, against two libraries that recognise robots.
+"""The judge's accuracy and speed, compared with lists of robots.
 
-Each decides for the labelled hits in `tests/verdicts` whether a person or a machine fetched the image. A mail proxy
-fetches for a person. The libraries use only the user agent, so their results are shown once for all hits, and once for
-those that the user agent identifies.
+Each decides for the labelled and the held-out hits in `tests/verdicts` whether a person or a machine fetched the image.
+The lists use only the user agent, so their results are also shown for the hits in which nothing else matters.
+isbot runs in Node; `npm` fetches it. Without Node or the package it is left out.
 """
 
-import json
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-import crawleruseragents
 import ua_parser
+from accuracy import OURS, SETS, Hit, Says, header, make_mailtrack, markdown, read, rows
 from common import arguments, interleave, print_table, seconds
-
-from mailtrack.verdicts import Judge
-
-LABELLED = Path(__file__).parents[1] / "tests" / "verdicts" / "labelled.jsonl"
-MACHINES = {"prefetch", "scanner", "bot"}
-OURS = "mailtrack"
-
-Hit = dict[str, object]
-Says = Callable[[Hit], bool]  # whether a machine fetched it
+from robot_lists import crawler_user_agents, device_detector, make_isbot
 
 
-def make_mailtrack() -> Says:
-    judge = Judge()
-
-    def says(hit: Hit) -> bool:
-        return judge.judge(hit["user_agent"], ip=hit["ip"], signals=hit["signals"], age=hit["age"]).kind in MACHINES
-
-    return says
-
-
-def make_crawler_user_agents() -> Says:
-    return lambda hit: crawleruseragents.is_crawler(hit["user_agent"])
+def by_name(says: Callable[[str], bool]) -> Says:
+    return lambda hit: says(hit["user_agent"])
 
 
 def make_ua_parser() -> Says:
@@ -48,37 +31,19 @@ def make_ua_parser() -> Says:
     return says
 
 
-TOOLS = {
+TIMED = {
     OURS: make_mailtrack,
-    "crawler-user-agents": make_crawler_user_agents,
+    "crawler-user-agents": lambda: by_name(crawler_user_agents),
     "ua-parser, spiders": make_ua_parser,
 }
 
 
-def is_machine(hit: Hit) -> bool:
-    return hit["kind"] in MACHINES
-
-
-def is_told_by_user_agent(hit: Hit) -> bool:
-    return not hit["signals"] and hit["ip"] is None and hit["age"] is None
-
-
-def right(says: Says, hits: list[Hit]) -> str:
-    share = sum(says(hit) == is_machine(hit) for hit in hits) / len(hits)
-    return f"{share:.1%}"
-
-
-def accuracy_row(name: str, says: Says, hits: list[Hit]) -> tuple[str, ...]:
-    alone = [hit for hit in hits if is_told_by_user_agent(hit)]
-    mail = [hit for hit in hits if hit["group"] in ("mail client", "proxy") and not is_machine(hit)]
-    machines = [hit for hit in hits if is_machine(hit)]
-    return (
-        name,
-        right(says, hits),
-        right(says, alone),
-        f"{sum(map(says, mail))} of {len(mail)}",
-        f"{sum(not says(hit) for hit in machines)} of {len(machines)}",
-    )
+def make_tools(packages: Path | None) -> dict[str, Says]:
+    user_agents = [hit["user_agent"] for name in SETS for hit in read(name)]
+    with tempfile.TemporaryDirectory(prefix="mailtrack-bench-") as folder:
+        isbot = make_isbot(user_agents, (packages or Path(folder)).absolute())
+    lists = {"isbot": isbot, "crawler-user-agents": crawler_user_agents, "device_detector": device_detector}
+    return {OURS: make_mailtrack()} | {name: by_name(says) for name, says in lists.items() if says}
 
 
 def time_one(says: Says, hits: list[Hit]) -> float:
@@ -93,24 +58,33 @@ def time_new(make: Callable[[], Says], hits: list[Hit]) -> float:
     return time_one(says, hits[1:])
 
 
-def main() -> None:
-    options = arguments(__doc__).parse_args()
-    hits = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+def print_times(rounds: int) -> None:
+    hits = read("labelled")
     different = list({hit["user_agent"]: hit for hit in hits}.values())
-    tools = {name: make() for name, make in TOOLS.items()}
-    rounds = 2 if options.quick else 10
-    print_table(
-        f"{len(hits):,} labelled hits",
-        ("what", "right", "right, by user agent", "mail programs judged machines", "machines missed"),
-        [accuracy_row(name, says, hits) for name, says in tools.items()],
-    )
-    new = interleave({name: partial(time_new, make, different) for name, make in TOOLS.items()}, rounds)
+    tools = {name: make() for name, make in TIMED.items()}
+    new = interleave({name: partial(time_new, make, different) for name, make in TIMED.items()}, rounds)
     again = interleave({name: partial(time_one, says, hits) for name, says in tools.items()}, rounds)
     print_table(
         "Time for a hit",
         ("what", "µs, new user agent", "µs, seen lately"),
-        [(name, f"{median(new[name]) * 1e6:,.1f}", f"{median(again[name]) * 1e6:,.1f}") for name in TOOLS],
+        [(name, f"{median(new[name]) * 1e6:,.1f}", f"{median(again[name]) * 1e6:,.1f}") for name in TIMED],
     )
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--markdown", action="store_true", help="print only the tables of docs/verdicts.md")
+    parser.add_argument("--packages", type=Path, help="a folder that keeps the package of isbot, for another time")
+    options = parser.parse_args()
+    tools = make_tools(options.packages)
+    for name in SETS:
+        if options.markdown:
+            print(markdown(name, tools))
+        else:
+            hits = read(name)
+            print_table("Accuracy", header(name, hits, tools), list(rows(hits, tools)))
+    if not options.markdown:
+        print_times(2 if options.quick else 10)
 
 
 if __name__ == "__main__":

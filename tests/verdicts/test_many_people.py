@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 MACHINES = {"prefetch", "scanner", "bot"}
-MOST = 0.01  # at the first look: 24 of 2,820, or 0.85 %
+MOST = 0.002  # at the first look 24 of 2,820, or 0.85 %
 
 
-def test_at_most_one_in_a_hundred_people_is_taken_for_a_machine(judge):
+def test_at_most_two_in_a_thousand_people_are_taken_for_machines(judge):
     people = Path(__file__).with_name("people.txt").read_text(encoding="utf-8").splitlines()
     wrong = {one: judge.judge(one).reasons[0] for one in people if judge.judge(one).kind in MACHINES}
     assert len(people) > 2500
