@@ -194,6 +194,12 @@ def test_apps_on_phones_add_what_they_like(judge, addition):
         "Lynx/2.9.2",
         "Midori/0.4",
         "HbbTV/1.1.1 (;TechnoTrend;S-855;3.2;;) CE-HTML/1.0",
+        WINDOWS.replace("x64)", "x64; Xbox; Xbox One)") + "Chrome/90.0.4430.212 Safari/537.36 Edge/44.18363.8131",
+        "Mozilla/5.0 (X11; Linux i686) AppleWebKit/534.34 (KHTML, like Gecko) rekonq Safari/534.34",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.21 (KHTML, like Gecko) trojita Safari/537.21",
+        "Mozilla/5.0 (X11; Linux i686 on x86_64; rv:52.0) Gecko/20100101 Firefox/52.0 Ordissimo/3.8.20+svn37598",
+        WINDOWS + "Chrome/69.0.3497.92 Safari/537.36 ICAPoHTTPS",
+        "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; http://intranet.example.com; rv:11.0) like Gecko",
     ],
 )
 def test_phones_television_sets_and_text_browsers_are_no_machines(judge, user_agent):
