@@ -155,7 +155,7 @@ class Storage(Protocol):
         """Set the time when the mails of recipients were sent, `Recipient.sent_at`, replacing a former one.
 
         The delays in `Figures` are corrected, also those of recipients that have opened already. Stored opens keep
-        their age and verdict until they are rejudged.
+        their age and verdict until they are rejudged. Costs by the recipients given; other writers may have to wait.
 
         Args:
             pixel_id: the pixel.
