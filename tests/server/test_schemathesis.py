@@ -66,7 +66,7 @@ def test_the_server_does_what_its_document_says(asked, tmp_path):
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
-            "MAILTRACK_KNOWN": json.dumps({"recipient": recipients, "image": [pixel.image]}),
+            "MAILTRACK_KNOWN": json.dumps({"pixel": [pixel.id], "recipient": recipients, "image": [pixel.image]}),
             "MAILTRACK_DOOMED": json.dumps(doomed),
         },
     )
