@@ -115,3 +115,15 @@ def test_a_signal_ends_it_without_a_trace(tmp_path, number):
         assert "Aborted!" in process.communicate()[1]
     assert process.returncode == 1
     assert sorted(one.name for one in tmp_path.iterdir()) == before
+
+
+def test_a_spool_with_more_segments_than_a_process_may_usually_open_is_copied(pixel, tmp_path):
+    for _ in range(100):
+        spool = Spool("mailtrack.db.spool")
+        spool.open()
+        spool.append(to_line(make_hit(pixel)))
+        spool.close()
+    assert len(list((tmp_path / "mailtrack.db.spool").iterdir())) >= 100
+    command = [sys.executable, "-m", "mailtrack", "backup", "copy.db"]
+    ended = subprocess.run(["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh", *command], stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, "100 opens from the spool" in ended.stderr) == (0, True)

@@ -1,8 +1,9 @@
 """`mailtrack backup`."""
 
+import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,17 @@ def backup(file: Path, **given: Any) -> None:
     spool. Give the command the options of the server, so that it judges these opens alike. FILE appears once it is
     complete, and a server can use it unchanged.
     """
+    _allow_many_files()
     with _aborting_on_sigterm(), open_tracker(with_judge=True, with_spool=True, **given) as tracker:
         written = tracker.backup(file)
         echo(f"{written.file}: {written.size:,} bytes, {plural(written.from_spool, 'open')} from the spool.", err=True)
+
+
+def _allow_many_files() -> None:
+    """Let this process open as many files as it may: it opens all segments of the spool at once."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems have a lower limit than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
