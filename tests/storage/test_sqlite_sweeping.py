@@ -224,6 +224,24 @@ class TestOtherProcesses:
                 other.execute("COMMIT")
         assert written == steps > 100
 
+    @pytest.mark.usefixtures("slow")
+    def test_a_page_is_whole_though_the_pixel_is_deleted_and_half_swept_while_it_is_read(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pass_over = purging.pass_over
+        with SQLiteStorage(path) as storage, SQLiteStorage(path) as other:
+            pixel, _ = _full(storage)
+
+            def pass_over_late(*args):
+                other.delete_pixel(pixel.id)
+                while _rows(path)["opens"] > 30:
+                    other.sweep()
+                return pass_over(*args)
+
+            monkeypatch.setattr(purging, "pass_over", pass_over_late)
+            assert len(storage.list_opens(pixel.id, limit=100, skip=1).items) == 59
+            assert storage.list_opens(pixel.id, limit=100).items == ()
+
     def test_a_purge_is_no_error_where_another_process_deletes_the_pixel_meanwhile(
         self, storage, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
