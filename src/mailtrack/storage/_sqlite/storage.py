@@ -92,13 +92,14 @@ class SQLiteStorage:
         self._forget_deleted()
 
     def sweep(self) -> int:
-        if self._forgets:
-            self._forget_deleted()
         while True:
             with self._connections.reading() as db:  # where nothing is left, no writer waits
                 remains = sweeping.has_remains(db)
-                if not remains and not sweeping.free_pages(db):
-                    return 0
+                left = remains or sweeping.free_pages(db)
+            if not left:
+                if self._forgets:
+                    self._forget_deleted()
+                return 0
             with self._step() as (db, until):
                 swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
             if ended:
