@@ -2,8 +2,8 @@
 
 import pytest
 
-from mailtrack import EmailProblem, InvalidEmail, InvalidEmails
-from mailtrack._addresses import canonical, canonical_all
+from mailtrack import InvalidEmail
+from mailtrack._addresses import canonical
 
 
 class TestCanonical:
@@ -165,22 +165,3 @@ class TestSpecialDomains:
                 canonical("ann@sh op.test", allow_special_domains=allowed)
             reasons.add(caught.value.reason)
         assert len(reasons) == 1
-
-
-class TestCanonicalAll:
-    def test_each_address_comes_once_in_the_order_of_first_appearance(self) -> None:
-        given = ["bob@example.org", "ann@example.org", "bob@EXAMPLE.org", "Bob@example.org", "ann@example.org"]
-        assert canonical_all(given) == ["bob@example.org", "ann@example.org"]
-
-    def test_none_are_none(self) -> None:
-        assert canonical_all([]) == []
-
-    def test_all_problems_are_listed_with_their_places(self) -> None:
-        with pytest.raises(InvalidEmails) as caught:
-            canonical_all(["bad", "ann@example.org", 7, None, "a@b"])
-        assert [problem.index for problem in caught.value.problems] == [0, 2, 3, 4]
-
-    def test_what_is_not_a_string_is_a_problem(self) -> None:
-        with pytest.raises(InvalidEmails) as caught:
-            canonical_all([b"ann@example.org"])
-        assert caught.value.problems == (EmailProblem(0, "The address is not a string."),)

@@ -6,13 +6,14 @@ import pytest
 
 import mailtrack
 from mailtrack import EmailProblem, InvalidArgument, InvalidEmails, InvalidRules, MailtrackError
-from mailtrack._addresses import canonical_all
+from mailtrack._addresses import canonical
 from mailtrack._errors import RuleProblem
+from mailtrack._new_recipients import check_all
 
 
 def refused(emails: list[object]) -> InvalidEmails:
     with pytest.raises(InvalidEmails) as caught:
-        canonical_all(emails)
+        check_all(emails, canonical)
     return caught.value
 
 

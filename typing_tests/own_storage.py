@@ -68,6 +68,8 @@ class OwnStorage:
         limit: int,
         cursor: str | None = None,
         states: Collection[RecipientState] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Page[Recipient]:
         return Page(items=(), next="1")
 

@@ -6,9 +6,8 @@ certain to pass take a shortcut with the same result.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
-from mailtrack._errors import EmailProblem, InvalidEmail, InvalidEmails
+from mailtrack._errors import InvalidEmail
 
 MAX_LENGTH = 254
 """Maximum length of an address in characters (RFC 5321 4.5.3.1.3, RFC 3696 erratum 1690)."""
@@ -76,29 +75,6 @@ def comparable(email: str) -> str:
 
 def _fold(letter: str) -> str:
     return next((folded for folded in (letter.casefold(), letter.lower()) if len(folded) == 1), letter)
-
-
-def canonical_all(emails: Iterable[object], *, allow_special_domains: bool = False) -> list[str]:
-    """Return the distinct addresses in canonical form, as first written, in order of first appearance.
-
-    Raises:
-        InvalidEmails: at least one address is invalid; the error lists all problems.
-    """
-    distinct: dict[str, str] = {}
-    problems = []
-    for total, email in enumerate(emails, 1):
-        if not isinstance(email, str):
-            problems.append(EmailProblem(total - 1, "The address is not a string.", email))
-            continue
-        try:
-            address = canonical(email, allow_special_domains=allow_special_domains)
-        except InvalidEmail as error:
-            problems.append(EmailProblem(total - 1, error.reason, email))
-        else:
-            distinct.setdefault(comparable(address), address)
-    if problems:
-        raise InvalidEmails(problems, total)
-    return list(distinct.values())
 
 
 def domain_of(address: str) -> str:

@@ -162,6 +162,39 @@ class InvalidEmails(InvalidInput):
         return f"line {problem.index + 1}" if self.by_line else f"index {problem.index}"
 
 
+@attrs.frozen
+class RecipientProblem:
+    """An invalid reference, or invalid data, among several.
+
+    Attributes:
+        index: the place of its recipient among those given, counted from 0.
+        reason: what is wrong with it. It does not quote the input.
+    """
+
+    index: int
+    reason: str
+
+
+class InvalidRecipients(InvalidInput):
+    """References or data of some recipients are not valid. Their addresses are.
+
+    Attributes:
+        problems: all of them, in the order given.
+        total: the number of recipients given.
+        summary: the message without places and reasons.
+    """
+
+    problems: tuple[RecipientProblem, ...]
+    total: int
+    summary: ClassVar[str] = "Invalid recipient"
+
+    def __init__(self, problems: Sequence[RecipientProblem], total: int) -> None:
+        first = _list_first(problems, lambda one: f"index {one.index}: {one.reason}")
+        super().__init__(f"{self.summary}: {len(problems):,} of {total:,}: {first}")
+        self.problems = tuple(problems)
+        self.total = total
+
+
 class InvalidImage(InvalidInput):
     """An image is empty, damaged, or too large to decode."""
 

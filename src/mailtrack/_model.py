@@ -4,13 +4,14 @@ All times are aware, in UTC, in whole milliseconds. No value knows how it is sto
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 
 import attrs
 
 from mailtrack._counts import NO_OPENS, Count, OpenSpans
+from mailtrack._json_data import to_data
 from mailtrack._times import to_utc
 
 MAX_NAME_LENGTH = 256
@@ -187,14 +188,33 @@ class Pixel:
         return self.id[:8]
 
 
+@attrs.frozen
+class NewRecipient:
+    """An address to make a token for. It is checked when the token is made, see `Tracker.generate_tokens`.
+
+    Attributes:
+        email: the address.
+        ref: a reference of the sender's own, such as the number of an invoice: 1 to 128 characters without control
+            characters, compared as written. One address with two references is two recipients. `None` is none.
+        data: a JSON object of at most 2,048 bytes (compact, UTF-8), to be kept with the recipient. `None` leaves the
+            data that it has.
+    """
+
+    email: str = attrs.field(repr=False)
+    ref: str | None = attrs.field(default=None, repr=False)
+    data: Mapping[str, object] | None = attrs.field(default=None, repr=False, hash=False)
+
+
 @attrs.frozen(kw_only=True)
 class Recipient:
-    """One address in one pixel, with its token. Its opens are as of the moment when it was read.
+    """One address with one reference in one pixel, with its token. Its opens are as of the moment when it was read.
 
     Attributes:
         id: 24 hex digits, of which the first eight are its pixel's short id.
         pixel_id: the UUID of its pixel.
         email: the address in canonical form.
+        ref: the reference that it was made with, `None` without one.
+        data: the JSON object that was given with it, read-only, `None` without one.
         token: the secret that stands for it in tracking URLs.
         created_at: the time when its token was made.
         sent_at: the time when its mail was sent, `None` where `Tracker.mark_sent` did not say it.
@@ -205,6 +225,10 @@ class Recipient:
     id: str
     pixel_id: str
     email: str = attrs.field(repr=False)
+    ref: str | None = attrs.field(default=None, repr=False)
+    data: Mapping[str, object] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_data), repr=False, hash=False
+    )
     token: str = attrs.field(repr=False)
     created_at: datetime = attrs.field(converter=to_utc)
     sent_at: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))

@@ -6,29 +6,31 @@ from datetime import datetime
 from mailtrack import _ids as ids
 from mailtrack._arguments import check_flag, to_choice, to_id, to_items
 from mailtrack._errors import InvalidArgument
-from mailtrack._model import Pixel, Recipient, RecipientState
+from mailtrack._model import NewRecipient, Pixel, Recipient, RecipientState
 from mailtrack._times import to_utc
 from mailtrack.storage._protocol import Storage
 
 
 def add_recipients(
-    storage: Storage, pixel: Pixel, addresses: Sequence[str], at: datetime
+    storage: Storage, pixel: Pixel, given: Sequence[NewRecipient], at: datetime
 ) -> tuple[list[Recipient], int]:
-    """Add recipients to a pixel, all or none. An existing address keeps its token.
+    """Add recipients to a pixel, all or none. An existing one keeps its token.
 
     Args:
         storage: the storage.
         pixel: the pixel.
-        addresses: distinct addresses in canonical form, see `mailtrack._addresses`.
+        given: checked and distinct, as `mailtrack._new_recipients.check_all` returns them.
         at: the current time.
 
     Returns:
-        A recipient for each address, in order, and the number of new ones.
+        A recipient for each given, in order, and the number of new ones.
     """
-    recipient_ids = ids.new_recipient_ids(pixel.short_id, len(addresses))
+    recipient_ids = ids.new_recipient_ids(pixel.short_id, len(given))
     new = [
-        Recipient(id=recipient_id, pixel_id=pixel.id, email=email, token=token, created_at=at)
-        for email, recipient_id, token in zip(addresses, recipient_ids, ids.new_tokens(len(addresses)), strict=True)
+        Recipient(
+            id=recipient_id, pixel_id=pixel.id, email=one.email, ref=one.ref, data=one.data, token=token, created_at=at
+        )
+        for one, recipient_id, token in zip(given, recipient_ids, ids.new_tokens(len(given)), strict=True)
     ]
     stored = storage.add_recipients(pixel.id, new)
     return stored, sum(one.id == made.id for one, made in zip(stored, new, strict=True))

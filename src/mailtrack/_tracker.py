@@ -1,13 +1,13 @@
 """`Tracker`: the one object that a program works with."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Literal
 
 from mailtrack import _ids as ids
-from mailtrack._addresses import canonical, canonical_all
+from mailtrack._addresses import canonical
 from mailtrack._arguments import check_flag, check_type, to_choice, to_id, to_items
 from mailtrack._errors import InvalidArgument, InvalidSetting, PixelNotFound, RecipientNotFound
 from mailtrack._figures import DayCount
@@ -16,8 +16,9 @@ from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportProgress, ImportResult, ImportRows, OnInvalid, import_all, import_valid, parse
 from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
-from mailtrack._model import Hit, Image, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
+from mailtrack._model import Hit, Image, NewRecipient, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
 from mailtrack._names import may_be_in_name
+from mailtrack._new_recipients import check_all, may_be_in_recipients
 from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, check_skip, walk
 from mailtrack._pixels import ImageSource, add_pixel, find_image, find_pixel, iter_pixels
@@ -70,7 +71,6 @@ class Tracker(Operations):
         self._images = ImageCache(storage.get_image)
         self._keys = Keyring(storage, clock)
         self._canonical = partial(canonical, allow_special_domains=allow_special_domains)
-        self._canonical_all = partial(canonical_all, allow_special_domains=allow_special_domains)
 
     def __repr__(self) -> str:
         return f"<Tracker {self._storage!r}>"
@@ -195,23 +195,26 @@ class Tracker(Operations):
 
     # Recipients
 
-    def generate_tokens(self, pixel: Pixel | str, emails: Iterable[str]) -> list[Recipient]:
-        """Return one recipient, with a token, for each distinct address, in the order of first appearance.
+    def generate_tokens(self, pixel: Pixel | str, emails: Iterable[str | NewRecipient]) -> list[Recipient]:
+        """Return one recipient, with a token, for each distinct address and reference, in order of first appearance.
 
-        All or nothing. An address that the pixel already has keeps its token, so a retry is harmless.
+        All or nothing. A recipient that the pixel already has keeps its token, so a retry is harmless.
 
         Args:
             pixel: the pixel.
-            emails: any number of addresses. They are compared without regard to case, and stored as given, with the
-                domain in lower case.
+            emails: any number of addresses, or of `NewRecipient` values with a reference and data. Addresses are
+                compared without regard to case, and stored as given, with the domain in lower case; references are
+                compared as written. Data replaces what the recipient had; if it is given several times, the last
+                counts.
 
         Raises:
             PixelNotFound: no pixel has this id.
             InvalidEmails: some addresses are not valid; `problems` lists them with the reasons.
+            InvalidRecipients: some references or data are not valid, likewise.
             InvalidArgument: `emails` is a single text.
         """
-        found, addresses = self.get_pixel(pixel), self._canonical_all(to_items(emails, "emails"))
-        return add_recipients(self._storage, found, addresses, self._clock())[0]
+        found, given = self.get_pixel(pixel), check_all(to_items(emails, "emails"), self._canonical)
+        return add_recipients(self._storage, found, given, self._clock())[0]
 
     def import_recipients(
         self,
@@ -243,7 +246,7 @@ class Tracker(Operations):
         found = self.get_pixel(pixel)
 
         def add(addresses: Sequence[str]) -> tuple[list[Recipient], int]:
-            return add_recipients(self._storage, found, addresses, self._clock())
+            return add_recipients(self._storage, found, [NewRecipient(one) for one in addresses], self._clock())
 
         return store(parse(rows, self._canonical, email=email), add, progress)
 
@@ -255,6 +258,8 @@ class Tracker(Operations):
         cursor: str | None = None,
         opened: bool | None = None,
         states: Iterable[RecipientState | str] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Page[Recipient]:
         """Return a page of a pixel's recipients, in the order of their creation.
 
@@ -264,14 +269,18 @@ class Tracker(Operations):
             cursor: `Page.next` of the page before.
             opened: only recipients with (`True`) or without (`False`) an open that counts.
             states: only recipients in one of these states, such as `["scanned", "none"]`.
+            search: only recipients with this text in their address or reference, in any case. A page may then hold
+                fewer than `limit` recipients, even none, though another one follows: a search reads 10,000 recipients
+                for each page.
+            ref: only recipients with this reference, as written.
 
         Raises:
             PixelNotFound: no pixel has this id.
             InvalidPaging: the limit is out of range, or the cursor is not valid.
-            InvalidArgument: one of the states is none.
+            InvalidArgument: one of the states is none, or `search` or `ref` is no text.
         """
-        limit, cursor, chosen = check_limit(limit), check_cursor(cursor), to_states(opened, states)
-        return self._storage.list_recipients(self.get_pixel(pixel).id, limit=limit, cursor=cursor, states=chosen)
+        limit, cursor = check_limit(limit), check_cursor(cursor)
+        return self._find_recipients(pixel, opened, states, search, ref)(limit, cursor)
 
     def iter_recipients(
         self,
@@ -279,18 +288,38 @@ class Tracker(Operations):
         *,
         opened: bool | None = None,
         states: Iterable[RecipientState | str] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Iterator[Recipient]:
         """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
 
         No transaction is held between steps: recipients added or deleted meanwhile may or may not be seen, and the
-        iteration ends early if the pixel is deleted. `opened` and `states` are as for `list_recipients`.
+        iteration ends early if the pixel is deleted. The filters are as for `list_recipients`.
 
         Raises:
             PixelNotFound: no pixel has this id. Raised at once, before the first step.
-            InvalidArgument: one of the states is none.
+            InvalidArgument: one of the states is none, or `search` or `ref` is no text.
         """
-        chosen, key = to_states(opened, states), self.get_pixel(pixel).id
-        return walk(lambda cursor: self._storage.list_recipients(key, limit=MAX_LIMIT, cursor=cursor, states=chosen))
+        return walk(partial(self._find_recipients(pixel, opened, states, search, ref), MAX_LIMIT))
+
+    def _find_recipients(
+        self,
+        pixel: Pixel | str,
+        opened: bool | None,
+        states: Iterable[RecipientState | str] | None,
+        search: str | None,
+        ref: str | None,
+    ) -> Callable[[int, str | None], Page[Recipient]]:
+        """Return a function that returns a page of the recipients that were chosen, given a limit and a cursor."""
+        chosen = to_states(opened, states)
+        check_type(search, str, "search", optional=True)
+        check_type(ref, str, "ref", optional=True)
+        key = self.get_pixel(pixel).id
+        if not (may_be_in_recipients(search) and may_be_in_recipients(ref)):
+            return lambda _limit, _cursor: Page(items=())
+        return lambda limit, cursor: self._storage.list_recipients(
+            key, limit=limit, cursor=cursor, states=chosen, search=search, ref=ref
+        )
 
     def get_recipients(self, recipient_ids: Iterable[Recipient | str | None]) -> dict[str, Recipient]:
         """Return recipients with their current opens, by id. Unknown ids and `None` are left out.

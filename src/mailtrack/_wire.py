@@ -72,7 +72,9 @@ def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
 
 
 def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
-    alone = _unstructure(converter, Recipient, **dict.fromkeys(("pixel_id", "opens", "prefetches"), _OMITTED))
+    alone = _unstructure(
+        converter, Recipient, **dict.fromkeys(("pixel_id", "ref", "data", "opens", "prefetches"), _OMITTED)
+    )
     return lambda value: alone(value) | {"state": value.state.value} | _spans(converter, value.opens)
 
 

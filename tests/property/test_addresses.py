@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailtrack import InvalidEmail, InvalidEmails
-from mailtrack._addresses import MAX_LENGTH, canonical, canonical_all, comparable
+from mailtrack._addresses import MAX_LENGTH, canonical, comparable
+from mailtrack._new_recipients import check_all
 
 atoms = st.text(string.ascii_letters + string.digits + "+-_.", min_size=1, max_size=70)
 labels = st.one_of(
@@ -118,13 +119,13 @@ class TestLists:
         bad = [index for index, form in enumerate(forms) if form is None]
         if bad:
             with pytest.raises(InvalidEmails) as caught:
-                canonical_all(given_)
+                check_all(given_, canonical)
             assert [problem.index for problem in caught.value.problems] == bad
         else:
             first: dict[str, str | None] = {}
             for form in forms:
                 first.setdefault(comparable(form or ""), form)
-            assert canonical_all(given_) == list(first.values())
+            assert [one.email for one in check_all(given_, canonical)] == list(first.values())
 
 
 class TestReasons:

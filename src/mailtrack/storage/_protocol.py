@@ -112,14 +112,16 @@ class Storage(Protocol):
         ...
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
-        """Add the recipients whose address the pixel does not have yet.
+        """Add the recipients that the pixel does not have yet, by their address and reference.
 
-        Idempotent: an address that the pixel has stays as it is. Addresses are compared without regard to case and
-        stored as given. The given ones are distinct in that form. The given order is the order of creation.
+        Idempotent: one that the pixel has stays as it is, with the data given, if any, in place of its own. Addresses
+        are compared without regard to case, references as written, and both are stored as given. The given ones are
+        distinct in that form. The given order is the order of creation.
 
         Returns:
             One recipient for each given, in their order: the given one where it was added, else the one that the
-            pixel already had for this address (the oldest, where data from before this rule have several).
+            pixel already had for this address and reference (the oldest, where data from before this rule have
+            several), with its present data.
 
         Raises:
             PixelNotFound: the pixel does not exist.
@@ -137,6 +139,8 @@ class Storage(Protocol):
         limit: int,
         cursor: str | None = None,
         states: Collection[RecipientState] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Page[Recipient]:
         """Return recipients of a pixel in the order of their creation.
 
@@ -145,6 +149,9 @@ class Storage(Protocol):
             limit: the maximum number of recipients.
             cursor: where to begin, `None` for the start.
             states: only those whose `Recipient.state` is one of these; all with `None`, none with no states.
+            search: only those whose address or reference contains this text, both after `str.casefold`. To bound its
+                cost, a storage may end a page early, as `list_pixels` does (the bundled ones after 10,000 recipients).
+            ref: only those with this reference.
 
         Raises:
             InvalidPaging: the cursor is unusable.

@@ -2,8 +2,8 @@
 
 Nothing here is shared with a storage: no helper of `mailtrack`, and no type of its model. An open is a dict with the
 keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place` and `purged`; a
-recipient is one with `id`, `email`, `token`, `at`, `sent` and `place`; a pixel is a dict with its `recipients` and
-`opens`, both in the order in which they were added.
+recipient is one with `id`, `email`, `ref`, `data`, `token`, `at`, `sent` and `place`; a pixel is a dict with its
+`recipients` and `opens`, both in the order in which they were added.
 """
 
 from collections import Counter
@@ -102,6 +102,22 @@ def _delay(recipient: Plain, first: datetime) -> timedelta:
     late = recipient["sent"] is None or recipient["sent"] > first
     start: datetime = recipient["at" if late else "sent"]
     return first - start
+
+
+def same(pixel: Plain, wanted: Plain) -> Plain | None:
+    """Return the recipient of a pixel with an address and a reference, `None` where there is none."""
+    for one in pixel["recipients"]:
+        if (one["email"].lower(), one["ref"]) == (wanted["email"].lower(), wanted["ref"]):
+            found: Plain = one
+            return found
+    return None
+
+
+def matching(pixel: Plain, text: str) -> list[Plain]:
+    """Return the recipients of a pixel that have a text in their address or reference, in any case."""
+    texts = [(one["email"], one["ref"] or "") for one in pixel["recipients"]]
+    found = zip(pixel["recipients"], texts, strict=True)
+    return [one for one, own in found if any(text.lower() in it.lower() for it in own)]
 
 
 def state(pixel: Plain, recipient: Plain) -> str:

@@ -1,8 +1,10 @@
 """Factories for values of the model. Each call returns a new value, with ids of the forms that mailtrack makes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
+
+import attrs
 
 from mailtrack import _ids as ids
 from mailtrack import _keys as keys
@@ -30,9 +32,17 @@ def make_pixel(
     return Pixel(id=pixel_id or ids.new_pixel_id(), name=name, created_at=at, image=image)
 
 
-def make_recipient(pixel: Pixel, email: str | None = None, *, at: datetime = NOON) -> Recipient:
+def make_recipient(
+    pixel: Pixel,
+    email: str | None = None,
+    *,
+    ref: str | None = None,
+    data: Mapping[str, object] | None = None,
+    at: datetime = NOON,
+) -> Recipient:
     """Make a recipient of a pixel, with a unique address by default."""
-    return make_recipients(pixel, [email or f"reader{next(_serial)}@example.org"], at=at)[0]
+    (made,) = make_recipients(pixel, [email or f"reader{next(_serial)}@example.org"], at=at)
+    return attrs.evolve(made, ref=ref, data=data)
 
 
 def make_recipients(pixel: Pixel, emails: Sequence[str], *, at: datetime = NOON) -> list[Recipient]:

@@ -101,21 +101,22 @@ class StorageMachine(RuleBasedStateMachine):
         assert self.storage.sweep() >= 0
 
     @precondition(lambda self: self.pixels)
-    @rule(place=strategies.place, emails=st.lists(st.sampled_from(strategies.EMAILS), unique_by=str.lower))
-    def add_recipients(self, place: int, emails: list[str]) -> None:
+    @rule(place=strategies.place, specs=strategies.new_recipients)
+    def add_recipients(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Add recipients, some of which are there already."""
         pixel = self._pixel(place)
         given, wanted = [], []
-        for email in emails:
+        for spec in specs:
             number = self._next()
             at = _START + timedelta(minutes=number % 7 - 3)
-            new: dict[str, Any] = {"id": f"{pixel['id'][:8]}{number:016x}", "token": f"tok_{number:032x}"}
-            new |= {"email": email, "at": at, "sent": None}
-            given.append(Recipient(id=new["id"], pixel_id=pixel["id"], email=email, token=new["token"], created_at=at))
-            old = [one for one in pixel["recipients"] if one["email"].lower() == email.lower()]
-            if not old:
-                pixel["recipients"].append(new | {"place": number})
-            wanted.append(old[0]["id"] if old else new["id"])
+            new: dict[str, Any] = {"id": f"{pixel['id'][:8]}{number:016x}", "token": f"tok_{number:032x}", **spec}
+            given.append(Recipient(pixel_id=pixel["id"], created_at=at, **new))
+            present = expected.same(pixel, spec)
+            if present is None:
+                pixel["recipients"].append(new | {"at": at, "sent": None, "place": number})
+            elif spec["data"] is not None:
+                present["data"] = spec["data"]
+            wanted.append((present or new)["id"])
         assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == wanted
 
     @precondition(lambda self: any(pixel["recipients"] for pixel in self.pixels))
@@ -298,9 +299,14 @@ class StorageMachine(RuleBasedStateMachine):
 
     def _compare_recipients(self, pixel: dict[str, Any]) -> None:
         found = self.storage.list_recipients(pixel["id"], limit=1000).items
-        assert [(one.id, one.email, one.token) for one in found] == [
-            (one["id"], one["email"], one["token"]) for one in pixel["recipients"]
+        assert [(one.id, one.email, one.ref, one.data, one.token) for one in found] == [
+            (one["id"], one["email"], one["ref"], one["data"], one["token"]) for one in pixel["recipients"]
         ]
+        for text in ("AN", "inv", "n"):
+            searched = self.storage.list_recipients(pixel["id"], limit=1000, search=text).items
+            assert [one.id for one in searched] == [one["id"] for one in expected.matching(pixel, text)]
+        referred = self.storage.list_recipients(pixel["id"], limit=1000, ref="INV-1").items
+        assert referred == tuple(one for one in found if one.ref == "INV-1")
         assert self.storage.get_recipients([one["id"] for one in self.gone + pixel["recipients"]]) == {
             one.id: one for one in found
         }

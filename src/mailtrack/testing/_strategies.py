@@ -1,9 +1,19 @@
 """Strategies for the state machine: places in its lists, times, opens and judgements."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 KINDS = ["human", "proxy", "prefetch", "scanner", "bot", "unknown"]
 EMAILS = [f"{name}@example.org" for name in ("ann", "bob", "cem", "dee", "eve", "Ann")]
+_new_recipient: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "email": st.sampled_from(EMAILS),
+        "ref": st.sampled_from([None, "INV-1", "inv-1"]),
+        "data": st.none() | st.just({}) | st.just({"name": "Ann", "paid": [1, None]}),
+    }
+)
+new_recipients = st.lists(_new_recipient, unique_by=lambda one: (one["email"].lower(), one["ref"]))
 
 place = st.integers(0, 9)  # of something in a list, from its end, around and around
 limit = st.integers(1, 4)

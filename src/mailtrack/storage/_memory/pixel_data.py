@@ -33,7 +33,7 @@ class PixelData:
     _recipients: dict[int, Recipient] = attrs.Factory(dict)  # by place, in order; without their opens
     _last_recipient: int = 0
     _by_id: dict[str, int] = attrs.Factory(dict)
-    _by_email: dict[str, int] = attrs.Factory(dict)  # as addresses are compared
+    _by_key: dict[tuple[str, str | None], int] = attrs.Factory(dict)  # by the comparable address and the reference
     _by_token: dict[str, int] = attrs.Factory(dict)
     _opens: list[Open | None] = attrs.Factory(list)  # in order of arrival; `None` where one was purged
     _open_places: dict[str, int] = attrs.Factory(dict)
@@ -65,15 +65,17 @@ class PixelData:
         return self._pixel.name.casefold()
 
     def add_recipient(self, recipient: Recipient) -> Recipient:
-        """Add a recipient, or return the one with the same address."""
-        key = comparable(recipient.email)
-        place = self._by_email.get(key)
+        """Add a recipient, or return the one with the same address and reference, with the new data if there is any."""
+        key = _key(recipient)
+        place = self._by_key.get(key)
         if place is not None:
+            if recipient.data is not None:
+                self._recipients[place] = attrs.evolve(self._recipients[place], data=recipient.data)
             return self._with_opens(place)
         self._last_recipient += 1
         place = self._last_recipient
         self._recipients[place] = recipient
-        self._by_id[recipient.id] = self._by_email[key] = self._by_token[recipient.token] = place
+        self._by_id[recipient.id] = self._by_key[key] = self._by_token[recipient.token] = place
         return recipient
 
     def get_recipient(self, recipient_id: str) -> Recipient | None:
@@ -96,7 +98,7 @@ class PixelData:
         place = self._by_id[recipient_id]
         deleted = self._with_opens(place)
         del self._recipients[place], self._by_id[recipient_id]
-        del self._by_email[comparable(deleted.email)], self._by_token[deleted.token]
+        del self._by_key[_key(deleted)], self._by_token[deleted.token]
         return deleted
 
     def mark_sent(self, recipient_ids: Collection[str] | None, at: datetime) -> int:
@@ -226,3 +228,7 @@ class PixelData:
 
     def _kept_and_purged(self) -> Iterable[Open]:
         return chain(self._purged, self._kept())
+
+
+def _key(recipient: Recipient) -> tuple[str, str | None]:
+    return comparable(recipient.email), recipient.ref

@@ -107,14 +107,27 @@ class MemoryStorage:
         limit: int,
         cursor: str | None = None,
         states: Collection[RecipientState] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
+        wanted = "" if search is None else search.casefold()
         with self._opened():
             data = self._owner(pixel_id)
             if data is None:
                 return Page(items=())
-            found = data.iter_recipients(after=after)
-            return cursors.cut_page((one for one in found if states is None or one[1].state in states), limit)
+            recipients = data.iter_recipients(after=after)
+            seen = recipients if search is None else islice(recipients, SEARCHED_AT_ONCE)
+            found = (
+                (place, one)
+                for place, one in seen
+                if (states is None or one.state in states)
+                and ref in (None, one.ref)
+                and (wanted in one.email.casefold() or wanted in (one.ref or "").casefold())
+            )
+            page = cursors.cut_page(found, limit)
+            rest = None if search is None or page.next is not None else next(recipients, None)
+            return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest[0] - 1))
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
         with self._opened():

@@ -7,20 +7,27 @@ from functools import lru_cache
 from typing import Any
 
 from mailtrack._addresses import comparable
-from mailtrack._counts import NO_OPENS
 from mailtrack._errors import PixelNotFound, RecipientNotFound
+from mailtrack._json_data import JsonData, to_data
 from mailtrack._model import Page, Recipient, RecipientState
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
+from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 from mailtrack.storage._sqlite import counts
 
 # CROSS JOIN keeps SQLite to the order written: the wanted values first, then their places in an index.
 
 _RECIPIENT = (
-    "r.number, r.id, r.email, r.token, r.created_at, r.sent_at, r.prefetches,"
+    "r.number, r.id, r.email, r.ref, r.data, r.token, r.created_at, r.sent_at, r.prefetches,"
     " r.counted, r.first_counted_at, r.last_counted_at, r.opens, r.first_opened_at, r.last_opened_at"
 )
+
+_INSERT = (
+    "INSERT INTO recipients (pixel, number, id, email, email_key, ref, data, token, created_at, sent_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key, ref, spare) DO NOTHING"
+)
+_THE_ONE = "pixel = ? AND email_key = ? AND ref = ? AND spare = 0"
 
 _IN_STATE = {
     RecipientState.OPENED: "r.counted > 0",
@@ -34,7 +41,7 @@ to_shared_time = lru_cache(maxsize=64)(from_milliseconds)
 
 
 def add(db: sqlite3.Connection, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
-    """Add the recipients whose address the pixel does not have yet, and return one for each given.
+    """Add the recipients that the pixel does not have yet, and return one for each given.
 
     Raises:
         PixelNotFound: the pixel does not exist.
@@ -43,42 +50,45 @@ def add(db: sqlite3.Connection, pixel_id: str, recipients: Sequence[Recipient]) 
     if found is None:
         raise PixelNotFound
     pixel, last = found
-    keys = [comparable(new.email) for new in recipients]
-    cursor = db.executemany(
-        "INSERT INTO recipients (pixel, number, id, email, email_key, token, created_at, sent_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key) DO NOTHING",
+    rows = [
         (
-            (
-                pixel,
-                number,
-                new.id,
-                new.email,
-                key,
-                new.token,
-                to_milliseconds(new.created_at),
-                None if new.sent_at is None else to_milliseconds(new.sent_at),
-            )
-            for number, (new, key) in enumerate(zip(recipients, keys, strict=True), last + 1)
-        ),
-    )
-    added = cursor.rowcount if recipients else 0
+            pixel,
+            number,
+            new.id,
+            new.email,
+            comparable(new.email),
+            new.ref or "",
+            None if new.data is None else to_data(new.data).text,
+            new.token,
+            to_milliseconds(new.created_at),
+            None if new.sent_at is None else to_milliseconds(new.sent_at),
+        )
+        for number, new in enumerate(recipients, last + 1)
+    ]
+    added = db.executemany(_INSERT, rows).rowcount if rows else 0
     db.execute(
         "UPDATE pixels SET recipients = recipients + ?, last_recipient = ? WHERE pixel = ?",
         (added, last + len(recipients), pixel),
     )
     if added == len(recipients):
         return list(recipients)
-    present = _find_by_key(db, pixel, pixel_id, keys)
-    return [present[key] for key in keys]
+    db.executemany(
+        f"UPDATE recipients SET data = ? WHERE {_THE_ONE}",
+        [(data, pixel, key, ref) for _, _, _, _, key, ref, data, *_ in rows if data is not None],
+    )
+    return _find_by_keys(db, pixel, pixel_id, [(key, ref) for _, _, _, _, key, ref, *_ in rows])
 
 
-def _find_by_key(db: sqlite3.Connection, pixel: int, pixel_id: str, keys: list[str]) -> dict[str, Recipient]:
+def _find_by_keys(
+    db: sqlite3.Connection, pixel: int, pixel_id: str, keys: Sequence[tuple[str, str]]
+) -> list[Recipient]:
+    """Return the recipients with some addresses and references, all of which are there, in that order."""
     found = db.execute(
-        f"SELECT w.value, {_RECIPIENT}"
-        " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.email_key = w.value",
+        f"SELECT {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.spare = 0"
+        " AND r.email_key = json_extract(w.value, '$[0]') AND r.ref = json_extract(w.value, '$[1]') ORDER BY w.key",
         (json.dumps(keys), pixel),
     ).fetchall()
-    return {key: _to_recipient(row, pixel_id) for key, *row in found}
+    return [_to_recipient(row, pixel_id) for row in found]
 
 
 def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Recipient]:
@@ -95,17 +105,61 @@ def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Rec
 
 
 def get_page(
-    db: sqlite3.Connection, pixel_id: str, limit: int, after: int, *, states: Collection[RecipientState] | None
+    db: sqlite3.Connection,
+    pixel_id: str,
+    limit: int,
+    after: int,
+    *,
+    states: Collection[RecipientState] | None,
+    ref: str | None,
+    numbers: Sequence[int] | None = None,
 ) -> Page[Recipient]:
-    """Return a page of a pixel's recipients with numbers above one, in order; all, or those in some states."""
-    condition = "true" if states is None else " OR ".join(_IN_STATE[state] for state in states) or "false"
+    """Return a page of a pixel's recipients with numbers above one, in order: all, or those that some filters leave."""
+    condition = _to_condition(states, ref)
+    bound: list[int | str] = [pixel_id, after]
+    if ref is not None:
+        bound.append(ref)
+    if numbers is not None:
+        condition += " AND r.number IN (SELECT value FROM json_each(?))"
+        bound.append(json.dumps(numbers))
     found = db.execute(
         f"SELECT {_RECIPIENT} FROM recipients r"
-        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND r.number > ? AND ({condition})"
+        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND r.number > ? AND {condition}"
         " ORDER BY r.number LIMIT ?",
-        (pixel_id, after, limit + 1),
+        (*bound, limit + 1),
     ).fetchall()
     return cursors.cut_page(((row[0], _to_recipient(row, pixel_id)) for row in found), limit)
+
+
+def search(
+    db: sqlite3.Connection,
+    pixel_id: str,
+    limit: int,
+    after: int,
+    *,
+    states: Collection[RecipientState] | None,
+    ref: str | None,
+    text: str,
+) -> Page[Recipient]:
+    """Return a page of the recipients with a text in their address or reference, as `get_page` does.
+
+    It ends early after `SEARCHED_AT_ONCE` recipients.
+    """
+    wanted = text.casefold()
+    rows = db.execute(
+        "SELECT number, email, ref FROM recipients"
+        " WHERE pixel = (SELECT pixel FROM pixels WHERE id = ?) AND number > ? ORDER BY number LIMIT ?",
+        (pixel_id, after, SEARCHED_AT_ONCE + 1),
+    ).fetchall()
+    seen = rows[:SEARCHED_AT_ONCE]
+    matching = [number for number, *texts in seen if any(wanted in one.casefold() for one in texts)]
+    page = get_page(db, pixel_id, limit, after, states=states, ref=ref, numbers=matching)
+    return page if page.next or rows == seen else Page(items=page.items, next=cursors.from_place(seen[-1][0]))
+
+
+def _to_condition(states: Collection[RecipientState] | None, ref: str | None) -> str:
+    found = "true" if states is None else f"({' OR '.join(_IN_STATE[state] for state in states) or 'false'})"
+    return found if ref is None else f"{found} AND r.ref = ? AND r.ref <> ''"  # as the index has it
 
 
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
@@ -134,33 +188,30 @@ def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
     pixel, pixel_id, *row = found
     deleted = _to_recipient(row, pixel_id)
     counts.delete_recipient(db, pixel, recipient_id)
-    _pass_key_on(db, pixel, comparable(deleted.email))
+    _pass_on(db, pixel, comparable(deleted.email), deleted.ref or "")
     return deleted
 
 
-def _pass_key_on(db: sqlite3.Connection, pixel: int, key: str) -> None:
+def _pass_on(db: sqlite3.Connection, pixel: int, key: str, ref: str) -> None:
     """Make the next recipient with a freed address the one that it finds. Only data from before m005 have several."""
-    without = db.execute(
-        "SELECT number, email FROM recipients WHERE pixel = ? AND email_key IS NULL ORDER BY number", (pixel,)
-    ).fetchall()
-    for number in [number for number, email in without if comparable(email) == key][:1]:
-        db.execute(
-            "UPDATE recipients SET email_key = ? WHERE pixel = ? AND number = ?"
-            " AND NOT EXISTS (SELECT 1 FROM recipients WHERE pixel = ? AND email_key = ?)",
-            (key, pixel, number, pixel, key),
-        )
+    db.execute(
+        "UPDATE recipients SET spare = 0 WHERE pixel = ? AND number ="
+        " (SELECT number FROM recipients WHERE pixel = ? AND email_key = ? AND ref = ? ORDER BY spare LIMIT 1)",
+        (pixel, pixel, key, ref),
+    )
 
 
 def _to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
-    _, recipient_id, email, token, created_at, sent_at, prefetches, counted, first_counted, last_counted, *all_ = row
-    raw, first, last = all_
+    _, recipient_id, email, ref, data, token, created_at, sent_at, prefetches, *spans = row
     return Recipient(
         id=recipient_id,
         pixel_id=pixel_id,
         email=email,
+        ref=ref or None,
+        data=None if data is None else JsonData(data),
         token=token,
         created_at=to_shared_time(created_at),
         sent_at=None if sent_at is None else to_shared_time(sent_at),
-        opens=to_open_spans(counted, first_counted, last_counted, raw, first, last) if raw else NO_OPENS,
+        opens=to_open_spans(*spans),
         prefetches=prefetches,
     )

@@ -135,10 +135,15 @@ class SQLiteStorage:
         limit: int,
         cursor: str | None = None,
         states: Collection[RecipientState] | None = None,
+        search: str | None = None,
+        ref: str | None = None,
     ) -> Page[Recipient]:
         after = 0 if cursor is None else cursors.to_place(cursor)
-        with self._connections.reading() as db:
-            return recipient_rows.get_page(db, pixel_id, limit, after, states=states)
+        if search is None:
+            with self._connections.reading() as db:
+                return recipient_rows.get_page(db, pixel_id, limit, after, states=states, ref=ref)
+        with self._connections.reading(snapshot=True) as db:
+            return recipient_rows.search(db, pixel_id, limit, after, states=states, ref=ref, text=search)
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
         with self._connections.writing() as db:

@@ -12,8 +12,10 @@ from mailtrack.testing._contract.opens import OpensContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
 from mailtrack.testing._contract.recipients import RecipientsContract
+from mailtrack.testing._contract.references import ReferencesContract
 from mailtrack.testing._contract.rejudging import RejudgingContract
 from mailtrack.testing._contract.resolving import ResolvingContract
+from mailtrack.testing._contract.searching import SearchingContract
 from mailtrack.testing._contract.sending import SendingContract
 from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.states import StatesContract
@@ -25,6 +27,8 @@ __all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContr
 class StorageContract(
     PixelsContract,
     RecipientsContract,
+    ReferencesContract,
+    SearchingContract,
     SendingContract,
     StatesContract,
     ResolvingContract,

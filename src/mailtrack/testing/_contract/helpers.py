@@ -72,6 +72,19 @@ def all_in(storage: Storage, pixel: Pixel, *states: RecipientState) -> list[Reci
     return walk(lambda cursor: storage.list_recipients(pixel.id, limit=2, cursor=cursor, states=states))
 
 
+def search_all(storage: Storage, pixel: Pixel, text: str, *, limit: int) -> list[Recipient]:
+    """Return the recipients of a pixel that a search finds, from all of its pages, some of which may be empty."""
+    items: list[Recipient] = []
+    cursor: str | None = None
+    while True:
+        page = storage.list_recipients(pixel.id, limit=limit, cursor=cursor, search=text)
+        assert len(page.items) <= limit
+        items += page.items
+        cursor = page.next
+        if cursor is None:
+            return items
+
+
 def make_judgement(
     of: Open, *, verdict: Verdict = UNJUDGED, client: Client = UNKNOWN_CLIENT, counted: bool = True
 ) -> Judgement:
