@@ -93,6 +93,30 @@ class TestRecipientsCsv:
         assert len(list(islice(recipients_csv(PIXEL, endless, urls=URLS), 3))) == 3
 
 
+class TestAllColumns:
+    @staticmethod
+    def _read(ref: str | None, *, raw: bool = False) -> list[list[str]]:
+        one = attrs.evolve(make_recipient(PIXEL), ref=ref)
+        return _rows(b"".join(recipients_csv(PIXEL, [one], urls=URLS, raw=raw, all_columns=True)))
+
+    def test_they_begin_with_the_documented_four(self) -> None:
+        header, row = self._read("INV-1")
+        assert header == [*RECIPIENT_COLUMNS, "Reference", "Recipient ID", "State"]
+        assert (row[4], row[5][:8], row[6]) == ("INV-1", PIXEL.short_id, "none")
+
+    def test_no_reference_is_an_empty_cell(self) -> None:
+        assert self._read(None)[1][4] == ""
+
+    @pytest.mark.parametrize("ref", ['=HYPERLINK("https://evil.example")', "+1", "-5", "@a", "\uff1da"])
+    def test_a_reference_that_is_a_formula_is_guarded(self, ref: str) -> None:
+        assert self._read(ref)[1][4] == f"'{ref}"
+        assert self._read(ref, raw=True)[1][4] == ref
+
+    @pytest.mark.parametrize("ref", ["a,b", 'a"b', "a;b", "'a", " a "])
+    def test_a_reference_is_read_back(self, ref: str) -> None:
+        assert self._read(ref)[1][4] == ref
+
+
 class TestGuard:
     @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
     def test_what_a_spreadsheet_computes_is_guarded(self, start: str) -> None:

@@ -57,6 +57,8 @@ class TestRecipient:
         assert wire.recipient(recipient, pixel, URLS) == {
             "id": recipient.id,
             "email": "ann@example.org",
+            "ref": None,
+            "data": None,
             "token": recipient.token,
             "createdAt": TIME,
             "sentAt": None,
@@ -65,6 +67,19 @@ class TestRecipient:
             "counted": NEVER,
             "trackingUrl": f"https://mail.example.com/tracker/{pixel.short_id}.png?token={recipient.token}",
         }
+
+    def test_it_has_its_reference_and_its_data(self) -> None:
+        pixel = make_pixel()
+        recipient = attrs.evolve(make_recipient(pixel), ref="INV-1", data={"n": [1, {"m": None}]})
+        found = wire.recipient(recipient, pixel, URLS)
+        assert (found["ref"], found["data"]) == ("INV-1", {"n": [1, {"m": None}]})
+        assert json.loads(json.dumps(found)) == found
+
+    def test_among_those_of_several_pixels_it_has_its_pixel(self) -> None:
+        pixel = make_pixel("Spring")
+        recipient = make_recipient(pixel)
+        found = wire.found_recipient(recipient, pixel, URLS)
+        assert found == wire.recipient(recipient, pixel, URLS) | {"pixelId": pixel.id, "pixelName": "Spring"}
 
 
 class TestOpen:

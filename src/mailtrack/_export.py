@@ -9,7 +9,7 @@ from mailtrack._times import to_text
 from mailtrack._urls import RECIPIENT_QUERY, Urls
 
 RECIPIENT_COLUMNS = ("Email", "Token", "Tracking URL", "Created At")
-MORE_RECIPIENT_COLUMNS = ("State",)
+MORE_RECIPIENT_COLUMNS = ("Reference", "Recipient ID", "State")
 
 OPEN_COLUMNS = (
     "Time",
@@ -55,10 +55,13 @@ def recipients_csv(
     """
     prefix = urls.tracking(pixel) + RECIPIENT_QUERY
 
+    def cell(text: str) -> str:
+        return quote(text if raw else guard(text))
+
     def line(recipient: Recipient) -> str:
-        email = quote(recipient.email if raw else guard(recipient.email))
+        email = cell(recipient.email)
         token = recipient.token
-        more = f",{recipient.state.value}" if all_columns else ""
+        more = f",{cell(recipient.ref or '')},{recipient.id},{recipient.state.value}" if all_columns else ""
         return f"{email},{token},{quote(prefix + token)},{_shared_time(recipient.created_at)}{more}\r\n"
 
     columns = RECIPIENT_COLUMNS + MORE_RECIPIENT_COLUMNS if all_columns else RECIPIENT_COLUMNS

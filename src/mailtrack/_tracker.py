@@ -223,6 +223,7 @@ class Tracker(Operations):
         *,
         on_invalid: Literal["raise", "skip"] = "raise",
         email: str | None = None,
+        ref: str | None = None,
         progress: ImportProgress = lambda *_: None,
     ) -> ImportResult:
         """Add recipients from a list, a table or a file; see `docs/importing.md` for the accepted forms.
@@ -230,25 +231,28 @@ class Tracker(Operations):
         Args:
             pixel: the pixel.
             rows: a file, its bytes or its text (a list or a CSV table, in any encoding), which is read whole; or texts
-                with one address each; or mappings, as `csv.DictReader` makes them.
+                with one address each; or `NewRecipient` values; or mappings, as `csv.DictReader` makes them. Of a
+                mapping, the value under `ref` is its reference, and a mapping under `data` is its data.
             on_invalid: "raise" to store all rows or none; "skip" to store the valid ones, in steps of 10,000 that are
                 all or nothing each.
             email: the column of the addresses, by its heading, or in a table by its number from 1.
+            ref: the column of the references, likewise. An empty cell is none. Without it, tables have no references.
             progress: called after each step with the numbers added, present and rejected so far.
 
         Raises:
             PixelNotFound: no pixel has this id.
-            InvalidEmails: with "raise", some rows are not valid; `problems` lists them by row or line.
+            InvalidEmails: with "raise", some addresses are not valid; `problems` lists the rows by row or line.
+            InvalidRecipients: with "raise", only references or data are not valid, likewise.
             InvalidImport: the file is not text, or has no such column.
             InvalidArgument: `rows` or `on_invalid` can't be used.
         """
         store = import_all if to_choice(on_invalid, OnInvalid, "on_invalid") is OnInvalid.RAISE else import_valid
         found = self.get_pixel(pixel)
 
-        def add(addresses: Sequence[str]) -> tuple[list[Recipient], int]:
-            return add_recipients(self._storage, found, [NewRecipient(one) for one in addresses], self._clock())
+        def add(new: Sequence[NewRecipient]) -> tuple[list[Recipient], int]:
+            return add_recipients(self._storage, found, new, self._clock())
 
-        return store(parse(rows, self._canonical, email=email), add, progress)
+        return store(parse(rows, self._canonical, email=email, ref=ref), add, progress)
 
     def list_recipients(
         self,

@@ -1,6 +1,7 @@
 """The model as the documented JSON, in one place."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -9,6 +10,7 @@ import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from mailtrack._counts import Count, OpenSpan, OpenSpans
+from mailtrack._json_data import to_data
 from mailtrack._model import ApiKey, Client, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
 from mailtrack._urls import RECIPIENT_QUERY, UPLOADS_PATH, Urls
@@ -27,11 +29,11 @@ def make_converter() -> cattrs.Converter:
     - `datetime`: `"2025-11-06T12:00:00.000Z"`.
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
-    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan, "counted": OpenSpan,
-      "prefetched", "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and `views` are raw; its
-      purged opens are left out.
-    - `Recipient`: `{"id", "email", "token", "createdAt", "sentAt": time or null, "state", "opens": OpenSpan, "counted":
-      OpenSpan}`.
+    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan,
+      "counted": OpenSpan, "prefetched", "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and
+      `views` are raw; its purged opens are left out.
+    - `Recipient`: `{"id", "email", "ref": text or null, "data": object or null, "token", "createdAt", "sentAt": time or
+      null, "state", "opens": OpenSpan, "counted": OpenSpan}`.
     - `Client`: `{"name", "version", "os", "device"}`.
     - `Report`: its attributes but for `pixel` and `top`; a `Count` is `{"counted", "raw"}`, a span of time a
       number of seconds, and a period `{"start", "opens"}` with the time in the report's zone, as in
@@ -72,10 +74,18 @@ def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
 
 
 def _recipient_hook(converter: cattrs.Converter) -> Callable[[Recipient], Json]:
+    data = override(unstruct_hook=_from_data)
     alone = _unstructure(
-        converter, Recipient, **dict.fromkeys(("pixel_id", "ref", "data", "opens", "prefetches"), _OMITTED)
+        converter, Recipient, data=data, **dict.fromkeys(("pixel_id", "opens", "prefetches"), _OMITTED)
     )
     return lambda value: alone(value) | {"state": value.state.value} | _spans(converter, value.opens)
+
+
+def _from_data(data: Mapping[str, object] | None) -> Json | None:
+    if data is None:
+        return None
+    found: Json = json.loads(to_data(data).text)
+    return found
 
 
 def _spans(converter: cattrs.Converter, opens: OpenSpans) -> Json:
@@ -105,6 +115,11 @@ def recipient(value: Recipient, owner: Pixel, urls: Urls) -> Json:
     """Return a recipient of a pixel with its tracking URL."""
     found: Json = _converter.unstructure(value)
     return found | {"trackingUrl": urls.tracking(owner, value)}
+
+
+def found_recipient(value: Recipient, owner: Pixel, urls: Urls) -> Json:
+    """Return a recipient with the id and name of its pixel."""
+    return recipient(value, owner, urls) | {"pixelId": owner.id, "pixelName": owner.name}
 
 
 def open_(value: Open) -> Json:
@@ -138,8 +153,14 @@ def generated_tokens(owner: Pixel, recipients: list[Recipient], urls: Urls) -> J
         "success": True,
         "pixelId": owner.id,
         "generated": len(recipients),
-        "tokens": [
-            {"email": one.email, "token": one.token, "trackingUrl": prefix + one.token, "recipientId": one.id}
-            for one in recipients
-        ],
+        "tokens": [_token(one, prefix) for one in recipients],
     }
+
+
+def _token(one: Recipient, prefix: str) -> Json:
+    found: Json = {"email": one.email, "token": one.token, "trackingUrl": prefix + one.token, "recipientId": one.id}
+    if one.ref is not None:
+        found["ref"] = one.ref
+    if one.data is not None:
+        found["data"] = _from_data(one.data)
+    return found

@@ -14,9 +14,10 @@ from mailtrack import _wire as wire
 from mailtrack._errors import StorageUnavailable
 from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
-from mailtrack_wsgi._bodies import MAX_EMAILS, read_json, read_optional_json, read_pixel_form
+from mailtrack_wsgi._bodies import read_optional_json, read_pixel_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
+from mailtrack_wsgi._new_recipients import read_new_recipients
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._query import (
     choice_argument,
@@ -43,7 +44,10 @@ def create_pixel(context: Context, request: Request) -> Response:
 
 def list_pixels(context: Context, request: Request) -> Response:
     """`GET /api/v1/pixels`."""
-    page = context.tracker.list_pixels(**paging_arguments(request))
+    page = context.tracker.list_pixels(
+        **paging_arguments(request),
+        search=one_argument(request, "search"),
+    )
     return json_response(wire.page(page, partial(wire.pixel, urls=context.urls(request.environ))))
 
 
@@ -67,12 +71,7 @@ def generate_tokens(context: Context, request: Request, pixel: str) -> Response:
         message = f"Too many requests. Maximum {allowance.limit.text}"
         raise TooManyRequests(response=json_response({"error": message}, 429, headers))
     found = context.tracker.get_pixel(pixel)
-    emails = read_json(environ).get("emails")
-    if not isinstance(emails, list) or not emails:
-        raise BadRequest("Emails array is required")
-    if len(emails) > MAX_EMAILS:
-        raise BadRequest(f"Max {MAX_EMAILS:,} emails allowed")
-    recipients = context.tracker.generate_tokens(found.id, emails)
+    recipients = context.tracker.generate_tokens(found.id, read_new_recipients(environ))
     return json_response(wire.generated_tokens(found, recipients, context.urls(environ)), 201, headers)
 
 
@@ -147,6 +146,13 @@ def list_recipients(context: Context, request: Request, pixel: str) -> Response:
 def list_opens(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens`."""
     return json_response(wire.page(context.tracker.list_opens(pixel, **paging_arguments(request)), wire.open_))
+
+
+def get_recipient(context: Context, request: Request, recipient: str) -> Response:
+    """`GET /api/v1/recipients/<recipient>`."""
+    found = context.tracker.get_recipient(recipient)
+    pixel = context.tracker.get_pixel(found.pixel_id)
+    return json_response(wire.found_recipient(found, pixel, context.urls(request.environ)))
 
 
 def delete_recipient(context: Context, _: Request, recipient: str) -> Response:

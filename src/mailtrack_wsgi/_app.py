@@ -17,6 +17,7 @@ from mailtrack._errors import (
     InvalidArgument,
     InvalidEmails,
     InvalidInput,
+    InvalidRecipients,
     InvalidSetting,
     NotFound,
     StorageUnavailable,
@@ -71,7 +72,8 @@ _routes = Map(
         Rule(f"{_PIXEL}/opens", methods=["GET"], endpoint=api.list_opens),
         Rule(f"{_PIXEL}/opens/csv", methods=["GET"], endpoint=api.export_opens),
         Rule(f"{_PIXEL}/report", methods=["GET"], endpoint=api.get_report),
-        Rule("/api/v1/recipients/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
+        Rule(f"{paths.RECIPIENTS}/<recipient>", methods=["GET"], endpoint=api.get_recipient),
+        Rule(f"{paths.RECIPIENTS}/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
         Rule(paths.OPENAPI, methods=["GET"], endpoint=api.openapi),
     ],
     strict_slashes=False,
@@ -239,7 +241,7 @@ class _Dispatcher:
         status, message, headers = _describe(error)
         if environ.get("PATH_INFO", "").startswith(_JSON_PATHS):
             content: dict[str, Any] = {"error": message}
-            if isinstance(error, InvalidEmails):
+            if isinstance(error, InvalidEmails | InvalidRecipients):
                 content["invalid"] = [
                     {"index": problem.index, "reason": problem.reason} for problem in error.problems[:MAX_PROBLEMS]
                 ]
@@ -275,7 +277,7 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
             return 413, str(error), []
         case UnsupportedImage():
             return 415, str(error), []
-        case InvalidEmails():
+        case InvalidEmails() | InvalidRecipients():
             return 400, error.summary, []  # which repeats no input
         case InvalidInput():
             return 400, str(error), []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_EMAILS = 10_000
 MAX_PROBLEMS = 20  # invalid addresses in one answer
 MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
+MAX_TOKENS_BYTES = 24 * 1024 * 1024  # the same, with references and data
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name long enough to be refused
 MAX_TEXT_BYTES = 256 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
@@ -56,8 +57,8 @@ class RecipientsForm:
     file: bytes | None = None
 
 
-def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
-    """Return the JSON object in a request's body, which may begin with a byte order mark.
+def read_json(environ: "WSGIEnvironment", most: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a request's body of at most `most` bytes, which may begin with a byte order mark.
 
     Raises:
         HTTPException: the body is refused with 400, 408, 411, 413 or 415.
@@ -65,7 +66,7 @@ def read_json(environ: "WSGIEnvironment") -> dict[str, Any]:
     media_type, options = _media_type(environ)
     if media_type != "application/json" or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("The body must be application/json in UTF-8.")
-    data = _WholeBody(environ, MAX_JSON_BYTES).read()
+    data = _WholeBody(environ, most).read()
     try:
         value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

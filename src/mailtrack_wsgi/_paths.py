@@ -5,6 +5,7 @@ READINESS = "/readyz"
 STATIC = "/static/"
 API = "/api/"
 PIXELS = "/api/v1/pixels"
+RECIPIENTS = "/api/v1/recipients"
 OPENAPI = "/api/v1/openapi.json"
 
 

@@ -87,10 +87,12 @@ class RecipientFilter(TypedDict):
 
     opened: bool | None
     states: list[str] | None
+    search: str | None
+    ref: str | None
 
 
 def recipient_filter(request: Request) -> RecipientFilter:
-    """Return `opened` and `state` of the query; a recipient must fit both.
+    """Return `opened`, `state`, `search` and `ref` of the query; a recipient must fit all.
 
     Raises:
         InvalidPaging: one is malformed, or is given more than once.
@@ -98,7 +100,16 @@ def recipient_filter(request: Request) -> RecipientFilter:
     return {
         "opened": flag_argument(request, "opened"),
         "states": choices_argument(request, "state", tuple(RecipientState)),
+        "search": one_argument(request, "search") or None,
+        "ref": _ref_argument(request),
     }
+
+
+def _ref_argument(request: Request) -> str | None:
+    ref = one_argument(request, "ref")
+    if ref == "":  # a program whose variable is empty must not get all recipients
+        raise InvalidPaging("ref must not be empty.")
+    return ref
 
 
 def flag_argument(request: Request, name: str) -> bool | None:

@@ -1,6 +1,7 @@
 """`mailtrack recipients add`: lists and tables, what is refused, and what is left to mend."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -197,3 +198,47 @@ class TestSkipping:
         (tmp_path / "rejected.csv").write_text("former\n")
         add("%PDF-1.7", "--rejects", "rejected.csv", exits=1)
         assert (tmp_path / "rejected.csv").read_text() == "former\n"
+
+
+class TestReferences:
+    INVOICES = "Number,Mail\nINV-1,ann@example.org\nINV-2,ann@example.org\n,bob@example.org\n"
+
+    @pytest.fixture
+    def references(self, tracker, pixel):
+        """Returns the address and the reference of each recipient, in order of creation."""
+        return lambda: [(one.email, one.ref) for one in tracker.iter_recipients(pixel.id)]
+
+    @pytest.mark.parametrize("column", ["Number", "1"])
+    def test_each_reference_has_a_recipient_of_its_own(self, add, references, column):
+        assert add(self.INVOICES, "--ref", column).stderr.startswith("Added: 3. Already there: 0. Rejected: 0.")
+        assert references() == [("ann@example.org", "INV-1"), ("ann@example.org", "INV-2"), ("bob@example.org", None)]
+
+    def test_without_the_option_there_are_none(self, add, references):
+        add(self.INVOICES.replace("Number", "Reference"))
+        assert references() == [("ann@example.org", None), ("bob@example.org", None)]
+
+    def test_a_bad_reference_is_named_and_nothing_is_added(self, add, references):
+        first, last = add(self.INVOICES.replace("INV-2", "x" * 129), "--ref", "Number", exits=1).stderr.splitlines()
+        assert first == "line 3: The reference is longer than 128 characters."
+        assert last.startswith("Error: Nothing was added: ")
+        assert references() == []
+
+    def test_the_file_of_rejects_can_be_mended_and_added(self, add, references, tmp_path):
+        add(self.INVOICES.replace("INV-2", "x" * 129), "--ref", "Number", "--rejects", "rejected.csv")
+        left = (tmp_path / "rejected.csv").read_text()
+        assert left == f"Number,Mail\n{'x' * 129},ann@example.org\n"
+        add(left.replace("x" * 129, "INV-2"), "--ref", "Number", "--rejects", "rejected.csv")
+        assert references()[-1] == ("ann@example.org", "INV-2")
+
+    @pytest.mark.parametrize("data", [INVOICES, "ann@example.org\n"])
+    def test_a_column_that_is_missing_is_refused(self, add, references, data):
+        assert add(data, "--ref", "Order", exits=1).stderr.startswith("Error: ")
+        assert references() == []
+
+    def test_a_pipe_is_read_with_references_and_its_rejects_go_to_another(self, program, end, pixel, references):
+        process = program(
+            "recipients", "add", pixel.id, "-", "--ref", "1", "--rejects", "-", stdin=subprocess.PIPE
+        )  # fmt: skip
+        code, output, _ = end(process, b"Number,Mail\r\nINV-1,ann@example.org\r\nINV-2,ann\r\n")
+        assert (code, output) == (0, "Number,Mail\nINV-2,ann\n")
+        assert references() == [("ann@example.org", "INV-1")]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from mailtrack import Urls
+from mailtrack import NewRecipient, Urls
 from mailtrack import _wire as wire
 
 
@@ -204,7 +204,7 @@ class TestListing:
 
     def test_it_shows_ids_counts_addresses_and_urls_in_order_of_creation(self, listed, people, pixel):
         head, *rows = listed().stdout.splitlines()
-        assert head.split() == ["ID", "STATE", "OPENS", "COUNTED", "EMAIL", "TRACKING", "URL"]
+        assert head.split() == ["ID", "STATE", "OPENS", "COUNTED", "EMAIL", "REFERENCE", "TRACKING", "URL"]
         assert [row.split() for row in rows] == [
             [one.id, *counts, one.email, f"https://t.example/tracker/{pixel.short_id}.png?token={one.token}"]
             for one, counts in zip(
@@ -237,7 +237,7 @@ class TestListing:
     def test_a_file_has_states_where_they_are_asked_for(self, run, pixel):
         data = run("recipients", "export", pixel.id, "--columns", "all", "--state", "scanned,none").stdout_bytes
         header, *rows = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
-        assert header == ["Email", "Token", "Tracking URL", "Created At", "State"]
+        assert header == ["Email", "Token", "Tracking URL", "Created At", "Reference", "Recipient ID", "State"]
         assert [(row[0], row[-1]) for row in rows] == [("bob@example.org", "scanned"), ("cem@example.org", "none")]
 
     def test_an_id_can_be_deleted(self, listed, run, people, emails):
@@ -280,3 +280,49 @@ class TestListing:
     def test_a_bad_cursor_fails(self, run, pixel, cursor):
         result = run("recipients", "list", pixel.id, "--base-url", "https://t.example", "--cursor", cursor, exits=1)
         assert (result.stdout, result.stderr) == ("", "Error: The cursor is not valid.\n")
+
+
+class TestReferences:
+    @pytest.fixture(autouse=True)
+    def _filled(self, tracker, pixel):
+        given = [("ann@example.org", "INV-1"), ("ann@example.org", "INV-2"), ("bob@example.com", "=3")]
+        tracker.generate_tokens(pixel, [NewRecipient(*one, {"n": 1}) for one in given])
+        tracker.generate_tokens(pixel, ["ann@example.org"])
+
+    @pytest.fixture
+    def listed(self, run, pixel):
+        """Returns the references that a command lists as JSON."""
+        return lambda *options: [
+            json.loads(line)["ref"]
+            for line in run("recipients", "list", pixel.id, "--json", *options).stdout.splitlines()
+        ]
+
+    @pytest.mark.parametrize(
+        ("options", "refs"),
+        [
+            ([], ["INV-1", "INV-2", "=3", None]),
+            (["--ref", "INV-2"], ["INV-2"]),
+            (["--ref", "inv-2"], []),
+            (["--search", "inv"], ["INV-1", "INV-2"]),
+            (["--search", "BOB@"], ["=3"]),
+            (["--search", "ann", "--opened"], []),
+        ],
+        ids=str,
+    )
+    def test_recipients_are_listed_by_reference_and_by_a_part_of_it(self, listed, options, refs):
+        assert listed(*options) == refs
+
+    def test_the_table_has_the_references(self, run, pixel):
+        heads, first, *_, last = run("recipients", "list", pixel.id).stdout.splitlines()
+        assert heads.split()[4:6] == ["EMAIL", "REFERENCE"]
+        assert first.split()[4:6] == ["ann@example.org", "INV-1"]
+        assert "tracker" in last.split()[5]
+
+    def test_the_export_has_them_with_all_columns(self, run, pixel):
+        data = run("recipients", "export", pixel.id, "--columns", "all", "--search", "bob").stdout_bytes
+        header, row = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+        assert (header[4:], row[4]) == (["Reference", "Recipient ID", "State"], "'=3")
+
+    def test_an_address_is_deleted_with_all_of_its_references(self, run, pixel, listed):
+        run("recipients", "delete", "--pixel", pixel.id, "--email", "ANN@example.org")
+        assert listed() == ["=3"]

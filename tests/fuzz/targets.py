@@ -83,7 +83,7 @@ def addresses(data: bytes) -> None:
         source = parse(data, canonical)
         entries = list(source.entries)
         assert all(entry.line >= 1 and len(entry.value) <= 200 for entry in entries)
-        assert all(entry.reason if entry.address is None else canonical(entry.address) for entry in entries)
+        assert all(entry.reason if entry.new is None else canonical(entry.new.email) for entry in entries)
     with suppress(InvalidImport):
         parse(data, canonical, email=data[:8].decode("latin-1"))
 

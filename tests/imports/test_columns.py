@@ -16,9 +16,9 @@ def read(text, **options):
     entries = list(parse(text, canonical, **options).entries)
     found = {}
     for entry in entries:
-        if entry.address is not None:
-            found.setdefault(entry.address.lower(), entry.address)
-    return list(found.values()), [entry.line for entry in entries if entry.address is None]
+        if entry.new is not None:
+            found.setdefault(entry.new.email.lower(), entry.new.email)
+    return list(found.values()), [entry.line for entry in entries if entry.new is None]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ TABLE = "Zzz;Login;Mail\n1;ann@example.org;x@example.org\n2;bob@example.org;y@ex
 @pytest.mark.parametrize("email", ["Login", "login:", "2"])
 def test_the_column_is_the_one_that_is_asked_for_by_heading_or_number(email):
     source = parse(TABLE, canonical, email=email)
-    assert (source.column, [entry.address for entry in source.entries]) == ("Login", [ANN, BOB])
+    assert (source.column, [entry.new and entry.new.email for entry in source.entries]) == ("Login", [ANN, BOB])
 
 
 def test_a_number_names_a_column_of_a_table_without_a_heading():

@@ -15,9 +15,9 @@ def read(text, **options):
     entries = list(parse(text, canonical, **options).entries)
     found = {}
     for entry in entries:
-        if entry.address is not None:
-            found.setdefault(entry.address.lower(), entry.address)
-    return list(found.values()), [entry.line for entry in entries if entry.address is None]
+        if entry.new is not None:
+            found.setdefault(entry.new.email.lower(), entry.new.email)
+    return list(found.values()), [entry.line for entry in entries if entry.new is None]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_each_address_of_a_list_is_taken_or_its_line_is_listed(text, addresses, 
 
 
 def test_a_bad_address_of_a_list_is_listed_alone_and_a_row_of_a_table_whole():
-    (entry,) = [one for one in parse("ann@example.org, bob@@example.org", canonical).entries if one.address is None]
+    (entry,) = [one for one in parse("ann@example.org, bob@@example.org", canonical).entries if one.new is None]
     assert (entry.value, entry.raw) == ("bob@@example.org", "bob@@example.org")
     (entry,) = parse("Email,Name\nbob@@example.org,Bob", canonical).entries
     assert (entry.value, entry.raw) == ("bob@@example.org", "bob@@example.org,Bob")

@@ -18,11 +18,11 @@ CSV = "Name;E-Mail\r\nM\u00fcller;ann@example.org\r\nB;bob@example.org\r\n"
 
 
 def addresses(rows, **options):
-    return [entry.address for entry in parse(rows, canonical, **options).entries]
+    return [entry.new and entry.new.email for entry in parse(rows, canonical, **options).entries]
 
 
 def rejected(rows, **options):
-    return [(one.line, one.value, one.reason) for one in parse(rows, canonical, **options).entries if not one.address]
+    return [(one.line, one.value, one.reason) for one in parse(rows, canonical, **options).entries if one.new is None]
 
 
 def piped(data):

@@ -36,7 +36,7 @@ lines = st.lists(
 
 
 def read(rows):
-    return [entry.address for entry in parse(rows, canonical).entries]
+    return [entry.new and entry.new.email for entry in parse(rows, canonical).entries]
 
 
 def written(rows, **options):
@@ -90,7 +90,7 @@ class TestEnds:
     @given(lines)
     def test_the_entries_are_the_same(self, given_lines):
         first, *others = (
-            [(entry.line, entry.address, entry.reason) for entry in parse(end.join(given_lines), canonical).entries]
+            [(entry.line, entry.new, entry.reason) for entry in parse(end.join(given_lines), canonical).entries]
             for end in ("\n", "\r\n", "\r")
         )
         assert others == [first, first]

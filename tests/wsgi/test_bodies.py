@@ -13,7 +13,7 @@ import pytest
 
 from mailtrack._images.check import MAX_BYTES
 from mailtrack_wsgi import _bodies as bodies
-from mailtrack_wsgi._bodies import MAX_FORM_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES
+from mailtrack_wsgi._bodies import MAX_FORM_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES, MAX_TOKENS_BYTES
 
 BOUNDARY = b"----0123456789"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY.decode()}"
@@ -145,7 +145,7 @@ def test_a_length_that_is_no_decimal_number_is_refused(refused, path, good, leng
         pytest.param("/api/v1/pixels", JSON, MAX_JSON_BYTES, id="create, json"),
         pytest.param("/api/v1/pixels", MULTIPART, MAX_FORM_BYTES, id="create, multipart"),
         pytest.param("/api/v1/pixels", URLENCODED, MAX_TEXT_BYTES, id="create, urlencoded"),
-        pytest.param("/api/v1/pixels/{0.id}/generate-tokens", JSON, MAX_JSON_BYTES, id="tokens"),
+        pytest.param("/api/v1/pixels/{0.id}/generate-tokens", JSON, MAX_TOKENS_BYTES, id="tokens"),
     ],
 )
 @pytest.mark.parametrize("excess", [1, 10**30])

@@ -246,9 +246,10 @@ def test_recipients_can_be_asked_for_by_whether_they_opened(export, query, names
 
 @pytest.mark.usefixtures("opened")
 @recipients
-def test_the_state_of_recipients_is_in_a_fifth_column_only_where_it_is_asked_for(export):
+def test_further_columns_come_only_where_they_are_asked_for(export, tracker, pixel):
     header, *found = table(export("?columns=all").data)
-    assert header == ["Email", "Token", "Tracking URL", "Created At", "State"]
+    assert header == ["Email", "Token", "Tracking URL", "Created At", "Reference", "Recipient ID", "State"]
+    assert [row[5] for row in found] == [one.id for one in tracker.iter_recipients(pixel.id)]
     assert [row[-1] for row in found] == ["opened", "scanned", "none"]
     assert [row[:4] for row in found] == table(export().data)[1:]
     assert table(export().data)[0] == table(export("?columns=").data)[0] == header[:4]

@@ -89,6 +89,26 @@ def test_a_pixel_in_the_list_is_the_pixel_by_itself(client, filled):
 
 
 @each_storage
+def test_pixels_are_found_by_a_part_of_their_name(client, crowd):
+    names = [pixel["name"] for pixel in walk(client, "/api/v1/pixels", "limit=7&search=%235")]
+    assert names == [pixel.name for pixel in reversed(crowd) if "#5" in pixel.name]
+
+
+@each_storage
+def test_a_recipient_by_itself_is_the_one_of_the_list_with_its_pixel(client, filled):
+    (listed,) = client.get(f"/api/v1/pixels/{filled.id}/recipients?limit=1").json["items"]
+    answer = client.get(f"/api/v1/recipients/{listed['id']}")
+    assert (answer.status, answer.json) == (200, listed | {"pixelId": filled.id, "pixelName": "Spring"})
+
+
+@each_storage
+@pytest.mark.parametrize("key", ["0" * 24, "x"])
+def test_an_unknown_recipient_is_not_found(client, key):
+    answer = client.get(f"/api/v1/recipients/{key}")
+    assert (answer.status, answer.json) == (404, {"error": "Recipient not found"})
+
+
+@each_storage
 def test_recipients_come_in_order_of_creation(client, filled):
     emails = [recipient["email"] for recipient in walk(client, f"/api/v1/pixels/{filled.id}/recipients", "limit=7")]
     assert emails == [f"reader{number}@example.org" for number in range(COUNT)]
@@ -101,6 +121,8 @@ def test_a_recipient_has_the_documented_fields(client, tracker, filled):
     assert found == {
         "id": stored.id,
         "email": "reader0@example.org",
+        "ref": None,
+        "data": None,
         "token": stored.token,
         "trackingUrl": f"http://mail.example.com/track/tracker/{filled.short_id}.png?token={stored.token}",
         "createdAt": "2025-11-06T12:00:01.000Z",

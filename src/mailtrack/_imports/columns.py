@@ -54,6 +54,15 @@ def find(sample: Sequence[Cells], wanted: str | None = None) -> Column | None:
     return _find_by_content(sample)
 
 
+def find_other(sample: Sequence[Cells], column: Column, wanted: str) -> int:
+    """Return the index of another requested column than that of the addresses, by its heading or its number from 1.
+
+    Raises:
+        InvalidImport: the column does not exist.
+    """
+    return _find_wanted(sample, column.heading - 1 if column.heading else None, wanted).index
+
+
 def _named(index: int, heading: int, names: Cells) -> Column:
     return Column(index, heading + 1, names[index])
 

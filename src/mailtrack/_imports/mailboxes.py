@@ -23,7 +23,7 @@ _BULLET = re.compile(
     "\\A[\u00b7\u2013\u2014\u2022\u2023\u2192\u25a0\u25aa\u25b6\u25ba\u25cf\u25e6\u2709\u2713\u2714\u27a4]\\s*"
 )
 _WORD = re.compile(r"[^\W\d_][^\s()\"<>:]*")
-_GUARDED = re.compile(
+GUARDED = re.compile(
     r"\A'(?=[=+@\-\uff1d\uff0b\uff0d\uff20])"
 )  # our own CSV export protects cells against formulas this way
 
@@ -50,7 +50,7 @@ def find(text: str, canonical: Canonical, *, several: bool = False) -> Iterator[
     if "@" not in text:
         return
     text = _BULLET.sub("", text)
-    alone = _GUARDED.sub("", text, count=1)
+    alone = GUARDED.sub("", text, count=1)
     if _ALONE.fullmatch(alone) and not (several and "|" in alone):
         try:
             yield canonical(alone)
@@ -118,7 +118,7 @@ def _candidates(mailbox: list[str], words: bool) -> Iterator[str]:
 
 def _unwrap(word: str) -> str:
     """Return an address without surrounding `mailto:`, group name, quotation marks and punctuation."""
-    word = _GUARDED.sub("", word.strip(), count=1).strip(_WRAPPING)
+    word = GUARDED.sub("", word.strip(), count=1).strip(_WRAPPING)
     local, at, domain = word.rpartition("@")
     local = local.rpartition(":")[2]
     return (local + at + domain.partition("?")[0]).strip(_WRAPPING)

@@ -14,15 +14,19 @@ from mailtrack._arguments import check_type
 from mailtrack._errors import InvalidArgument, InvalidImport
 from mailtrack._imports import columns, mailboxes
 from mailtrack._imports.encodings import decode
-from mailtrack._imports.mailboxes import NO_ADDRESS
+from mailtrack._imports.mailboxes import GUARDED, NO_ADDRESS
 from mailtrack._imports.tables import Row, Table
+from mailtrack._json_data import InvalidValue, check_data
+from mailtrack._model import NewRecipient
+from mailtrack._new_recipients import check_ref
 
-ImportRows = str | bytes | IO[bytes] | IO[str] | Iterable[str | Mapping[str, object]]
-"""Rows to import: a file, its bytes or its text; or texts with one address each; or mappings."""
+ImportRows = str | bytes | IO[bytes] | IO[str] | Iterable[str | NewRecipient | Mapping[str, object]]
+"""Rows to import: a file, its bytes or its text; or texts with one address each; or new recipients; or mappings."""
 
 _SAMPLE_SIZE = 100  # rows that decide the choice of the column
+_REF, _DATA = "ref", "data"  # keys of mappings
 _SHOWN = 200  # characters of a rejected value
-_EXPECTED = "must be a string, a file, or an iterable of strings or mappings"
+_EXPECTED = "must be a string, a file, or an iterable of strings, mappings or NewRecipient"
 
 _SEVERAL = "Several addresses found; give one per row."
 _SHIFTED = "More cells than in the heading, so the recipient's address can't be identified."
@@ -31,22 +35,24 @@ _UNCLOSED = "A quotation mark is never closed, or a cell is too long."
 
 @attrs.frozen
 class Entry:
-    """A valid address, or a rejected text.
+    """A valid recipient, or a rejected text.
 
     Attributes:
         line: the number of its line or row, from 1.
         raw: the original row.
-        address: the address in canonical form, `None` if rejected.
+        new: the recipient, checked, with its address in canonical form; `None` if rejected.
         value: the rejected text.
         reason: the reason for the rejection.
+        has_address: whether the address is valid, and only the reference or the data is not.
         leads: whether it represents its row; further addresses of a table's row do not.
     """
 
     line: int
     raw: str
-    address: str | None
+    new: NewRecipient | None
     value: str = ""
     reason: str = ""
+    has_address: bool = False
     leads: bool = True
 
 
@@ -65,26 +71,27 @@ class Source:
     column: str = ""
 
 
-def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None) -> Source:
+def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None, ref: str | None = None) -> Source:
     """Parse rows.
 
     Args:
-        rows: a string, bytes or a file (a list or a table), or an iterable of strings or mappings.
+        rows: a string, bytes or a file (a list or a table), or an iterable of strings, mappings or new recipients.
         canonical: returns an address in canonical form.
         email: the column of the addresses, by its heading or its number from 1.
+        ref: the column of the references, likewise. By default, mappings have it under the key `ref`, tables have none.
 
     Raises:
         InvalidArgument: `rows` has another type, or its rows are tuples, lists or bytes.
         InvalidImport: the file is not text, or the column does not exist.
     """
-    if email is not None:
-        check_type(email, str, "email")
+    check_type(email, str, "email", optional=True)
+    check_type(ref, str, "ref", optional=True)
     if hasattr(rows, "read"):
         rows = _read(rows)
     if isinstance(rows, bytes | bytearray | memoryview):
         rows = decode(bytes(rows))
     if isinstance(rows, str):
-        return _parse_text(rows, canonical, email)
+        return _parse_text(rows, canonical, email, ref)
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise InvalidArgument("rows", _EXPECTED)
     remaining = iter(rows)
@@ -93,23 +100,29 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
         raise InvalidArgument("rows", f"{_EXPECTED}; the first is a {type(sample[0]).__name__}")
     mappings = [_cells(row) for row in sample if _is_mapping(row)]
     if not mappings:
-        if email is not None:
+        if email is not None or ref is not None:
             raise InvalidImport("Rows that are strings have no columns.")
-        return Source(_numbered(chain(sample, remaining), [], "", canonical))
+        return Source(_numbered(chain(sample, remaining), [], "", _REF, canonical))
     names = list(dict.fromkeys(chain.from_iterable(mappings)))
     column = _find_key(names, mappings, email)
-    return Source(_numbered(chain(sample, remaining), names, column, canonical), _to_line(names), column)
+    ref_column = _REF if ref is None else _find_key(names, mappings, ref)
+    entries = _numbered(chain(sample, remaining), names, column, ref_column, canonical)
+    return Source(entries, _to_line(names), column)
 
 
-def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None) -> Source:
+def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None, ref: str | None) -> Source:
     table = Table(text)
     sample = list(islice(table, _SAMPLE_SIZE))
-    column = columns.find([row.cells for row in sample], email)
+    cells = [row.cells for row in sample]
+    column = columns.find(cells, email)
     if column is None:
+        if ref is not None and sample:
+            raise InvalidImport("A list of addresses has no columns.")
         return Source(_read_list(table, canonical))
     heading = sample[column.heading - 1] if column.heading else None
-    most = _max_cells(sample, column, heading)
-    entries = _read_table(table, column, heading, most, canonical)
+    references = None if ref is None else columns.find_other(cells, column, ref)
+    most = _max_cells(sample, column, heading, references)
+    entries = _read_table(table, column, heading, references, most, canonical)
     return Source(entries, heading.raw if heading else "", column.name)
 
 
@@ -121,7 +134,7 @@ def _read_list(table: Table, canonical: mailboxes.Canonical) -> Iterator[Entry]:
         if not found:
             yield _rejected(row.line, raw, raw, NO_ADDRESS if row.cells else _UNCLOSED)
         for one in found:
-            yield Entry(row.line, raw, one) if isinstance(one, str) else _rejected(row.line, one[0], *one)
+            yield Entry(row.line, raw, NewRecipient(one)) if isinstance(one, str) else _rejected(row.line, one[0], *one)
 
 
 def _unfolded(rows: Iterable[Row]) -> Iterator[Row]:
@@ -144,7 +157,12 @@ def _is_folded(name: str, rest: str) -> bool:
 
 
 def _read_table(
-    table: Table, column: columns.Column, heading: Row | None, most: int, canonical: mailboxes.Canonical
+    table: Table,
+    column: columns.Column,
+    heading: Row | None,
+    references: int | None,
+    most: int,
+    canonical: mailboxes.Canonical,
 ) -> Iterator[Entry]:
     for number, row in enumerate(table, 1):
         if heading is not None and (number == column.heading or row.cells == heading.cells):
@@ -155,7 +173,10 @@ def _read_table(
         if len(row.cells) > most:
             yield _rejected(row.line, row.raw, row.raw, _SHIFTED)
             continue
-        yield from _read_cell(row.line, row.raw, _cell(row, column, heading), canonical)
+        ref = row.cells[references] if references is not None and references < len(row.cells) else ""
+        yield from _read_cell(
+            row.line, row.raw, _cell(row, column, heading), GUARDED.sub("", ref, count=1) or None, canonical
+        )
 
 
 def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
@@ -166,46 +187,65 @@ def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
     return row.cells[column.index] if column.index < len(row.cells) else ""
 
 
-def _max_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None) -> int:
+def _max_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None, references: int | None) -> int:
     """Return the maximum number of cells in a row.
 
     A separator in an unquoted cell shifts the cells after it. If other columns have addresses, too, another person's
-    address may then be in the recipient's column.
+    address may then be in the recipient's column; and another text in the column of the references.
     """
     rows = [row.cells for row in sample[column.heading :] if row.cells]
     others = any("@" in cell for cells in rows for cell in (*cells[: column.index], *cells[column.index + 1 :]))
-    if heading is None or len(heading.cells) == 1 or column.index == 0 or not others:
+    may_shift = (others and column.index > 0) or (references or 0) > 0
+    if heading is None or len(heading.cells) == 1 or not may_shift:
         return sys.maxsize
     usual, number = Counter(map(len, rows)).most_common(1)[0]
     return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
 
 
-def _read_cell(line: int, raw: str, cell: str, canonical: mailboxes.Canonical) -> Iterator[Entry]:
+def _read_cell(line: int, raw: str, cell: str, ref: str | None, canonical: mailboxes.Canonical) -> Iterator[Entry]:
     found = list(mailboxes.find(cell, canonical))
     if not found:
         yield _rejected(line, raw, cell or raw, NO_ADDRESS)
     for index, one in enumerate(found):
-        entry = Entry(line, raw, one) if isinstance(one, str) else _rejected(line, raw, *one)
+        entry = _checked(line, raw, one, ref, None) if isinstance(one, str) else _rejected(line, raw, *one)
         yield attrs.evolve(entry, leads=index == 0)
 
 
+def _checked(line: int, raw: str, address: str, ref: object, data: object) -> Entry:
+    """Return the entry of a valid address with its reference and data."""
+    try:
+        checked = check_ref(ref), None if data is None else check_data(data)
+    except InvalidValue as error:
+        return attrs.evolve(_rejected(line, raw, raw, str(error)), has_address=True)
+    return Entry(line, raw, NewRecipient(address, *checked))
+
+
 def _numbered(
-    rows: Iterable[Any], names: Sequence[str], column: str, canonical: mailboxes.Canonical
+    rows: Iterable[Any], names: Sequence[str], column: str, ref_column: str, canonical: mailboxes.Canonical
 ) -> Iterator[Entry]:
     """Parse the rows of an iterable, each of which has one address."""
     for number, row in enumerate(rows, 1):
-        cells = _cells(row) if _is_mapping(row) else None
-        value = row if cells is None else cells.get(column, "")
-        raw = _to_line(cells.get(name, "") for name in names) if cells is not None else str(row)
+        raw, value, ref, data = _parts(row, names, column, ref_column)
         if not isinstance(value, str):
             yield _rejected(number, raw, raw, "The address is not a string.")
             continue
         found = list(mailboxes.find(value, canonical))
         if len(found) == 1 and isinstance(found[0], str):
-            yield Entry(number, raw, found[0])
+            yield _checked(number, raw, found[0], ref, data)
         else:
             reason = NO_ADDRESS if not found else _SEVERAL if len(found) > 1 else found[0][1]
             yield _rejected(number, raw, value, reason)
+
+
+def _parts(row: Any, names: Sequence[str], column: str, ref_column: str) -> tuple[str, object, object, object]:
+    """Return a row as text, and its address, reference and data, none of them checked."""
+    if isinstance(row, NewRecipient):
+        return _to_line([str(row.email), *([] if row.ref is None else [str(row.ref)])]), row.email, row.ref, row.data
+    if not _is_mapping(row):
+        return str(row), row, None, None
+    cells = _cells(row)
+    raw = _to_line(cells.get(name, "") for name in names)
+    return raw, cells.get(column, ""), _ref_of(row, ref_column), _data_of(row)
 
 
 def _read(file: Any) -> Any:
@@ -218,7 +258,7 @@ def _read(file: Any) -> Any:
 
 
 def _is_a_row(row: Any) -> bool:
-    return isinstance(row, str) or _is_mapping(row)
+    return isinstance(row, str | NewRecipient) or _is_mapping(row)
 
 
 def _is_mapping(row: Any) -> bool:
@@ -228,6 +268,18 @@ def _is_mapping(row: Any) -> bool:
 def _cells(row: Any) -> dict[str, str]:
     keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader puts extra cells under None
     return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
+
+
+def _ref_of(row: Any, column: str) -> object:
+    """Return the reference of a mapping, an empty one as none. Databases have numbers of invoices as numbers."""
+    value = row[column] if column in row.keys() else None  # noqa: SIM118  # sqlite3.Row
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None if value == "" else value
+
+
+def _data_of(row: Any) -> object:
+    """Return the data of a mapping. What a table has in a column of this name is not meant."""
+    value = row[_DATA] if _DATA in row.keys() else None  # noqa: SIM118  # the same
+    return value if isinstance(value, Mapping) else None
 
 
 def _find_key(names: list[str], mappings: Sequence[Mapping[str, str]], email: str | None) -> str:

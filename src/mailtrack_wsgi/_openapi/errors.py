@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from mailtrack._images.check import MAX_BYTES as MAX_IMAGE_BYTES
-from mailtrack_wsgi._openapi.schemas import ref, text
+from mailtrack_wsgi._openapi.schema_types import ref, text
 from mailtrack_wsgi._rate_limit import TokenLimit
 
 _SECONDS = {"type": "integer", "minimum": 1}

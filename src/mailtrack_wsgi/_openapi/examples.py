@@ -102,6 +102,7 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "Sent": {"recipientIds": [ANN.id, _BOB.id], "at": to_text(_SENT)},
         "MarkedSent": {"success": True, "sent": 2},
         "RecipientPage": wire.page(Page(items=(ANN, _BOB)), recipient),
+        "FoundRecipient": wire.found_recipient(ANN, PIXEL, urls),
         "RecipientDeleted": {
             "success": True,
             "message": "Recipient deleted successfully",

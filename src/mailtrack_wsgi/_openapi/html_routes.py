@@ -4,7 +4,7 @@ from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
 from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, Data, in_query, operation
-from mailtrack_wsgi._openapi.schemas import text
+from mailtrack_wsgi._openapi.schema_types import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
 _PAGE = in_query(

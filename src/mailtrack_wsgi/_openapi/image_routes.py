@@ -5,7 +5,7 @@ from mailtrack_wsgi._beacon import HEADERS
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
 from mailtrack_wsgi._openapi.parts import Data, in_path, in_query, operation
-from mailtrack_wsgi._openapi.schemas import IMAGE_PATTERN
+from mailtrack_wsgi._openapi.schema_types import IMAGE_PATTERN
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 

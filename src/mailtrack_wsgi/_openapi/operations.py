@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailtrack._model import RecipientState
-from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT
 from mailtrack.report import DEFAULT_TOP
 from mailtrack.storage._protocol import MAX_TOP
 from mailtrack_wsgi import _paths as paths
-from mailtrack_wsgi._bodies import MAX_EMAILS
-from mailtrack_wsgi._openapi.errors import rate_limit_headers, refusal
 from mailtrack_wsgi._openapi.html_routes import make_page_paths
 from mailtrack_wsgi._openapi.image_routes import IMAGE_TYPES, make_image_paths
 from mailtrack_wsgi._openapi.parts import (
@@ -17,7 +13,8 @@ from mailtrack_wsgi._openapi.parts import (
     BODY,
     CHANGE,
     IN_PIXEL,
-    IN_RECIPIENT,
+    PAGING,
+    RAW,
     Data,
     body,
     csv_answer,
@@ -25,49 +22,23 @@ from mailtrack_wsgi._openapi.parts import (
     json_answer,
     operation,
 )
-from mailtrack_wsgi._openapi.schemas import ref
+from mailtrack_wsgi._openapi.recipient_routes import make_recipient_paths
+from mailtrack_wsgi._openapi.schema_types import ref
 from mailtrack_wsgi._rate_limit import TokenLimit
 
 TAGS = [
     {"name": "Tracker", "description": "The images that mails load."},
     {"name": "Pixels", "description": "A pixel is a tracked mailing and its image."},
-    {"name": "Recipients", "description": "A recipient is one address in one pixel, with its token."},
+    {"name": "Recipients", "description": "A recipient is one address and one reference in one pixel, with its token."},
     {"name": "Opens", "description": "Single opens, and the figures made of them."},
     {"name": "Pages", "description": "Pages for people. Their errors are pages, too."},
     {"name": "Server", "description": "The server itself."},
 ]
 
-_PAGING = [
-    in_query(
-        "limit",
-        f"Length of a page, 1 to {MAX_LIMIT:,}.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-    ),
-    in_query(
-        "cursor",
-        "The value of `next` on the preceding page; without it, the first page.",
-        {"type": "string", "format": "cursor"},
-    ),
-]
-_OPENED = in_query(
-    "opened",
-    "Only recipients with an open that counts (`true`), or only the others (`false`). Machines do not count.",
-    {"type": "boolean"},
-)
-_STATE = in_query(
-    "state",
-    "Only recipients in one of these states, separated by commas, such as `scanned,none`: those who have not opened, "
-    "without the ones of whom it can't be known. A recipient must fit `opened`, too.",
-    {"type": "array", "items": {"type": "string", "enum": [*RecipientState]}, "minItems": 1},
-) | {"style": "form", "explode": False}
-_COLUMNS = in_query(
-    "columns",
-    "`all` adds further columns behind the four: `State`, and others in later versions. Read them by their name.",
-    {"type": "string", "enum": ["all"]},
-)
-_RAW = in_query(
-    "raw",
-    "`1` leaves cells as they are. Without it, a cell that a spreadsheet would run as a formula begins with `'`.",
+_SEARCH = in_query(
+    "search",
+    "Only pixels with this text in their name, in any case. A page may then hold fewer than `limit`, even none, though "
+    "another one follows: a search reads 10,000 pixels for each page.",
     {"type": "string"},
 )
 
@@ -84,11 +55,7 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         **make_image_paths(),
         paths.PIXELS: _pixels(examples),
         pixel: _pixel(examples),
-        f"{pixel}/generate-tokens": _generate_tokens(examples, limit),
-        f"{pixel}/generate-tokens/csv": _recipients_csv(examples),
-        f"{pixel}/sent": _sent(examples),
-        f"{pixel}/recipients": _recipients(examples),
-        "/api/v1/recipients/{recipient}": _recipient(examples),
+        **make_recipient_paths(examples, limit),
         f"{pixel}/opens": _opens(examples),
         f"{pixel}/opens/csv": _opens_csv(examples),
         f"{pixel}/report": _report(examples),
@@ -103,8 +70,8 @@ def _pixels(examples: Mapping[str, Any]) -> Data:
             "Pixels",
             "listPixels",
             "List pixels",
-            "All pixels, the newest first.",
-            parameters=_PAGING,
+            "The pixels, the newest first.",
+            parameters=[*PAGING, _SEARCH],
             answers={200: json_answer("PixelPage", "A page of the list.", examples)},
             refusals=ANY,
         ),
@@ -150,94 +117,6 @@ def _pixel(examples: Mapping[str, Any]) -> Data:
     }
 
 
-def _generate_tokens(examples: Mapping[str, Any], limit: TokenLimit | None) -> Data:
-    limited = f"A client may make {limit.text}. " if limit else ""
-    return {
-        "parameters": [IN_PIXEL],
-        "post": operation(
-            "Recipients",
-            "generateTokens",
-            "Generate tokens",
-            "Generates a token for each distinct address, all or nothing. A recipient that the pixel already has keeps "
-            f"its token, so a retry is harmless. {limited}A request may hold at most {MAX_EMAILS:,} addresses.",
-            requestBody=body({"application/json": "NewTokens"}, examples),
-            answers={
-                201: json_answer("Tokens", "The tokens.", examples, headers=rate_limit_headers(limit)),
-                400: refusal(
-                    400,
-                    schema="InvalidTokens",
-                    error="Invalid email format",
-                    invalid=[{"index": 1, "reason": "An email address must have an @-sign."}],
-                ),
-            },
-            refusals=(*BODY, 404, 429) if limit else (*BODY, 404),
-        ),
-    }
-
-
-def _recipients_csv(examples: Mapping[str, Any]) -> Data:
-    return {
-        "parameters": [IN_PIXEL],
-        "get": operation(
-            "Recipients",
-            "exportRecipients",
-            "Export recipients",
-            "All recipients with their tokens as CSV, in order of creation.",
-            parameters=[_OPENED, _STATE, _COLUMNS, _RAW],
-            answers={
-                200: csv_answer("recipients", "`Email,Token,Tracking URL,Created At`", examples["recipients.csv"]),
-            },
-            refusals=(*ANY, 404),
-        ),
-    }
-
-
-def _sent(examples: Mapping[str, Any]) -> Data:
-    return {
-        "parameters": [IN_PIXEL],
-        "post": operation(
-            "Recipients",
-            "markSent",
-            "Mark mails as sent",
-            "Sets when the mails of recipients were sent. Early opens and delays are measured from then, instead of "
-            "from the generation of the token. Without a body: all of the pixel, now. Stored opens keep their verdicts "
-            "until `mailtrack rejudge`.",
-            requestBody=body({"application/json": "Sent"}, examples, required=False),
-            answers={200: json_answer("MarkedSent", "The recipients are marked.", examples)},
-            refusals=(*BODY, 404),
-        ),
-    }
-
-
-def _recipients(examples: Mapping[str, Any]) -> Data:
-    return {
-        "parameters": [IN_PIXEL],
-        "get": operation(
-            "Recipients",
-            "listRecipients",
-            "List recipients",
-            "A pixel's recipients, in order of creation.",
-            parameters=[*_PAGING, _OPENED, _STATE],
-            answers={200: json_answer("RecipientPage", "A page of the list.", examples)},
-            refusals=(*ANY, 404),
-        ),
-    }
-
-
-def _recipient(examples: Mapping[str, Any]) -> Data:
-    return {
-        "parameters": [IN_RECIPIENT],
-        "delete": operation(
-            "Recipients",
-            "deleteRecipient",
-            "Delete a recipient",
-            "Deletes the address and its token. The opens stay in the figures, without the address.",
-            answers={200: json_answer("RecipientDeleted", "The recipient is deleted.", examples)},
-            refusals=(*CHANGE, 404),
-        ),
-    }
-
-
 def _opens(examples: Mapping[str, Any]) -> Data:
     return {
         "parameters": [IN_PIXEL],
@@ -246,7 +125,7 @@ def _opens(examples: Mapping[str, Any]) -> Data:
             "listOpens",
             "List opens",
             "A pixel's opens, the last recorded first.",
-            parameters=_PAGING,
+            parameters=PAGING,
             answers={200: json_answer("OpenPage", "A page of the list.", examples)},
             refusals=(*ANY, 404),
         ),
@@ -262,7 +141,7 @@ def _opens_csv(examples: Mapping[str, Any]) -> Data:
             "exportOpens",
             "Export opens",
             "All opens as CSV, the last recorded first, with the address of each recipient that still exists.",
-            parameters=[_RAW],
+            parameters=[RAW],
             answers={200: csv_answer("opens", f"`{heading}`", examples["opens.csv"])},
             refusals=(*ANY, 404),
         ),

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT
 from mailtrack_wsgi._openapi.errors import component
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
-from mailtrack_wsgi._openapi.schemas import PIXEL_KEY_PATTERN, RECIPIENT_ID_PATTERN, Schema, ref, text
+from mailtrack_wsgi._openapi.schema_types import PIXEL_KEY_PATTERN, RECIPIENT_ID_PATTERN, Schema, ref, text
 
 Data = dict[str, Any]
 """A part of the document."""
@@ -92,3 +93,21 @@ def body(content: Mapping[str, str], examples: Mapping[str, Any], *, required: b
 
 IN_PIXEL = in_path("pixel", "The pixel's UUID or short id, in either case.", PIXEL.id, pattern=PIXEL_KEY_PATTERN)
 IN_RECIPIENT = in_path("recipient", "The recipient's id.", ANN.id, pattern=RECIPIENT_ID_PATTERN)
+
+PAGING = [
+    in_query(
+        "limit",
+        f"Length of a page, 1 to {MAX_LIMIT:,}.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    in_query(
+        "cursor",
+        "The value of `next` on the preceding page; without it, the first page.",
+        {"type": "string", "format": "cursor"},
+    ),
+]
+RAW = in_query(
+    "raw",
+    "`1` leaves cells as they are. Without it, a cell that a spreadsheet would run as a formula begins with `'`.",
+    {"type": "string"},
+)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import attrs
 from markupsafe import Markup, escape
@@ -14,7 +15,7 @@ from mailtrack_wsgi._openapi.errors import component
 
 _Data = dict[str, Any]
 
-_METHODS = ("get", "head", "post", "delete")
+_METHODS = ("get", "head", "post", "patch", "delete")
 _KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false"}
 _FORMATS = {"date-time": "time", "uuid": "UUID", "uri": "URL", "email": "address", "binary": "file"}
 
@@ -191,7 +192,7 @@ def _operation(document: _Data, path: str, item: _Data, method: str) -> Operatio
     (status, answer), *_ = operation["responses"].items()
     request = Request(
         method=method.upper(),
-        url=document["servers"][0]["url"] + _fill(path, parameters),
+        url=document["servers"][0]["url"] + _fill(path, parameters) + _query(parameters),
         body=content.get("application/json", {}).get("example"),
         form=content.get("multipart/form-data", {}).get("example"),
         keyed=_is_keyed(document) and operation.get("security") != [],
@@ -217,6 +218,12 @@ def _fill(path: str, parameters: list[_Data]) -> str:
     """Return a path with an example in place of each of its parameters."""
     examples = {one["name"]: one.get("example", "") for one in parameters}
     return re.sub(r"{(\w+)}", lambda found: str(examples[found[1]]), path)
+
+
+def _query(parameters: list[_Data]) -> str:
+    """Return the query of a URL that has an example of each parameter that is required in it."""
+    needed = {one["name"]: one["example"] for one in parameters if one["in"] == "query" and one.get("required")}
+    return f"?{urlencode(needed)}" if needed else ""
 
 
 def _parameter(one: _Data) -> Field:

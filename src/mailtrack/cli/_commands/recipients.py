@@ -43,6 +43,12 @@ state_option = click.option(
 )
 
 
+search_option = click.option(
+    "--search", metavar="TEXT", help="Only recipients with this text in their address or reference."
+)
+ref_option = click.option("--ref", metavar="REF", help="Only recipients with this reference.")
+
+
 def _to_states(value: str) -> list[RecipientState]:
     try:
         return [RecipientState(one.strip()) for one in value.split(",")]
@@ -62,11 +68,14 @@ def recipients() -> None:
         "mailtrack recipients list a1b2c3d4",
         "mailtrack recipients list a1b2c3d4 --not-opened --json",
         "mailtrack recipients list a1b2c3d4 --state scanned,none",
+        "mailtrack recipients list a1b2c3d4 --ref INV-2031",
     ),
 )
 @click.argument("pixel")
 @opened_option
 @state_option
+@search_option
+@ref_option
 @limit_option(None)
 @cursor_option
 @json_option
@@ -76,6 +85,8 @@ def list_(
     pixel: str,
     opened: bool | None,
     states: list[RecipientState] | None,
+    search: str | None,
+    ref: str | None,
     limit: int | None,
     cursor: str | None,
     as_json: bool,
@@ -87,11 +98,13 @@ def list_(
         urls = printed_urls(tracker)
         echo_list(
             lambda most, start: tracker.list_recipients(
-                found.id, limit=most, cursor=start, opened=opened, states=states
+                found.id, limit=most, cursor=start, opened=opened, states=states, search=search, ref=ref
             ),
             limit=limit,
             cursor=cursor,
-            table=Table("ID", "STATE", "OPENS", "COUNTED", "EMAIL", "TRACKING URL", right=(2, 3), cut=(5, 4)),
+            table=Table(
+                "ID", "STATE", "OPENS", "COUNTED", "EMAIL", "REFERENCE", "TRACKING URL", right=(2, 3), cut=(6, 5, 4)
+            ),
             to_rows=lambda some: (_row(found, one, urls) for one in some),
             to_json=(lambda one: wire.recipient(one, found, urls)) if as_json else None,
         )
@@ -101,9 +114,11 @@ def list_(
 @click.argument("pixel")
 @click.option("--output", metavar="FILE", default="-", help="The file to write.  [default: standard output]")
 @click.option("--raw", is_flag=True, help="Do not escape cells that a spreadsheet would run as formulas.")
-@click.option("--columns", type=click.Choice(["all"]), help="Write the column State, too.")
+@click.option("--columns", type=click.Choice(["all"]), help="Write Reference, Recipient ID and State, too.")
 @opened_option
 @state_option
+@search_option
+@ref_option
 @database_option
 @base_url_option
 def export(
@@ -113,12 +128,14 @@ def export(
     columns: str | None,
     opened: bool | None,
     states: list[RecipientState] | None,
+    search: str | None,
+    ref: str | None,
     **given: Any,
 ) -> None:
     """Write the recipients of PIXEL as CSV, in UTF-8."""
     with open_tracker(**given) as tracker:
         found = tracker.get_pixel(pixel)
-        some = tracker.iter_recipients(found.id, opened=opened, states=states)
+        some = tracker.iter_recipients(found.id, opened=opened, states=states, search=search, ref=ref)
         with OutputFile(output) as file:
             urls = printed_urls(tracker)
             for piece in recipients_csv(found, some, urls=urls, raw=raw, all_columns=columns == "all"):
@@ -158,7 +175,7 @@ def sent(pixel: str, some: tuple[str, ...], at: datetime | None, **given: Any) -
 )
 @click.argument("recipient", metavar="[ID]", required=False)
 @click.option("--pixel", metavar="PIXEL", help="With --email, instead of an ID: the pixel.")
-@click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case.")
+@click.option("--email", metavar="EMAIL", help="With --pixel: the address, in any case; with all of its references.")
 @database_option
 def delete(recipient: str | None, pixel: str | None, email: str | None, **given: Any) -> None:
     """Delete a recipient by its id, or by its address in a pixel. Its opens are kept, without the address."""
@@ -182,4 +199,5 @@ def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
 
 def _row(pixel: Pixel, recipient: Recipient, urls: Urls) -> tuple[str, ...]:
     counts = str(recipient.opens.raw.number), str(recipient.opens.counted.number)
-    return recipient.id, recipient.state.value, *counts, recipient.email, urls.tracking(pixel, recipient)
+    url = urls.tracking(pixel, recipient)
+    return recipient.id, recipient.state.value, *counts, recipient.email, recipient.ref or "", url

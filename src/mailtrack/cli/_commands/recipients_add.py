@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from mailtrack._errors import InvalidEmails, shown
+from mailtrack._errors import InvalidEmails, InvalidRecipients, shown
 from mailtrack._imports import ImportResult
 from mailtrack._model import Pixel
 from mailtrack._text import plural
@@ -25,12 +25,14 @@ _SHOWN = 20  # rejected rows; the file of --rejects has all of them
     epilog=example(
         "mailtrack recipients add a1b2c3d4 addresses.txt",
         "mailtrack recipients add a1b2c3d4 people.csv --email Mail --rejects rejected.csv",
+        "mailtrack recipients add a1b2c3d4 invoices.csv --ref Number",
         "psql -Atc 'select email from people' | mailtrack recipients add a1b2c3d4",
     )
 )
 @click.argument("pixel")
 @click.argument("file", type=input_file, default="-")
 @click.option("--email", metavar="COLUMN", help="The column of the addresses: its heading, or its number from 1.")
+@click.option("--ref", metavar="COLUMN", help="The column of the references, likewise.  [default: none]")
 @click.option("--skip-invalid", is_flag=True, help="Add the valid rows and exit with 0 even if others are invalid.")
 @click.option("--rejects", metavar="FILE", help="Do the same, and write the rejected rows to FILE.")
 @special_domains_option
@@ -40,6 +42,7 @@ def add(
     pixel: str,
     file: BinaryIO,
     email: str | None,
+    ref: str | None,
     skip_invalid: bool,
     rejects: str | None,
     as_json: bool,
@@ -49,7 +52,7 @@ def add(
 
     If a row is invalid, none is added; --skip-invalid adds the valid ones. So does --rejects, which also writes the
     rejected rows in the form of the input, to be corrected and added. An address that the pixel already has keeps its
-    token, so adding a file again is harmless.
+    token, so adding a file again is harmless. With --ref, each reference of an address has a token of its own.
     """
     if rejects is not None and is_same(rejects, file):
         raise click.UsageError("--rejects names the input file.")
@@ -60,20 +63,20 @@ def add(
             OutputFile(rejects) if rejects is not None else nullcontext() as rest,
             _reporting_interruption(tracker, found.id),
         ):
-            result = _import(tracker, found, file, email, skips=skips)
+            result = _import(tracker, found, file, email=email, ref=ref, skips=skips)
             if rest is not None:
                 rest.write(result.rejects().encode() if result.rejected else b"")
         _report(result, tracker.get_pixel(found.id).recipients, as_json)
 
 
-def _import(tracker: Tracker, pixel: Pixel, file: BinaryIO, email: str | None, *, skips: bool) -> ImportResult:
+def _import(tracker: Tracker, pixel: Pixel, file: BinaryIO, *, skips: bool, **columns: str | None) -> ImportResult:
     try:
         return tracker.import_recipients(
-            pixel, file, on_invalid="skip" if skips else "raise", email=email, progress=_show_progress
+            pixel, file, on_invalid="skip" if skips else "raise", progress=_show_progress, **columns
         )
-    except InvalidEmails as error:
+    except (InvalidEmails, InvalidRecipients) as error:
         number = len(error.problems)
-        _echo_problems(((one.index + 1, one.value, one.reason) for one in error.problems), number)
+        _echo_problems(((one.index + 1, getattr(one, "value", None), one.reason) for one in error.problems), number)
         raise click.ClickException(
             f"Nothing was added: {plural(number, 'invalid row')}. Correct them, or add the others with --skip-invalid."
         ) from error
@@ -92,7 +95,8 @@ def _report(result: ImportResult, total: int, as_json: bool) -> None:
 
 def _echo_problems(problems: Iterable[tuple[int, object, str]], number: int) -> None:
     for line, value, reason in islice(problems, _SHOWN):
-        echo(visible(f"line {line}: {shown(value)}: {reason}"), err=True)
+        quoted = "" if value is None else f"{shown(value)}: "
+        echo(visible(f"line {line}: {quoted}{reason}"), err=True)
     if number > _SHOWN:
         echo(f"and {number - _SHOWN:,} more; --rejects FILE writes all of them", err=True)
 
