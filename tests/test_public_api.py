@@ -46,6 +46,7 @@ DOORS = {
         "InvalidImport",
         "InvalidInput",
         "InvalidName",
+        "InvalidNote",
         "InvalidPaging",
         "InvalidRecipients",
         "InvalidRules",

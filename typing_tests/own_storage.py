@@ -45,8 +45,14 @@ class OwnStorage:
     def get_pixel(self, key: str) -> Pixel:
         return make_pixel(pixel_id=key)
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
+    def list_pixels(
+        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+    ) -> Page[Pixel]:
         return Page(items=())
+
+    def update_pixel(
+        self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
+    ) -> None: ...
 
     def delete_pixel(self, pixel_id: str) -> None: ...
     def sweep(self) -> int:
@@ -72,6 +78,9 @@ class OwnStorage:
         ref: str | None = None,
     ) -> Page[Recipient]:
         return Page(items=(), next="1")
+
+    def find_recipients(self, email: str, *, limit: int, cursor: str | None = None) -> Page[Recipient]:
+        return Page(items=())
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
         return 0

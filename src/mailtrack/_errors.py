@@ -101,6 +101,10 @@ class InvalidName(InvalidInput):
     """The name of a pixel or a key is blank, too long, or has control characters."""
 
 
+class InvalidNote(InvalidInput):
+    """The note of a pixel is too long, or has control characters other than line breaks and tabs."""
+
+
 class InvalidEmail(InvalidInput):
     """An e-mail address is not valid.
 

@@ -17,6 +17,9 @@ from mailtrack._times import to_utc
 MAX_NAME_LENGTH = 256
 """Characters in the name of a pixel or a key."""
 
+MAX_NOTE_LENGTH = 2000
+"""Characters in the note of a pixel."""
+
 NO_LANGUAGE = "no-language"
 """The signal of a request without `Accept-Language`, which browsers send."""
 
@@ -163,6 +166,8 @@ class Pixel:
         purged: the number of its opens that were purged. All numbers above include them; the log does not.
         purged_before: the time before which its opens were purged, `None` where none was. Older ones that arrived
             later stay in the log until the next purge.
+        archived: whether lists leave it out. It goes on tracking.
+        note: a text of its owner's, up to 2,000 characters, "" without one.
     """
 
     id: str
@@ -176,6 +181,8 @@ class Pixel:
     prefetched: int = 0
     purged: int = 0
     purged_before: datetime | None = attrs.field(default=None, converter=attrs.converters.optional(to_utc))
+    archived: bool = False
+    note: str = attrs.field(default="", repr=False)
 
     @property
     def kept(self) -> int:

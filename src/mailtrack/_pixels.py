@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from os import PathLike
 
 from mailtrack import _ids as ids
-from mailtrack._arguments import check_type, read_bytes, to_id
+from mailtrack._arguments import check_flag, check_type, read_bytes, to_id
 from mailtrack._errors import ImageNotFound, InvalidName, PixelNotFound, ShortIdTaken
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, check_upload
 from mailtrack._model import Image, Pixel
-from mailtrack._names import clean_name
+from mailtrack._names import clean_name, clean_note
 from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._times import Clock
 from mailtrack.storage._protocol import Storage
@@ -21,9 +21,7 @@ ImageSource = bytes | bytearray | memoryview | str | PathLike[str]
 
 def add_pixel(storage: Storage, name: str, image: ImageSource | None, clock: Clock) -> Pixel:
     """Add a pixel with a unique id; see `Tracker.create_pixel`."""
-    name = clean_name(name, "Pixel name")
-    if not name:
-        raise InvalidName("Pixel name is required.")
+    name = _clean_name(name)
     upload = None if image is None else check_upload(read_bytes(image, "image", most=MAX_BYTES + 1))
     for _ in range(_ID_ATTEMPTS):
         pixel_id = ids.new_pixel_id()
@@ -37,6 +35,25 @@ def add_pixel(storage: Storage, name: str, image: ImageSource | None, clock: Clo
     raise ShortIdTaken
 
 
+def _clean_name(name: str) -> str:
+    name = clean_name(name, "Pixel name")
+    if not name:
+        raise InvalidName("Pixel name is required.")
+    return name
+
+
+def update_pixel(
+    storage: Storage, pixel: Pixel | str, name: str | None, archived: bool | None, note: str | None
+) -> Pixel:
+    """Change a pixel, and return it as it is now; see `Tracker.update_pixel`."""
+    check_flag(archived, "archived")
+    name = None if name is None else _clean_name(name)
+    note = None if note is None else clean_note(note)
+    pixel_id = find_pixel(storage, pixel).id
+    storage.update_pixel(pixel_id, name=name, archived=archived, note=note)
+    return storage.get_pixel(pixel_id)
+
+
 def find_pixel(storage: Storage, pixel: Pixel | str) -> Pixel:
     """Return a pixel with its current counts, as `Tracker.get_pixel` describes."""
     key = ids.parse_pixel_key(to_id(pixel, Pixel, "pixel"))
@@ -47,7 +64,7 @@ def find_pixel(storage: Storage, pixel: Pixel | str) -> Pixel:
 
 def iter_pixels(storage: Storage) -> Iterator[Pixel]:
     """Iterate over all pixels, as `Tracker.iter_pixels` describes."""
-    return walk(lambda cursor: storage.list_pixels(limit=MAX_LIMIT, cursor=cursor))
+    return walk(lambda cursor: storage.list_pixels(limit=MAX_LIMIT, cursor=cursor, archived=None))
 
 
 def find_image(storage: Storage, name: str | None) -> Image:

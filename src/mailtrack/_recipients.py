@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mailtrack import _ids as ids
-from mailtrack._arguments import check_flag, to_choice, to_id, to_items
+from mailtrack._addresses import canonical
+from mailtrack._arguments import check_flag, check_type, to_choice, to_id, to_items
 from mailtrack._errors import InvalidArgument
 from mailtrack._model import NewRecipient, Pixel, Recipient, RecipientState
 from mailtrack._times import to_utc
@@ -34,6 +35,16 @@ def add_recipients(
     ]
     stored = storage.add_recipients(pixel.id, new)
     return stored, sum(one.id == made.id for one, made in zip(stored, new, strict=True))
+
+
+def to_address(email: str) -> str:
+    """Return an address to look for in canonical form; one of a special domain, too, as it may be stored.
+
+    Raises:
+        InvalidEmail: it is not valid.
+    """
+    check_type(email, str, "email")
+    return canonical(email, allow_special_domains=True)
 
 
 def mark_sent(

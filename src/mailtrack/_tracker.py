@@ -21,8 +21,8 @@ from mailtrack._names import may_be_in_name
 from mailtrack._new_recipients import check_all, may_be_in_recipients
 from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, check_skip, walk
-from mailtrack._pixels import ImageSource, add_pixel, find_image, find_pixel, iter_pixels
-from mailtrack._recipients import add_recipients, to_states
+from mailtrack._pixels import ImageSource, add_pixel, find_image, find_pixel, iter_pixels, update_pixel
+from mailtrack._recipients import add_recipients, to_address, to_states
 from mailtrack._spool import Spool
 from mailtrack._times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack._urls import Urls
@@ -112,7 +112,12 @@ class Tracker(Operations):
         return find_pixel(self._storage, pixel)
 
     def list_pixels(
-        self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, search: str | None = None
+        self,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        search: str | None = None,
+        archived: bool | None = False,
     ) -> Page[Pixel]:
         """Return a page of the pixels, the newest first.
 
@@ -121,20 +126,40 @@ class Tracker(Operations):
             cursor: `Page.next` of the page before.
             search: only pixels with this text in their name, in any case. A page may then hold fewer than `limit`
                 pixels, even none, though another one follows: a search reads 10,000 pixels for each page.
+            archived: `False` leaves archived pixels out, `True` the others, `None` neither.
 
         Raises:
             InvalidPaging: the limit is out of range, or the cursor is not valid.
         """
         limit, cursor = check_limit(limit), check_cursor(cursor)
+        check_flag(archived, "archived")
         if search is not None:
             check_type(search, str, "search")
             if not may_be_in_name(search):
                 return Page(items=())
-        return self._storage.list_pixels(limit=limit, cursor=cursor, search=search)
+        return self._storage.list_pixels(limit=limit, cursor=cursor, search=search, archived=archived)
 
     def iter_pixels(self) -> Iterator[Pixel]:
-        """Iterate over all pixels, the newest first, in bounded memory."""
+        """Iterate over all pixels, also archived ones, the newest first, in bounded memory."""
         return iter_pixels(self._storage)
+
+    def update_pixel(
+        self, pixel: Pixel | str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
+    ) -> Pixel:
+        """Change a pixel, and return it as it is now. What is not given, or `None`, stays.
+
+        Args:
+            pixel: the pixel.
+            name: a new name, as for `create_pixel`.
+            archived: whether lists and the dashboard leave it out. An archived pixel goes on tracking.
+            note: up to 2,000 characters, on any number of lines; blanks around it are cut off. "" removes it.
+
+        Raises:
+            PixelNotFound: no pixel has this id.
+            InvalidName: the name is blank, too long, or has control characters.
+            InvalidNote: the note is too long, or has control characters other than line breaks and tabs.
+        """
+        return update_pixel(self._storage, pixel, name, archived, note)
 
     def delete_pixel(self, pixel: Pixel | str, *, timeout: float | None = None) -> Pixel:
         """Delete a pixel with its opens, recipients, tokens and image, and return it as it was.
@@ -346,6 +371,36 @@ class Tracker(Operations):
         if found is None:
             raise RecipientNotFound
         return found
+
+    def find_recipients(self, email: str) -> list[Recipient]:
+        """Return all recipients with an address, over all pixels and references, the newest first.
+
+        The cost depends on the numbers of these recipients and of pixels, not on the number of other recipients.
+
+        Args:
+            email: the address, in any case.
+
+        Raises:
+            InvalidEmail: the address is not valid.
+        """
+        return list(walk(partial(self._list_found, to_address(email), MAX_LIMIT)))
+
+    def list_found(self, email: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Recipient]:
+        """Return a page of what `find_recipients` returns.
+
+        Args:
+            email: the address, in any case.
+            limit: the most recipients, 1 to 1,000.
+            cursor: `Page.next` of the page before.
+
+        Raises:
+            InvalidEmail: the address is not valid.
+            InvalidPaging: the limit is out of range, or the cursor is not valid.
+        """
+        return self._list_found(to_address(email), check_limit(limit), check_cursor(cursor))
+
+    def _list_found(self, email: str, limit: int, cursor: str | None) -> Page[Recipient]:
+        return self._storage.find_recipients(email, limit=limit, cursor=cursor)
 
     def delete_recipient(self, recipient_id: Recipient | str) -> Recipient:
         """Delete a recipient, and return it as it was. Its opens stay, without the address.

@@ -63,7 +63,7 @@ def make_converter() -> cattrs.Converter:
 
 def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
-    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before"), _OMITTED)
+    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before", "archived", "note"), _OMITTED)
     alone = _unstructure(converter, Pixel, image=image, **omitted)
     return lambda value: (
         alone(value)

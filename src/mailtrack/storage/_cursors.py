@@ -1,12 +1,14 @@
 """Cursors and pages of the bundled storages: a cursor is a place in an order, as a decimal number."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from mailtrack._errors import InvalidPaging
 from mailtrack._model import Page, T
 
 _MAX_DIGITS = 18  # stays below 2^63
+_THREE = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\.[0-9]{1,18}")
 
 
 def from_place(place: int) -> str:
@@ -23,6 +25,29 @@ def to_place(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MAX_DIGITS):
         raise InvalidPaging("The cursor is not valid.")
     return int(cursor)
+
+
+def from_places(*places: int) -> str:
+    """Return the cursor for a place that takes several numbers."""
+    return ".".join(map(str, places))
+
+
+def to_places(cursor: str) -> tuple[int, int, int]:
+    """Return the three numbers of a cursor, of which the first may be negative.
+
+    Raises:
+        InvalidPaging: it is no such cursor.
+    """
+    if not _THREE.fullmatch(cursor):
+        raise InvalidPaging("The cursor is not valid.")
+    first, second, third = map(int, cursor.split("."))
+    return first, second, third
+
+
+def cut_long_page(found: Sequence[tuple[tuple[int, int, int], T]], limit: int) -> Page[T]:
+    """Cut a page of up to `limit` items, given one more where there is one, each with a place of three numbers."""
+    items = tuple(item for _, item in found[:limit])
+    return Page(items=items, next=from_places(*found[limit - 1][0]) if len(found) > limit else None)
 
 
 def cut_page(found: Iterable[tuple[int, T]], limit: int, *, begins_with_cursor: bool = False) -> Page[T]:

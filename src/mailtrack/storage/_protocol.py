@@ -65,7 +65,9 @@ class Storage(Protocol):
         """
         ...
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
+    def list_pixels(
+        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+    ) -> Page[Pixel]:
         """Return pixels, the last added first.
 
         Args:
@@ -74,9 +76,20 @@ class Storage(Protocol):
             search: only pixels whose name contains this text, both after `str.casefold`. To bound its cost, a storage
                 may end a page early (the bundled ones after 10,000 pixels): with fewer than `limit` items, even none,
                 and a cursor for the rest.
+            archived: only pixels that are archived, or only such that are not; all with `None`.
 
         Raises:
             InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def update_pixel(
+        self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
+    ) -> None:
+        """Change what is given of a pixel's `name`, `archived` and `note`, and leave the rest.
+
+        Raises:
+            PixelNotFound: there is none.
         """
         ...
 
@@ -152,6 +165,22 @@ class Storage(Protocol):
             search: only those whose address or reference contains this text, both after `str.casefold`. To bound its
                 cost, a storage may end a page early, as `list_pixels` does (the bundled ones after 10,000 recipients).
             ref: only those with this reference.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def find_recipients(self, email: str, *, limit: int, cursor: str | None = None) -> Page[Recipient]:
+        """Return the recipients with an address over all pixels, the newest first by `Recipient.created_at`.
+
+        Addresses are compared as `add_recipients` does, and all that have this one are found, also where a pixel has
+        several with it. The cost does not depend on the number of other recipients.
+
+        Args:
+            email: the address in canonical form.
+            limit: the maximum number of recipients.
+            cursor: where to begin, `None` for the newest.
 
         Raises:
             InvalidPaging: the cursor is unusable.

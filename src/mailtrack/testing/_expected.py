@@ -113,6 +113,13 @@ def same(pixel: Plain, wanted: Plain) -> Plain | None:
     return None
 
 
+def found(pixels: Iterable[Plain], email: str) -> list[str]:
+    """Return the ids of the recipients of all pixels with an address in any case, the newest first."""
+    owners = [(pixel, one) for pixel in pixels for one in pixel["recipients"] if one["email"].lower() == email.lower()]
+    owners.sort(key=lambda owner: (owner[1]["at"], owner[0]["place"], owner[1]["place"]), reverse=True)
+    return [one["id"] for _, one in owners]
+
+
 def matching(pixel: Plain, text: str) -> list[Plain]:
     """Return the recipients of a pixel that have a text in their address or reference, in any case."""
     texts = [(one["email"], one["ref"] or "") for one in pixel["recipients"]]

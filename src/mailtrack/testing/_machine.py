@@ -74,6 +74,7 @@ class StorageMachine(RuleBasedStateMachine):
         at, number = _START + timedelta(minutes=minutes), self._next()
         pixel_id = f"{number:08x}-0000-4000-8000-000000000000"
         pixel = {"id": pixel_id, "name": f"Pixel {number}", "at": at, "image": data, "place": number}
+        pixel |= {"archived": False, "note": ""}
         image = None if data is None else Image(media_type="image/png", data=data)
         self.storage.add_pixel(Pixel(id=pixel_id, name=f"Pixel {number}", created_at=at, image=f"{number}.png"), image)
         self.pixels.append(pixel | {"recipients": [], "opens": []})
@@ -94,6 +95,14 @@ class StorageMachine(RuleBasedStateMachine):
         self.storage.delete_pixel(pixel["id"])
         self.pixels.remove(pixel)
         self.gone += [pixel, *pixel["recipients"]]
+
+    @precondition(lambda self: self.pixels)
+    @rule(place=strategies.place, changes=strategies.pixel_changes)
+    def update_pixel(self, place: int, changes: dict[str, Any]) -> None:
+        """Rename a pixel, archive it or bring it back, or change its note."""
+        pixel = self._pixel(place)
+        self.storage.update_pixel(pixel["id"], **changes)
+        pixel |= {name: value for name, value in changes.items() if value is not None}
 
     @rule()
     def sweep(self) -> None:
@@ -267,16 +276,22 @@ class StorageMachine(RuleBasedStateMachine):
     @invariant()
     def the_storage_equals_the_model(self) -> None:
         """Compare all that can be read."""
-        listed = self.storage.list_pixels(limit=1000).items
+        listed = self.storage.list_pixels(limit=1000, archived=None).items
+        for archived in (True, False):
+            some = self.storage.list_pixels(limit=1000, archived=archived).items
+            assert some == tuple(one for one in listed if one.archived is archived)
         assert [one.id for one in listed] == [one["id"] for one in reversed(self.pixels)]
         for text in ("", "PIXEL 1", "2"):
-            found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text).items]
+            found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text, archived=None).items]
             assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
         assert self.storage.list_keys() == [ApiKey(**key) for key in self.keys]
         self._compare_days()
+        for email in ("ann@example.org", "BOB@example.org"):
+            self._compare_person(email)
         for pixel, found in zip(reversed(self.pixels), listed, strict=True):
             assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
+            assert (found.archived, found.note) == (pixel["archived"], pixel["note"])
             assert found.recipients == len(pixel["recipients"])
             assert found.prefetched == expected.prefetched(pixel)
             assert (found.kept, found.purged_before) == (len(expected.kept(pixel)), pixel.get("purged_before"))
@@ -289,6 +304,11 @@ class StorageMachine(RuleBasedStateMachine):
             if "email" not in gone:
                 with pytest.raises(PixelNotFound):
                     self.storage.get_pixel(gone["id"])
+
+    def _compare_person(self, email: str) -> None:
+        everywhere = walk(lambda cursor: self.storage.find_recipients(email, limit=2, cursor=cursor))
+        assert [one.id for one in everywhere] == expected.found(self.pixels, email)
+        assert self.storage.get_recipients([one.id for one in everywhere]) == {one.id: one for one in everywhere}
 
     def _compare_image(self, pixel: dict[str, Any]) -> None:
         if pixel["image"] is None:
@@ -387,7 +407,7 @@ class StorageMachine(RuleBasedStateMachine):
             page = self.storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
             rest = [one for one in reversed(expected.kept(owner)) if place is None or one["place"] < place][skip:]
         else:
-            page = self.storage.list_pixels(limit=limit, cursor=cursor)
+            page = self.storage.list_pixels(limit=limit, cursor=cursor, archived=None)
             rest = [one for one in reversed(self.pixels) if place is None or one["place"] < place]
         assert [one.id for one in page.items] == [one["id"] for one in rest[:limit]]
         assert (page.next is None) == (len(rest) <= limit)

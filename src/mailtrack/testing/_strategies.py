@@ -14,6 +14,13 @@ _new_recipient: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     }
 )
 new_recipients = st.lists(_new_recipient, unique_by=lambda one: (one["email"].lower(), one["ref"]))
+pixel_changes = st.fixed_dictionaries(
+    {
+        "name": st.none() | st.sampled_from(["Pixel 12", "Renamed"]),
+        "archived": st.none() | st.booleans(),
+        "note": st.none() | st.sampled_from(["", "Two\nlines"]),
+    }
+)
 
 place = st.integers(0, 9)  # of something in a list, from its end, around and around
 limit = st.integers(1, 4)

@@ -1,8 +1,9 @@
 """`PixelData`: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
+from typing import Any
 
 import attrs
 
@@ -64,6 +65,15 @@ class PixelData:
         """The name of the pixel, as searches compare it."""
         return self._pixel.name.casefold()
 
+    @property
+    def archived(self) -> bool:
+        """Whether the pixel is archived."""
+        return self._pixel.archived
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Change fields of the pixel."""
+        self._pixel = attrs.evolve(self._pixel, **changes)
+
     def add_recipient(self, recipient: Recipient) -> Recipient:
         """Add a recipient, or return the one with the same address and reference, with the new data if there is any."""
         key = _key(recipient)
@@ -86,6 +96,14 @@ class PixelData:
     def iter_recipients(self, *, after: int) -> Iterator[tuple[int, Recipient]]:
         """Iterate over the recipients behind a place, in order of creation, each with its place."""
         return ((place, self._with_opens(place)) for place in self._recipients if place > after)
+
+    def find_recipients(self, email: str) -> Iterator[tuple[tuple[int, int, int], Recipient]]:
+        """Yield the recipients with an address, each with its place among those of all pixels: time, pixel, number."""
+        key = comparable(email)
+        for (own, _), place in self._by_key.items():
+            if own == key:
+                at = to_milliseconds(self._recipients[place].created_at)
+                yield (at, self.place, place), self._with_opens(place)
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         """Delete a recipient, and return it as it was.

@@ -64,15 +64,26 @@ class MemoryStorage:
         with self._opened():
             return self._require(self._find(key)).pixel
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
+    def list_pixels(
+        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+    ) -> Page[Pixel]:
         before = None if cursor is None else cursors.to_place(cursor)
         wanted = "" if search is None else search.casefold()
         with self._opened():
             pixels = (data for data in reversed(self._pixels.values()) if before is None or data.place < before)
             seen = pixels if search is None else islice(pixels, SEARCHED_AT_ONCE)
-            page = cursors.cut_page(((one.place, one.pixel) for one in seen if wanted in one.folded_name), limit)
+            chosen = (one for one in seen if archived in (None, one.archived))
+            page = cursors.cut_page(((one.place, one.pixel) for one in chosen if wanted in one.folded_name), limit)
             rest = None if search is None or page.next is not None else next(pixels, None)
             return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest.place + 1))
+
+    def update_pixel(
+        self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
+    ) -> None:
+        given = {"name": name, "archived": archived, "note": note}
+        with self._opened():
+            data = self._require(self._owner(pixel_id))
+            data.update({field: value for field, value in given.items() if value is not None})
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._opened():
@@ -128,6 +139,17 @@ class MemoryStorage:
             page = cursors.cut_page(found, limit)
             rest = None if search is None or page.next is not None else next(recipients, None)
             return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest[0] - 1))
+
+    def find_recipients(self, email: str, *, limit: int, cursor: str | None = None) -> Page[Recipient]:
+        before = None if cursor is None else cursors.to_places(cursor)
+        with self._opened():
+            found = sorted(
+                (item for data in self._pixels.values() for item in data.find_recipients(email)),
+                key=lambda item: item[0],
+                reverse=True,
+            )
+            rest = [item for item in found if before is None or item[0] < before]
+            return cursors.cut_long_page(rest[: limit + 1], limit)
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
         with self._opened():

@@ -15,7 +15,7 @@ from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
 _PIXEL = (
     "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, prefetched, purged,"
-    " purged_before, counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
+    " purged_before, archived, note, counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
 )
 
 
@@ -25,11 +25,12 @@ def add(db: sqlite3.Connection, pixel: Pixel, image: Image | None) -> None:
     Raises:
         ShortIdTaken: another pixel has the same short id.
     """
-    columns = (pixel.id, pixel.short_id, pixel.name, pixel.name.casefold(), to_milliseconds(pixel.created_at))
+    columns = (pixel.id, pixel.short_id, pixel.name, pixel.name.casefold(), pixel.archived, pixel.note)
     try:
         cursor = db.execute(
-            "INSERT INTO pixels (id, short_id, name, folded_name, created_at, image) VALUES (?, ?, ?, ?, ?, ?)",
-            (*columns, pixel.image),
+            "INSERT INTO pixels (id, short_id, name, folded_name, archived, note, created_at, image)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*columns, to_milliseconds(pixel.created_at), pixel.image),
         )
     except sqlite3.IntegrityError as error:
         raise ShortIdTaken from error
@@ -91,15 +92,35 @@ def _get_by(db: sqlite3.Connection, column: str, key: str) -> tuple[int, Pixel]:
     return _to_pixel(row)
 
 
-def get_page(db: sqlite3.Connection, limit: int, before: int) -> Page[Pixel]:
-    """Return a page of the pixels with numbers below one, the highest first."""
+def update(db: sqlite3.Connection, pixel_id: str, name: str | None, archived: bool | None, note: str | None) -> None:
+    """Change what is given of a pixel's name, note, and whether it is archived.
+
+    Raises:
+        PixelNotFound: there is none.
+    """
+    changed = db.execute(
+        "UPDATE pixels SET name = coalesce(?, name), folded_name = coalesce(?, folded_name),"
+        " archived = coalesce(?, archived), note = coalesce(?, note) WHERE id = ?",
+        (name, None if name is None else name.casefold(), archived, note, pixel_id),
+    ).rowcount
+    if not changed:
+        raise PixelNotFound
+
+
+def get_page(db: sqlite3.Connection, limit: int, before: int, archived: bool | None) -> Page[Pixel]:
+    """Return a page of the pixels with numbers below one, the highest first; all, or those that are archived or not."""
     found = db.execute(
-        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT ?", (before, limit + 1)
+        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ?{_archived(archived)} ORDER BY pixel DESC LIMIT ?",
+        (before, limit + 1),
     ).fetchall()
     return cursors.cut_page(map(_to_pixel, found), limit)
 
 
-def search(db: sqlite3.Connection, limit: int, before: int, folded: str) -> Page[Pixel]:
+def _archived(archived: bool | None) -> str:
+    return "" if archived is None else f" AND archived = {archived:d}"
+
+
+def search(db: sqlite3.Connection, limit: int, before: int, archived: bool | None, folded: str) -> Page[Pixel]:
     """Return a page of the pixels with a text in their folded name, as `get_page` does.
 
     It ends early after `SEARCHED_AT_ONCE` pixels.
@@ -108,7 +129,7 @@ def search(db: sqlite3.Connection, limit: int, before: int, folded: str) -> Page
         "SELECT pixel FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT 1 OFFSET ?", (before, SEARCHED_AT_ONCE)
     ).fetchone()
     found = db.execute(
-        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? AND pixel > ? AND instr(folded_name, ?)"
+        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? AND pixel > ? AND instr(folded_name, ?){_archived(archived)}"
         " ORDER BY pixel DESC LIMIT ?",
         (before, rest[0] if rest else 0, folded, limit + 1),
     ).fetchall()
@@ -122,7 +143,7 @@ def _key_column(key: str) -> str:
 
 def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
     number, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
-    prefetched, purged, purged_before, *spans = rest
+    prefetched, purged, purged_before, archived, note, *spans = rest
     return number, Pixel(
         id=pixel_id,
         name=name,
@@ -135,4 +156,6 @@ def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
         prefetched=prefetched,
         purged=purged,
         purged_before=None if purged_before is None else from_milliseconds(purged_before),
+        archived=bool(archived),
+        note=note,
     )

@@ -162,6 +162,25 @@ def _to_condition(states: Collection[RecipientState] | None, ref: str | None) ->
     return found if ref is None else f"{found} AND r.ref = ? AND r.ref <> ''"  # as the index has it
 
 
+def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int, int] | None) -> Page[Recipient]:
+    """Return a page of the recipients with an address over all pixels, the newest first.
+
+    Each pixel is looked into. An index over all pixels would save that, but cost each new recipient a page of its own
+    to be written, as addresses come in no order.
+    """
+    order = "r.created_at, r.pixel, r.number"
+    found = db.execute(
+        f"SELECT {order}, p.id, {_RECIPIENT} FROM pixels p"
+        " CROSS JOIN recipients r ON r.pixel = p.pixel AND r.email_key = ?"
+        f" WHERE {'true' if before is None else f'({order}) < (?, ?, ?)'}"
+        " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT ?",
+        (comparable(email), *(before or ()), limit + 1),
+    ).fetchall()
+    return cursors.cut_long_page(
+        [((at, pixel, number), _to_recipient(row, pixel_id)) for at, pixel, number, pixel_id, *row in found], limit
+    )
+
+
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
     """Return the recipients of a pixel with the most opens that count, the most first."""
     found = db.execute(

@@ -78,12 +78,20 @@ class SQLiteStorage:
         with self._connections.reading() as db:
             return pixels.get(db, key)
 
-    def list_pixels(self, *, limit: int, cursor: str | None = None, search: str | None = None) -> Page[Pixel]:
+    def list_pixels(
+        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+    ) -> Page[Pixel]:
         before = 2**63 - 1 if cursor is None else cursors.to_place(cursor)
         with self._connections.reading() as db:
             if search is None:
-                return pixels.get_page(db, limit, before)
-            return pixels.search(db, limit, before, search.casefold())
+                return pixels.get_page(db, limit, before, archived)
+            return pixels.search(db, limit, before, archived, search.casefold())
+
+    def update_pixel(
+        self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
+    ) -> None:
+        with self._connections.writing() as db:
+            pixels.update(db, pixel_id, name, archived, note)
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._step(cascade=False) as (db, until):
@@ -144,6 +152,11 @@ class SQLiteStorage:
                 return recipient_rows.get_page(db, pixel_id, limit, after, states=states, ref=ref)
         with self._connections.reading(snapshot=True) as db:
             return recipient_rows.search(db, pixel_id, limit, after, states=states, ref=ref, text=search)
+
+    def find_recipients(self, email: str, *, limit: int, cursor: str | None = None) -> Page[Recipient]:
+        before = None if cursor is None else cursors.to_places(cursor)
+        with self._connections.reading() as db:
+            return recipient_rows.find(db, email, limit, before)
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
         with self._connections.writing() as db:

@@ -2,8 +2,10 @@
 
 from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
+from mailtrack.testing._contract.changing import ChangingContract
 from mailtrack.testing._contract.deletion import DeletionContract
 from mailtrack.testing._contract.figures import FiguresContract
+from mailtrack.testing._contract.finding import FindingContract
 from mailtrack.testing._contract.forks import ForkContract
 from mailtrack.testing._contract.keys import KeysContract
 from mailtrack.testing._contract.lifecycle import LifecycleContract
@@ -29,6 +31,8 @@ class StorageContract(
     RecipientsContract,
     ReferencesContract,
     SearchingContract,
+    FindingContract,
+    ChangingContract,
     SendingContract,
     StatesContract,
     ResolvingContract,
