@@ -7,7 +7,7 @@ import pytest
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from mailtrack import Tracker, open_storage
+from mailtrack import NewRecipient, Tracker, open_storage
 from mailtrack_wsgi import create_app
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the group `browser` is not installed")
@@ -18,12 +18,14 @@ _ALL_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"
 PAGES = {
     "dashboard": "/",
     "search": "/?search=filled",
+    "sorted": "/?sort=name&from=2020-01-01",
     "nothing found": "/?search=nowhere",
     "log": "/logs/{filled}",
     "raw and filtered": "/logs/{filled}?figures=raw&kind=proxy",
     "past the end": "/logs/{filled}?page=99",
     "not opened": "/logs/{empty}",
     "recipients": "/pixels/{filled}/recipients",
+    "references": "/pixels/{referenced}/recipients?search=inv",
     "no recipients": "/pixels/{empty}/recipients",
     "pixel's deletion": "/pixels/{filled}/deletion",
     "recipient's deletion": "/recipients/{recipient}/deletion",
@@ -37,7 +39,14 @@ every_page = pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 @pytest.fixture(scope="session")
 def ids(site):
     filled, empty = site.fill("Filled"), site.tracker.create_pixel("Empty").short_id
-    return {"filled": filled, "empty": empty, "recipient": next(site.tracker.iter_recipients(filled)).id}
+    invoices = site.tracker.create_pixel("Invoices")
+    site.tracker.generate_tokens(invoices, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(9)])
+    return {
+        "filled": filled,
+        "empty": empty,
+        "recipient": next(site.tracker.iter_recipients(filled)).id,
+        "referenced": invoices.short_id,
+    }
 
 
 def violations(page):

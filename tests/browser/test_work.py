@@ -6,6 +6,8 @@ from datetime import datetime
 
 import pytest
 
+from mailtrack import NewRecipient
+
 expect = pytest.importorskip("playwright.sync_api", reason="the group `browser` is not installed").expect
 
 
@@ -179,7 +181,7 @@ def test_pixels_are_searched_paged_and_deleted(new_site, page):
     expect(cards(page)).to_have_count(25)
     page.get_by_role("link", name="Older").click()
     expect(cards(page)).to_have_count(5)
-    page.get_by_label("Search by name").fill("number 17")
+    page.get_by_role("banner").get_by_role("searchbox").fill("number 17")
     page.get_by_role("button", name="Search").click()
     expect(cards(page)).to_have_count(1)
     page.get_by_role("link", name="Number 17", exact=True).click()
@@ -187,6 +189,31 @@ def test_pixels_are_searched_paged_and_deleted(new_site, page):
     page.get_by_role("button", name="Delete permanently").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Pixels")
     assert "Number 17" not in [pixel.name for pixel in new_site.tracker.iter_pixels()]
+
+
+def test_pixels_are_sorted_and_chosen_by_day(new_site, page):
+    for name in ("b", "C", "a"):
+        new_site.tracker.create_pixel(name)
+    page.goto(new_site.url)
+    page.get_by_label("Sort by").select_option("Name")
+    page.get_by_role("button", name="Show").click()
+    expect(cards(page).get_by_role("rowheader").get_by_role("link")).to_have_text(["a", "b", "C"])
+    page.get_by_label("to", exact=True).fill("2020-01-01")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("No pixel fits.")).to_be_visible()
+    expect(page.get_by_label("Sort by")).to_have_value("name")
+
+
+def test_recipients_are_searched_by_their_reference(site, page):
+    pixel = site.tracker.create_pixel("Invoices")
+    site.tracker.generate_tokens(pixel, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(20)])
+    page.goto(f"{site.url}/pixels/{pixel.short_id}/recipients")
+    page.get_by_label("Address or reference").fill("inv-7")
+    page.get_by_role("search", name="Recipients").get_by_role("button", name="Search").click()
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page).first).to_contain_text("INV-7")
+    page.get_by_role("link", name="Show all").click()
+    expect(cards(page)).to_have_count(20)
 
 
 def test_a_bad_image_is_reported_in_the_form(site, page, tmp_path):

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 
 from mailtrack import Open
@@ -20,7 +21,7 @@ def test_a_newcomer_is_told_what_to_do(show):
     page = show("/")
     assert all(text in page.text for text in ("Create a pixel.", "Add the recipients.", "Add the image to your mail."))
     assert [attributes for tag, attributes in page.tags if tag == "details"] == [{"class": "create", "open": None}]
-    assert page.fields("search") == []
+    assert page.fields("sort") == []
 
 
 @each_storage
@@ -91,7 +92,7 @@ def test_pixels_come_25_a_page_the_newest_first(show):
 def test_a_search_shows_the_pixels_with_that_in_their_name(show, search):
     page = show("/", query_string={"search": search})
     assert names(page) == [f"#{number} Launch" for number in range(30, 0, -3)]
-    assert [field["value"] for field in page.fields("search")] == [search.strip()]
+    assert {field["value"] for field in page.fields("search")} == {search.strip()}
 
 
 @pytest.mark.usefixtures("many")
@@ -115,7 +116,9 @@ def test_an_empty_search_shows_all(show):
     assert names(show("/?search=")) == ["Spring launch"]
 
 
-@pytest.mark.parametrize("query", ["?cursor=x", "?search=a&search=b", "?search=a&cursor=-1"])
+@pytest.mark.parametrize(
+    "query", ["?cursor=x", "?search=a&search=b", "?search=a&cursor=-1", "?sort=x", "?from=x", "?page=0"]
+)
 def test_what_can_be_no_page_gets_a_400_page(client, query):
     answer = client.get("/" + query)
     assert (answer.status, answer.is_page) == (400, True)
@@ -139,3 +142,64 @@ def test_a_refused_pixel_is_told_of_in_the_open_form(client, take_apart, content
     assert {"class": "create", "open": None} in [attributes for tag, attributes in page.tags if tag == "details"]
     assert page.fields("name")[0]["aria-describedby"].startswith("problem ")
     assert contents() == []
+
+
+@pytest.fixture
+def arranged(storage, tracker):
+    """Three pixels with different names, opens and rates, created on different days."""
+    for number, (name, opens, recipients) in enumerate([("b", 1, 1), ("C", 5, 10), ("a", 2, 0)]):
+        at = datetime(2025, 11, 1 + number, 23, 59, tzinfo=UTC)
+        pixel = attrs.evolve(tracker.create_pixel("x"), id=f"{number:08x}-0000-4000-8000-000000000000", created_at=at)
+        storage.delete_pixel(tracker.list_pixels(limit=1).items[0].id)
+        storage.add_pixel(attrs.evolve(pixel, name=name))
+        made = tracker.generate_tokens(pixel.id, [f"r{one}@example.org" for one in range(recipients)])
+        storage.add_opens(
+            [
+                Open(
+                    id=f"{number}{place:031x}",
+                    pixel_id=pixel.id,
+                    recipient_id=made[0].id if made else None,
+                    opened_at=at,
+                )
+                for place in range(opens)
+            ]
+        )
+
+
+@each_storage
+@pytest.mark.usefixtures("arranged")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?sort=newest", "aCb"),
+        ("?sort=", "aCb"),
+        ("?sort=name", "abC"),
+        ("?sort=opens", "Cab"),
+        ("?sort=rate", "bCa"),
+        ("?from=2025-11-02", "aC"),
+        ("?to=2025-11-02", "Cb"),
+        ("?from=2025-11-02&to=2025-11-02&sort=name", "C"),
+        ("?from=2025-11-02&to=2025-11-01", ""),
+        ("?sort=name&search=c", "C"),
+    ],
+)
+def test_pixels_are_sorted_and_chosen_by_their_day_of_creation(show, query, found):
+    assert "".join(names(show("/" + query))) == found
+
+
+@pytest.mark.usefixtures("many")
+def test_a_sorted_list_has_pages_that_keep_the_order(show):
+    page = show("/?sort=name&search=%23")
+    (following,) = [link for link in page.links if "page=" in link]
+    assert names(page)[0] == "#1 Other"
+    assert len(names(show("/" + following))) == 5
+    assert names(show("/" + following))[-1] == "#9 Launch"
+    assert "There are no more pixels." in show("/" + following.replace("page=2", "page=3")).text
+
+
+@pytest.mark.usefixtures("many")
+def test_what_is_sorted_is_the_newest_pixels_and_the_page_says_so(show, monkeypatch):
+    monkeypatch.setattr("mailtrack_wsgi._html.pixel_list.SORTED_AT_ONCE", 3)
+    page = show("/?sort=name")
+    assert names(page) == ["#28 Other", "#29 Other", "#30 Launch"]
+    assert "older ones are not looked at" in page.text

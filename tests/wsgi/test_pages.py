@@ -44,6 +44,13 @@ def test_a_page_lets_nothing_in_but_its_own_files(client, take_apart, pixel, rec
 
 
 @every_page
+def test_a_page_has_a_search(client, take_apart, pixel, recipient, path):
+    page = take_apart(client.get(path.format(pixel, recipient)))
+    (label,) = [one["aria-label"] for one in page.fields("search") if "aria-label" in one]
+    assert label == "Name of a pixel, or e-mail address"
+
+
+@every_page
 def test_all_links_of_a_page_stay_below_the_mount_point(client, take_apart, pixel, recipient, path):
     page = take_apart(client.get(path.format(pixel, recipient)))
     targets = [
@@ -73,7 +80,8 @@ def test_a_page_loads_two_files_and_is_small(client, take_apart, pixel, recipien
     ]
     loaded = [client.get(name.removeprefix("/track")) for name in files if not name.startswith("data:")]
     assert [found.status for found in loaded] == [200, 200]
-    assert len(answer.data) + sum(len(found.data) for found in loaded) < 110_000
+    most = 130_000 if path == "/docs" else 110_000  # the reference grows with the API
+    assert len(answer.data) + sum(len(found.data) for found in loaded) < most
 
 
 @pytest.fixture
@@ -154,7 +162,7 @@ def test_the_confirmation_says_what_will_go_and_deletes_nothing(client, show, tr
     page = show(f"/pixels/{pixel.id}/deletion")
     assert "Delete Spring <launch>?" in page.text
     assert "the pixel, with all its figures 1 open 2 recipients, with their tokens its image" in page.text
-    assert [attributes["action"] for tag, attributes in page.tags if tag == "form"] == [
+    assert [attributes["action"] for tag, attributes in page.tags if attributes.get("method") == "post"] == [
         f"/track/pixels/{pixel.short_id}/delete"
     ]
     assert contents() == before

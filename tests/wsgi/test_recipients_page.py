@@ -9,7 +9,7 @@ from threading import Barrier, BrokenBarrierError
 
 import pytest
 
-from mailtrack import Tracker
+from mailtrack import NewRecipient, Tracker
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 
@@ -171,6 +171,70 @@ def test_recipients_come_50_a_page_and_the_filter_goes_with_the_links(show, path
     assert addresses(show(path + following.removesuffix("#list"))) == [
         f"r{number}@example.org" for number in range(50, 60)
     ]
+
+
+@pytest.fixture
+def referenced(tracker, pixel):
+    """Three recipients, two of them with references."""
+    given = [
+        NewRecipient("ann@example.org", "INV-<1>"),
+        NewRecipient("ann@example.org"),
+        NewRecipient("bob@x.org", "B"),
+    ]
+    return tracker.generate_tokens(pixel.id, given)
+
+
+@pytest.mark.usefixtures("recipient")
+def test_references_have_a_column_only_if_there_are_any(show, path, tracker, pixel):
+    assert show(path).rows[0][:2] == ["Address", "State"]
+    tracker.generate_tokens(pixel.id, [NewRecipient("ann@example.org", "INV-<1>")])
+    assert [row[:2] for row in show(path).rows] == [
+        ["Address", "Reference"],
+        ["ann@example.org", "–"],
+        ["ann@example.org", "INV-<1>"],
+    ]
+
+
+@each_storage
+@pytest.mark.usefixtures("referenced")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?search=inv-", ["ann@example.org"]),
+        ("?search=ANN", ["ann@example.org"] * 2),
+        ("?search=x.org", ["bob@x.org"]),
+        ("?search=x.org&state=opened", []),
+        ("?search=&opened=false", ["ann@example.org", "ann@example.org", "bob@x.org"]),
+        ("?ref=B", ["bob@x.org"]),
+    ],
+)
+def test_recipients_are_searched_by_a_part_of_the_address_or_reference(show, path, query, found):
+    assert addresses(show(path + query)) == found
+
+
+@pytest.mark.usefixtures("referenced")
+def test_a_search_keeps_the_list_and_the_list_keeps_the_search(client, show, path):
+    page = show(path + "?search=ann&opened=false")
+    links = [link.removesuffix("#list") for link in page.links if link.endswith("#list")]
+    assert links[:2] == ["?search=ann", "?state=opened&search=ann"]
+    assert links[-1] == "?opened=false"
+    assert [field["value"] for field in page.fields("opened")] == ["false"]
+    (link,) = [link for link in page.links if "generate-tokens/csv" in link]
+    assert client.get(link.removeprefix("/track")).text.count("\r\n") == 3
+
+
+@pytest.mark.usefixtures("referenced")
+def test_a_search_that_finds_no_recipient_says_so(show, path):
+    assert "No recipient of this list has this in the address or reference." in show(path + "?search=zoe").text
+
+
+def test_a_search_for_recipients_that_ended_early_leads_on(show, path, tracker, pixel, monkeypatch):
+    monkeypatch.setattr("mailtrack.storage._memory.storage.SEARCHED_AT_ONCE", 2)
+    tracker.generate_tokens(pixel.id, ["a@example.org", "b@example.org", "wanted@example.org"])
+    page = show(path + "?search=wanted")
+    assert "No match yet" in page.text
+    (on,) = [link for link in page.links if "cursor=" in link]
+    assert addresses(show(path + on.removesuffix("#list"))) == ["wanted@example.org"]
 
 
 @pytest.mark.parametrize("query", ["?opened=yes", "?opened=true&opened=true", "?cursor=x", "?state=read", "?state="])

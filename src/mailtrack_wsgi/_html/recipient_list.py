@@ -64,32 +64,47 @@ class RecipientList:
         return RecipientState.PREFETCHED in self.states
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments for links that keep the list."""
+    def searched(self) -> bool:
+        """Whether only recipients with some text, or a reference, are listed."""
+        return bool(self.filter["search"] or self.filter["ref"])
+
+    @property
+    def search_arguments(self) -> dict[str, Any]:
+        """The arguments for links that keep the text and the reference, but no states."""
+        return {"search": self.filter["search"], "ref": self.filter["ref"]}
+
+    @property
+    def state_arguments(self) -> dict[str, Any]:
+        """The arguments for links that keep the states only."""
         opened, states = self.filter["opened"], self.filter["states"]
         return {
             "opened": None if opened is None else str(opened).lower(),
             "state": ",".join(states) if states else None,
         }
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments for links that keep the list."""
+        return self.state_arguments | self.search_arguments
+
     def choices(self, pixel: Pixel) -> Iterator[Choice]:
         """Yield the lists of a pixel's recipients that the page offers; all but the first have no recipient twice."""
         opened, unknowable = pixel.opened.counted, pixel.prefetched
-        yield Choice("all", "All", pixel.recipients, "?#list")
-        yield Choice("opened", "Opened", opened, _link(_OPENED))
-        yield Choice("not opened", "Not opened", pixel.recipients - opened - unknowable, _link(_NOT_OPENED))
-        yield Choice("not known", "Not known", unknowable, _link(_UNKNOWABLE))
+        yield Choice("all", "All", pixel.recipients, f"{query(self.search_arguments)}#list")
+        yield Choice("opened", "Opened", opened, self._link(_OPENED))
+        yield Choice("not opened", "Not opened", pixel.recipients - opened - unknowable, self._link(_NOT_OPENED))
+        yield Choice("not known", "Not known", unknowable, self._link(_UNKNOWABLE))
 
     @property
     def link_with_unknowable(self) -> str:
         """The link to the recipients that have not opened, or of whom it can't be known."""
-        return _link(_NOT_OPENED | _UNKNOWABLE)
+        return self._link(_NOT_OPENED | _UNKNOWABLE)
 
     @property
     def link_without_unknowable(self) -> str:
         """The link to the recipients that have not opened."""
-        return _link(_NOT_OPENED)
+        return self._link(_NOT_OPENED)
 
-
-def _link(states: frozenset[RecipientState]) -> str:
-    return f"{query({}, state=','.join(state for state in RecipientState if state in states))}#list"
+    def _link(self, states: frozenset[RecipientState]) -> str:
+        chosen = ",".join(state for state in RecipientState if state in states)
+        return f"{query({'state': chosen}, **self.search_arguments)}#list"

@@ -20,11 +20,11 @@ from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
 from mailtrack_wsgi._html.charts import Chart, chart_of_days, chart_of_report
+from mailtrack_wsgi._html.pixel_list import PixelList
 from mailtrack_wsgi._html.templating import ASSETS, page_response
 from mailtrack_wsgi._query import choice_argument, number_argument, one_argument
 
 OPENS_ON_PAGE = 50
-PIXELS_ON_PAGE = 25
 
 _DAYS_ON_DASHBOARD = 14
 _FIGURES = ("counted", "raw")
@@ -49,20 +49,18 @@ def create_pixel(context: Context, request: Request) -> Response:
 
 
 def _dashboard(context: Context, request: Request, *, problem: str | None = None, name: str = "") -> Response:
-    search = (one_argument(request, "search") or "").strip() or None
-    cursor = one_argument(request, "cursor")
-    page = context.tracker.list_pixels(limit=PIXELS_ON_PAGE, cursor=cursor, search=search)
+    chosen = PixelList.of(request)
+    part = chosen.read(context.tracker)
     now = context.tracker.now()
     return page_response(
         "dashboard.html",
         400 if problem else 200,
         root=context.root(request.environ),
         now=now,
-        pixels=page.items,
-        charts=_charts(context, page.items, now),
-        search=search,
-        cursor=cursor,
-        next=page.next,
+        chosen=chosen,
+        search=chosen.search,
+        part=part,
+        charts=_charts(context, part.pixels, now),
         problem=problem,
         name=name,
         max_image_bytes=MAX_IMAGE_BYTES,

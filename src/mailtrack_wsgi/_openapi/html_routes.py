@@ -7,17 +7,23 @@ from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, Data, in_query,
 from mailtrack_wsgi._openapi.schema_types import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
-_PAGE = in_query(
-    "page",
-    "Number of a page of all opens, 50 on each.",
-    {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1},
-)
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1}
+_PAGE = in_query("page", "Number of a page of all opens, 50 on each.", _NUMBER)
+_PAGE_OF_PIXELS = in_query("page", "Number of a page of sorted pixels, 25 on each.", _NUMBER)
 _FIGURES = in_query("figures", "The figures to show large.", {"type": "string", "enum": ["counted", "raw"]})
 _KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "enum": [*VerdictKind]})
 _OF_RECIPIENT = in_query(
     "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
 )
 _SEARCH = in_query("search", "Only pixels whose name contains this.", {"type": "string"})
+_SORT = in_query(
+    "sort",
+    "The order, of the newest 1,000 pixels.",
+    {"type": "string", "enum": ["newest", "name", "opens", "rate"], "default": "newest"},
+)
+_DAY = {"type": "string", "format": "date"}
+_FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
+_TO = in_query("to", "Only pixels created on this day of UTC or earlier, of the newest 1,000.", _DAY)
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
@@ -36,8 +42,9 @@ def _dashboard() -> Data:
         "Pages",
         "showDashboard",
         "Dashboard",
-        "The pixels with their counts, newest first, and a form to create one.",
-        parameters=[_SEARCH, _CURSOR],
+        "The pixels with their counts, newest first, and a form to create one. With `sort`, `from` or `to`, pages "
+        "follow by `page` instead of `cursor`.",
+        parameters=[_SEARCH, _SORT, _FROM, _TO, _PAGE_OF_PIXELS, _CURSOR],
         answers=_page("The dashboard.", *ANY),
     )
 
