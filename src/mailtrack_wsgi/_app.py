@@ -33,6 +33,7 @@ from mailtrack_wsgi._bodies import MAX_PROBLEMS
 from mailtrack_wsgi._concurrency import ConcurrencyLimit
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import recipients as recipients_page
+from mailtrack_wsgi._html import settings as settings_page
 from mailtrack_wsgi._html import views as pages
 from mailtrack_wsgi._html.errors import error_page
 from mailtrack_wsgi._mount import Mount
@@ -51,6 +52,10 @@ _routes = Map(
         Rule("/pixels", methods=["POST"], endpoint=pages.create_pixel),
         Rule("/pixels/<pixel>/delete", methods=["POST"], endpoint=pages.delete_pixel),
         Rule("/pixels/<pixel>/deletion", methods=["GET"], endpoint=pages.confirm_pixel),
+        Rule("/pixels/<pixel>/settings", methods=["GET"], endpoint=settings_page.settings),
+        Rule("/pixels/<pixel>/settings", methods=["POST"], endpoint=settings_page.change_pixel),
+        Rule("/pixels/<pixel>/archive", methods=["POST"], endpoint=settings_page.archive_pixel),
+        Rule("/pixels/<pixel>/unarchive", methods=["POST"], endpoint=settings_page.unarchive_pixel),
         Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=recipients_page.recipients),
         Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=recipients_page.add_recipients),
         Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),

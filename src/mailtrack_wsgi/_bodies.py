@@ -128,6 +128,20 @@ def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
     return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
 
 
+def read_text_form(environ: "WSGIEnvironment", *names: str) -> dict[str, str]:
+    """Return those of some fields that a form has; its line breaks, which browsers send as CRLF, become LF.
+
+    Raises:
+        HTTPException: the body is refused with 400, 408, 411, 413 or 415.
+    """
+    if _media_type(environ)[0] not in FORM_TYPES:
+        raise UnsupportedMediaType("The body must be a form.")
+    fields, files = _read_form(environ, most=MAX_TEXT_BYTES, most_text=MAX_TEXT_BYTES)
+    if any(name in files or len(fields.getlist(name)) > 1 for name in names):
+        raise BadRequest("The form must have each field once, as text.")
+    return {name: fields[name].replace("\r\n", "\n") for name in names if name in fields}
+
+
 def _read_form(
     environ: "WSGIEnvironment", *, most: int, most_text: int
 ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:

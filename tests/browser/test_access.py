@@ -25,6 +25,8 @@ PAGES = {
     "past the end": "/logs/{filled}?page=99",
     "not opened": "/logs/{empty}",
     "recipients": "/pixels/{filled}/recipients",
+    "settings": "/pixels/{filled}/settings",
+    "archived": "/?archived=true",
     "references": "/pixels/{referenced}/recipients?search=inv",
     "no recipients": "/pixels/{empty}/recipients",
     "pixel's deletion": "/pixels/{filled}/deletion",

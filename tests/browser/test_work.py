@@ -204,6 +204,28 @@ def test_pixels_are_sorted_and_chosen_by_day(new_site, page):
     expect(page.get_by_label("Sort by")).to_have_value("name")
 
 
+def test_a_pixel_is_renamed_annotated_archived_and_brought_back(new_site, page):
+    pixel = new_site.tracker.create_pixel("Misspelt")
+    page.goto(f"{new_site.url}/logs/{pixel.short_id}")
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Name", exact=True).fill("Well spelt")
+    page.get_by_label("Note").fill("Sent late.\nTo few.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Well spelt")
+    expect(page.locator(".note")).to_have_text("Sent late.\nTo few.")
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Well spelt Archived")
+    page.get_by_role("link", name="Pixels", exact=True).click()
+    expect(page.get_by_role("link", name="Well spelt", exact=True)).to_have_count(0)
+    page.get_by_role("link", name="Archived pixels").click()
+    page.get_by_role("link", name="Well spelt", exact=True).click()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Well spelt")
+    assert new_site.tracker.get_pixel(pixel).archived is False
+
+
 def test_recipients_are_searched_by_their_reference(site, page):
     pixel = site.tracker.create_pixel("Invoices")
     site.tracker.generate_tokens(pixel, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(20)])

@@ -16,6 +16,7 @@ EVERY_PAGE = [
     "/logs/{0.id}",
     "/logs/{0.id}?figures=raw&kind=bot",
     "/pixels/{0.id}/recipients",
+    "/pixels/{0.id}/settings",
     "/pixels/{0.id}/deletion",
     "/recipients/{1.id}/deletion",
     "/docs",
@@ -111,7 +112,7 @@ def heavy(tracker, storage):
             for number in range(296)
         ]
     )
-    return pixel
+    return tracker.update_pixel(pixel, note="'" * 2000)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ def heavy(tracker, storage):
         "/logs/{0.id}?page=3&figures=raw",
         "/logs/{0.id}?recipient={1.id}&figures=raw",
         "/pixels/{0.id}/recipients",
+        "/pixels/{0.id}/settings",
         "/pixels/{0.id}/deletion",
         "/recipients/{1.id}/deletion",
     ],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypedDict
 
 import attrs
 from werkzeug.wrappers import Request
@@ -13,7 +13,7 @@ from mailtrack._paging import MAX_LIMIT
 from mailtrack._tracker import Tracker
 from mailtrack.report import Rate
 from mailtrack_wsgi._html.filters import query
-from mailtrack_wsgi._query import choice_argument, number_argument, one_argument
+from mailtrack_wsgi._query import choice_argument, flag_argument, number_argument, one_argument
 
 PIXELS_ON_PAGE = 25
 SORTED_AT_ONCE = MAX_LIMIT
@@ -24,6 +24,11 @@ _KEYS: dict[str, Callable[[Pixel], Any]] = {
     "opens": lambda pixel: -pixel.opens.counted.number,
     "rate": lambda pixel: -(Rate.of(pixel).counted or 0) if pixel.recipients else 1,
 }
+
+
+class _Filters(TypedDict):
+    search: str | None
+    archived: bool
 
 
 class Part(NamedTuple):
@@ -40,6 +45,7 @@ class PixelList:
 
     Attributes:
         search: only pixels with this in their name, `None` for all.
+        archived: whether the archived pixels are listed instead of the others.
         order: "name", "opens" or "rate"; `None` is the newest first.
         first: the first day of creation, in UTC.
         last: the last day of creation, in UTC.
@@ -47,18 +53,20 @@ class PixelList:
         number: number of the page of any other list, from 1.
     """
 
-    search: str | None
-    order: str | None
-    first: date | None
-    last: date | None
-    cursor: str | None
-    number: int
+    search: str | None = None
+    archived: bool = False
+    order: str | None = None
+    first: date | None = None
+    last: date | None = None
+    cursor: str | None = None
+    number: int = 1
 
     @classmethod
     def of(cls, request: Request) -> Self:
         """Read the query of a request."""
         return cls(
             search=(one_argument(request, "search") or "").strip() or None,
+            archived=bool(flag_argument(request, "archived")),
             order=choice_argument(request, "sort", ("newest", *_KEYS)),
             first=_day_argument(request, "from"),
             last=_day_argument(request, "to"),
@@ -69,7 +77,8 @@ class PixelList:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments for links that keep the list."""
-        return {"search": self.search, "sort": self.order, "from": self.first, "to": self.last}
+        archived = "true" if self.archived else None
+        return {"search": self.search, "archived": archived, "sort": self.order, "from": self.first, "to": self.last}
 
     @property
     def narrowed(self) -> bool:
@@ -83,10 +92,11 @@ class PixelList:
 
     def read(self, tracker: Tracker) -> Part:
         """Return the pixels to show."""
+        filters: _Filters = {"search": self.search, "archived": self.archived}
         if not (self.order in _KEYS or self.first or self.last):
-            page = tracker.list_pixels(limit=PIXELS_ON_PAGE, cursor=self.cursor, search=self.search)
+            page = tracker.list_pixels(limit=PIXELS_ON_PAGE, cursor=self.cursor, **filters)
             return Part(page.items, page.next and query(self.arguments, cursor=page.next))
-        page = tracker.list_pixels(limit=SORTED_AT_ONCE, search=self.search)
+        page = tracker.list_pixels(limit=SORTED_AT_ONCE, **filters)
         found = [pixel for pixel in page.items if self._has_day(pixel.created_at.date())]
         if self.order in _KEYS:
             found.sort(key=_KEYS[self.order])

@@ -51,6 +51,7 @@ def create_pixel(context: Context, request: Request) -> Response:
 def _dashboard(context: Context, request: Request, *, problem: str | None = None, name: str = "") -> Response:
     chosen = PixelList.of(request)
     part = chosen.read(context.tracker)
+    newcomer = chosen == PixelList() and not (part.pixels or context.tracker.list_pixels(limit=1, archived=None).items)
     now = context.tracker.now()
     return page_response(
         "dashboard.html",
@@ -59,6 +60,7 @@ def _dashboard(context: Context, request: Request, *, problem: str | None = None
         now=now,
         chosen=chosen,
         search=chosen.search,
+        newcomer=newcomer,
         part=part,
         charts=_charts(context, part.pixels, now),
         problem=problem,

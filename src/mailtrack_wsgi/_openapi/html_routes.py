@@ -16,6 +16,7 @@ _OF_RECIPIENT = in_query(
     "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
 )
 _SEARCH = in_query("search", "Only pixels whose name contains this.", {"type": "string"})
+_ARCHIVED = in_query("archived", "`true` lists archived pixels only.", {"type": "boolean", "default": False})
 _SORT = in_query(
     "sort",
     "The order, of the newest 1,000 pixels.",
@@ -44,7 +45,7 @@ def _dashboard() -> Data:
         "Dashboard",
         "The pixels with their counts, newest first, and a form to create one. With `sort`, `from` or `to`, pages "
         "follow by `page` instead of `cursor`.",
-        parameters=[_SEARCH, _SORT, _FROM, _TO, _PAGE_OF_PIXELS, _CURSOR],
+        parameters=[_SEARCH, _ARCHIVED, _SORT, _FROM, _TO, _PAGE_OF_PIXELS, _CURSOR],
         answers=_page("The dashboard.", *ANY),
     )
 
