@@ -34,6 +34,8 @@ class TestPixel:
             "name": "Spring",
             "createdAt": TIME,
             "imagePath": None,
+            "archived": False,
+            "note": "",
             "recipients": 3,
             "opens": {"number": 1, "first": TIME, "last": TIME},
             "counted": NEVER,

@@ -1,13 +1,14 @@
 """Create and find pixels, and the images that they were created with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from os import PathLike
 
 from mailtrack import _ids as ids
 from mailtrack._arguments import check_flag, check_type, read_bytes, to_id
 from mailtrack._errors import ImageNotFound, InvalidName, PixelNotFound, ShortIdTaken
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, check_upload
-from mailtrack._model import Image, Pixel
+from mailtrack._model import Image, Pixel, Recipient
 from mailtrack._names import clean_name, clean_note
 from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._times import Clock
@@ -60,6 +61,20 @@ def find_pixel(storage: Storage, pixel: Pixel | str) -> Pixel:
     if key is None:
         raise PixelNotFound
     return storage.get_pixel(key)
+
+
+def pixels_of(recipients: Iterable[Recipient], get_pixel: Callable[[str], Pixel]) -> dict[str, Pixel]:
+    """Return the pixels of recipients by id, each with its current counts. Pixels deleted meanwhile are left out.
+
+    Args:
+        recipients: the recipients, of any pixels.
+        get_pixel: returns a pixel by its id, as `Tracker.get_pixel` does.
+    """
+    found = {}
+    for pixel_id in dict.fromkeys(one.pixel_id for one in recipients):
+        with suppress(PixelNotFound):
+            found[pixel_id] = get_pixel(pixel_id)
+    return found
 
 
 def iter_pixels(storage: Storage) -> Iterator[Pixel]:

@@ -29,7 +29,7 @@ def make_converter() -> cattrs.Converter:
     - `datetime`: `"2025-11-06T12:00:00.000Z"`.
     - `OpenSpan`: `{"number": 2, "first": time or null, "last": time or null}`.
     - `Verdict`: `{"kind", "vendor", "reasons": [...], "certainty", "rulesVersion"}`.
-    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "recipients": number, "opens": OpenSpan,
+    - `Pixel`: `{"id", "name", "createdAt", "imagePath", "archived", "note", "recipients": number, "opens": OpenSpan,
       "counted": OpenSpan, "prefetched", "views", "countedViews", "opened", "openedRaw": numbers}`, where `opens` and
       `views` are raw; its purged opens are left out.
     - `Recipient`: `{"id", "email", "ref": text or null, "data": object or null, "token", "createdAt", "sentAt": time or
@@ -63,7 +63,7 @@ def make_converter() -> cattrs.Converter:
 
 def _pixel_hook(converter: cattrs.Converter) -> Callable[[Pixel], Json]:
     image = override(rename="imagePath", unstruct_hook=lambda name: None if name is None else UPLOADS_PATH + name)
-    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before", "archived", "note"), _OMITTED)
+    omitted = dict.fromkeys(("opens", "views", "opened", "purged", "purged_before"), _OMITTED)
     alone = _unstructure(converter, Pixel, image=image, **omitted)
     return lambda value: (
         alone(value)

@@ -12,21 +12,26 @@ from werkzeug.wrappers import Request, Response
 from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._errors import StorageUnavailable
+from mailtrack._model import Page
+from mailtrack._pixels import pixels_of
 from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
-from mailtrack_wsgi._bodies import read_optional_json, read_pixel_form
+from mailtrack_wsgi._bodies import read_json, read_optional_json, read_pixel_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
 from mailtrack_wsgi._new_recipients import read_new_recipients
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._query import (
     choice_argument,
+    flag_argument,
     number_argument,
     one_argument,
     paging_arguments,
     recipient_filter,
 )
 from mailtrack_wsgi._security_headers import NO_STORE
+
+_CHANGES = {"name": (str, "a text"), "archived": (bool, "true or false"), "note": (str, "a text")}
 
 
 def json_response(value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
@@ -47,6 +52,7 @@ def list_pixels(context: Context, request: Request) -> Response:
     page = context.tracker.list_pixels(
         **paging_arguments(request),
         search=one_argument(request, "search"),
+        archived=flag_argument(request, "archived") or False,
     )
     return json_response(wire.page(page, partial(wire.pixel, urls=context.urls(request.environ))))
 
@@ -54,6 +60,20 @@ def list_pixels(context: Context, request: Request) -> Response:
 def get_pixel(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>`."""
     return json_response(wire.pixel(context.tracker.get_pixel(pixel), context.urls(request.environ)))
+
+
+def update_pixel(context: Context, request: Request, pixel: str) -> Response:
+    """`PATCH /api/v1/pixels/<pixel>`."""
+    found = context.tracker.get_pixel(pixel)
+    given = read_json(request.environ)
+    if not given or given.keys() - _CHANGES.keys():
+        raise BadRequest("The body must have some of the keys name, archived and note, and no others.")
+    for key, value in given.items():
+        kind, text = _CHANGES[key]
+        if not isinstance(value, kind):
+            raise BadRequest(f"{key} must be {text}.")
+    changed = context.tracker.update_pixel(found.id, **given)
+    return json_response(wire.pixel(changed, context.urls(request.environ)))
 
 
 def delete_pixel(context: Context, _: Request, pixel: str) -> Response:
@@ -146,6 +166,18 @@ def list_recipients(context: Context, request: Request, pixel: str) -> Response:
 def list_opens(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens`."""
     return json_response(wire.page(context.tracker.list_opens(pixel, **paging_arguments(request)), wire.open_))
+
+
+def find_recipients(context: Context, request: Request) -> Response:
+    """`GET /api/v1/recipients`."""
+    email = one_argument(request, "email")
+    if not email:
+        raise BadRequest("email is required.")
+    page = context.tracker.list_found(email, **paging_arguments(request))
+    pixels = pixels_of(page.items, context.tracker.get_pixel)
+    urls = context.urls(request.environ)
+    known = Page(items=tuple(one for one in page.items if one.pixel_id in pixels), next=page.next)  # others are deleted
+    return json_response(wire.page(known, lambda one: wire.found_recipient(one, pixels[one.pixel_id], urls)))
 
 
 def get_recipient(context: Context, request: Request, recipient: str) -> Response:

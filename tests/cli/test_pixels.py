@@ -20,6 +20,7 @@ def test_create_stores_a_pixel_and_shows_it(run, tracker):
         "Name": "Spring launch",
         "ID": stored.id,
         "Created": shown["Created"],
+        "Archived": "no",
         "Tracking URL": f"http://127.0.0.1:8000/tracker/{stored.short_id}.png",
         "Logs": f"http://127.0.0.1:8000/logs/{stored.short_id}",
         "Image": "transparent",
@@ -133,7 +134,7 @@ def test_show_prints_json(run, pixel):
 
 @pytest.mark.usefixtures("tracker")
 @pytest.mark.parametrize("key", UNKNOWN)
-@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["delete"], ["delete", "--yes"]])
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["archive"], ["delete"], ["delete", "--yes"]])
 def test_an_unknown_pixel_is_not_found(run, key, arguments):
     result = run("pixels", *arguments, key, exits=1)
     assert (result.stdout, result.stderr) == ("", "Error: Pixel not found\n")
@@ -159,3 +160,32 @@ def test_delete_does_not_ask_where_it_is_told_yes(run, tracker, pixel):
     result = run("pixels", "delete", pixel.id, "--yes")
     assert result.output == f"Deleted {pixel.id}.\n"
     assert list(tracker.iter_pixels()) == []
+
+
+def test_rename_gives_another_name_and_shows_the_pixel(run, tracker, pixel):
+    shown = fields(run("pixels", "rename", pixel.short_id, "Autumn").stdout)
+    assert (shown["ID"], shown["Name"], tracker.get_pixel(pixel).name) == (pixel.id, "Autumn", "Autumn")
+
+
+@pytest.mark.parametrize("name", ["", " \t", "a" * 257, "Spr\x1bing"])
+def test_rename_refuses_a_bad_name(run, tracker, pixel, name):
+    result = run("pixels", "rename", pixel.id, name, exits=1)
+    assert (result.stdout, result.stderr.startswith("Error: Pixel name ")) == ("", True)
+    assert tracker.get_pixel(pixel).name == "Spring launch"
+
+
+@pytest.mark.usefixtures("tracker")
+def test_rename_does_not_know_another_pixel(run):
+    assert run("pixels", "rename", "00000000", "Autumn", exits=1).stderr == "Error: Pixel not found\n"
+
+
+def test_archive_takes_a_pixel_out_of_the_list_and_undo_brings_it_back(run, tracker, pixel):
+    other = tracker.create_pixel("Autumn")
+
+    def listed(*options):
+        return [json.loads(line)["id"] for line in run("pixels", "list", "--json", *options).stdout.splitlines()]
+
+    assert json.loads(run("pixels", "archive", pixel.short_id, "--json").stdout)["archived"] is True
+    assert (listed(), listed("--archived")) == ([other.id], [pixel.id])
+    assert fields(run("pixels", "archive", pixel.id, "--undo").stdout)["Archived"] == "no"
+    assert (listed(), listed("--archived")) == ([other.id, pixel.id], [])

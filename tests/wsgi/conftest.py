@@ -76,7 +76,7 @@ class Description:
         item = self.find(path)
         if item is None:
             return
-        methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "DELETE"}
+        methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "PATCH", "DELETE"}
         methods |= {"HEAD"} if "GET" in methods else set()
         if method not in methods:
             if answer.status in (401, 403):  # answered for every method

@@ -45,6 +45,8 @@ def test_a_pixel_has_the_documented_fields(client, filled):
         "name": "Spring",
         "createdAt": "2025-11-06T12:00:00.000Z",
         "imagePath": None,
+        "archived": False,
+        "note": "",
         "recipients": COUNT,
         "opens": answer.json["opens"],
         "counted": answer.json["opens"],

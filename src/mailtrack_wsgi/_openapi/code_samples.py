@@ -65,7 +65,7 @@ def to_python(request: Request) -> str:
     """Return a program that sends a request and prints the answer."""
     arguments = [json.dumps(request.url)]
     if request.body is not None:
-        arguments.append(f"data=json.dumps({json.dumps(request.body)}).encode()")
+        arguments.append(f"data=json.dumps({request.body!r}).encode()")
     if request.headers:
         arguments.append(f"headers={json.dumps(request.headers)}")
     if request.method != ("GET" if request.body is None else "POST"):

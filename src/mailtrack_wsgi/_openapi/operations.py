@@ -41,6 +41,11 @@ _SEARCH = in_query(
     "another one follows: a search reads 10,000 pixels for each page.",
     {"type": "string"},
 )
+_ARCHIVED = in_query(
+    "archived",
+    "`true` lists the archived pixels only; otherwise they are left out.",
+    {"type": "boolean", "default": False},
+)
 
 
 def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[str, Data]:
@@ -70,8 +75,8 @@ def _pixels(examples: Mapping[str, Any]) -> Data:
             "Pixels",
             "listPixels",
             "List pixels",
-            "The pixels, the newest first.",
-            parameters=[*PAGING, _SEARCH],
+            "The pixels, the newest first, without the archived ones.",
+            parameters=[*PAGING, _SEARCH, _ARCHIVED],
             answers={200: json_answer("PixelPage", "A page of the list.", examples)},
             refusals=ANY,
         ),
@@ -105,6 +110,15 @@ def _pixel(examples: Mapping[str, Any]) -> Data:
             "The pixel with its counts.",
             answers={200: json_answer("Pixel", "The pixel.", examples)},
             refusals=(*ANY, 404),
+        ),
+        "patch": operation(
+            "Pixels",
+            "updatePixel",
+            "Change a pixel",
+            "Renames the pixel, archives it or brings it back, or sets its note. An archived pixel goes on tracking.",
+            requestBody=body({"application/json": "PixelChange"}, examples),
+            answers={200: json_answer("Pixel", "The pixel.", examples)},
+            refusals=(*BODY, 404),
         ),
         "delete": operation(
             "Pixels",

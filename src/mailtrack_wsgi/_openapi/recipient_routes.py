@@ -7,6 +7,7 @@ from mailtrack._model import RecipientState
 from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_TOKENS_BYTES
 from mailtrack_wsgi._openapi.errors import rate_limit_headers, refusal
+from mailtrack_wsgi._openapi.examples import ANN
 from mailtrack_wsgi._openapi.parts import (
     ANY,
     BODY,
@@ -49,6 +50,10 @@ _SEARCH = in_query(
 )
 _REF = in_query("ref", "Only recipients with this reference, as written.", {"type": "string", "minLength": 1})
 _FILTERS = [_OPENED, _STATE, _SEARCH, _REF]
+_EMAIL = in_query("email", "The address, in any case.", {"type": "string", "format": "email"}) | {
+    "required": True,
+    "example": ANN.email,
+}
 
 
 def make_recipient_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[str, Data]:
@@ -59,6 +64,7 @@ def make_recipient_paths(examples: Mapping[str, Any], limit: TokenLimit | None) 
         f"{pixel}/generate-tokens/csv": _recipients_csv(examples),
         f"{pixel}/sent": _sent(examples),
         f"{pixel}/recipients": _recipients(examples),
+        paths.RECIPIENTS: _found(examples),
         f"{paths.RECIPIENTS}/{{recipient}}": _recipient(examples),
     }
 
@@ -134,6 +140,20 @@ def _recipients(examples: Mapping[str, Any]) -> Data:
             parameters=[*PAGING, *_FILTERS],
             answers={200: json_answer("RecipientPage", "A page of the list.", examples)},
             refusals=(*ANY, 404),
+        ),
+    }
+
+
+def _found(examples: Mapping[str, Any]) -> Data:
+    return {
+        "get": operation(
+            "Recipients",
+            "findRecipients",
+            "Find a person",
+            "All recipients with an address, over all pixels, archived or not, the newest first.",
+            parameters=[_EMAIL, *PAGING],
+            answers={200: json_answer("FoundRecipientPage", "A page of the list.", examples)},
+            refusals=ANY,
         ),
     }
 

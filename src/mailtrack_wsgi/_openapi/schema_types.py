@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mailtrack._model import MAX_NAME_LENGTH
+from mailtrack._model import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 
 Schema = dict[str, Any]
 
@@ -18,6 +18,8 @@ _IN_NAME, _AT_ENDS = f"[^{_CONTROL}]", f"[^{_CONTROL}{_BLANK}]"
 NAME_PATTERN = f"^[{_BLANK}]*{_AT_ENDS}({_IN_NAME}{{0,{MAX_NAME_LENGTH - 2}}}{_AT_ENDS})?[{_BLANK}]*$"
 
 REF_PATTERN = f"^{_IN_NAME}*$"
+_IN_NOTE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]"
+NOTE_PATTERN = f"^[{_BLANK}]*{_IN_NOTE}{{0,{MAX_NOTE_LENGTH}}}[{_BLANK}]*$"
 
 
 def text(description: str, **more: Any) -> Schema:

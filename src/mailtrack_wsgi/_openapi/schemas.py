@@ -2,7 +2,7 @@
 
 from mailtrack._addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from mailtrack._json_data import MAX_DATA_BYTES, MAX_DATA_DEPTH
-from mailtrack._model import MAX_NAME_LENGTH, Certainty, RecipientState, VerdictKind
+from mailtrack._model import MAX_NAME_LENGTH, MAX_NOTE_LENGTH, Certainty, RecipientState, VerdictKind
 from mailtrack._new_recipients import MAX_REF_LENGTH
 from mailtrack._rate_text import MEANINGS as RATE
 from mailtrack._text import MAX_TEXT_LENGTH
@@ -15,6 +15,7 @@ from mailtrack_wsgi._openapi.schema_types import (
     EMAIL,
     IMAGE_PATTERN,
     NAME,
+    NOTE_PATTERN,
     PIXEL_ID,
     RECIPIENT_ID,
     RECIPIENT_ID_PATTERN,
@@ -76,6 +77,17 @@ SCHEMAS: dict[str, Schema] = {
             ),
         },
         "required": ["name"],
+    },
+    "PixelChange": {
+        "type": "object",
+        "description": "What to change of a pixel; what is left out stays.",
+        "properties": {
+            "name": NAME,
+            "archived": flag("Whether the dashboard and the list leave it out. It goes on tracking."),
+            "note": text(f"A note for people, at most {MAX_NOTE_LENGTH:,} characters.", pattern=NOTE_PATTERN),
+        },
+        "minProperties": 1,
+        "additionalProperties": False,
     },
     "NewTokens": {
         "type": "object",
@@ -140,6 +152,8 @@ SCHEMAS: dict[str, Schema] = {
                 pattern=IMAGE_PATTERN.replace("^", f"^{UPLOADS_PATH}"),
             )
         ),
+        archived=flag("Whether the dashboard and the list leave it out."),
+        note=text("A note for people.", maxLength=MAX_NOTE_LENGTH),
         recipients=number("Number of its recipients."),
         opens=ref("OpenSpan", "All of its opens (raw)."),
         counted=ref("OpenSpan", "The opens attributed to people."),
@@ -219,6 +233,7 @@ SCHEMAS: dict[str, Schema] = {
         pixelName=text("The name of its pixel."),
     ),
     "RecipientPage": page_of("Recipient", "recipients, in order of creation"),
+    "FoundRecipientPage": page_of("FoundRecipient", "recipients, the newest first"),
     "RecipientDeleted": object_(
         "A recipient was deleted.",
         success=DONE,

@@ -30,7 +30,7 @@ from mailtrack.cli._tables import Table, echo_list
 @click.group(epilog=example('mailtrack pixels create "Spring launch"'))
 @shared_options
 def pixels() -> None:
-    """Create, list, show and delete pixels."""
+    """Create, list, show, rename, archive and delete pixels."""
 
 
 @pixels.command(
@@ -49,17 +49,18 @@ def create(name: str, image: BinaryIO | None, as_json: bool, **given: Any) -> No
 
 
 @pixels.command(name="list", epilog=example("mailtrack pixels list", "mailtrack pixels list --json --limit 10"))
+@click.option("--archived", is_flag=True, help="List the archived pixels instead.")
 @limit_option(None)
 @cursor_option
 @json_option
 @database_option
 @base_url_option
-def list_(limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
-    """List the pixels, newest first."""
+def list_(archived: bool, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
+    """List the pixels, newest first, without the archived ones."""
     with open_tracker(**given) as tracker:
         urls = printed_urls(tracker) if as_json else None
         echo_list(
-            lambda most, start: tracker.list_pixels(limit=most, cursor=start),
+            lambda most, start: tracker.list_pixels(limit=most, cursor=start, archived=archived),
             limit=limit,
             cursor=cursor,
             table=Table("ID", "CREATED", "RECIPIENTS", "OPENS", "NAME", right=(2, 3), cut=(4,)),
@@ -77,6 +78,30 @@ def show(pixel: str, as_json: bool, **given: Any) -> None:
     """Show PIXEL with its URLs and counts."""
     with open_tracker(**given) as tracker:
         _show(tracker, tracker.get_pixel(pixel), as_json)
+
+
+@pixels.command(epilog=example('mailtrack pixels rename a1b2c3d4 "Spring launch, second wave"'))
+@click.argument("pixel")
+@click.argument("name")
+@json_option
+@database_option
+@base_url_option
+def rename(pixel: str, name: str, as_json: bool, **given: Any) -> None:
+    """Give PIXEL another NAME."""
+    with open_tracker(**given) as tracker:
+        _show(tracker, tracker.update_pixel(pixel, name=name), as_json)
+
+
+@pixels.command(epilog=example("mailtrack pixels archive a1b2c3d4", "mailtrack pixels archive a1b2c3d4 --undo"))
+@click.argument("pixel")
+@click.option("--undo", is_flag=True, help="Bring it back.")
+@json_option
+@database_option
+@base_url_option
+def archive(pixel: str, undo: bool, as_json: bool, **given: Any) -> None:
+    """Archive PIXEL: the dashboard and lists leave it out. It goes on tracking, and keeps all that it has."""
+    with open_tracker(**given) as tracker:
+        _show(tracker, tracker.update_pixel(pixel, archived=not undo), as_json)
 
 
 @pixels.command(epilog=example("mailtrack pixels delete a1b2c3d4 --yes"))
@@ -112,6 +137,7 @@ def _show(tracker: Tracker, pixel: Pixel, as_json: bool) -> None:
         ("Name", pixel.name),
         ("ID", pixel.id),
         ("Created", value["createdAt"]),
+        ("Archived", "yes" if pixel.archived else "no"),
         ("Tracking URL", value["trackingUrl"]),
         ("Logs", value["logsUrl"]),
         ("Image", value["imagePath"] or "transparent"),
