@@ -34,12 +34,15 @@ from pathlib import Path
 from mailtrack.storage._sqlite.connections import connect
 db = connect(Path(sys.argv[1]))
 db.execute("PRAGMA busy_timeout = 600000")
+print("ready", flush=True)
+waits = []
 while not select.select([sys.stdin], [], [], 0.02)[0]:
     began = time.perf_counter()
     db.execute("BEGIN IMMEDIATE")
-    print(time.perf_counter() - began, flush=True)
+    waits.append(time.perf_counter() - began)
     db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('benchmark', ?)", (str(began),))
     db.execute("COMMIT")
+print(*waits)
 """
 
 
@@ -69,10 +72,10 @@ class Measured:
             [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert other.stdout is not None
-        other.stdout.readline()  # it has begun to write
+        other.stdout.readline()  # "ready"
         self.seconds = seconds(work)
         written, _ = other.communicate("stop")
-        self.waits = [float(line) for line in written.split()]
+        self.waits = [float(wait) for wait in written.split()]
 
     def row(self, name: str) -> tuple[str, ...]:
         high = sorted(self.waits)[len(self.waits) * 99 // 100]

@@ -160,6 +160,44 @@ def _applied(path: Path) -> list[str]:
         return [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY rowid")]
 
 
+def _count(path: Path, source: str, what: str = "count(*)") -> int:
+    with closing(_connect(path)) as db:
+        return int(db.execute(f"SELECT {what} FROM {source}").fetchone()[0])
+
+
+_EARLIER_CHANGES = f"""
+    PRAGMA foreign_keys = ON;
+    UPDATE opens SET verdict = 'bot', user_agent = 'changed' WHERE pixel = 1 AND number % 5 = 0;
+    DELETE FROM opens WHERE pixel = 1 AND number BETWEEN 43 AND 51;
+    DELETE FROM recipients WHERE pixel = 1 AND id = '{RECIPIENTS[7].id}';
+    INSERT INTO opens (pixel, number, id, recipient, opened_at, user_agent, referer, verdict, reasons, rules_version)
+        SELECT pixel, opens + 1, '0199f0000000000000000000000000aa', '{RECIPIENTS[9].id}', 1795000000000, 'new', '',
+            'human', '[]', 1 FROM pixels WHERE pixel = 1;
+    UPDATE pixels SET opens = opens + 1 WHERE pixel = 1;
+    UPDATE opens SET user_agent = 'changed again' WHERE pixel = 1 AND number > 180;
+    DELETE FROM pixels WHERE pixel = 3
+"""
+"""What an earlier version does to a file: judges again, purges, deletes a recipient and a pixel, adds an open."""
+
+
+def _copy_some(path: Path, *, steps: int) -> None:
+    """Begin to bring a file up to date in a process that is killed after some steps of 50 opens have been copied."""
+
+    def migrate() -> None:
+        compacting._AT_ONCE = 50
+        left, copy = itertools.count(), compacting._copy
+
+        def copy_or_die(db: sqlite3.Connection, pixel: int) -> int:
+            if next(left) == steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return copy(db, pixel)
+
+        compacting._copy = copy_or_die
+        SQLiteStorage(path)
+
+    assert in_child(migrate) == f"the child ended with status {signal.SIGKILL}"
+
+
 class TestEarlierFiles:
     def test_one_of_the_first_tables_has_the_figures_that_its_opens_would_have_now(
         self, old: Path, new: Storage
@@ -279,8 +317,10 @@ class TestEarlierFiles:
                 assert each.mark_sent(PIXELS[0].id, None, at=NOON + timedelta(hours=3)) == len(RECIPIENTS)
             assert _figures(storage) == _figures(new)
 
-    def test_the_tables_are_those_of_a_new_file(self, old: Path, tmp_path: Path) -> None:
-        SQLiteStorage(old).close()
+    def test_the_tables_are_those_of_a_new_file_once_the_former_one_is_swept(self, old: Path, tmp_path: Path) -> None:
+        with SQLiteStorage(old) as storage:
+            while storage.sweep():
+                pass
         SQLiteStorage(tmp_path / "new.db").close()
         assert _tables(old) == _tables(tmp_path / "new.db")
 
@@ -327,13 +367,13 @@ class TestInterruption:
         with SQLiteStorage(old) as storage:
             assert _figures(storage) == _figures(new)
 
-    def test_an_error_at_any_statement_leaves_all_as_it_was_or_opens_that_the_next_start_moves(
+    def test_an_error_at_any_statement_leaves_all_that_earlier_versions_use(
         self, old: Path, new: Storage, spies: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(compacting, "_AT_ONCE", 100)
         before, copy = _contents(old), tmp_path / "copy.db"
-        as_it_was = moving = 0
-        for statement in range(1, 300):
+        as_it_was = copying = 0
+        for statement in range(1, 400, 3):
             shutil.copy(old, copy)
             spies.fail_statement = statement
             try:
@@ -344,14 +384,16 @@ class TestInterruption:
                 break
             finally:
                 spies.fail_statement = 0
-            if COMPACT not in _applied(copy):
+            if PURGED not in _applied(copy):
                 assert _contents(copy) == before
                 as_it_was += 1
-            else:
-                _assert_moved(copy, new)
-                moving += 1
+            elif COMPACT not in _applied(copy):
+                assert _applied(copy)[-1] == PURGED
+                assert _count(copy, "opens WHERE user_agent IS NOT NULL") == len(OPENS)
+                copying += 1
+            _assert_moved(copy, new)
         assert as_it_was > 20
-        assert moving > 20
+        assert copying > 20
 
     @needs_fork
     @pytest.mark.parametrize("moment", ["before", "after"])
@@ -371,31 +413,42 @@ class TestInterruption:
 
     @needs_fork
     @pytest.mark.parametrize("step", range(4))
-    def test_a_process_that_is_killed_while_it_moves_opens_leaves_the_rest_to_the_next(
-        self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch, step: int
+    def test_a_process_that_is_killed_while_it_copies_opens_leaves_the_rest_to_the_next(
+        self, old: Path, new: Storage, step: int
     ) -> None:
-        monkeypatch.setattr(compacting, "_AT_ONCE", 50)
-        steps = itertools.count()
-        move = compacting._move
-
-        def move_or_die(db: sqlite3.Connection) -> int:
-            moved = move(db)
-            if next(steps) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return moved
-
-        def migrate() -> None:
-            compacting._move = move_or_die
-            SQLiteStorage(old)
-
-        assert in_child(migrate) == f"the child ended with status {signal.SIGKILL}"
-        with closing(_connect(old)) as db:
-            left = db.execute("SELECT count(*) FROM old_opens").fetchone()[0]
-            moved = db.execute("SELECT count(*) FROM opens").fetchone()[0]
-        assert (left + moved, moved) == (len(OPENS), step * 50)
+        _copy_some(old, steps=step)
+        assert _applied(old)[-1] == PURGED
+        assert _count(old, "opens") == len(OPENS)
+        assert _count(old, "compact_opens") == step * 50
         _assert_moved(old, new)
 
-    def test_many_that_move_the_opens_at_once_move_each_once(
+    @needs_fork
+    @pytest.mark.parametrize("steps", range(4))
+    def test_what_an_earlier_version_changes_meanwhile_is_taken_over(
+        self, old: Path, tmp_path: Path, steps: int
+    ) -> None:
+        straight = tmp_path / "straight.db"
+        _copy_some(old, steps=0)  # makes the tables from which opens are copied
+        shutil.copy(old, straight)
+        _copy_some(old, steps=steps)
+        for file in (straight, old):
+            with closing(_connect(file)) as db:
+                for statement in _EARLIER_CHANGES.split(";"):
+                    db.execute(statement)
+        _copy_some(old, steps=1)
+        found = []
+        for file in (straight, old):
+            with SQLiteStorage(file) as storage:
+                found.append([(all_recipients(storage, one), all_opens(storage, one)) for one in PIXELS[:2]])
+                for table in ("agents", "judgements"):
+                    assert _count(file, f"opens o JOIN {table} t USING (pixel, {table[:-1]})") == _count(file, "opens")
+                    assert _count(file, f"{table} WHERE opens = 0") == 0
+                    assert _count(file, "opens") == _count(file, table, "sum(opens)")
+            assert _count(file, "sqlite_master WHERE type = 'trigger' OR name = 'changed_opens'") == 0
+        assert found[0] == found[1]
+        assert len(found[0][0][1]) == len([one for one in OPENS if one.pixel_id == PIXELS[0].id]) - 9 + 1
+
+    def test_many_that_copy_the_opens_at_once_copy_each_once(
         self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(compacting, "_AT_ONCE", 7)

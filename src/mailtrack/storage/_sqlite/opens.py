@@ -24,7 +24,7 @@ from mailtrack.storage._sqlite.interned import (
     to_names,
     to_verdict,
 )
-from mailtrack.storage._sqlite.packing import INSERT, by_process, pack_id, pack_ip, unpack_id, unpack_ip
+from mailtrack.storage._sqlite.packing import PLACES, by_process, pack_id, pack_ip, unpack_id, unpack_ip
 
 _ROW = f"o.number, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, {AGENT}, {JUDGEMENT}"
 _JOINS = (
@@ -62,7 +62,7 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: 
     owned = {owner.id: owner.number for owner in owners}
     owned |= recipient_numbers.number_deleted(db, pixel, [one for one in tally.recipients if one not in owned])
     db.executemany(
-        INSERT,
+        f"INSERT INTO opens VALUES ({PLACES})",
         [
             (
                 pixel,
@@ -136,7 +136,7 @@ def get_page(
         owner = recipient_numbers.find(db, pixel, recipient_id)
         if owner is None:
             return Page(items=())
-        index, condition = "INDEXED BY opens_by_recipient", condition + " AND o.recipient = ?"
+        index, condition = "INDEXED BY opens_of_recipient", condition + " AND o.recipient = ?"
         bound.append(owner)
     rows = db.execute(
         f"SELECT r.id, r.token, d.id, {_ROW} FROM opens o {index}{_JOINS}"

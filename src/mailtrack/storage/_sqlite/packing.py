@@ -14,8 +14,8 @@ _PROCESS = 6
 _V6 = 16
 
 
-INSERT = f"INSERT INTO opens VALUES ({', '.join('?' * 12)})"
-"""Adds the row of an open, with all its columns."""
+PLACES = ", ".join("?" * 12)
+"""The placeholders of the row of an open, with all its columns."""
 
 
 class PackedId(NamedTuple):

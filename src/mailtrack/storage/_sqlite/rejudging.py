@@ -64,7 +64,7 @@ def _kept_spans(db: sqlite3.Connection, pixel: int, numbers: list[int]) -> dict[
     """Return the spans of opens that count and were not purged, by the number of the recipient."""
     found = db.execute(
         "SELECT o.recipient, count(*), min(o.opened_at), max(o.opened_at) FROM json_each(?) w"
-        " CROSS JOIN opens o INDEXED BY opens_by_recipient ON o.pixel = ? AND o.recipient = w.value"
+        " CROSS JOIN opens o INDEXED BY opens_of_recipient ON o.pixel = ? AND o.recipient = w.value"
         " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
         " WHERE j.counted GROUP BY o.recipient",
         (json.dumps(numbers), pixel),

@@ -26,6 +26,9 @@ _COPY_ALL = (
     " them, or make the copy with `mailtrack backup`."
 )
 
+_AFTER_COPYING = "m008_sent_times_and_states"
+"""The first of the migrations that earlier versions refuse: it waits until the opens are copied."""
+
 migrations = sqlite_utils.Migrations("mailtrack")
 
 
@@ -287,25 +290,16 @@ def m007_purged_opens(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m008_sent_times_and_states(db: sqlite_utils.Database) -> None:
-    """Store when mails were sent, the networks of opens, and how many opens of a recipient are prefetches.
+    """Store when mails were sent, and how many opens of a recipient are prefetches.
 
-    Prefetches that are purged already can't be counted any more.
+    `compacting.finish` counts those that are there. Prefetches that are purged already can't be counted any more.
     """
     db.executescript(
         """
-        ALTER TABLE opens ADD COLUMN networks TEXT NOT NULL DEFAULT '';
         ALTER TABLE recipients ADD COLUMN sent_at INTEGER;
         ALTER TABLE recipients ADD COLUMN prefetches INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE pixels ADD COLUMN prefetched INTEGER NOT NULL DEFAULT 0;
         """
-    )
-    db.execute(
-        "UPDATE recipients SET prefetches = (SELECT count(*) FROM opens o INDEXED BY opens_by_recipient"
-        " WHERE o.pixel = recipients.pixel AND o.recipient = recipients.id AND o.verdict = 'prefetch') WHERE opens > 0"
-    )
-    db.execute(
-        "UPDATE pixels SET prefetched = (SELECT count(*) FROM recipients r WHERE r.pixel = pixels.pixel"
-        " AND counted = 0 AND prefetches > 0)"
     )
 
 
@@ -313,9 +307,9 @@ def m008_sent_times_and_states(db: sqlite_utils.Database) -> None:
 def m009_compact_opens(db: sqlite_utils.Database) -> None:
     """Store what many opens share once, in the tables `agents` and `judgements`, and refer to it by small numbers.
 
-    The opens themselves are moved afterwards, by `compacting.move_opens`.
+    `compacting.copy_opens` has copied most of the opens before.
     """
-    compacting.make_tables(db.conn)
+    compacting.finish(db.conn)
 
 
 @migrations()
@@ -387,8 +381,9 @@ def prepare(path: Path, *, create: bool = True) -> None:
     """Make sure that there is a database with the current tables.
 
     A new file appears whole: it is made beside its place and linked there, so that several processes may begin at
-    once and a killed one leaves nothing half made. An older one is brought up to date: its tables in one transaction,
-    then its opens in many, which the next process continues if this one ends.
+    once and a killed one leaves nothing half made. An older one stays usable for the version that wrote it while its
+    opens are copied, in many transactions, which the next process continues if this one ends; the last one replaces all
+    tables that change.
 
     Args:
         path: the file.
@@ -481,15 +476,23 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")
-    if migrations.pending(db):
+    if _AFTER_COPYING in _pending(db):
+        _apply(connection, db, before=_AFTER_COPYING)
+        compacting.copy_opens(connection, path)
+    if _pending(db):
         _apply(connection, db)
-    compacting.move_opens(connection, path)
 
 
-def _apply(connection: sqlite3.Connection, db: sqlite_utils.Database) -> None:
+def _pending(db: sqlite_utils.Database) -> set[str]:
+    return {migration.name for migration in migrations.pending(db)}
+
+
+def _apply(connection: sqlite3.Connection, db: sqlite_utils.Database, *, before: str | None = None) -> None:
+    """Apply the pending migrations, or those before one, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds nothing to do
     try:
-        migrations.apply(db)
+        if before is None or before in _pending(db):
+            migrations.apply(db, stop_before=before)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -55,12 +55,12 @@ def hide(db: sqlite3.Connection, pixel_id: str) -> None:
 
 
 def has_remains(db: sqlite3.Connection) -> bool:
-    """Return whether there are rows of deleted pixels."""
-    return db.execute("SELECT 1 FROM deleted_pixels LIMIT 1").fetchone() is not None
+    """Return whether there are rows of deleted pixels, or of the table that opens were in before `compacting`."""
+    return db.execute("SELECT 1 FROM deleted_pixels LIMIT 1").fetchone() is not None or _has_former(db)
 
 
 def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
-    """Delete rows of deleted pixels until a time by `monotonic`.
+    """Delete rows of deleted pixels, and of the table that opens were in before `compacting`, until a `monotonic` time.
 
     Returns:
         Their number, and whether all addresses, or all rows, have gone with them.
@@ -73,7 +73,26 @@ def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
             addresses_gone = db.execute(f"SELECT 1 {_LEFT.format(table)} LIMIT 1").fetchone() is None
         if deleted and time.monotonic() >= until:  # a step that deletes nothing would be the last
             return deleted, addresses_gone
-    return deleted + db.execute("DELETE FROM deleted_pixels").rowcount, True
+    deleted += db.execute("DELETE FROM deleted_pixels").rowcount
+    if _has_former(db):
+        of_table = _repeat(partial(_delete_former, db), until, _MAX_ROWS)
+        return (deleted + of_table, False) if of_table else (deleted + _drop_former(db), True)
+    return deleted, True
+
+
+def _has_former(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'former_opens'").fetchone() is not None
+
+
+def _delete_former(db: sqlite3.Connection, limit: int) -> int:
+    return db.execute(
+        "DELETE FROM former_opens WHERE (pixel, number) IN (SELECT pixel, number FROM former_opens LIMIT ?)", (limit,)
+    ).rowcount
+
+
+def _drop_former(db: sqlite3.Connection) -> int:
+    db.execute("DROP TABLE former_opens")
+    return 1  # the end of a sweep
 
 
 def _owned(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
