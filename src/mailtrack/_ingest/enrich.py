@@ -54,6 +54,7 @@ class Enricher:
         """Load the rules and modules that judging needs, so that the first hit does not wait for them."""
         for user_agent in (_USUAL, _UNUSUAL):
             name_client(user_agent, self._judge.judge(user_agent))
+        is_company("example.com")
 
     def enrich(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
         """Return the opens of hits. Hits without a target are left out.

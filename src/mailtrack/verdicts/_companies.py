@@ -13,5 +13,5 @@ def is_company(domain: str) -> bool:
 def _public_domains() -> frozenset[str]:
     from importlib.resources import files  # rarely needed, and slow to load
 
-    lines = (files("mailtrack.verdicts") / "free_mail.txt").read_text(encoding="ascii").splitlines()
+    lines = (files("mailtrack.verdicts") / "free_mail.txt").read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if line and not line.startswith("#"))
