@@ -452,3 +452,8 @@ class TestHeadersOfBrowsers:
 
     def test_a_forged_build_adds_up_with_them(self, judge):
         assert judge.judge(FORGED, signals=["no-fetch-metadata"]).kind == "scanner"
+
+
+@pytest.mark.parametrize("end", ["Trident/5.0; KTXN)", "Trident/7.0; KTXN 1.0; rv:11.0) like Gecko"])
+def test_a_monitor_that_marks_the_name_of_internet_explorer_is_a_machine(judge, end):
+    assert judge.judge(f"Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; WOW64; {end}").kind == "bot"

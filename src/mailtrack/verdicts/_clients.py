@@ -42,7 +42,9 @@ _APP = re.compile(
     r"\(KHTML, like Gecko\) ([A-Za-z][\w.+!-]*(?: (?!Safari|Chrome|Version|Mobile)[A-Za-z][\w.+!-]*){0,3})"
     r"(?:\(\w{1,16}\))?/v?(\d{1,9})"
 )
-_PRODUCT = re.compile(r"(?<![\w.-])((?:eM )?[A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})")
+_PRODUCT = re.compile(
+    r"(?<![\w.-])((?:eM |[A-Za-z][\w-]*(?= E?[Mm]ail/) )?[A-Za-z][\w.+!-]{0,63})(?:\(\w{1,16}\))?/v?(\d{1,9})"
+)
 _WITH_ENGINE = re.compile(r"Electron/|QtWebEngine/")
 _NOT_PRODUCTS = re.compile(
     r"(?i)(?:mozilla|applewebkit|gecko|goanna|chrome|safari|version|mobile|build|electron|qtwebengine|firefox|trident"
