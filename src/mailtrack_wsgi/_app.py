@@ -32,6 +32,7 @@ from mailtrack_wsgi._beacon import Beacon
 from mailtrack_wsgi._bodies import MAX_PROBLEMS
 from mailtrack_wsgi._concurrency import ConcurrencyLimit
 from mailtrack_wsgi._context import Context
+from mailtrack_wsgi._html import people as people_page
 from mailtrack_wsgi._html import recipients as recipients_page
 from mailtrack_wsgi._html import settings as settings_page
 from mailtrack_wsgi._html import views as pages
@@ -58,6 +59,7 @@ _routes = Map(
         Rule("/pixels/<pixel>/unarchive", methods=["POST"], endpoint=settings_page.unarchive_pixel),
         Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=recipients_page.recipients),
         Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=recipients_page.add_recipients),
+        Rule("/people", methods=["GET"], endpoint=people_page.person),
         Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),
         Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=recipients_page.delete_recipient),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),

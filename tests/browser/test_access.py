@@ -31,6 +31,9 @@ PAGES = {
     "no recipients": "/pixels/{empty}/recipients",
     "pixel's deletion": "/pixels/{filled}/deletion",
     "recipient's deletion": "/recipients/{recipient}/deletion",
+    "person": "/people?email=reader2@example.org",
+    "person of many mails": "/people?email=ann@example.org",
+    "nobody": "/people?email=zoe@example.org",
     "reference": "/docs",
     "400": "/logs/{filled}?page=0",
     "404": "/nowhere",
@@ -42,7 +45,7 @@ every_page = pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def ids(site):
     filled, empty = site.fill("Filled"), site.tracker.create_pixel("Empty").short_id
     invoices = site.tracker.create_pixel("Invoices")
-    site.tracker.generate_tokens(invoices, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(9)])
+    site.tracker.generate_tokens(invoices, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(40)])
     return {
         "filled": filled,
         "empty": empty,

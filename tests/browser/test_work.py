@@ -226,6 +226,22 @@ def test_a_pixel_is_renamed_annotated_archived_and_brought_back(new_site, page):
     assert new_site.tracker.get_pixel(pixel).archived is False
 
 
+def test_the_search_for_an_address_leads_to_all_mails_of_the_person(new_site, page):
+    filled = new_site.fill("Spring launch")
+    invoices = new_site.tracker.create_pixel("Invoices")
+    new_site.tracker.generate_tokens(invoices, [NewRecipient("reader2@example.org", "INV-1")])
+    page.goto(f"{new_site.url}/logs/{invoices.short_id}")
+    page.get_by_role("banner").get_by_role("searchbox").fill("Reader2@Example.org")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("reader2@example.org")
+    expect(cards(page).get_by_role("rowheader")).to_have_text(["Invoices", "Spring launch"])
+    expect(page.locator(".timeline li").first).to_contain_text("Thunderbird 128 · Linux")
+    page.locator(".timeline a").first.click()
+    assert f"/logs/{filled}" in page.url
+    page.locator(".chip").get_by_role("link", name="reader2@example.org").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("reader2@example.org")
+
+
 def test_recipients_are_searched_by_their_reference(site, page):
     pixel = site.tracker.create_pixel("Invoices")
     site.tracker.generate_tokens(pixel, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(20)])

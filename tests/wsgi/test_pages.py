@@ -19,6 +19,8 @@ EVERY_PAGE = [
     "/pixels/{0.id}/settings",
     "/pixels/{0.id}/deletion",
     "/recipients/{1.id}/deletion",
+    "/people?email={1.email}",
+    "/people?email=zoe@example.com",
     "/docs",
     "/logs/00000000",
     "/nowhere",

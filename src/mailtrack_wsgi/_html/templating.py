@@ -47,9 +47,11 @@ _templates = Environment(
 )
 _templates.globals.update(
     api_pixels=paths.PIXELS,
+    api_recipients=paths.RECIPIENTS,
     assets={name: f"{paths.STATIC}{name}?v={asset.version}" for name, asset in ASSETS.items()},
     kinds=filters.KINDS,
     openapi=paths.OPENAPI,
+    person_page=paths.person_page,
     query=filters.query,
     uploads=UPLOADS_PATH,
 )

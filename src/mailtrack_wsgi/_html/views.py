@@ -20,6 +20,7 @@ from mailtrack_wsgi._bodies import PixelForm, read_pixel_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html import filters
 from mailtrack_wsgi._html.charts import Chart, chart_of_days, chart_of_report
+from mailtrack_wsgi._html.people import redirect_to_person
 from mailtrack_wsgi._html.pixel_list import PixelList
 from mailtrack_wsgi._html.templating import ASSETS, page_response
 from mailtrack_wsgi._query import choice_argument, number_argument, one_argument
@@ -31,8 +32,8 @@ _FIGURES = ("counted", "raw")
 
 
 def dashboard(context: Context, request: Request) -> Response:
-    """`GET /`: the pixels, and a form to create one."""
-    return _dashboard(context, request)
+    """`GET /`: the pixels, and a form to create one. A search for an address leads to the page of the person."""
+    return redirect_to_person(context, request, one_argument(request, "search")) or _dashboard(context, request)
 
 
 def create_pixel(context: Context, request: Request) -> Response:

@@ -15,7 +15,9 @@ _KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "en
 _OF_RECIPIENT = in_query(
     "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
 )
-_SEARCH = in_query("search", "Only pixels whose name contains this.", {"type": "string"})
+_SEARCH = in_query(
+    "search", "Only pixels whose name contains this. An e-mail address leads to the person's page.", {"type": "string"}
+)
 _ARCHIVED = in_query("archived", "`true` lists archived pixels only.", {"type": "boolean", "default": False})
 _SORT = in_query(
     "sort",
@@ -25,6 +27,10 @@ _SORT = in_query(
 _DAY = {"type": "string", "format": "date"}
 _FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
 _TO = in_query("to", "Only pixels created on this day of UTC or earlier, of the newest 1,000.", _DAY)
+_EMAIL = in_query("email", "The address, in any case.", {"type": "string", "examples": [ANN.email]}) | {
+    "required": True
+}
+_PAGE_OF_MAILS = in_query("page", "Number of a page of mails, 25 on each.", _NUMBER)
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
@@ -34,6 +40,7 @@ def make_page_paths() -> dict[str, Data]:
         "/": {"get": _dashboard()},
         "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
         "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
+        "/people": {"get": _person()},
         "/docs": {"get": _docs()},
     }
 
@@ -46,7 +53,7 @@ def _dashboard() -> Data:
         "The pixels with their counts, newest first, and a form to create one. With `sort`, `from` or `to`, pages "
         "follow by `page` instead of `cursor`.",
         parameters=[_SEARCH, _ARCHIVED, _SORT, _FROM, _TO, _PAGE_OF_PIXELS, _CURSOR],
-        answers=_page("The dashboard.", *ANY),
+        answers={303: _TO_PERSON, **_page("The dashboard.", *ANY)},
     )
 
 
@@ -59,6 +66,18 @@ def _logs() -> Data:
         "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
         parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
         answers=_page("The page.", *ANY, 404),
+    )
+
+
+def _person() -> Data:
+    return operation(
+        "Pages",
+        "showPerson",
+        "Mails to a person",
+        "The mails to one address over all pixels, newest first, 25 a page, and the newest 50 opens of them. It looks "
+        "at the newest 1,000 mails.",
+        parameters=[_EMAIL, _PAGE_OF_MAILS],
+        answers=_page("The page.", *ANY),
     )
 
 
@@ -83,18 +102,18 @@ def _docs() -> Data:
     )
 
 
-_TO_DASHBOARD = {
-    "description": "The pixel is deleted; redirects to the dashboard.",
-    "headers": {
-        "Location": {
-            "description": "The path of the dashboard.",
-            "required": True,
-            "schema": text("The path of the dashboard.", pattern="/$"),
-            "example": "/",
-        }
-    },
-    "content": _HTML,
-}
+def _redirect(description: str, target: str, pattern: str, example: str) -> Data:
+    location = {"description": target, "required": True, "schema": text(target, pattern=pattern), "example": example}
+    return {"description": description, "headers": {"Location": location}, "content": _HTML}
+
+
+_TO_DASHBOARD = _redirect("The pixel is deleted; redirects to the dashboard.", "The path of the dashboard.", "/$", "/")
+_TO_PERSON = _redirect(
+    "The search is an address; redirects to the person's page.",
+    "The path of the page.",
+    r"/people\?email=",
+    f"/people?email={ANN.email}",
+)
 
 
 def _page(description: str, *refused: int) -> dict[int, Data]:
