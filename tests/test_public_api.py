@@ -31,6 +31,7 @@ DOORS = {
         "DayCount",
         "Durability",
         "EmailProblem",
+        "Erased",
         "Hit",
         "Image",
         "ImageNotFound",

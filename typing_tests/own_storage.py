@@ -11,6 +11,7 @@ import pytest
 from mailtrack import (
     ApiKey,
     DayCount,
+    Erased,
     Hit,
     Image,
     Open,
@@ -87,6 +88,9 @@ class OwnStorage:
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         return make_recipient(make_pixel())
+
+    def erase(self, email: str) -> Erased:
+        return Erased(recipients=0, opens=0)
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         return [Target(pixel_id=hit.pixel) for hit in hits]

@@ -13,7 +13,8 @@ from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.pending import pending_hits
 from mailtrack._ingest.storing import store_hits
 from mailtrack._spool import Snapshot
-from mailtrack.storage._protocol import Storage, SupportsBackup
+from mailtrack.storage._abilities import SupportsBackup
+from mailtrack.storage._protocol import Storage
 
 _STORED_AT_ONCE = 4000  # hits
 _COMPANIONS = ("-wal", "-shm", "-journal")  # SQLite takes files with these endings for parts of the database

@@ -310,6 +310,8 @@ class Target:
         token_made_at: the time when that token was made.
         sent_at: the time when its mail was sent, where known.
         domain: the domain of the recipient's address, in lower case.
+        erased: whether the hit's token was one of a person who was erased. Its open is to be stored without the person,
+            see `Open.as_erased`.
     """
 
     pixel_id: str
@@ -317,6 +319,7 @@ class Target:
     token_made_at: datetime | None = None
     sent_at: datetime | None = None
     domain: str | None = None
+    erased: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for each open, in half the time that one with slots takes
@@ -340,6 +343,8 @@ class Open:
         verdict: the kind of fetch.
         client: the program that fetched.
         counted: whether the open counts as a person's.
+        erased: whether it is one of a person who was erased. Then it has neither recipient, token, address and age, nor
+            user agent and referer.
     """
 
     id: str
@@ -356,6 +361,26 @@ class Open:
     verdict: Verdict = UNJUDGED
     client: Client = UNKNOWN_CLIENT
     counted: bool = True
+    erased: bool = False
+
+    def as_erased(self) -> "Open":
+        """Return it without all that could lead to a person. Verdict, client, signals and networks stay."""
+        return attrs.evolve(
+            self, recipient_id=None, token=None, ip=None, user_agent="", referer="", age=None, erased=True
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Erased:
+    """The result of `Tracker.erase`.
+
+    Attributes:
+        recipients: the number of recipients that were deleted, over all pixels.
+        opens: the number of their stored opens, which stay without the person.
+    """
+
+    recipients: int
+    opens: int
 
 
 @attrs.frozen(kw_only=True)

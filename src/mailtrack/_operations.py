@@ -19,7 +19,8 @@ from mailtrack._retention import Purge, make_purge
 from mailtrack._spool import Spool
 from mailtrack._sweeping import Sweeper, in_steps
 from mailtrack._times import Clock
-from mailtrack.storage._protocol import Storage, SupportsLocalFile
+from mailtrack.storage._abilities import SupportsLocalFile
+from mailtrack.storage._protocol import Storage
 from mailtrack.verdicts import Judge, RecentHits
 
 

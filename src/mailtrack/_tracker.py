@@ -1,6 +1,6 @@
 """`Tracker`: the one object that a program works with."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
 from functools import partial
@@ -9,20 +9,20 @@ from typing import Literal
 from mailtrack import _ids as ids
 from mailtrack._addresses import canonical
 from mailtrack._arguments import check_flag, check_type, to_choice, to_id, to_items
-from mailtrack._errors import InvalidArgument, InvalidSetting, PixelNotFound, RecipientNotFound
+from mailtrack._errors import InvalidArgument, InvalidSetting, PixelNotFound
 from mailtrack._figures import DayCount
 from mailtrack._images.cache import ImageCache
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportProgress, ImportResult, ImportRows, OnInvalid, import_all, import_valid, parse
 from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
-from mailtrack._model import Hit, Image, NewRecipient, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
+from mailtrack._model import Hit, Image, NewRecipient, Open, Page, Pixel, Recipient, VerdictKind
 from mailtrack._names import may_be_in_name
-from mailtrack._new_recipients import check_all, may_be_in_recipients
-from mailtrack._operations import Operations
+from mailtrack._new_recipients import check_all
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, check_skip, walk
+from mailtrack._people import People
 from mailtrack._pixels import ImageSource, add_pixel, find_image, find_pixel, iter_pixels, update_pixel
-from mailtrack._recipients import add_recipients, to_address, to_states
+from mailtrack._recipients import add_recipients
 from mailtrack._spool import Spool
 from mailtrack._times import Clock, find_zone, now, start_of_day, to_utc
 from mailtrack._urls import Urls
@@ -31,7 +31,7 @@ from mailtrack.storage._protocol import MAX_TOP, Storage
 from mailtrack.verdicts import Judge, RecentHits
 
 
-class Tracker(Operations):
+class Tracker(People):
     """Creates pixels and tokens, records opens, lists them, and reports figures.
 
     Where a method takes a pixel, it takes the `Pixel`, its UUID or its short id, in upper or lower case; where it takes
@@ -278,140 +278,6 @@ class Tracker(Operations):
             return add_recipients(self._storage, found, new, self._clock())
 
         return store(parse(rows, self._canonical, email=email, ref=ref), add, progress)
-
-    def list_recipients(
-        self,
-        pixel: Pixel | str,
-        *,
-        limit: int = DEFAULT_LIMIT,
-        cursor: str | None = None,
-        opened: bool | None = None,
-        states: Iterable[RecipientState | str] | None = None,
-        search: str | None = None,
-        ref: str | None = None,
-    ) -> Page[Recipient]:
-        """Return a page of a pixel's recipients, in the order of their creation.
-
-        Args:
-            pixel: the pixel.
-            limit: the most recipients, 1 to 1,000.
-            cursor: `Page.next` of the page before.
-            opened: only recipients with (`True`) or without (`False`) an open that counts.
-            states: only recipients in one of these states, such as `["scanned", "none"]`.
-            search: only recipients with this text in their address or reference, in any case. A page may then hold
-                fewer than `limit` recipients, even none, though another one follows: a search reads 10,000 recipients
-                for each page.
-            ref: only recipients with this reference, as written.
-
-        Raises:
-            PixelNotFound: no pixel has this id.
-            InvalidPaging: the limit is out of range, or the cursor is not valid.
-            InvalidArgument: one of the states is none, or `search` or `ref` is no text.
-        """
-        limit, cursor = check_limit(limit), check_cursor(cursor)
-        return self._find_recipients(pixel, opened, states, search, ref)(limit, cursor)
-
-    def iter_recipients(
-        self,
-        pixel: Pixel | str,
-        *,
-        opened: bool | None = None,
-        states: Iterable[RecipientState | str] | None = None,
-        search: str | None = None,
-        ref: str | None = None,
-    ) -> Iterator[Recipient]:
-        """Iterate over all recipients of a pixel, in the order of their creation, in bounded memory.
-
-        No transaction is held between steps: recipients added or deleted meanwhile may or may not be seen, and the
-        iteration ends early if the pixel is deleted. The filters are as for `list_recipients`.
-
-        Raises:
-            PixelNotFound: no pixel has this id. Raised at once, before the first step.
-            InvalidArgument: one of the states is none, or `search` or `ref` is no text.
-        """
-        return walk(partial(self._find_recipients(pixel, opened, states, search, ref), MAX_LIMIT))
-
-    def _find_recipients(
-        self,
-        pixel: Pixel | str,
-        opened: bool | None,
-        states: Iterable[RecipientState | str] | None,
-        search: str | None,
-        ref: str | None,
-    ) -> Callable[[int, str | None], Page[Recipient]]:
-        """Return a function that returns a page of the recipients that were chosen, given a limit and a cursor."""
-        chosen = to_states(opened, states)
-        check_type(search, str, "search", optional=True)
-        check_type(ref, str, "ref", optional=True)
-        key = self.get_pixel(pixel).id
-        if not (may_be_in_recipients(search) and may_be_in_recipients(ref)):
-            return lambda _limit, _cursor: Page(items=())
-        return lambda limit, cursor: self._storage.list_recipients(
-            key, limit=limit, cursor=cursor, states=chosen, search=search, ref=ref
-        )
-
-    def get_recipients(self, recipient_ids: Iterable[Recipient | str | None]) -> dict[str, Recipient]:
-        """Return recipients with their current opens, by id. Unknown ids and `None` are left out.
-
-        Raises:
-            InvalidArgument: `recipient_ids` is a single text.
-        """
-        given = (one for one in to_items(recipient_ids, "recipient_ids") if one is not None)
-        wanted = set(filter(ids.is_recipient_id, (to_id(one, Recipient, "recipient") for one in given)))
-        return self._storage.get_recipients(wanted) if wanted else {}
-
-    def get_recipient(self, recipient_id: Recipient | str) -> Recipient:
-        """Return a recipient with its current opens.
-
-        Raises:
-            RecipientNotFound: no recipient has this id.
-        """
-        key = to_id(recipient_id, Recipient, "recipient")
-        found = self.get_recipients([key]).get(key)
-        if found is None:
-            raise RecipientNotFound
-        return found
-
-    def find_recipients(self, email: str) -> list[Recipient]:
-        """Return all recipients with an address, over all pixels and references, the newest first.
-
-        The cost depends on the numbers of these recipients and of pixels, not on the number of other recipients.
-
-        Args:
-            email: the address, in any case.
-
-        Raises:
-            InvalidEmail: the address is not valid.
-        """
-        return list(walk(partial(self._list_found, to_address(email), MAX_LIMIT)))
-
-    def list_found(self, email: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Recipient]:
-        """Return a page of what `find_recipients` returns.
-
-        Args:
-            email: the address, in any case.
-            limit: the most recipients, 1 to 1,000.
-            cursor: `Page.next` of the page before.
-
-        Raises:
-            InvalidEmail: the address is not valid.
-            InvalidPaging: the limit is out of range, or the cursor is not valid.
-        """
-        return self._list_found(to_address(email), check_limit(limit), check_cursor(cursor))
-
-    def _list_found(self, email: str, limit: int, cursor: str | None) -> Page[Recipient]:
-        return self._storage.find_recipients(email, limit=limit, cursor=cursor)
-
-    def delete_recipient(self, recipient_id: Recipient | str) -> Recipient:
-        """Delete a recipient, and return it as it was. Its opens stay, without the address.
-
-        Raises:
-            RecipientNotFound: no recipient has this id.
-        """
-        key = to_id(recipient_id, Recipient, "recipient")
-        if not ids.is_recipient_id(key):
-            raise RecipientNotFound
-        return self._storage.delete_recipient(key)
 
     # Opens
 

@@ -52,7 +52,8 @@ def make_converter() -> cattrs.Converter:
     # Recipients and opens are listed by pixel, so their pixel is known.
     converter.register_unstructure_hook(Recipient, _recipient_hook(converter))
     converter.register_unstructure_hook(
-        Open, _unstructure(converter, Open, **dict.fromkeys(("pixel_id", "signals", "networks", "age"), _OMITTED))
+        Open,
+        _unstructure(converter, Open, **dict.fromkeys(("pixel_id", "signals", "networks", "age", "erased"), _OMITTED)),
     )
     converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=_OMITTED))
     local_time = override(unstruct_hook=lambda start: start.isoformat())

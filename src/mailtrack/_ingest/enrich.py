@@ -174,7 +174,7 @@ class Enricher:
             verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
             found = judged[key] = (verdict, name_client(hit.user_agent, verdict), self._judge.counts(verdict))
         verdict, client, counted = found
-        return Open(
+        made = Open(
             id=hit.id,
             pixel_id=target.pixel_id,
             recipient_id=target.recipient_id,
@@ -189,6 +189,7 @@ class Enricher:
             client=client,
             counted=counted,
         )
+        return made.as_erased() if target.erased else made
 
 
 def _age(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:

@@ -35,6 +35,8 @@ def rejudge(storage: Storage, enricher: Enricher, pixel_id: str) -> Iterator[Rej
         page = storage.list_opens(pixel_id, limit=_READ_AT_ONCE, cursor=cursor)
         recipients = storage.get_recipients({one.recipient_id for one in page.items if one.recipient_id is not None})
         for one in page.items:
+            if one.erased:
+                continue  # what it was judged by is gone
             judgement = enricher.rejudge(one, recipients.get(one.recipient_id or ""))
             if _parts(judgement) != _parts(one):
                 changes.append(judgement)

@@ -8,10 +8,12 @@ is its **order key** of 32 characters, which begins with the time in millisecond
 without such a key is read as well, but its place among the others is undefined.
 """
 
+from mailtrack._spool.dead_letters import drop as drop_dead_letters
+from mailtrack._spool.dead_letters import read as read_dead_letters
 from mailtrack._spool.periodic import PeriodicThread
 from mailtrack._spool.reader import Batch, Reader
 from mailtrack._spool.snapshot import Snapshot
-from mailtrack._spool.spool import Durability, Spool, SpoolClosed, SpoolFull
+from mailtrack._spool.spool import Durability, Spool, SpoolClosed, SpoolFull, request_rotation
 from mailtrack._spool.status import SpoolStatus, get_status, inspect
 from mailtrack._spool.syncer import Syncer
 
@@ -26,6 +28,9 @@ __all__ = [
     "SpoolFull",
     "SpoolStatus",
     "Syncer",
+    "drop_dead_letters",
     "get_status",
     "inspect",
+    "read_dead_letters",
+    "request_rotation",
 ]

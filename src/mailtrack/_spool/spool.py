@@ -23,6 +23,7 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENT_SECONDS = 30.0
 _SEGMENTS_AT_LEAST = 4  # within the size limit, so that stored segments make room while others wait
 _COUNT_AGAIN_SECONDS = 0.1
+_ROTATE = "rotate"  # a file whose time says when a rotation was last requested
 
 _logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Spool:
         self._left_bytes = 0
         self._others: set[Path] = set()  # those among them that dead processes left
         self._count_again = 0.0
+        self._requested = 0
         forking.watch(self)
 
     def __repr__(self) -> str:
@@ -121,6 +123,7 @@ class Spool:
                 self._others = set(_left_behind(self.folder))
                 self._left = _sizes(self._others)
                 self._left_bytes = sum(self._left.values())
+                self._requested = _last_request(self.folder)
                 self._active = Segment.create(self.folder)
 
     def append(self, line: bytes) -> None:
@@ -160,13 +163,16 @@ class Spool:
             raise OSError(errno.EDQUOT, "it is at its size limit")
 
     def sync(self) -> None:
-        """Sync all lines to disk, and close sealed segments.
+        """Sync all lines to disk, and close sealed segments. Go on with a new one if that is due or requested.
 
         Raises:
             OSError: the sync failed. Lines go to a new segment from now on.
         """
         active = self._active
-        if active is not None and active.size and active.age >= self._segment_seconds:
+        requested = _last_request(self.folder)
+        due = requested != self._requested
+        self._requested = requested
+        if active is not None and active.size and (due or active.age >= self._segment_seconds):
             self._try_to_rotate(active)
         failed: OSError | None = None
         with self._rotating:
@@ -235,6 +241,22 @@ class Spool:
         self._sealed.append(segment)
         self._left[segment.path] = segment.size
         self._left_bytes += segment.size
+
+
+def request_rotation(folder: Path) -> None:
+    """Have every process that uses a spool go on with a new segment within a second, so that the present ones end.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    (folder / _ROTATE).touch(mode=0o600)
+
+
+def _last_request(folder: Path) -> int:
+    try:
+        return (folder / _ROTATE).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _left_behind(folder: Path) -> Iterator[Path]:

@@ -14,14 +14,8 @@ from mailtrack._delays import to_bucket
 from mailtrack._errors import InvalidSetting
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Judgement, Target
-from mailtrack.storage._protocol import (
-    MAX_TOP,
-    Storage,
-    SupportsBackup,
-    SupportsFork,
-    SupportsLocalFile,
-    SupportsSettings,
-)
+from mailtrack.storage._abilities import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
+from mailtrack.storage._protocol import MAX_TOP, Storage
 
 __all__ = [
     "ENTRY_POINT_GROUP",

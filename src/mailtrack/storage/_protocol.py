@@ -1,17 +1,17 @@
-"""The contract of a storage, method by method, and its optional abilities.
+"""The contract of a storage, method by method.
 
 `mailtrack.testing.StorageContract` is this text as tests.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
+    Erased,
     Hit,
     Image,
     Judgement,
@@ -220,12 +220,31 @@ class Storage(Protocol):
         """
         ...
 
+    def erase(self, email: str) -> Erased:
+        """Delete all recipients with an address over all pixels, and take the person out of their opens.
+
+        For each it does what `delete_recipient` does; but its opens become what `Open.as_erased` makes of them, while
+        all figures of opens stay. The person is out of sight when it returns. Other writers wait for 100 ms at most, so
+        an address with thousands of recipients may go in several steps, each of which is durable. A storage may leave
+        rows that nothing shows any more to `sweep`; those are overwritten, too. It keeps digests of the tokens and ids,
+        for `resolve` and `add_opens`.
+
+        Args:
+            email: the address in canonical form, compared as `add_recipients` does. All that have it are erased, also
+                where a pixel has several with it.
+
+        Returns:
+            The number of recipients, and of their opens that were not purged. Nothing is left for a second call.
+        """
+        ...
+
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         """Look up the pixels and recipients that hits belong to.
 
         Returns:
             One entry for each hit, in their order, with the recipient where the hit's token is one of that pixel's,
-            and with all that `Target` holds of that recipient; `None` where the pixel does not exist.
+            and with all that `Target` holds of that recipient; `None` where the pixel does not exist. `Target.erased`
+            where the token was one of that pixel's until it was erased.
         """
         ...
 
@@ -233,11 +252,12 @@ class Storage(Protocol):
         """Add opens, and count them for their pixels, recipients, hours and everything else in `Figures`.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
-        more) is left out, and one of a recipient that does not exist any more is added without counting for it. Within
+        more) is left out, and one of a recipient that does not exist any more is added without counting for it. One of
+        a recipient that was erased is added, and returned, as `Open.as_erased` makes it. Within
         a pixel the order of arrival, and in one call the given order, is the order of the log, whatever their times.
 
         Returns:
-            The opens that were added, as given and in the given order. Each open is returned by one call only,
+            The opens that were added, otherwise as given, in the given order. Each open is returned by one call only,
             however often and by however many callers it is given: when a batch is replayed, the result is empty.
         """
         ...
@@ -371,81 +391,4 @@ class Storage(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close it."""
-        ...
-
-
-@runtime_checkable
-class SupportsBackup(Protocol):
-    """An optional ability of a storage: a copy of it in one file, as `Tracker.backup` makes.
-
-    Threads and errors are as for `Storage`. `mailtrack.testing.BackupContract` is this text as tests.
-    """
-
-    def copy_to(self, file: Path) -> Storage:
-        """Write a complete copy of the storage as of one moment after the call, while others go on writing.
-
-        Args:
-            file: an empty file, which receives the copy and keeps its mode. Temporary files may be put beside it while
-                the copy is made or open. After an error its content is no copy.
-
-        Returns:
-            The copy, open; the caller closes it. Then all of it is in the one file, for a storage of the same kind.
-
-        Raises:
-            StorageUnavailable: there is no room for it, or the storage can't be reached.
-            StorageError: the storage is damaged.
-        """
-        ...
-
-
-@runtime_checkable
-class SupportsFork(Protocol):
-    """An optional ability of a storage: to be opened before `os.fork`, and used in the parent and in the child.
-
-    It matters where a server opens the storage and then forks its workers, as `gunicorn --preload` does. The storages
-    that `open_storage` returns are called back around each fork of the process. In a child, the storage has the state
-    of the moment of the fork, and goes on from there: with the same data where it is shared, with a copy of its own
-    where it lives in memory. `mailtrack.testing.ForkContract` is this text as tests.
-    """
-
-    def before_fork(self) -> None:
-        """Wait until no call is under way, and hold back new ones until `after_fork`."""
-        ...
-
-    def after_fork(self, *, child: bool) -> None:
-        """Accept calls again, in the parent or in the child.
-
-        A child neither uses nor closes the connections of its parent.
-        """
-        ...
-
-
-@runtime_checkable
-class SupportsLocalFile(Protocol):
-    """An optional ability of a storage: to be a file of this machine.
-
-    The counts of the rate limit are then kept beside it, see `Tracker.database_file`.
-    `mailtrack.testing.LocalFileContract` is this text as tests.
-    """
-
-    @property
-    def path(self) -> Path:
-        """The file. It exists while the storage is open, and is the same at any time, also once it is closed."""
-        ...
-
-
-@runtime_checkable
-class SupportsSettings(Protocol):
-    """An optional ability of a storage: short texts by name, such as the base URL of `mailtrack serve`.
-
-    Threads, atomicity, reads and errors are as for `Storage`. Without it, such settings are not known to later
-    commands. `mailtrack.testing.SettingsContract` is this text as tests.
-    """
-
-    def get_setting(self, name: str) -> str | None:
-        """Return the text stored under a name, `None` where there is none."""
-        ...
-
-    def set_setting(self, name: str, value: str | None) -> None:
-        """Store a text of at most 4,096 characters under a name, replacing the former one; `None` removes it."""
         ...

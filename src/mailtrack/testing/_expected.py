@@ -1,9 +1,9 @@
 """The expected results of a storage, computed from the state machine's plain dicts.
 
 Nothing here is shared with a storage: no helper of `mailtrack`, and no type of its model. An open is a dict with the
-keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place` and `purged`; a
-recipient is one with `id`, `email`, `ref`, `data`, `token`, `at`, `sent` and `place`; a pixel is a dict with its
-`recipients` and `opens`, both in the order in which they were added.
+keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place`, `purged` and
+`erased`; a recipient is one with `id`, `email`, `ref`, `data`, `token`, `at`, `sent` and `place`; a pixel is a dict
+with its `recipients` and `opens`, both in the order in which they were added.
 """
 
 from collections import Counter
@@ -113,9 +113,14 @@ def same(pixel: Plain, wanted: Plain) -> Plain | None:
     return None
 
 
+def own(pixel: Plain, email: str) -> list[Plain]:
+    """Return the recipients of a pixel with an address in any case."""
+    return [one for one in pixel["recipients"] if one["email"].lower() == email.lower()]
+
+
 def found(pixels: Iterable[Plain], email: str) -> list[str]:
     """Return the ids of the recipients of all pixels with an address in any case, the newest first."""
-    owners = [(pixel, one) for pixel in pixels for one in pixel["recipients"] if one["email"].lower() == email.lower()]
+    owners = [(pixel, one) for pixel in pixels for one in own(pixel, email)]
     owners.sort(key=lambda owner: (owner[1]["at"], owner[0]["place"], owner[1]["place"]), reverse=True)
     return [one["id"] for _, one in owners]
 
@@ -142,13 +147,14 @@ def prefetched(pixel: Plain) -> int:
     return [state(pixel, one) for one in pixel["recipients"]].count("prefetched")
 
 
-def target(pixel: Plain, token: str) -> Plain:
-    """Return what is known of the recipient with a token; nothing without one."""
+def target(pixel: Plain, token: str, gone: Iterable[Plain]) -> Plain:
+    """Return what is known of the recipient with a token; nothing without one, but whether it was erased."""
     for one in pixel["recipients"]:
         if one["token"] == token:
             domain = one["email"].lower().split("@")[-1]
             return {"recipient_id": one["id"], "token_made_at": one["at"], "sent_at": one["sent"], "domain": domain}
-    return {}
+    erased = [one for one in gone if "erased" in one and one["token"] == token and one["id"][:8] == pixel["id"][:8]]
+    return {"erased": bool(erased)}
 
 
 def top(pixel: Plain, limit: int) -> list[tuple[str, int]]:

@@ -11,8 +11,9 @@ from mailtrack._addresses import comparable, domain_of
 from mailtrack._counts import Count
 from mailtrack._errors import InvalidSentTime, RecipientNotFound
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
-from mailtrack._model import Image, Judgement, Open, Pixel, Recipient, Target
+from mailtrack._model import Erased, Image, Judgement, Open, Pixel, Recipient, Target
 from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack.storage._counting.digests import digest
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans, to_open_spans
 from mailtrack.storage._counting.tallies import DAY, Tally, to_hour_counts
@@ -39,6 +40,7 @@ class PixelData:
     _opens: list[Open | None] = attrs.Factory(list)  # in order of arrival; `None` where one was purged
     _open_places: dict[str, int] = attrs.Factory(dict)
     _purged: list[Open] = attrs.Factory(list)  # only the parts of them that are counted
+    _erased: set[int] = attrs.Factory(set)  # digests of the tokens and ids of erased recipients
     _tally: Tally | None = None  # of all opens, purged ones included; `None` where they have changed
 
     @property
@@ -119,6 +121,18 @@ class PixelData:
         del self._by_key[_key(deleted)], self._by_token[deleted.token]
         return deleted
 
+    def erase(self, email: str) -> Erased:
+        """Delete the recipients with an address, and take them out of their opens."""
+        gone = {one.id: one.token for _, one in list(self.find_recipients(email))}
+        for recipient_id, token in gone.items():
+            self.delete_recipient(recipient_id)
+            self._erased |= {digest(recipient_id), digest(token)}
+        opens = sum(one.recipient_id in gone for one in self._kept())
+        self._opens = [one.as_erased() if one is not None and one.recipient_id in gone else one for one in self._opens]
+        self._purged = [one.as_erased() if one.recipient_id in gone else one for one in self._purged]
+        self._tally = None
+        return Erased(recipients=len(gone), opens=opens)
+
     def mark_sent(self, recipient_ids: Collection[str] | None, at: datetime) -> int:
         """Set when the mails of recipients were sent, and return how many of them there are.
 
@@ -137,7 +151,7 @@ class PixelData:
         """Return the target of a hit with a token."""
         place = None if token is None else self._by_token.get(token)
         if place is None:
-            return Target(pixel_id=self.id)
+            return Target(pixel_id=self.id, erased=token is not None and digest(token) in self._erased)
         found = self._recipients[place]
         return Target(
             pixel_id=self.id,
@@ -147,14 +161,17 @@ class PixelData:
             domain=domain_of(found.email),
         )
 
-    def add_open(self, new: Open) -> bool:
-        """Add an open, and return whether it is new."""
+    def add_open(self, new: Open) -> Open | None:
+        """Add an open, and return it as it is stored; `None` where it was there."""
         if new.id in self._open_places:
-            return False
+            return None
+        owner = new.recipient_id
+        if owner is not None and owner not in self._by_id and digest(owner) in self._erased:
+            new = new.as_erased()
         self._open_places[new.id] = len(self._opens)
         self._opens.append(new)
         self._tally = None
-        return True
+        return new
 
     def iter_opens(self, *, last: int | None) -> Iterator[tuple[int, Open]]:
         """Iterate over the opens that were not purged, each with its place from 1, down from a place or the newest."""

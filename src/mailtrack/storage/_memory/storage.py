@@ -22,6 +22,7 @@ from mailtrack._errors import (
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
+    Erased,
     Hit,
     Image,
     Judgement,
@@ -162,6 +163,11 @@ class MemoryStorage:
                 raise RecipientNotFound
             return data.delete_recipient(recipient_id)
 
+    def erase(self, email: str) -> Erased:
+        with self._opened():
+            found = [data.erase(email) for data in self._pixels.values()]
+            return Erased(recipients=sum(one.recipients for one in found), opens=sum(one.opens for one in found))
+
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         with self._opened():
             found = ((hit, self._find(hit.pixel)) for hit in hits)
@@ -169,7 +175,8 @@ class MemoryStorage:
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
         with self._opened():
-            return [new for new in opens if (data := self._owner(new.pixel_id)) and data.add_open(new)]
+            stored = (data.add_open(new) for new in opens if (data := self._owner(new.pixel_id)))
+            return [one for one in stored if one is not None]
 
     def list_opens(
         self,

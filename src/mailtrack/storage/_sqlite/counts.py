@@ -140,8 +140,8 @@ def refill_top(db: sqlite3.Connection, pixel: int) -> None:
     )
 
 
-def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> None:
-    """Delete a recipient, and take it out of the counts."""
+def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str, *, keep_id: bool = True) -> None:
+    """Delete a recipient, and take it out of the counts. Its id may be kept for its opens."""
     ((_, number, made_at, sent_at, spans),) = find_recipients(db, pixel, [recipient_id])
     openers = Openers()
     openers.change(made_at, sent_at, spans, NO_SPANS)
@@ -152,7 +152,7 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str) -> N
         (openers.opened.raw, openers.opened.counted, openers.prefetched, pixel),
     )
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
-    if spans.raw:
+    if spans.raw and keep_id:
         db.execute("INSERT INTO deleted_recipients VALUES (?, ?, ?)", (pixel, number, recipient_id))
     if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
         refill_top(db, pixel)

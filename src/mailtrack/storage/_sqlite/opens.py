@@ -13,7 +13,7 @@ from mailtrack._model import Open, Page, VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
-from mailtrack.storage._sqlite import counts, purging, recipient_numbers
+from mailtrack.storage._sqlite import counts, erasure, purging, recipient_numbers
 from mailtrack.storage._sqlite.interned import (
     AGENT,
     JUDGEMENT,
@@ -26,12 +26,12 @@ from mailtrack.storage._sqlite.interned import (
 )
 from mailtrack.storage._sqlite.packing import PLACES, by_process, pack_id, pack_ip, unpack_id, unpack_ip
 
-_ROW = f"o.number, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, {AGENT}, {JUDGEMENT}"
+_ROW = f"o.number, {erasure.IS_ERASED}, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, {AGENT}, {JUDGEMENT}"
 _JOINS = (
     " CROSS JOIN agents a ON a.pixel = o.pixel AND a.agent = o.agent"
     " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
     " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient"
-    " LEFT JOIN deleted_recipients d ON d.pixel = o.pixel AND d.number = o.recipient"
+    " LEFT JOIN deleted_recipients d ON d.pixel = o.pixel AND d.number = o.recipient" + erasure.ERASING
 )
 _BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 
@@ -39,7 +39,8 @@ _BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: Mapping[str, int]) -> None:
     """Add the opens of one pixel, given by their ids, and count them.
 
-    Those that are there already are dropped from the batch; without the pixel, all are.
+    Those that are there already are dropped from the batch; without the pixel, all are. Those of erased recipients are
+    replaced in it by what is stored.
 
     Args:
         db: a connection in a transaction that writes.
@@ -55,12 +56,16 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: 
     _drop_present(db, pixel, batch)
     if not batch:
         return
-    new = list(batch.values())
-    times = [to_milliseconds(one.opened_at) for one in new]
-    tally = Tally(new, times)
-    owners = counts.find_recipients(db, pixel, tally.recipients, numbers)
+    times = [to_milliseconds(one.opened_at) for one in batch.values()]
+    given = {one.recipient_id for one in batch.values() if one.recipient_id is not None}
+    owners = counts.find_recipients(db, pixel, given, numbers)
     owned = {owner.id: owner.number for owner in owners}
-    owned |= recipient_numbers.number_deleted(db, pixel, [one for one in tally.recipients if one not in owned])
+    if given > owned.keys():
+        gone = erasure.find_erased(db, pixel, given - owned.keys())
+        batch |= {one.id: one.as_erased() for one in batch.values() if one.recipient_id in gone}
+        owned |= recipient_numbers.number_deleted(db, pixel, given - owned.keys() - gone)
+    new = list(batch.values())
+    tally = Tally(new, times)
     db.executemany(
         f"INSERT INTO opens VALUES ({PLACES})",
         [
@@ -69,7 +74,7 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: 
                 place,
                 at,
                 *pack_id(one.id, at),
-                None if one.recipient_id is None else owned[one.recipient_id],
+                _to_number(one, owned),
                 pack_ip(one.ip),
                 *shared,
                 _from_age(one.age),
@@ -79,6 +84,13 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: 
         ],
     )
     counts.add(db, pixel, tally, owners)
+
+
+def _to_number(one: Open, owned: Mapping[str, int]) -> int | None:
+    """Return the number of the recipient that an open refers to."""
+    if one.recipient_id is None:
+        return erasure.NO_ONE if one.erased else None
+    return owned[one.recipient_id]
 
 
 def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open]) -> None:
@@ -177,9 +189,9 @@ def judge(db: sqlite3.Connection, pixel: int, judged: Mapping[int, Open]) -> Non
 
 
 def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
-    recipient_id, token, deleted_id, _, at, shift, rest, ip, age, referer, user_agent, *judged = row
+    recipient_id, token, deleted_id, _, erased, at, shift, rest, ip, age, referer, user_agent, *judged = row
     name, version, os, device, kind, vendor, reasons, certainty, rules_version, counted, signals, networks = judged
-    return Open(
+    found = Open(
         id=unpack_id(at, shift, rest),
         pixel_id=pixel_id,
         recipient_id=recipient_id or deleted_id,
@@ -195,6 +207,7 @@ def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
         client=to_client(name, version, os, device),
         counted=bool(counted),
     )
+    return found.as_erased() if erased else found
 
 
 def _from_age(age: float | None) -> int | None:

@@ -15,6 +15,7 @@ from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 from mailtrack.storage._sqlite import counts
+from mailtrack.storage._sqlite.erasure import BY_ADDRESS
 
 # CROSS JOIN keeps SQLite to the order written: the wanted values first, then their places in an index.
 
@@ -171,7 +172,7 @@ def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int,
     order = "r.created_at, r.pixel, r.number"
     found = db.execute(
         f"SELECT {order}, p.id, {_RECIPIENT} FROM pixels p"
-        " CROSS JOIN recipients r ON r.pixel = p.pixel AND r.email_key = ?"
+        f" CROSS JOIN recipients r {BY_ADDRESS} ON r.pixel = p.pixel AND r.email_key = ?"
         f" WHERE {'true' if before is None else f'({order}) < (?, ?, ?)'}"
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT ?",
         (comparable(email), *(before or ()), limit + 1),

@@ -16,7 +16,7 @@ import sqlite_utils
 from mailtrack._addresses import comparable
 from mailtrack._delays import to_bucket
 from mailtrack._errors import DatabaseNotFound, StorageError
-from mailtrack.storage._sqlite import compacting
+from mailtrack.storage._sqlite import compacting, people_tables
 from mailtrack.storage._sqlite.connections import connect, translated
 from mailtrack.storage._sqlite.ours import APPLICATION_ID, check_ours, is_cut
 from mailtrack.storage._sqlite.wal import wal_of
@@ -329,52 +329,16 @@ def m011_references_and_archived_pixels(db: sqlite_utils.Database) -> None:
     recipients from before `m005` that differ in case, the younger ones have their number there; until now they had no
     `email_key`.
     """
-    db.executescript(
-        """
-        ALTER TABLE pixels ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE pixels ADD COLUMN note TEXT NOT NULL DEFAULT '';
-        CREATE INDEX pixels_by_archived ON pixels (archived);
-        CREATE TABLE referred_recipients (
-            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
-            number INTEGER NOT NULL,
-            id TEXT NOT NULL,
-            email TEXT NOT NULL,
-            email_key TEXT NOT NULL,
-            ref TEXT NOT NULL DEFAULT '',
-            spare INTEGER NOT NULL DEFAULT 0,
-            data TEXT,
-            token TEXT NOT NULL,
-            created_at INTEGER NOT NULL,
-            sent_at INTEGER,
-            opens INTEGER NOT NULL DEFAULT 0,
-            first_opened_at INTEGER,
-            last_opened_at INTEGER,
-            counted INTEGER NOT NULL DEFAULT 0,
-            first_counted_at INTEGER,
-            last_counted_at INTEGER,
-            purged_counted INTEGER NOT NULL DEFAULT 0,
-            first_purged_at INTEGER,
-            last_purged_at INTEGER,
-            prefetches INTEGER NOT NULL DEFAULT 0,
-            PRIMARY KEY (pixel, number),
-            UNIQUE (pixel, id),
-            UNIQUE (pixel, email_key, ref, spare),
-            UNIQUE (pixel, token)
-        ) WITHOUT ROWID;
-        CREATE INDEX recipients_by_ref ON referred_recipients (pixel, ref, number) WHERE ref <> '';
-        """
-    )
-    kept = "pixel, number, id, email, token, created_at, sent_at, opens, first_opened_at, last_opened_at, counted"
-    kept += ", first_counted_at, last_counted_at, purged_counted, first_purged_at, last_purged_at, prefetches"
-    db.conn.create_function("comparable", 1, comparable, deterministic=True)
-    db.execute(
-        f"INSERT INTO referred_recipients ({kept}, email_key, spare)"
-        f" SELECT {kept}, coalesce(email_key, comparable(email)), iif(email_key IS NULL, number, 0) FROM recipients"
-        " WHERE pixel IN (SELECT pixel FROM pixels)"
-    )
-    db.conn.create_function("comparable", 1, None)
-    db.execute("DROP TABLE recipients")
-    db.execute("ALTER TABLE referred_recipients RENAME TO recipients")
+    people_tables.add_references(db.conn)
+
+
+@migrations()
+def m012_erasure(db: sqlite_utils.Database) -> None:
+    """Store digests of the tokens and ids of erased recipients, and whose opens are still to be overwritten.
+
+    The opens of all that are erased refer to the recipient 0.
+    """
+    people_tables.add_erasure(db.conn)
 
 
 def prepare(path: Path, *, create: bool = True) -> None:

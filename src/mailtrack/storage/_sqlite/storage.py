@@ -14,6 +14,7 @@ from mailtrack import _forking as forking
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
+    Erased,
     Hit,
     Image,
     Judgement,
@@ -27,7 +28,18 @@ from mailtrack._model import (
 )
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._sqlite import counts, keys, pixels, purging, rejudging, schema, sending, sweeping, targets
+from mailtrack.storage._sqlite import (
+    counts,
+    erasure,
+    keys,
+    pixels,
+    purging,
+    rejudging,
+    schema,
+    sending,
+    sweeping,
+    targets,
+)
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
@@ -102,14 +114,17 @@ class SQLiteStorage:
     def sweep(self) -> int:
         while True:
             with self._connections.reading() as db:  # where nothing is left, no writer waits
-                remains = sweeping.has_remains(db)
-                left = remains or sweeping.free_pages(db)
+                remains, erasing = sweeping.has_remains(db), erasure.has_remains(db)
+                left = erasing or remains or sweeping.free_pages(db)
             if not left:
                 if self._forgets:
                     self._forget_deleted()
                 return 0
             with self._step() as (db, until):
-                swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
+                if erasing:
+                    swept, ended = erasure.overwrite(db, until)
+                else:
+                    swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
             if ended:
                 self._forget_deleted()
             if swept:  # else another process was faster
@@ -168,6 +183,18 @@ class SQLiteStorage:
         self._forget_deleted()
         return deleted
 
+    def erase(self, email: str) -> Erased:
+        recipients, opens, ended = 0, 0, False
+        while not ended:
+            with self._step() as (db, until):
+                some, ended = erasure.erase(db, email, until)
+                if ended:
+                    erasure.overwrite(db, until)  # most people are gone with that
+            recipients, opens = recipients + some.recipients, opens + some.opens
+        if recipients:
+            self._forget_deleted()
+        return Erased(recipients=recipients, opens=opens)
+
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         numbers: dict[str, int] = {}
         with self._connections.reading(snapshot=True) as db:
@@ -182,7 +209,8 @@ class SQLiteStorage:
         with self._connections.writing() as db:
             for pixel_id, batch in batches.items():
                 open_rows.add(db, pixel_id, batch, self._numbers)
-        return [one for one in opens if batches[one.pixel_id].pop(one.id, None) is not None]
+        stored = (batches[one.pixel_id].pop(one.id, None) for one in opens)
+        return [one for one in stored if one is not None]
 
     def list_opens(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mailtrack._addresses import domain_of
 from mailtrack._model import Hit, Target
+from mailtrack.storage._sqlite.erasure import find_erased
 from mailtrack.storage._sqlite.recipients import to_shared_time
 
 
@@ -38,5 +39,8 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit], numbers: dict[str, int]
                 sent_at=None if sent_at is None else to_shared_time(sent_at),
                 domain=domain_of(email),
             )
+        if unknown := [token for token, target in found.items() if token and target.recipient_id is None]:
+            gone = find_erased(db, pixel, unknown)
+            found |= dict.fromkeys(gone, Target(pixel_id=pixel_id, erased=True))
     nowhere: dict[str, Target] = {}
     return [targets.get(hit.pixel, nowhere).get(hit.token or "") for hit in hits]

@@ -4,6 +4,7 @@ from mailtrack.testing._contract.abilities import AbilitiesContract
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.changing import ChangingContract
 from mailtrack.testing._contract.deletion import DeletionContract
+from mailtrack.testing._contract.erasure import ErasureContract
 from mailtrack.testing._contract.figures import FiguresContract
 from mailtrack.testing._contract.finding import FindingContract
 from mailtrack.testing._contract.forks import ForkContract
@@ -32,6 +33,7 @@ class StorageContract(
     ReferencesContract,
     SearchingContract,
     FindingContract,
+    ErasureContract,
     ChangingContract,
     SendingContract,
     StatesContract,
