@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from mailtrack._model import Erased
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
 from mailtrack_wsgi._auth import KEY
@@ -15,7 +16,7 @@ from mailtrack_wsgi._rate_limit import Allowance, TokenLimit, TokenLimiter
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_DELETION_SECONDS = 0.5  # after which most pixels are wholly removed
+_DELETION_SECONDS = 0.5  # after which most pixels and people are wholly removed
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +42,10 @@ class Context:
     def delete_pixel(self, pixel: str) -> None:
         """Delete a pixel. What takes longer than a request may is left to a background thread."""
         self.tracker.delete_pixel(pixel, timeout=_DELETION_SECONDS)
+
+    def erase(self, email: str) -> Erased:
+        """Erase a person. What takes longer than a request may is left to a background thread, as in `delete_pixel`."""
+        return self.tracker.erase(email, timeout=_DELETION_SECONDS)
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs to print: below the tracker's base URL, else as the request was addressed."""

@@ -32,6 +32,8 @@ PAGES = {
     "pixel's deletion": "/pixels/{filled}/deletion",
     "recipient's deletion": "/recipients/{recipient}/deletion",
     "person": "/people?email=reader2@example.org",
+    "person's erasure": "/people/erasure?email=reader2@example.org",
+    "erased": "/people?erased=3&opens=2",
     "person of many mails": "/people?email=ann@example.org",
     "nobody": "/people?email=zoe@example.org",
     "reference": "/docs",

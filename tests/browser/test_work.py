@@ -242,6 +242,22 @@ def test_the_search_for_an_address_leads_to_all_mails_of_the_person(new_site, pa
     expect(page.get_by_role("heading", level=1)).to_have_text("reader2@example.org")
 
 
+def test_a_person_is_erased(new_site, page):
+    filled = new_site.fill("Spring launch")
+    page.goto(f"{new_site.url}/people?email=reader2@example.org")
+    page.get_by_role("link", name="Erase this person").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Erase reader2@example.org?")
+    page.get_by_role("link", name="Cancel").click()
+    assert new_site.tracker.find_recipients("reader2@example.org")
+    page.get_by_role("link", name="Erase this person").click()
+    page.get_by_role("button", name="Erase permanently").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 recipient erased")
+    page.goto(f"{new_site.url}/people?email=reader2@example.org")
+    expect(page.get_by_text("Nothing is known of this address")).to_be_visible()
+    page.goto(f"{new_site.url}/logs/{filled}")
+    expect(page.locator(".lead").last).to_contain_text("130 raw")
+
+
 def test_recipients_are_searched_by_their_reference(site, page):
     pixel = site.tracker.create_pixel("Invoices")
     site.tracker.generate_tokens(pixel, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(20)])

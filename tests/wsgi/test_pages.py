@@ -21,6 +21,8 @@ EVERY_PAGE = [
     "/recipients/{1.id}/deletion",
     "/people?email={1.email}",
     "/people?email=zoe@example.com",
+    "/people?erased=3&opens=2",
+    "/people/erasure?email={1.email}",
     "/docs",
     "/logs/00000000",
     "/nowhere",

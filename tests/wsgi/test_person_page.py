@@ -161,3 +161,47 @@ def test_the_page_is_small_whatever_is_on_it(client, tracker, storage):
             ]
         )
     assert len(client.get("/people", query_string={"email": email}).data) < 95_000
+
+
+@each_storage
+def test_a_person_is_erased_after_a_confirmation(client, show, mails, tracker, add_opens):
+    add_opens((mails[0], 1), (mails[1], 2))
+    (link,) = [link for link in show(PATH).links if "erasure" in link]
+    page = show(link.removeprefix("/track"))
+    assert "Erase Ann@Example.org?" in page.text or "Erase ann@example.org?" in page.text
+    assert "in all pixels: 3 recipients" in page.text
+    assert "This can’t be undone." in page.text
+    assert len(tracker.find_recipients("ann@example.org")) == 3
+    (form,) = [one for tag, one in page.tags if tag == "form" and one.get("method") == "post"]
+    (field,) = page.fields("email")
+    answer = client.post(form["action"].removeprefix("/track"), data={"email": field["value"]})
+    assert (answer.status, answer.headers["Location"]) == (303, "/track/people?erased=3&opens=2")
+    assert tracker.find_recipients("ann@example.org") == []
+    assert "3 recipients erased 2 opens of this person are kept" in show("/people?erased=3&opens=2").text
+    assert "Nothing is known of this address" in show(PATH).text
+    assert "erased recipient" in show(f"/logs/{mails[0].pixel_id}").text
+    assert "Nothing is known of this address" in show(link.removeprefix("/track")).text
+
+
+def test_erasing_again_says_that_nothing_was_erased(client, show, mails):
+    for _ in range(2):
+        answer = client.post("/people/erase", data={"email": mails[0].email})
+    assert answer.headers["Location"] == "/track/people?erased=0&opens=0"
+    assert "Nothing was erased No recipient had this address." in show("/people?erased=0&opens=0").text
+
+
+@pytest.mark.usefixtures("mails")
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"data": {"email": "ann"}}, 400),
+        ({"data": {"name": "x"}}, 400),
+        ({"data": b"{}", "content_type": "application/json"}, 415),
+        ({"data": {"email": "ann@example.org"}, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+        ({"data": {"email": "ann@example.org"}, "headers": {"Origin": "https://evil.example.com"}}, 403),
+    ],
+)
+def test_an_erasure_of_no_address_or_from_another_site_is_refused(client, tracker, options, status):
+    answer = client.post("/people/erase", **options)
+    assert (answer.status, answer.is_page) == (status, True)
+    assert len(tracker.find_recipients("ann@example.org")) == 3

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from urllib.parse import urlencode
 
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
@@ -10,11 +11,13 @@ from mailtrack._errors import InvalidEmail, PixelNotFound
 from mailtrack._model import Open, Pixel, Recipient
 from mailtrack._paging import MAX_LIMIT
 from mailtrack._recipients import to_address
+from mailtrack._text import plural
 from mailtrack._tracker import Tracker
 from mailtrack_wsgi import _paths as paths
+from mailtrack_wsgi._bodies import read_text_form
 from mailtrack_wsgi._context import Context
 from mailtrack_wsgi._html.templating import page_response
-from mailtrack_wsgi._query import number_argument, one_argument
+from mailtrack_wsgi._query import count_argument, number_argument, one_argument
 
 MAILS_ON_PAGE = 25
 OPENS_ON_PAGE = 50
@@ -23,9 +26,16 @@ MAX_MAILS = MAX_LIMIT
 
 
 def person(context: Context, request: Request) -> Response:
-    """`GET /people?email=<address>`: the mails to an address, and their opens, the newest first."""
+    """`GET /people?email=<address>`: the mails to an address, and their opens, the newest first.
+
+    After an erasure, the query has its outcome instead (`?erased=13&opens=41`).
+    """
+    erased = count_argument(request, "erased")
+    if erased is not None:
+        kept = count_argument(request, "opens") or 0
+        return page_response("erased.html", root=context.root(request.environ), erased=erased, opens=kept)
     number = number_argument(request, "page", 1)
-    email = to_address((one_argument(request, "email") or "").strip())
+    email = _address_argument(request)
     found = context.tracker.list_found(email, limit=MAX_MAILS)
     end = number * MAILS_ON_PAGE
     mails = found.items[end - MAILS_ON_PAGE : end]
@@ -48,6 +58,42 @@ def person(context: Context, request: Request) -> Response:
         number=number,
         more=end < len(found.items),
     )
+
+
+def confirm_person(context: Context, request: Request) -> Response:
+    """`GET /people/erasure?email=<address>`: asks for confirmation."""
+    found = context.tracker.list_found(_address_argument(request), limit=MAX_MAILS)
+    if not found.items:
+        return person(context, request)
+    email = found.items[0].email
+    most = "at least " if found.next else ""
+    return page_response(
+        "deletion.html",
+        root=context.root(request.environ),
+        verb="Erase",
+        name=email,
+        deleted=[
+            f"the address, in all pixels: {most}{plural(len(found.items), 'recipient')}",
+            "their references, data and tokens",
+            "addresses, programs and referrers of their opens",
+        ],
+        after="Their opens will be kept without a recipient. The figures stay, with fewer recipients.",
+        copies=[("the data of this address", f"{paths.RECIPIENTS}?{urlencode({'email': email, 'limit': MAX_LIMIT})}")],
+        action="/people/erase",
+        fields={"email": email},
+        back=paths.person_page(email),
+    )
+
+
+def erase_person(context: Context, request: Request) -> Response:
+    """`POST /people/erase`: the form on that page."""
+    erased = context.erase(read_text_form(request.environ, "email").get("email", ""))
+    outcome = urlencode({"erased": erased.recipients, "opens": erased.opens})
+    return redirect(f"{context.root(request.environ)}/people?{outcome}", 303)
+
+
+def _address_argument(request: Request) -> str:
+    return to_address((one_argument(request, "email") or "").strip())
 
 
 def redirect_to_person(context: Context, request: Request, text: str | None) -> Response | None:

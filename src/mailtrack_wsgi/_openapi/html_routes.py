@@ -3,7 +3,7 @@
 from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
-from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, Data, in_query, operation
+from mailtrack_wsgi._openapi.parts import ANY, BODY, CHANGE, IN_PIXEL, Data, in_query, operation
 from mailtrack_wsgi._openapi.schema_types import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
@@ -41,6 +41,7 @@ def make_page_paths() -> dict[str, Data]:
         "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
         "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
         "/people": {"get": _person()},
+        "/people/erase": {"post": _erasure()},
         "/docs": {"get": _docs()},
     }
 
@@ -81,6 +82,30 @@ def _person() -> Data:
     )
 
 
+def _erasure() -> Data:
+    return operation(
+        "Pages",
+        "submitErasure",
+        "Erase a person by form",
+        "The form on the confirmation page sends this. Deletes all recipients with an address in all pixels, and what "
+        "their opens keep of them. A form on another site is refused.",
+        requestBody={
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["email"],
+                        "properties": {"email": {"type": "string"}},
+                    },
+                    "example": {"email": ANN.email},
+                }
+            },
+        },
+        answers={303: _TO_ERASED, **_refusals(*BODY)},
+    )
+
+
 def _deletion() -> Data:
     return operation(
         "Pages",
@@ -108,6 +133,12 @@ def _redirect(description: str, target: str, pattern: str, example: str) -> Data
 
 
 _TO_DASHBOARD = _redirect("The pixel is deleted; redirects to the dashboard.", "The path of the dashboard.", "/$", "/")
+_TO_ERASED = _redirect(
+    "The person is erased; redirects to a page with the numbers.",
+    "The path of the page.",
+    r"/people\?erased=[0-9]+&opens=[0-9]+$",
+    "/people?erased=13&opens=41",
+)
 _TO_PERSON = _redirect(
     "The search is an address; redirects to the person's page.",
     "The path of the page.",
