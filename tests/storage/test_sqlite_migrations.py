@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -144,6 +145,21 @@ def _contents(path: Path) -> list[str]:
     """Return all that is in a file as SQL."""
     with closing(_connect(path)) as db:
         return list(db.iterdump())
+
+
+def _write_many(path: Path, opens: int) -> None:
+    """Write a file of the tables before opens were compact, with a pixel that has so many."""
+    with closing(_connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        schema.migrations.apply(db, stop_before=COMPACT)
+        _insert(connection, "pixels", id="p", short_id="p", name="", created_at=0, opens=opens)
+        connection.execute(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
+            " INSERT INTO opens (pixel, number, id, opened_at, user_agent, referer, verdict, reasons, rules_version)"
+            " SELECT 1, n, printf('%012x%020x', n, n), n, 'agent ' || (n % 50), '', 'unknown', '[]', 0 FROM n",
+            (opens,),
+        )
 
 
 def _assert_moved(path: Path, new: Storage) -> None:
@@ -455,6 +471,25 @@ class TestInterruption:
         for storage in at_once([lambda: SQLiteStorage(old)] * 4):
             storage.close()
         _assert_moved(old, new)
+
+    def test_it_needs_no_more_memory_for_more_opens(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 500)
+
+        def peak(opens: int) -> int:
+            path = tmp_path / f"{opens}.db"
+            _write_many(path, opens)
+            tracemalloc.start()
+            try:
+                SQLiteStorage(path).close()
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+                with closing(_connect(path)) as db:
+                    assert db.execute("SELECT count(*) FROM opens").fetchone() == (opens,)
+                    assert db.execute("SELECT count(*), sum(opens) FROM agents").fetchone() == (50, opens)
+
+        peak(500)
+        assert peak(8000) < 1.3 * peak(1000)
 
     def test_the_progress_is_logged(
         self, old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

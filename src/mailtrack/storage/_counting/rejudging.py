@@ -31,8 +31,8 @@ class Rejudging:
         times: their times in milliseconds.
 
     Attributes:
-        prefetches: the changes of the numbers of prefetches of the recipients whose opens they are. Some of them may be
-            deleted.
+        prefetches: the changes of the numbers of prefetches of the recipients whose counts may change. Some of them may
+            be deleted.
         hours: the changes of the numbers of opens by hour and kind.
         facets: the changes of the numbers of opens by facet and name.
         views: the change of the number of views.
@@ -43,6 +43,7 @@ class Rejudging:
         self.prefetches = {
             recipient_id: spans.prefetches - was.recipients[recipient_id].prefetches
             for recipient_id, spans in now.recipients.items()
+            if spans != was.recipients[recipient_id]
         }
         self.hours = subtract(now.hours, was.hours)
         self.facets = subtract(now.facets, was.facets)

@@ -7,7 +7,7 @@ it gives an open. Each is stored with the number of opens that refer to it, and 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -39,12 +39,6 @@ class JudgementRow(NamedTuple):
     signals: str
     networks: str
 
-
-AGENT = ", ".join(f"a.{column}" for column in Agent._fields)
-"""The columns of an agent, read from `agents a`."""
-
-JUDGEMENT = ", ".join(f"j.{column}" for column in JudgementRow._fields)
-"""The columns of a judgement, read from `judgements j`."""
 
 KINDS = {kind: number for number, kind in enumerate(VerdictKind)}
 """The numbers of the kinds in the rows of opens. New ones are only appended."""
@@ -165,9 +159,52 @@ def _digest(row: Agent | JudgementRow) -> int:
     return int.from_bytes(found, "big", signed=True)
 
 
+class ReadAgent(NamedTuple):
+    """An agent as values of the model."""
+
+    user_agent: str
+    client: Client
+
+
+class ReadJudgement(NamedTuple):
+    """A judgement as values of the model."""
+
+    verdict: Verdict
+    counted: bool
+    signals: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
+def read_agents(db: sqlite3.Connection, pixel: int, numbers: Collection[int]) -> dict[int, ReadAgent]:
+    """Return the agents of a pixel with some numbers, by their numbers."""
+    return {
+        number: ReadAgent(user_agent, _to_client(*client))
+        for number, user_agent, *client in _read(db, pixel, "agents", Agent._fields, numbers)
+    }
+
+
+def read_judgements(db: sqlite3.Connection, pixel: int, numbers: Collection[int]) -> dict[int, ReadJudgement]:
+    """Return the judgements of a pixel with some numbers, by their numbers."""
+    return {
+        number: ReadJudgement(_to_verdict(*verdict), bool(counted), _to_names(signals), _to_names(networks))
+        for number, *verdict, counted, signals, networks in _read(
+            db, pixel, "judgements", JudgementRow._fields, numbers
+        )
+    }
+
+
+def _read(
+    db: sqlite3.Connection, pixel: int, table: str, columns: Sequence[str], numbers: Collection[int]
+) -> list[tuple[Any, ...]]:
+    return db.execute(
+        f"SELECT t.{table[:-1]}, {', '.join(f't.{column}' for column in columns)} FROM json_each(?) w"
+        f" CROSS JOIN {table} t ON t.pixel = ? AND t.{table[:-1]} = w.value",
+        (json.dumps(list(numbers)), pixel),
+    ).fetchall()
+
+
 @lru_cache(maxsize=1024)
-def to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | None, rules_version: int) -> Verdict:
-    """Return the verdict that some columns of a judgement hold."""
+def _to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | None, rules_version: int) -> Verdict:
     return Verdict(
         kind=kind,
         vendor=vendor,
@@ -178,16 +215,10 @@ def to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | Non
 
 
 @lru_cache(maxsize=1024)
-def to_client(name: str, version: str, os: str, device: str) -> Client:
-    """Return the client that some columns of an agent hold."""
+def _to_client(name: str, version: str, os: str, device: str) -> Client:
     return Client(name=name, version=version, os=os, device=device)
 
 
-def to_names(text: str) -> tuple[str, ...]:
-    """Return the signals or networks that a column holds."""
-    return _to_names(text) if text else ()
-
-
 @lru_cache(maxsize=1024)
-def _to_names(text: str) -> tuple[Any, ...]:
+def _to_names(text: str) -> tuple[str, ...]:
     return tuple(text.split())

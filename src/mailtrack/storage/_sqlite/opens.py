@@ -15,21 +15,21 @@ from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
 from mailtrack.storage._sqlite import counts, erasure, purging, recipient_numbers
 from mailtrack.storage._sqlite.interned import (
-    AGENT,
-    JUDGEMENT,
     KINDS,
+    ReadAgent,
+    ReadJudgement,
+    read_agents,
+    read_judgements,
     release,
     share,
-    to_client,
-    to_names,
-    to_verdict,
 )
 from mailtrack.storage._sqlite.packing import PLACES, by_process, pack_id, pack_ip, unpack_id, unpack_ip
 
-_ROW = f"o.number, {erasure.IS_ERASED}, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, {AGENT}, {JUDGEMENT}"
+_ROW = (
+    f"r.id, r.token, d.id, o.number, {erasure.IS_ERASED}, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer,"
+    " o.agent, o.judgement"
+)
 _JOINS = (
-    " CROSS JOIN agents a ON a.pixel = o.pixel AND a.agent = o.agent"
-    " CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
     " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient"
     " LEFT JOIN deleted_recipients d ON d.pixel = o.pixel AND d.number = o.recipient" + erasure.ERASING
 )
@@ -151,22 +151,21 @@ def get_page(
         index, condition = "INDEXED BY opens_of_recipient", condition + " AND o.recipient = ?"
         bound.append(owner)
     rows = db.execute(
-        f"SELECT r.id, r.token, d.id, {_ROW} FROM opens o {index}{_JOINS}"
+        f"SELECT {_ROW} FROM opens o {index}{_JOINS}"
         f" WHERE o.pixel = ? AND o.number <= ?{condition} ORDER BY o.number DESC LIMIT ?",
         (pixel, last, *bound, limit + 1),
     ).fetchall()
-    return cursors.cut_page(((row[3], _to_open(row, pixel_id)) for row in rows), limit, begins_with_cursor=True)
+    return cursors.cut_page(_to_opens(db, pixel, pixel_id, rows), limit, begins_with_cursor=True)
 
 
 def find(db: sqlite3.Connection, pixel: int, pixel_id: str, open_ids: Iterable[str]) -> dict[int, Open]:
     """Return the opens that a pixel has of those with some ids, by their numbers."""
     numbers = sorted(_find_ids(db, pixel, open_ids).values())
     found = db.execute(
-        f"SELECT r.id, r.token, d.id, {_ROW} FROM json_each(?) w"
-        f" CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value{_JOINS}",
+        f"SELECT {_ROW} FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value{_JOINS}",
         (json.dumps(numbers), pixel),
     ).fetchall()
-    return {row[3]: _to_open(row, pixel_id) for row in found}
+    return dict(_to_opens(db, pixel, pixel_id, found))
 
 
 def judge(db: sqlite3.Connection, pixel: int, judged: Mapping[int, Open]) -> None:
@@ -188,9 +187,18 @@ def judge(db: sqlite3.Connection, pixel: int, judged: Mapping[int, Open]) -> Non
     release(db, pixel, "judgements", [judgement for _, judgement in former])
 
 
-def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
-    recipient_id, token, deleted_id, _, erased, at, shift, rest, ip, age, referer, user_agent, *judged = row
-    name, version, os, device, kind, vendor, reasons, certainty, rules_version, counted, signals, networks = judged
+def _to_opens(
+    db: sqlite3.Connection, pixel: int, pixel_id: str, rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[int, Open]]:
+    """Return the number and the open of each row."""
+    agents = read_agents(db, pixel, {row[-2] for row in rows})
+    judgements = read_judgements(db, pixel, {row[-1] for row in rows})
+    return [(row[3], _to_open(row, pixel_id, agents[row[-2]], judgements[row[-1]])) for row in rows]
+
+
+def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: ReadJudgement) -> Open:
+    recipient_id, token, deleted_id, _, erased, at, shift, rest, ip, age, referer, _, _ = row
+    verdict, counted, signals, networks = judgement
     found = Open(
         id=unpack_id(at, shift, rest),
         pixel_id=pixel_id,
@@ -198,14 +206,14 @@ def _to_open(row: Sequence[Any], pixel_id: str) -> Open:
         token=token,
         opened_at=from_milliseconds(at),
         ip=unpack_ip(ip),
-        user_agent=user_agent,
+        user_agent=agent.user_agent,
         referer=referer,
-        signals=to_names(signals),
-        networks=to_names(networks),
+        signals=signals,
+        networks=networks,
         age=None if age is None else age / 1000,
-        verdict=to_verdict(kind, vendor, reasons, certainty, rules_version),
-        client=to_client(name, version, os, device),
-        counted=bool(counted),
+        verdict=verdict,
+        client=agent.client,
+        counted=counted,
     )
     return found.as_erased() if erased else found
 
