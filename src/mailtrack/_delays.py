@@ -25,8 +25,12 @@ def clock_start(made_at: T, sent_at: T | None, opened_at: T) -> T:
 
 def to_bucket(delay: timedelta) -> int:
     """Return the bucket of a span of time, 0 for less than a hundredth of a second and for negative ones."""
-    seconds = max(delay.total_seconds(), 0.0)
-    return min(int(math.log2(1 + seconds / _LINEAR) * _PER_DOUBLING), _LAST)
+    return seconds_to_bucket(delay.total_seconds())
+
+
+def seconds_to_bucket(seconds: float) -> int:
+    """Return the bucket of a span of time in seconds."""
+    return min(int(math.log2(1 + seconds / _LINEAR) * _PER_DOUBLING), _LAST) if seconds > 0 else 0
 
 
 def from_bucket(bucket: int) -> timedelta:

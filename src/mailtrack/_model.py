@@ -6,7 +6,7 @@ All times are aware, in UTC, in whole milliseconds. No value knows how it is sto
 import enum
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -381,6 +381,13 @@ class Erased:
 
     recipients: int
     opens: int
+
+
+def make(kind: type[T], fields: dict[str, Any]) -> T:
+    """Return a `Hit`, `Target` or `Open` with all its fields, unchecked, in half the time of `kind(...)`."""
+    made = object.__new__(kind)
+    object.__setattr__(made, "__dict__", fields)
+    return made
 
 
 @attrs.frozen(kw_only=True)

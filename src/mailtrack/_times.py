@@ -82,7 +82,8 @@ def from_text(value: Any, name: str) -> datetime:
 
 def to_milliseconds(value: datetime) -> int:
     """Return the milliseconds since 1970-01-01T00:00Z."""
-    return (value - _EPOCH) // _MILLISECOND
+    since = value - _EPOCH
+    return (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000  # dividing takes twice as long
 
 
 def from_milliseconds(value: int) -> datetime:

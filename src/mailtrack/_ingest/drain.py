@@ -40,7 +40,7 @@ def drain(reader: Reader, store: Store) -> int:
             store([taken])  # changes nothing, and raises if the storage has meanwhile begun to refuse all hits
         letters = [
             (line, f"the storage fails with {type(refused[hit.id]).__name__}")
-            for hit, line in zip(hits, lines, strict=True)
+            for hit, line in (zip(hits, lines, strict=True) if refused else ())
             if hit.id in refused
         ]
         batch.dead_letters += letters

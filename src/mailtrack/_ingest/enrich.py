@@ -4,11 +4,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Client, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict, make
+from mailtrack._times import to_utc
 from mailtrack.verdicts import Judge, RecentHits, name_client
 from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
@@ -21,8 +22,23 @@ _MAX_LATE = 10_000  # some 10 MiB
 LateHit: TypeAlias = tuple[Hit, tuple[str, ...]]
 """A hit that turned out to be in a burst after it was given to `enrich`, and all its signals."""
 
-Judged: TypeAlias = dict[tuple[str, tuple[str, ...], tuple[str, ...], bool], tuple[Verdict, Client, bool]]
-"""Verdicts, clients and weights of the hits of one call, by all that they depend on: few hits differ in it."""
+
+class Finding(NamedTuple):
+    """What many hits of one call have in common, once judged.
+
+    Attributes:
+        shared: the fields of `Open` that their opens share.
+        verdict: the verdict.
+        may_be_scan: whether a company's scanner may have caused them: a person rarely would.
+    """
+
+    shared: dict[str, Any]
+    verdict: Verdict
+    may_be_scan: bool
+
+
+Findings: TypeAlias = dict[tuple[str, tuple[str, ...], tuple[str, ...], bool], Finding]
+"""The findings of one call, by all that they depend on: few hits differ in it."""
 
 
 class Enricher:
@@ -61,14 +77,20 @@ class Enricher:
 
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
-        found = [(hit, target) for hit, target in zip(hits, targets, strict=True) if target is not None]
-        judged: Judged = {}
-        opens = [self._open(hit, target, hit.signals, judged) for hit, target in found]
-        companies = [self._company(one, target) for one, (_, target) in zip(opens, found, strict=True)]
-        signals = self._signals([hit for hit, _ in found], [one.verdict for one in opens], companies)
+        given = list(targets)
+        hits = [hit for hit, target in zip(hits, given, strict=True) if target is not None]
+        found = [target for target in given if target is not None]
+        known: Findings = {}
+        ages = [_age(hit.at, target) for hit, target in zip(hits, found, strict=True)]
+        findings = [self._find(hit, hit.signals, age, known) for hit, age in zip(hits, ages, strict=True)]
+        signals = self._signals(
+            hits,
+            [one.verdict for one in findings],
+            [target.domain if one.may_be_scan else None for one, target in zip(findings, found, strict=True)],
+        )
         return [
-            one if shown is hit.signals else self._open(hit, target, shown, judged)
-            for one, shown, (hit, target) in zip(opens, signals, found, strict=True)
+            _make_open(hit, target, age, one if shown is hit.signals else self._find(hit, shown, age, known))
+            for one, shown, age, hit, target in zip(findings, signals, ages, hits, found, strict=True)
         ]
 
     def expect_retry(self, opens: Iterable[Open]) -> None:
@@ -95,7 +117,8 @@ class Enricher:
     def judge_late(self, late: LateHit, target: Target) -> Judgement:
         """Judge a stored open again, given its hit with all signals."""
         hit, signals = late
-        made = self._open(hit, target, signals, {})
+        age = _age(hit.at, target)
+        made = _make_open(hit, target, age, self._find(hit, signals, age, {}))
         return Judgement(
             open_id=made.id,
             verdict=made.verdict,
@@ -114,7 +137,7 @@ class Enricher:
         networks = stored.networks if stored.ip is None else self._judge.find_networks(stored.ip)
         age = stored.age
         if recipient is not None:
-            age = _age(stored.opened_at, recipient.created_at, recipient.sent_at)
+            age = _seconds(stored.opened_at, recipient.created_at, recipient.sent_at)
         verdict = self._judge.judge(stored.user_agent, signals=stored.signals, age=age, networks=networks)
         return Judgement(
             open_id=stored.id,
@@ -133,16 +156,17 @@ class Enricher:
             return "Nothing is known that speaks for or against a person."
         return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
-    def _company(self, one: Open, target: Target) -> str | None:
-        """Return the domain of the company that may be scanned: of hits that a person would rarely cause."""
-        if target.domain is None or not (NO_LANGUAGE in one.signals or self._judge.is_early(one.age)):
-            return None
-        return target.domain if is_company(target.domain) else None
-
     def _signals(
-        self, hits: Sequence[Hit], verdicts: Sequence[Verdict], companies: Sequence[str | None]
+        self, hits: Sequence[Hit], verdicts: Sequence[Verdict], domains: Sequence[str | None]
     ) -> list[tuple[str, ...]]:
-        """Return the signals of hits, given their verdicts without those of recent hits, and their companies."""
+        """Return the signals of hits.
+
+        Args:
+            hits: the hits.
+            verdicts: their verdicts without the signals of recent hits.
+            domains: the domains of recipients whose company may scan them.
+        """
+        companies = [domain if domain is not None and is_company(domain) else None for domain in domains]
         with self._lock:
             known = {hit.id: self._retries.pop(hit.id) for hit in hits if hit.id in self._retries}
             # By their ids: a hit that is given twice is no repeat of itself.
@@ -164,33 +188,47 @@ class Enricher:
         while len(self._late) > _MAX_LATE:
             self._late.popitem(last=False)
 
-    def _open(self, hit: Hit, target: Target, signals: tuple[str, ...], judged: Judged) -> Open:
-        made_at = target.token_made_at
-        age = None if made_at is None else _age(hit.at, made_at, target.sent_at)
+    def _find(self, hit: Hit, signals: tuple[str, ...], age: float | None, known: Findings) -> Finding:
         networks = self._judge.find_networks(hit.ip)
-        key = (hit.user_agent, signals, networks, self._judge.is_early(age))
-        found = judged.get(key)
+        early = self._judge.is_early(age)
+        key = (hit.user_agent, signals, networks, early)
+        found = known.get(key)
         if found is None:
             verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
-            found = judged[key] = (verdict, name_client(hit.user_agent, verdict), self._judge.counts(verdict))
-        verdict, client, counted = found
-        made = Open(
-            id=hit.id,
-            pixel_id=target.pixel_id,
-            recipient_id=target.recipient_id,
-            opened_at=hit.at,
-            ip=hit.ip,
-            user_agent=hit.user_agent,
-            referer=hit.referer,
-            signals=signals,
-            networks=networks,
-            age=age,
-            verdict=verdict,
-            client=client,
-            counted=counted,
-        )
-        return made.as_erased() if target.erased else made
+            shared = {
+                "token": None,
+                "user_agent": hit.user_agent,
+                "signals": signals,
+                "networks": networks,
+                "verdict": verdict,
+                "client": name_client(hit.user_agent, verdict),
+                "counted": self._judge.counts(verdict),
+            }
+            found = known[key] = Finding(shared, verdict, early or NO_LANGUAGE in signals)
+        return found
 
 
-def _age(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:
+def _make_open(hit: Hit, target: Target, age: float | None, finding: Finding) -> Open:
+    made = make(
+        Open,
+        {
+            **finding.shared,
+            "id": hit.id,
+            "pixel_id": target.pixel_id,
+            "recipient_id": target.recipient_id,
+            "opened_at": to_utc(hit.at),
+            "ip": hit.ip,
+            "referer": hit.referer,
+            "age": age,
+            "erased": False,
+        },
+    )
+    return made.as_erased() if target.erased else made
+
+
+def _age(at: datetime, target: Target) -> float | None:
+    return None if target.token_made_at is None else _seconds(at, target.token_made_at, target.sent_at)
+
+
+def _seconds(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:
     return (opened_at - clock_start(made_at, sent_at, opened_at)).total_seconds()

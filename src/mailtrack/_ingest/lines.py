@@ -19,11 +19,12 @@ reads it.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zlib import crc32
 
 from mailtrack._errors import MailtrackError
 from mailtrack._ingest.request import Request
-from mailtrack._model import Hit
+from mailtrack._model import Hit, make
 from mailtrack._times import milliseconds_to_text
 
 _VERSION = "2"
@@ -81,13 +82,21 @@ def from_line(line: bytes) -> Hit:
         raise UnreadableLine("its fields are malformed") from error
     if arrived.tzinfo is not UTC:
         raise UnreadableLine("its time is not in UTC")
-    return Hit(
-        id=hit_id,
-        pixel=pixel,
-        token=None if token == _NONE else token,
-        at=arrived,
-        ip=None if ip == _NONE else ip,
-        user_agent=user_agent,
-        referer=referer,
-        signals=() if signals == _NONE else tuple(signals.split()),
+    return make(
+        Hit,
+        {
+            "id": hit_id,
+            "pixel": pixel,
+            "token": None if token == _NONE else token,
+            "at": arrived,
+            "ip": None if ip == _NONE else ip,
+            "user_agent": user_agent,
+            "referer": referer,
+            "signals": _to_signals(signals),
+        },
     )
+
+
+@lru_cache(maxsize=1024)  # there are few combinations
+def _to_signals(text: str) -> tuple[str, ...]:
+    return () if text == _NONE else tuple(text.split())

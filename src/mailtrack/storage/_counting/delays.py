@@ -1,11 +1,10 @@
 """Delay buckets: the numbers of recipients by the time from the mail to the first open."""
 
 from collections import Counter
-from datetime import timedelta
 from functools import lru_cache
 
 from mailtrack._counts import Count
-from mailtrack._delays import clock_start, to_bucket
+from mailtrack._delays import clock_start, seconds_to_bucket
 from mailtrack.storage._counting.spans import Spans
 
 
@@ -25,8 +24,10 @@ class Delays:
             before: its former spans.
             after: its present spans.
         """
-        _move(self._raw, made_at, sent_at, before.first, after.first)
-        _move(self._counted, made_at, sent_at, before.first_counted, after.first_counted)
+        if before.first != after.first:
+            _move(self._raw, made_at, sent_at, before.first, after.first)
+        if before.first_counted != after.first_counted:
+            _move(self._counted, made_at, sent_at, before.first_counted, after.first_counted)
 
     @property
     def buckets(self) -> dict[int, Count]:
@@ -37,8 +38,6 @@ class Delays:
 
 
 def _move(numbers: Counter[int], made_at: int, sent_at: int | None, before: int | None, after: int | None) -> None:
-    if before == after:
-        return
     if before is not None:
         numbers[_to_bucket(made_at, sent_at, before)] -= 1
     if after is not None:
@@ -47,4 +46,4 @@ def _move(numbers: Counter[int], made_at: int, sent_at: int | None, before: int 
 
 @lru_cache(maxsize=1)  # the first open of all is often the first that counts
 def _to_bucket(made_at: int, sent_at: int | None, opened_at: int) -> int:
-    return to_bucket(timedelta(milliseconds=opened_at - clock_start(made_at, sent_at, opened_at)))
+    return seconds_to_bucket((opened_at - clock_start(made_at, sent_at, opened_at)) / 1000)

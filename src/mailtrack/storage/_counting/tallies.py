@@ -55,12 +55,12 @@ class Tally:
     def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
         counted = make_span([at for one, at in zip(opens, times, strict=True) if one.counted])
         self.opens = Spans(*counted, *make_span(times))
-        self.recipients: dict[str, Spans] = {}
+        self.recipients = recipients = dict[str, Spans]()
         for one, at in zip(opens, times, strict=True):
             if (owner := one.recipient_id) is not None:
                 new = open_spans(at, counted=one.counted, prefetch=one.verdict.kind is _PREFETCH)
-                before = self.recipients.get(owner)
-                self.recipients[owner] = new if before is None else join_both(before, new)
+                before = recipients.get(owner)
+                recipients[owner] = new if before is None else join_both(before, new)
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)

@@ -23,7 +23,8 @@ from mailtrack.storage._sqlite.interned import (
     release,
     share,
 )
-from mailtrack.storage._sqlite.packing import PLACES, by_process, pack_id, pack_ip, unpack_id, unpack_ip
+from mailtrack.storage._sqlite.packing import PLACES, PackedId, by_process, pack_id, pack_ip, unpack_id, unpack_ip
+from mailtrack.storage._sqlite.resolved import Resolved
 
 _ROW = (
     f"r.id, r.token, d.id, o.number, {erasure.IS_ERASED}, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer,"
@@ -36,7 +37,7 @@ _JOINS = (
 _BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 
 
-def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: Mapping[str, int]) -> None:
+def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], resolved: Resolved) -> None:
     """Add the opens of one pixel, given by their ids, and count them.
 
     Those that are there already are dropped from the batch; without the pixel, all are. Those of erased recipients are
@@ -46,42 +47,45 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], numbers: 
         db: a connection in a transaction that writes.
         pixel_id: the pixel.
         batch: the opens.
-        numbers: the numbers of recipients by their ids, as far as known.
+        resolved: recipients that were resolved, which are the opens' as a rule.
     """
     found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
     if found is None:
         batch.clear()
         return
     pixel, last = found
-    _drop_present(db, pixel, batch)
+    all_times = {one.id: to_milliseconds(one.opened_at) for one in batch.values()}
+    packed = {open_id: pack_id(open_id, at) for open_id, at in all_times.items()}
+    _drop_present(db, pixel, batch, packed.values())
     if not batch:
         return
-    times = [to_milliseconds(one.opened_at) for one in batch.values()]
+    times = [all_times[open_id] for open_id in batch]
     given = {one.recipient_id for one in batch.values() if one.recipient_id is not None}
-    owners = counts.find_recipients(db, pixel, given, numbers)
-    owned = {owner.id: owner.number for owner in owners}
+    owners = resolved.find(db, pixel, given)
+    owned = {owner[0]: owner[1] for owner in owners}
     if given > owned.keys():
         gone = erasure.find_erased(db, pixel, given - owned.keys())
         batch |= {one.id: one.as_erased() for one in batch.values() if one.recipient_id in gone}
         owned |= recipient_numbers.number_deleted(db, pixel, given - owned.keys() - gone)
     new = list(batch.values())
     tally = Tally(new, times)
+    shared = share(db, pixel, new)
     db.executemany(
         f"INSERT INTO opens VALUES ({PLACES})",
-        [
+        (  # one row at a time: all at once would be thousands of values more for the garbage collector
             (
                 pixel,
                 place,
                 at,
-                *pack_id(one.id, at),
+                *packed[one.id],
                 _to_number(one, owned),
                 pack_ip(one.ip),
-                *shared,
+                *of_one,
                 _from_age(one.age),
                 one.referer,
             )
-            for place, one, at, shared in zip(count(last + 1), new, times, share(db, pixel, new), strict=False)
-        ],
+            for place, one, at, of_one in zip(count(last + 1), new, times, shared, strict=False)
+        ),
     )
     counts.add(db, pixel, tally, owners)
 
@@ -93,13 +97,13 @@ def _to_number(one: Open, owned: Mapping[str, int]) -> int | None:
     return owned[one.recipient_id]
 
 
-def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open]) -> None:
+def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open], packed: Iterable[PackedId]) -> None:
     """Drop from a batch, given by ids, the opens that are there."""
     if any(
         db.execute(
             "SELECT 1 FROM opens WHERE pixel = ? AND rest BETWEEN ? AND ? LIMIT 1", (pixel, min(some), max(some))
         ).fetchone()
-        for some in by_process(batch).values()
+        for some in by_process(packed).values()
     ):  # as after a crash; in most batches, all opens of a process are newer than those that are there
         for present in _find_ids(db, pixel, batch):
             del batch[present]
@@ -108,7 +112,7 @@ def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open]) ->
 def _find_ids(db: sqlite3.Connection, pixel: int, open_ids: Iterable[str]) -> dict[str, int]:
     """Return the numbers of the opens that a pixel has of those with some ids, by their ids."""
     wanted = set(open_ids)
-    rests = [pack_id(one, 0).rest for one in wanted]
+    rests = [pack_id(one, 0)[1] for one in wanted]
     ids: dict[str, int] = {}
     for start in range(0, len(rests), _BOUND_AT_ONCE):
         some = rests[start : start + _BOUND_AT_ONCE]

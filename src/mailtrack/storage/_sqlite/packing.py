@@ -6,7 +6,7 @@ Whatever does not have the form that mailtrack makes is stored as the text that 
 import socket
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TypeAlias
 
 _TIME_DIGITS = 12
 _REST = 10  # bytes, of which the first are those of the process
@@ -18,38 +18,33 @@ PLACES = ", ".join("?" * 12)
 """The placeholders of the row of an open, with all its columns."""
 
 
-class PackedId(NamedTuple):
-    """The id of an open.
+PackedId: TypeAlias = tuple[int, bytes | str]
+"""The id of an open: shift and rest.
 
-    Attributes:
-        shift: milliseconds from the time that the id begins with to the time of the open: 0 for the ids that mailtrack
-            makes. For another text, the time of the open.
-        rest: what comes after the time, in 10 bytes, or another text.
-    """
-
-    shift: int
-    rest: bytes | str
+The shift are the milliseconds from the time that the id begins with to the time of the open: 0 for the ids that
+mailtrack makes. For another text, it is the time of the open. The rest is what comes after the time, in 10 bytes, or
+another text.
+"""
 
 
 def pack_id(open_id: str, at: int) -> PackedId:
     """Pack the id of an open at a time in milliseconds."""
-    time = open_id[:_TIME_DIGITS]
+    time, digits = open_id[:_TIME_DIGITS], open_id[_TIME_DIGITS:]
     try:
-        rest = bytes.fromhex(open_id[_TIME_DIGITS:])
+        rest = bytes.fromhex(digits)
         shift = 0 if time == f"{at:012x}" else at - int(time, 16)
     except ValueError:
-        return PackedId(at, open_id)
+        return (at, open_id)
     # Upper case, blanks and signs are read as well, but not written.
-    if len(rest) == _REST and rest.hex() == open_id[_TIME_DIGITS:] and (not shift or time == f"{at - shift:012x}"):
-        return PackedId(shift, rest)
-    return PackedId(at, open_id)
+    if len(rest) == _REST and rest.hex() == digits and (not shift or time == f"{at - shift:012x}"):
+        return (shift, rest)
+    return (at, open_id)
 
 
-def by_process(open_ids: Iterable[str]) -> dict[bytes | str, list[bytes | str]]:
-    """Return what the ids have besides their times, grouped by the process that made the ids."""
+def by_process(ids: Iterable[PackedId]) -> dict[bytes | str, list[bytes | str]]:
+    """Return what ids have besides their times, grouped by the process that made the ids."""
     found: defaultdict[bytes | str, list[bytes | str]] = defaultdict(list)
-    for open_id in open_ids:
-        rest = pack_id(open_id, 0).rest
+    for _, rest in ids:
         found[rest[:_PROCESS]].append(rest)
     return found
 

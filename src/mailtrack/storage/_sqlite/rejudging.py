@@ -39,11 +39,13 @@ def _apply(stored: Open, judgement: Judgement) -> Open:
 def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str, int]) -> Openers:
     """Count anew the opens of recipients that count, and add to their numbers of prefetches."""
     owners = counts.find_recipients(db, pixel, prefetches)
-    numbers = [owner.number for owner in owners]
+    numbers = [owner[1] for owner in owners]
     purged = purging.read_spans(db, pixel, numbers)
     kept = _kept_spans(db, pixel, numbers)
     openers, changed = Openers(), []
-    for recipient_id, number, made_at, sent_at, before in owners:
+    for owner in owners:
+        recipient_id, number, made_at, sent_at, *_ = owner
+        before = counts.spans_of(owner)
         counted = join_spans(purged[number], kept.get(number, NO_SPAN))
         after = Spans(*counted, *before[3:6], before.prefetches + prefetches[recipient_id])
         if after != before:

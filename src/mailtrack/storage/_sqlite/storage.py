@@ -43,6 +43,7 @@ from mailtrack.storage._sqlite import (
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
+from mailtrack.storage._sqlite.resolved import Resolved
 
 _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
 
@@ -72,9 +73,7 @@ class SQLiteStorage:
         self._pace = sweeping.Pace()
         self._forgets = False  # whether the WAL still has deleted data, because a reader held up its emptying
         self._purged_last: purging.Place | None = None
-        # The numbers of the recipients that were last resolved, by their ids: they never change, and opens of these
-        # recipients are what is added next.
-        self._numbers: dict[str, int] = {}
+        self._resolved = Resolved()
         forking.watch(self)
 
     def __repr__(self) -> str:
@@ -196,19 +195,21 @@ class SQLiteStorage:
         return Erased(recipients=recipients, opens=opens)
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
-        numbers: dict[str, int] = {}
         with self._connections.reading(snapshot=True) as db:
-            found = targets.resolve(db, hits, numbers)
-        self._numbers = numbers
+            resolved = Resolved(db)
+            found = targets.resolve(db, hits, resolved)
+        self._resolved = resolved
         return found
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
         batches: defaultdict[str, dict[str, Open]] = defaultdict(dict)  # by pixel and id
         for one in opens:
             batches[one.pixel_id].setdefault(one.id, one)
+        resolved = self._resolved
         with self._connections.writing() as db:
+            resolved.check(db)
             for pixel_id, batch in batches.items():
-                open_rows.add(db, pixel_id, batch, self._numbers)
+                open_rows.add(db, pixel_id, batch, resolved)
         stored = (batches[one.pixel_id].pop(one.id, None) for one in opens)
         return [one for one in stored if one is not None]
 

@@ -6,15 +6,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mailtrack._addresses import domain_of
-from mailtrack._model import Hit, Target
+from mailtrack._model import Hit, Target, make
+from mailtrack.storage._sqlite import counts
 from mailtrack.storage._sqlite.erasure import find_erased
 from mailtrack.storage._sqlite.recipients import to_shared_time
+from mailtrack.storage._sqlite.resolved import Resolved
 
 
-def resolve(db: sqlite3.Connection, hits: Sequence[Hit], numbers: dict[str, int]) -> list[Target | None]:
+def resolve(db: sqlite3.Connection, hits: Sequence[Hit], resolved: Resolved) -> list[Target | None]:
     """Return the target of each hit, in their order, `None` where the pixel does not exist.
 
-    The numbers of the recipients that are found are added to `numbers`, by their ids.
+    The recipients that are found are added to `resolved`.
     """
     tokens: defaultdict[str, set[str]] = defaultdict(set)  # by the pixel's short id
     for hit in hits:
@@ -26,18 +28,24 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit], numbers: dict[str, int]
     ).fetchall():
         found = dict.fromkeys(tokens[short_id], Target(pixel_id=pixel_id))
         targets[short_id] = targets[pixel_id] = found
-        for token, number, recipient_id, created_at, sent_at, email in db.execute(
-            "SELECT r.token, r.number, r.id, r.created_at, r.sent_at, r.email FROM json_each(?) w"
+        owners = resolved.owners[pixel]
+        for owner in db.execute(
+            f"SELECT {counts.OWNER}, r.token, r.email FROM json_each(?) w"
             " CROSS JOIN recipients r ON r.pixel = ? AND r.token = w.value",
             (json.dumps(sorted(found)), pixel),
         ):
-            numbers[recipient_id] = number
-            found[token] = Target(
-                pixel_id=pixel_id,
-                recipient_id=recipient_id,
-                token_made_at=to_shared_time(created_at),
-                sent_at=None if sent_at is None else to_shared_time(sent_at),
-                domain=domain_of(email),
+            recipient_id, _, made_at, sent_at, *_, token, email = owner
+            owners[recipient_id] = owner
+            found[token] = make(
+                Target,
+                {
+                    "pixel_id": pixel_id,
+                    "recipient_id": recipient_id,
+                    "token_made_at": to_shared_time(made_at),
+                    "sent_at": None if sent_at is None else to_shared_time(sent_at),
+                    "domain": domain_of(email),
+                    "erased": False,
+                },
             )
         if unknown := [token for token, target in found.items() if token and target.recipient_id is None]:
             gone = find_erased(db, pixel, unknown)
