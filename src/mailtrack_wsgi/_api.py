@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._errors import StorageUnavailable
-from mailtrack._model import Page
+from mailtrack._model import Page, VerdictKind
 from mailtrack._pixels import pixels_of
 from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
@@ -165,7 +165,13 @@ def list_recipients(context: Context, request: Request, pixel: str) -> Response:
 
 def list_opens(context: Context, request: Request, pixel: str) -> Response:
     """`GET /api/v1/pixels/<pixel>/opens`."""
-    return json_response(wire.page(context.tracker.list_opens(pixel, **paging_arguments(request)), wire.open_))
+    page = context.tracker.list_opens(
+        pixel,
+        **paging_arguments(request),
+        kind=choice_argument(request, "kind", tuple(VerdictKind)),
+        recipient_id=one_argument(request, "recipient"),
+    )
+    return json_response(wire.page(page, wire.open_))
 
 
 def find_recipients(context: Context, request: Request) -> Response:

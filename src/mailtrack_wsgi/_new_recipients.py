@@ -40,7 +40,7 @@ def _to_recipients(given: list[object]) -> list[NewRecipient]:
     for index, one in enumerate(given):
         if not isinstance(one, dict):
             problems.append(RecipientProblem(index, "The recipient is not an object."))
-        elif one.keys() - _KEYS:  # a misspelt `ref` must not give several mails one token
+        elif not one.keys() <= _KEYS:  # a misspelt `ref` must not give several mails one token
             problems.append(RecipientProblem(index, "The recipient has other keys than email, ref and data."))
         else:
             found.append(NewRecipient(one.get("email"), one.get("ref"), one.get("data")))  # type: ignore[arg-type]  # checked by the tracker

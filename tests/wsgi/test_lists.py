@@ -294,3 +294,21 @@ def test_a_list_goes_on_where_it_was_though_pixels_are_added(client, tracker):
 def test_the_dashboard_refuses_a_bad_cursor_with_a_page(client, query):
     answer = client.get(f"/?{query}")
     assert (answer.status, answer.is_page) == (400, True)
+
+
+@each_storage
+def test_opens_can_be_asked_for_by_recipient_and_by_verdict(client, tracker, filled):
+    (one,) = client.get(f"/api/v1/pixels/{filled.id}/recipients?limit=1").json["items"]
+    tracker.record(filled, token=one["token"], user_agent="curl/8.0")
+    path = f"/api/v1/pixels/{filled.id}/opens"
+    mine = [open_["verdict"]["kind"] for open_ in client.get(f"{path}?recipient={one['id']}").json["items"]]
+    assert mine == ["bot", "human"]
+    assert len(walk(client, path, "kind=human&limit=7")) == 55
+    assert len(walk(client, path, f"kind=human&recipient={one['id']}")) == 1
+    assert [walk(client, path, f"recipient={unknown}") for unknown in ("0" * 24, "x", "")] == [[], [], []]
+
+
+@each_storage
+@pytest.mark.parametrize("query", ["kind=people", "kind=human&kind=bot", "recipient=a&recipient=b"])
+def test_another_kind_and_arguments_given_twice_are_refused(client, filled, query):
+    assert client.get(f"/api/v1/pixels/{filled.id}/opens?{query}").status == 400

@@ -1,9 +1,8 @@
 """The operations of pages that others may link or post to."""
 
-from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
-from mailtrack_wsgi._openapi.parts import ANY, BODY, CHANGE, IN_PIXEL, Data, in_query, operation
+from mailtrack_wsgi._openapi.parts import ANY, BODY, CHANGE, IN_PIXEL, KIND, OF_RECIPIENT, Data, in_query, operation
 from mailtrack_wsgi._openapi.schema_types import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
@@ -11,10 +10,6 @@ _NUMBER = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1}
 _PAGE = in_query("page", "Number of a page of all opens, 50 on each.", _NUMBER)
 _PAGE_OF_PIXELS = in_query("page", "Number of a page of sorted pixels, 25 on each.", _NUMBER)
 _FIGURES = in_query("figures", "The figures to show large.", {"type": "string", "enum": ["counted", "raw"]})
-_KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "enum": [*VerdictKind]})
-_OF_RECIPIENT = in_query(
-    "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
-)
 _SEARCH = in_query(
     "search", "Only pixels whose name contains this. An e-mail address leads to the person's page.", {"type": "string"}
 )
@@ -65,7 +60,7 @@ def _logs() -> Data:
         "Logs of a pixel",
         "The pixel's figures and its opens, newest first, 50 a page. A number past the end shows an empty page with a "
         "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
-        parameters=[_PAGE, _FIGURES, _KIND, _OF_RECIPIENT, _CURSOR],
+        parameters=[_PAGE, _FIGURES, KIND, OF_RECIPIENT, _CURSOR],
         answers=_page("The page.", *ANY, 404),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mailtrack._model import VerdictKind
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT
 from mailtrack_wsgi._openapi.errors import component
 from mailtrack_wsgi._openapi.examples import ANN, PIXEL
@@ -110,4 +111,8 @@ RAW = in_query(
     "raw",
     "`1` leaves cells as they are. Without it, a cell that a spreadsheet would run as a formula begins with `'`.",
     {"type": "string"},
+)
+KIND = in_query("kind", "Only opens with this verdict.", {"type": "string", "enum": [*VerdictKind]})
+OF_RECIPIENT = in_query(
+    "recipient", "Only opens of the recipient with this id.", {"type": "string", "examples": [ANN.id]}
 )
