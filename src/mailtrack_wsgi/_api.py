@@ -193,6 +193,15 @@ def get_recipient(context: Context, request: Request, recipient: str) -> Respons
     return json_response(wire.found_recipient(found, pixel, context.urls(request.environ)))
 
 
+def erase(context: Context, request: Request) -> Response:
+    """`POST /api/v1/erase`."""
+    email = read_json(request.environ).get("email")
+    if not isinstance(email, str) or not email:
+        raise BadRequest("email is required.")
+    erased = context.erase(email)
+    return json_response({"success": True, "recipients": erased.recipients, "opens": erased.opens})
+
+
 def delete_recipient(context: Context, _: Request, recipient: str) -> Response:
     """`DELETE /api/v1/recipients/<recipient>`."""
     deleted = context.tracker.delete_recipient(recipient)

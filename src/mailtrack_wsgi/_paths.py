@@ -8,6 +8,7 @@ STATIC = "/static/"
 API = "/api/"
 PIXELS = "/api/v1/pixels"
 RECIPIENTS = "/api/v1/recipients"
+ERASE = "/api/v1/erase"
 OPENAPI = "/api/v1/openapi.json"
 
 

@@ -1,21 +1,26 @@
-"""`mailtrack recipients find`: one person over all pixels."""
+"""`mailtrack recipients find` and `erase`: one person over all pixels."""
 
+import itertools
 import json
+from datetime import timedelta
 
 import pytest
 
-from mailtrack import NewRecipient
+from mailtrack import NewRecipient, Tracker, open_storage
 from mailtrack import _wire as wire
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 
 
 @pytest.fixture
-def mails(tracker, pixel):
-    """Three recipients of Ann's in two pixels, the newest first, among others."""
-    found = tracker.generate_tokens(pixel, [NewRecipient(ANN, "INV-1", {"n": 1}), NewRecipient(BOB)])[:1]
-    found += tracker.generate_tokens(tracker.create_pixel("Autumn"), [BOB, ANN])[1:]
-    found += tracker.generate_tokens(pixel, [NewRecipient(ANN, "INV-2")])
+def mails(pixel):
+    """Three recipients of Ann's in two pixels, made a second apart, the newest first, among others."""
+    seconds = itertools.count()
+    with open_storage("sqlite:///mailtrack.db") as storage:
+        tracker = Tracker(storage, clock=lambda: pixel.created_at + timedelta(seconds=next(seconds)))
+        found = tracker.generate_tokens(pixel, [NewRecipient(ANN, "INV-1", {"n": 1}), NewRecipient(BOB)])[:1]
+        found += tracker.generate_tokens(tracker.create_pixel("Autumn"), [BOB, ANN])[1:]
+        found += tracker.generate_tokens(pixel, [NewRecipient(ANN, "INV-2")])
     return found[::-1]
 
 
@@ -76,3 +81,30 @@ class TestFinding:
         process.stdout.close()
         process.stdout = None
         assert end(process)[2] == ""
+
+
+class TestErasing:
+    def test_it_asks_and_erases_in_all_pixels(self, run, tracker, pixel, mails):
+        tracker.record(pixel, token=mails[0].token)
+        result = run("recipients", "erase", "ANN@example.org", stdin="y\n")
+        assert "Erase 'ANN@example.org', 3 recipients over all pixels, for good?" in result.output
+        assert result.stderr.endswith("Erased: 3 recipients, 1 open.\n")
+        assert tracker.find_recipients(ANN) == []
+        assert len(tracker.find_recipients(BOB)) == 2
+
+    @pytest.mark.parametrize("answer", ["n\n", "\n", ""], ids=["no", "nothing", "end of input"])
+    def test_it_leaves_the_person_where_it_is_not_confirmed(self, run, tracker, mails, answer):
+        result = run("recipients", "erase", ANN, stdin=answer, exits=1)
+        assert "Aborted!" in result.stderr
+        assert tracker.find_recipients(ANN) == mails
+
+    @pytest.mark.usefixtures("mails")
+    def test_with_yes_and_json_it_prints_the_numbers_alone(self, run):
+        printed = [json.loads(run("recipients", "erase", ANN, "--yes", "--json").stdout) for _ in range(2)]
+        assert printed == [{"recipients": 3, "opens": 0}, {"recipients": 0, "opens": 0}]
+
+    @pytest.mark.usefixtures("mails")
+    @pytest.mark.parametrize("email", ["ann", "", "ann@"])
+    def test_what_is_no_address_is_refused(self, run, tracker, email):
+        assert run("recipients", "erase", email, "--yes", exits=1).stderr.startswith("Error: ")
+        assert len(tracker.find_recipients(ANN)) == 3

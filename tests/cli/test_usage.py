@@ -29,6 +29,7 @@ WITH_DATABASE = [
         ["recipients", "add", "00000000"],
         ["recipients", "list", "00000000"],
         ["recipients", "find", "ann@example.org"],
+        ["recipients", "erase", "ann@example.org"],
         ["recipients", "export", "00000000"],
         ["recipients", "delete", "0" * 24],
         ["recipients", "delete", "--pixel", "00000000", "--email", "ann@example.org"],

@@ -12,7 +12,7 @@ from mailtrack.cli._commands.doctor import doctor
 from mailtrack.cli._commands.keys import keys
 from mailtrack.cli._commands.networks import networks
 from mailtrack.cli._commands.opens import opens
-from mailtrack.cli._commands.people import find
+from mailtrack.cli._commands.people import erase, find
 from mailtrack.cli._commands.pixels import pixels
 from mailtrack.cli._commands.purge import purge
 from mailtrack.cli._commands.recipients import recipients
@@ -52,5 +52,5 @@ def main() -> None:
 
 for command in (serve, pixels, recipients, opens, report, rejudge, purge, backup, keys, networks, spool, doctor):
     main.add_command(command)
-for command in (add, find):
+for command in (add, find, erase):
     recipients.add_command(command)

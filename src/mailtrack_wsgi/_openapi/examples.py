@@ -105,6 +105,8 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "RecipientPage": wire.page(Page(items=(ANN, _BOB)), recipient),
         "FoundRecipient": wire.found_recipient(ANN, PIXEL, urls),
         "FoundRecipientPage": wire.page(Page(items=(ANN,)), partial(wire.found_recipient, owner=PIXEL, urls=urls)),
+        "ErasedPerson": {"email": ANN.email},
+        "Erased": {"success": True, "recipients": 1, "opens": 1},
         "RecipientDeleted": {
             "success": True,
             "message": "Recipient deleted successfully",

@@ -66,6 +66,7 @@ def make_recipient_paths(examples: Mapping[str, Any], limit: TokenLimit | None) 
         f"{pixel}/recipients": _recipients(examples),
         paths.RECIPIENTS: _found(examples),
         f"{paths.RECIPIENTS}/{{recipient}}": _recipient(examples),
+        paths.ERASE: _erase(examples),
     }
 
 
@@ -154,6 +155,22 @@ def _found(examples: Mapping[str, Any]) -> Data:
             parameters=[_EMAIL, *PAGING],
             answers={200: json_answer("FoundRecipientPage", "A page of the list.", examples)},
             refusals=ANY,
+        ),
+    }
+
+
+def _erase(examples: Mapping[str, Any]) -> Data:
+    return {
+        "post": operation(
+            "Recipients",
+            "erasePerson",
+            "Erase a person",
+            "Deletes all recipients with an address, their tokens and data, over all pixels. Their opens stay in the "
+            "figures, without recipient, address, user agent and referer; so do those that come later. If there are "
+            "none, or no more, both numbers are 0.",
+            requestBody=body({"application/json": "ErasedPerson"}, examples),
+            answers={200: json_answer("Erased", "The person is erased.", examples)},
+            refusals=BODY,
         ),
     }
 

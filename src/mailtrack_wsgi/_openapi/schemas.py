@@ -240,12 +240,25 @@ SCHEMAS: dict[str, Schema] = {
         message=text("A message for people.", const="Recipient deleted successfully"),
         deletedEmail=EMAIL,
     ),
+    "ErasedPerson": {
+        "type": "object",
+        "description": "The address to erase.",
+        "properties": {"email": text("The address, in any case.", format="email", maxLength=MAX_EMAIL_LENGTH)},
+        "required": ["email"],
+    },
+    "Erased": object_(
+        "A person was erased.",
+        success=DONE,
+        recipients=number("Number of recipients that were deleted, over all pixels."),
+        opens=number("Number of their opens, which stay without recipient, address, user agent and referer."),
+    ),
     "Open": object_(
         "An open: a request for a pixel's image, with its verdict.",
         id=text("The open's id.", minLength=1),
         recipientId=or_null(
             text(
-                "The id of its recipient; `null` if the URL had no token of this pixel. Outlives the recipient.",
+                "The id of its recipient; `null` if the URL had no token of this pixel, or the person was "
+                "erased. Outlives a deleted recipient.",
                 pattern=RECIPIENT_ID_PATTERN,
             )
         ),

@@ -1,4 +1,4 @@
-"""`mailtrack recipients find`: one person over all pixels."""
+"""`mailtrack recipients find` and `erase`: one person over all pixels."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -10,6 +10,7 @@ from mailtrack import _wire as wire
 from mailtrack._model import Pixel, Recipient
 from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._pixels import pixels_of
+from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
@@ -22,8 +23,9 @@ from mailtrack.cli._options import (
     example,
     json_option,
     limit_option,
-    special_domains_option,
+    spool_option,
 )
+from mailtrack.cli._output import confirm, echo, echo_json
 from mailtrack.cli._tables import Table, echo_list
 
 
@@ -41,7 +43,6 @@ from mailtrack.cli._tables import Table, echo_list
 @limit_option(None)
 @cursor_option
 @json_option
-@special_domains_option
 @database_option
 @base_url_option
 def find(email: str, everything: bool, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
@@ -74,3 +75,26 @@ def _to_json(tracker: Tracker, urls: Urls, everything: bool, one: Recipient) -> 
         opens = walk(lambda cursor: tracker.list_opens(one.pixel_id, recipient_id=one, limit=MAX_LIMIT, cursor=cursor))
         found["log"] = list(map(wire.open_, opens))
     return found
+
+
+@click.command(epilog=example("mailtrack recipients erase ann@example.org"))
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Erase without asking.")
+@json_option
+@database_option
+@spool_option
+def erase(email: str, yes: bool, as_json: bool, **given: Any) -> None:
+    """Erase the person with the address EMAIL: delete all recipients with it, over all pixels, with tokens and data.
+
+    Their opens stay in the figures, without recipient, address, user agent and referer.
+    """
+    with open_tracker(with_spool=True, **given) as tracker:
+        if not yes:
+            number = len(tracker.find_recipients(email))
+            confirm(f"Erase {email!r}, {plural(number, 'recipient')} over all pixels, for good?")
+        erased = tracker.erase(email)
+        if as_json:
+            echo_json({"recipients": erased.recipients, "opens": erased.opens})
+        else:
+            found = f"{plural(erased.recipients, 'recipient')}, {plural(erased.opens, 'open')}"
+            echo(f"Erased: {found}.", err=True)

@@ -1,4 +1,4 @@
-"""`mailtrack recipients`, except for `add` and `find`."""
+"""`mailtrack recipients`, except for `add`, `find` and `erase`."""
 
 from datetime import datetime
 from typing import Any
@@ -59,7 +59,7 @@ def _to_states(value: str) -> list[RecipientState]:
 @click.group(epilog=example("mailtrack recipients add a1b2c3d4 addresses.txt"))
 @shared_options
 def recipients() -> None:
-    """Add, list, find, export and delete recipients, and mark their mails as sent."""
+    """Add, list, find, export, delete and erase recipients, and mark their mails as sent."""
 
 
 @recipients.command(
