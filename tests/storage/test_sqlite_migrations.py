@@ -492,6 +492,20 @@ class TestInterruption:
         peaks = peak(1000), peak(8000)
         assert peaks[1] < 1.3 * peaks[0]
 
+    def test_others_can_write_between_two_steps(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 50)
+        pauses: list[float] = []
+
+        def write(seconds: float) -> None:
+            pauses.append(seconds)
+            with closing(sqlite3.connect(old, timeout=0, isolation_level=None)) as other:
+                other.execute("INSERT OR REPLACE INTO settings VALUES ('written', 'meanwhile')")
+
+        monkeypatch.setattr(compacting, "sleep", write)
+        SQLiteStorage(old).close()
+        assert len(pauses) > len(OPENS) / 50
+        assert min(pauses) > 0
+
     def test_the_progress_is_logged(
         self, old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -164,6 +164,21 @@ def _bytes(path: Path) -> bytes:
     return b"".join(one.read_bytes() for one in path.parent.iterdir())
 
 
+class TestCopies:
+    def test_a_copy_has_no_row_of_deleted_pixels_that_are_not_swept_yet(
+        self, path: Path, tmp_path: Path, slow: None
+    ) -> None:
+        copy = tmp_path / "copy.db"
+        copy.touch()
+        with SQLiteStorage(path) as storage:
+            pixel, _ = _full(storage)
+            storage.delete_pixel(pixel.id)
+            storage.copy_to(copy).close()
+        assert "recipients" in _rows(path)
+        assert _rows(copy) == {}
+        assert b"reader-" not in copy.read_bytes()
+
+
 class TestOtherProcesses:
     @needs_fork
     @pytest.mark.usefixtures("slow")

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from mailtrack._model import VerdictKind
@@ -25,6 +25,7 @@ from mailtrack.storage._sqlite.packing import PLACES, pack_id, pack_ip
 
 _AT_ONCE = 5000  # opens in a transaction; a few MiB of memory
 _REPORT_SECONDS = 5.0
+_PAUSE = 0.25  # of the time that a transaction took: SQLite looks every 100 ms whether another has ended
 
 _BEGIN = """
     CREATE TABLE agents (
@@ -154,8 +155,12 @@ def finish(db: sqlite3.Connection) -> None:
 
 
 def _in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], int]) -> int:
-    """Do a piece of work unless another process has finished, and return its result, else 0."""
+    """Do a piece of work unless another process has finished, and return its result, else 0.
+
+    A pause follows, in which others can write.
+    """
     db.execute("BEGIN IMMEDIATE")
+    began = monotonic()
     try:
         done = work(db) if _is_former(db) else 0
         db.execute("COMMIT")
@@ -163,6 +168,7 @@ def _in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection],
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    sleep(_PAUSE * (monotonic() - began))
     return done
 
 

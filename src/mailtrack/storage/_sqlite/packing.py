@@ -32,11 +32,11 @@ def pack_id(open_id: str, at: int) -> PackedId:
     time, digits = open_id[:_TIME_DIGITS], open_id[_TIME_DIGITS:]
     try:
         rest = bytes.fromhex(digits)
-        shift = 0 if time == f"{at:012x}" else at - int(time, 16)
+        shift = at - int(time, 16)
     except ValueError:
         return (at, open_id)
     # Upper case, blanks and signs are read as well, but not written.
-    if len(rest) == _REST and rest.hex() == digits and (not shift or time == f"{at - shift:012x}"):
+    if len(rest) == _REST and rest.hex() == digits and time == f"{at - shift:012x}":
         return (shift, rest)
     return (at, open_id)
 

@@ -287,7 +287,14 @@ class SQLiteStorage:
                 db.execute("VACUUM INTO ?", (str(file.absolute()),))
             finally:
                 db.set_progress_handler(None, 0)
-        return SQLiteStorage(file)
+        copy = SQLiteStorage(file)
+        try:
+            while copy.sweep():  # what was deleted is to be in no backup, although rows of it are still there
+                pass
+        except BaseException:
+            copy.close()
+            raise
+        return copy
 
     def before_fork(self) -> None:
         self._connections.before_fork()
