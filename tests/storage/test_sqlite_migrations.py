@@ -506,6 +506,33 @@ class TestInterruption:
         assert len(pauses) > len(OPENS) / 50
         assert min(pauses) > 0
 
+    def test_few_of_the_opens_that_come_meanwhile_are_left_to_the_last_step(
+        self, old: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compacting, "_AT_ONCE", 50)
+        came: list[float] = []
+        left: list[int] = []
+        finish = compacting.finish
+
+        def add_opens(seconds: float) -> None:
+            if not came and _count(old, "compact_opens") == len(OPENS):
+                came.append(seconds)
+                columns = "opened_at, user_agent, referer, verdict, reasons, rules_version"
+                with closing(_connect(old)) as db:
+                    db.execute(
+                        f"INSERT INTO opens (pixel, number, id, {columns})"
+                        f" SELECT pixel, number + 1000, id || '+', {columns} FROM opens WHERE pixel = 1"
+                    )
+
+        def look_and_finish(db: sqlite3.Connection) -> None:
+            left.append(db.execute("SELECT (SELECT count(*) FROM opens) - count(*) FROM compact_opens").fetchone()[0])
+            finish(db)
+
+        monkeypatch.setattr(compacting, "sleep", add_opens)
+        monkeypatch.setattr(compacting, "finish", look_and_finish)
+        SQLiteStorage(old).close()
+        assert (len(came), left) == (1, [0])
+
     def test_the_progress_is_logged(
         self, old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -119,13 +119,12 @@ def copy_opens(db: sqlite3.Connection, path: Path) -> None:
     _in_transaction(db, _begin)
     (total,) = db.execute("SELECT coalesce(sum(opens - purged), 0) FROM pixels").fetchone()
     done, reported = 0, monotonic()
-    for (pixel,) in db.execute("SELECT pixel FROM pixels ORDER BY pixel").fetchall():
-        while copied := _in_transaction(db, partial(_copy, pixel=pixel)):
-            done += copied
-            if monotonic() >= reported + _REPORT_SECONDS:
-                reported = monotonic()
-                # As a warning, which commands show: until it is done, they wait.
-                _logger.warning("Migrating %s: %s of %s opens are done.", path.name, f"{done:,}", f"{total:,}")
+    for copied in _copy_all(db):
+        done += copied
+        if monotonic() >= reported + _REPORT_SECONDS:
+            reported = monotonic()
+            # As a warning, which commands show: until it is done, they wait.
+            _logger.warning("Migrating %s: %s of %s opens are done.", path.name, f"{done:,}", f"{total:,}")
     while _in_transaction(db, _copy_changed):
         pass
 
@@ -185,6 +184,17 @@ def _begin(db: sqlite3.Connection) -> int:
         for name, definition in _TRIGGERS.items():
             db.execute(f"CREATE TRIGGER {name} {definition}")
     return 0
+
+
+def _copy_all(db: sqlite3.Connection) -> Iterator[int]:
+    """Copy the opens of all pixels, and those that came meanwhile until they are few; yield how many at a time."""
+    found = _AT_ONCE
+    while found >= _AT_ONCE:
+        found = 0
+        for (pixel,) in db.execute("SELECT pixel FROM pixels ORDER BY pixel").fetchall():
+            while copied := _in_transaction(db, partial(_copy, pixel=pixel)):
+                found += copied
+                yield copied
 
 
 def _copy(db: sqlite3.Connection, pixel: int) -> int:
