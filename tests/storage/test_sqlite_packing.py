@@ -27,7 +27,10 @@ def test_an_id_is_unpacked_as_it_was(open_id: str) -> None:
     assert unpack_id(AT, *pack_id(open_id, AT)) == open_id
 
 
-@given(time=st.text("0aA", min_size=12, max_size=12) | st.text("0aAxX_+- ", min_size=12, max_size=12), off=st.integers(-2, 2))
+@given(
+    time=st.text("0aA", min_size=12, max_size=12) | st.text("0aAxX_+- ", min_size=12, max_size=12),
+    off=st.integers(-2, 2),
+)
 def test_an_id_that_begins_with_nearly_a_time_is_unpacked_as_it_was(time: str, off: int) -> None:
     try:
         at = int(time, 16) + off

@@ -165,9 +165,8 @@ def _bytes(path: Path) -> bytes:
 
 
 class TestCopies:
-    def test_a_copy_has_no_row_of_deleted_pixels_that_are_not_swept_yet(
-        self, path: Path, tmp_path: Path, slow: None
-    ) -> None:
+    @pytest.mark.usefixtures("slow")
+    def test_a_copy_has_no_row_of_deleted_pixels_that_are_not_swept_yet(self, path: Path, tmp_path: Path) -> None:
         copy = tmp_path / "copy.db"
         copy.touch()
         with SQLiteStorage(path) as storage:
