@@ -2,7 +2,7 @@
 
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
-from mailtrack_wsgi._openapi.parts import ANY, BODY, CHANGE, IN_PIXEL, KIND, OF_RECIPIENT, Data, in_query, operation
+from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, KIND, OF_RECIPIENT, Data, in_query, operation
 from mailtrack_wsgi._openapi.schema_types import text
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
@@ -22,9 +22,7 @@ _SORT = in_query(
 _DAY = {"type": "string", "format": "date"}
 _FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
 _TO = in_query("to", "Only pixels created on this day of UTC or earlier, of the newest 1,000.", _DAY)
-_EMAIL = in_query("email", "The address, in any case.", {"type": "string", "examples": [ANN.email]}) | {
-    "required": True
-}
+_EMAIL = in_query("email", "The address, in any case.", {"type": "string"}) | {"required": True, "example": ANN.email}
 _PAGE_OF_MAILS = in_query("page", "Number of a page of mails, 25 on each.", _NUMBER)
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
@@ -36,7 +34,6 @@ def make_page_paths() -> dict[str, Data]:
         "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
         "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
         "/people": {"get": _person()},
-        "/people/erase": {"post": _erasure()},
         "/docs": {"get": _docs()},
     }
 
@@ -77,30 +74,6 @@ def _person() -> Data:
     )
 
 
-def _erasure() -> Data:
-    return operation(
-        "Pages",
-        "submitErasure",
-        "Erase a person by form",
-        "The form on the confirmation page sends this. Deletes all recipients with an address in all pixels, and what "
-        "their opens keep of them. A form on another site is refused.",
-        requestBody={
-            "required": True,
-            "content": {
-                "application/x-www-form-urlencoded": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["email"],
-                        "properties": {"email": {"type": "string"}},
-                    },
-                    "example": {"email": ANN.email},
-                }
-            },
-        },
-        answers={303: _TO_ERASED, **_refusals(*BODY)},
-    )
-
-
 def _deletion() -> Data:
     return operation(
         "Pages",
@@ -128,12 +101,6 @@ def _redirect(description: str, target: str, pattern: str, example: str) -> Data
 
 
 _TO_DASHBOARD = _redirect("The pixel is deleted; redirects to the dashboard.", "The path of the dashboard.", "/$", "/")
-_TO_ERASED = _redirect(
-    "The person is erased; redirects to a page with the numbers.",
-    "The path of the page.",
-    r"/people\?erased=[0-9]+&opens=[0-9]+$",
-    "/people?erased=13&opens=41",
-)
 _TO_PERSON = _redirect(
     "The search is an address; redirects to the person's page.",
     "The path of the page.",

@@ -208,7 +208,7 @@ def _operation(document: _Data, path: str, item: _Data, method: str) -> Operatio
         body=_body(document, content),
         media_types=", ".join(content),
         answer=_answer(status, answer),
-        refusals=tuple(other for other in operation["responses"] if other != status),
+        refusals=tuple(other for other in operation["responses"] if other >= "400"),
         curl=to_curl(request),
         python=to_python(request),
     )
