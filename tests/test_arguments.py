@@ -119,6 +119,7 @@ TAKE_PIXEL: dict[str, Callable[[Tracker, Any], Any]] = {
     "report": Tracker.report,
     "count_by_day": lambda tracker, pixel: tracker.count_by_day([pixel], since=tracker.now()),
     "mark_sent": Tracker.mark_sent,
+    "update_pixel": lambda tracker, pixel: tracker.update_pixel(pixel, archived=True),
     "rejudge": lambda tracker, pixel: list(tracker.rejudge(pixel)),
     "delete_pixel": Tracker.delete_pixel,
 }

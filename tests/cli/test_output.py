@@ -169,7 +169,7 @@ class TestTerminals:
 
     def test_addresses_are_cut_after_urls_only(self, shown, tracker, pixel):
         tracker.generate_tokens(pixel, ["ann.somebody@example.org"])
-        assert "  ann.somebody@example.org  http://127.…" in shown(87, "recipients", "list", pixel.id)[-1]
+        assert "  ann.somebody@example.org             http://127.…" in shown(98, "recipients", "list", pixel.id)[-1]
 
     def test_where_columns_do_not_fit_each_cell_gets_a_line(self, shown, tracker):
         pixel = tracker.create_pixel("A long name for a pixel " * 2)

@@ -108,6 +108,7 @@ def prepared(example, tracker, folder):
     key, _ = tracker.keys.create("Nightly export")
     (folder / "addresses.txt").write_text("bob@example.org\n")
     (folder / "people.csv").write_text("Name,Mail\nBob,bob@example.org\nDan,dan\n")
+    (folder / "invoices.csv").write_text("Mail,Number\nBob@example.org,INV-2031\n")
     (folder / "relays.csv").write_text("192.0.2.0/24,GB,,,\n")
     (folder / "banner.png").write_bytes(tracker.get_pixel_image("none").data)
     known = {"a1b2c3d4": pixel.short_id, "a1b2c3d4e5f60718293a4b5c": ann.id, "0123456789ab": key.id}

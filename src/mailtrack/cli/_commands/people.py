@@ -77,7 +77,7 @@ def _to_json(tracker: Tracker, urls: Urls, everything: bool, one: Recipient) -> 
     return found
 
 
-@click.command(epilog=example("mailtrack recipients erase ann@example.org"))
+@click.command(epilog=example("mailtrack recipients erase ann@example.org --yes"))
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Erase without asking.")
 @json_option
