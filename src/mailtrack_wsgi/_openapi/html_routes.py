@@ -22,7 +22,10 @@ _SORT = in_query(
 _DAY = {"type": "string", "anyOf": [{"format": "date"}, {"maxLength": 0}]}  # empty, as a form sends it: no limit
 _FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
 _TO = in_query("to", "Only pixels created on this day of UTC or earlier, of the newest 1,000.", _DAY)
-_EMAIL = in_query("email", "The address, in any case.", {"type": "string", "format": "email"}) | {"required": True, "example": ANN.email}
+_EMAIL = in_query("email", "The address, in any case.", {"type": "string", "format": "email"}) | {
+    "required": True,
+    "example": ANN.email,
+}
 _PAGE_OF_MAILS = in_query("page", "Number of a page of mails, 25 on each.", _NUMBER)
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
