@@ -21,18 +21,18 @@ START = datetime(2025, 11, 6, 10, 30, tzinfo=UTC)
 class Comparison(RuleBasedStateMachine):
     """Compares a storage with its model. `StorageMachine` changes both."""
 
-    storage: Storage
-    serial: int
-    pixels: list[dict[str, Any]]  # in order of creation; each owns "recipients" and "opens"
-    gone: list[dict[str, Any]]  # pixels and recipients that were deleted
-    keys: list[dict[str, Any]]  # in order of creation
-    cursors: list[tuple[str, dict[str, Any], str, int]]  # of which list, of which pixel, the cursor, the place
+    _storage: Storage
+    _serial: int
+    _pixels: list[dict[str, Any]]  # in order of creation; each owns "recipients" and "opens"
+    _gone: list[dict[str, Any]]  # pixels and recipients that were deleted
+    _keys: list[dict[str, Any]]  # in order of creation
+    _cursors: list[tuple[str, dict[str, Any], str, int]]  # of which list, of which pixel, the cursor, the place
 
     def __init__(self) -> None:
         super().__init__()
-        self.storage = self.open_storage()
-        self.serial = 0
-        self.pixels, self.gone, self.keys, self.cursors = [], [], [], []
+        self._storage = self.open_storage()
+        self._serial = 0
+        self._pixels, self._gone, self._keys, self._cursors = [], [], [], []
 
     def open_storage(self) -> Storage:
         """Open a new, empty storage."""
@@ -40,25 +40,25 @@ class Comparison(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Close the storage."""
-        self.storage.close()
+        self._storage.close()
 
     @invariant()
-    def the_storage_equals_the_model(self) -> None:
+    def _the_storage_equals_the_model(self) -> None:
         """Compare all that can be read."""
-        listed = self.storage.list_pixels(limit=1000, archived=None).items
+        listed = self._storage.list_pixels(limit=1000, archived=None).items
         for archived in (True, False):
-            some = self.storage.list_pixels(limit=1000, archived=archived).items
+            some = self._storage.list_pixels(limit=1000, archived=archived).items
             assert some == tuple(one for one in listed if one.archived is archived)
-        assert [one.id for one in listed] == [one["id"] for one in reversed(self.pixels)]
+        assert [one.id for one in listed] == [one["id"] for one in reversed(self._pixels)]
         for text in ("", "PIXEL 1", "2"):
-            found_names = [one.name for one in self.storage.list_pixels(limit=1000, search=text, archived=None).items]
+            found_names = [one.name for one in self._storage.list_pixels(limit=1000, search=text, archived=None).items]
             assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
-        assert self.storage.list_keys() == [ApiKey(**key) for key in self.keys]
+        assert self._storage.list_keys() == [ApiKey(**key) for key in self._keys]
         self._compare_days()
         for email in ("ann@example.org", "BOB@example.org"):
             self._compare_person(email)
-        for pixel, found in zip(reversed(self.pixels), listed, strict=True):
-            assert found == self.storage.get_pixel(pixel["id"]) == self.storage.get_pixel(pixel["id"][:8])
+        for pixel, found in zip(reversed(self._pixels), listed, strict=True):
+            assert found == self._storage.get_pixel(pixel["id"]) == self._storage.get_pixel(pixel["id"][:8])
             assert (found.name, found.created_at) == (pixel["name"], pixel["at"])
             assert (found.archived, found.note) == (pixel["archived"], pixel["note"])
             assert found.recipients == len(pixel["recipients"])
@@ -69,34 +69,34 @@ class Comparison(RuleBasedStateMachine):
             self._compare_figures(pixel)
             self._compare_recipients(pixel)
             self._compare_opens(pixel)
-        for gone in self.gone:
+        for gone in self._gone:
             if "email" not in gone:
                 with pytest.raises(PixelNotFound):
-                    self.storage.get_pixel(gone["id"])
+                    self._storage.get_pixel(gone["id"])
 
     def _compare_person(self, email: str) -> None:
-        everywhere = walk(lambda cursor: self.storage.find_recipients(email, limit=2, cursor=cursor))
-        assert [one.id for one in everywhere] == expected.found(self.pixels, email)
-        assert self.storage.get_recipients([one.id for one in everywhere]) == {one.id: one for one in everywhere}
+        everywhere = walk(lambda cursor: self._storage.find_recipients(email, limit=2, cursor=cursor))
+        assert [one.id for one in everywhere] == expected.found(self._pixels, email)
+        assert self._storage.get_recipients([one.id for one in everywhere]) == {one.id: one for one in everywhere}
 
     def _compare_image(self, pixel: dict[str, Any]) -> None:
         if pixel["image"] is None:
             with pytest.raises(ImageNotFound):
-                self.storage.get_image(pixel["id"])
+                self._storage.get_image(pixel["id"])
         else:
-            assert self.storage.get_image(pixel["id"]).data == pixel["image"]
+            assert self._storage.get_image(pixel["id"]).data == pixel["image"]
 
     def _compare_recipients(self, pixel: dict[str, Any]) -> None:
-        found = self.storage.list_recipients(pixel["id"], limit=1000).items
+        found = self._storage.list_recipients(pixel["id"], limit=1000).items
         assert [(one.id, one.email, one.ref, one.data, one.token) for one in found] == [
             (one["id"], one["email"], one["ref"], one["data"], one["token"]) for one in pixel["recipients"]
         ]
         for text in ("AN", "inv", "n"):
-            searched = self.storage.list_recipients(pixel["id"], limit=1000, search=text).items
+            searched = self._storage.list_recipients(pixel["id"], limit=1000, search=text).items
             assert [one.id for one in searched] == [one["id"] for one in expected.matching(pixel, text)]
-        referred = self.storage.list_recipients(pixel["id"], limit=1000, ref="INV-1").items
+        referred = self._storage.list_recipients(pixel["id"], limit=1000, ref="INV-1").items
         assert referred == tuple(one for one in found if one.ref == "INV-1")
-        assert self.storage.get_recipients([one["id"] for one in self.gone + pixel["recipients"]]) == {
+        assert self._storage.get_recipients([one["id"] for one in self._gone + pixel["recipients"]]) == {
             one.id: one for one in found
         }
         for recipient in found:
@@ -108,12 +108,12 @@ class Comparison(RuleBasedStateMachine):
         ]
         for chosen in (["opened"], ["prefetched"], ["scanned", "none"], []):
             wanted = [RecipientState(one) for one in chosen]
-            listed = self.storage.list_recipients(pixel["id"], limit=1000, states=wanted).items
+            listed = self._storage.list_recipients(pixel["id"], limit=1000, states=wanted).items
             assert listed == tuple(one for one, state in zip(found, states, strict=True) if state in chosen)
 
     def _compare_opens(self, pixel: dict[str, Any]) -> None:
         tokens = {one["id"]: one["token"] for one in pixel["recipients"]}
-        found = self.storage.list_opens(pixel["id"], limit=1000).items
+        found = self._storage.list_opens(pixel["id"], limit=1000).items
         assert [
             (
                 one.id,
@@ -148,7 +148,7 @@ class Comparison(RuleBasedStateMachine):
             def get_page(
                 cursor: str | None, kind: VerdictKind | None = kind, recipient: str | None = recipient
             ) -> Page[Open]:
-                return self.storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
+                return self._storage.list_opens(pixel["id"], limit=2, cursor=cursor, kind=kind, recipient_id=recipient)
 
             listed = walk(get_page)
             assert listed == [
@@ -157,16 +157,16 @@ class Comparison(RuleBasedStateMachine):
 
     def _compare_days(self) -> None:
         since = START.replace(hour=0, minute=0)
-        wanted = {pixel["id"]: expected.days(pixel, since) for pixel in self.pixels}
-        found = self.storage.count_by_day([one["id"] for one in self.pixels + self.gone], since=since)
+        wanted = {pixel["id"]: expected.days(pixel, since) for pixel in self._pixels}
+        found = self._storage.count_by_day([one["id"] for one in self._pixels + self._gone], since=since)
         assert {pixel_id: shown.days(days) for pixel_id, days in found.items()} == {
             pixel_id: days for pixel_id, days in wanted.items() if days
         }
 
     def _compare_figures(self, pixel: dict[str, Any]) -> None:
         for limit in (2, 100):
-            figures = self.storage.get_figures(pixel["id"], top=limit)
-            assert figures.pixel == self.storage.get_pixel(pixel["id"])
+            figures = self._storage.get_figures(pixel["id"], top=limit)
+            assert figures.pixel == self._storage.get_pixel(pixel["id"])
             assert shown.views(figures.pixel) == expected.views(pixel)
             assert shown.opened(figures.pixel) == tuple(len(some) for some in expected.openers(pixel))
             assert shown.hours(figures) == expected.hours(pixel)
@@ -175,5 +175,5 @@ class Comparison(RuleBasedStateMachine):
             assert shown.top(figures) == expected.top(pixel, limit)
 
     def _next(self) -> int:
-        self.serial += 1
-        return self.serial
+        self._serial += 1
+        return self._serial

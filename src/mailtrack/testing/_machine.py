@@ -43,49 +43,49 @@ class StorageMachine(Comparison):
     """Calls the methods of a storage in any order. `storage_machine` makes test cases of it."""
 
     @rule(minutes=strategies.minutes, data=st.none() | st.binary(min_size=1, max_size=20))
-    def add_pixel(self, minutes: int, data: bytes | None) -> None:
+    def _add_pixel(self, minutes: int, data: bytes | None) -> None:
         """Add a pixel, with or without an image."""
         at, number = START + timedelta(minutes=minutes), self._next()
         pixel_id = f"{number:08x}-0000-4000-8000-000000000000"
         pixel = {"id": pixel_id, "name": f"Pixel {number}", "at": at, "image": data, "place": number}
         pixel |= {"archived": False, "note": ""}
         image = None if data is None else Image(media_type="image/png", data=data)
-        self.storage.add_pixel(Pixel(id=pixel_id, name=f"Pixel {number}", created_at=at, image=f"{number}.png"), image)
-        self.pixels.append(pixel | {"recipients": [], "opens": []})
+        self._storage.add_pixel(Pixel(id=pixel_id, name=f"Pixel {number}", created_at=at, image=f"{number}.png"), image)
+        self._pixels.append(pixel | {"recipients": [], "opens": []})
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place)
-    def add_namesake(self, place: int) -> None:
+    def _add_namesake(self, place: int) -> None:
         """Try to add a pixel whose short id is taken."""
         taken = self._pixel(place)["id"][:8] + "-ffff-4fff-8fff-ffffffffffff"
         with pytest.raises(ShortIdTaken):
-            self.storage.add_pixel(Pixel(id=taken, name="Taken", created_at=START))
+            self._storage.add_pixel(Pixel(id=taken, name="Taken", created_at=START))
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place)
-    def delete_pixel(self, place: int) -> None:
+    def _delete_pixel(self, place: int) -> None:
         """Delete a pixel."""
         pixel = self._pixel(place)
-        self.storage.delete_pixel(pixel["id"])
-        self.pixels.remove(pixel)
-        self.gone.extend([pixel, *pixel["recipients"]])
+        self._storage.delete_pixel(pixel["id"])
+        self._pixels.remove(pixel)
+        self._gone.extend([pixel, *pixel["recipients"]])
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, changes=strategies.pixel_changes)
-    def update_pixel(self, place: int, changes: dict[str, Any]) -> None:
+    def _update_pixel(self, place: int, changes: dict[str, Any]) -> None:
         """Rename a pixel, archive it or bring it back, or change its note."""
         pixel = self._pixel(place)
-        self.storage.update_pixel(pixel["id"], **changes)
+        self._storage.update_pixel(pixel["id"], **changes)
         pixel |= {name: value for name, value in changes.items() if value is not None}
 
     @rule()
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Remove a part of what deletions left, which changes nothing."""
-        assert self.storage.sweep() >= 0
+        assert self._storage.sweep() >= 0
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, specs=strategies.new_recipients)
-    def add_recipients(self, place: int, specs: list[dict[str, Any]]) -> None:
+    def _add_recipients(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Add recipients, some of which are there already."""
         pixel = self._pixel(place)
         given, wanted = [], []
@@ -100,84 +100,84 @@ class StorageMachine(Comparison):
             elif spec["data"] is not None:
                 present["data"] = spec["data"]
             wanted.append((present or new)["id"])
-        assert [one.id for one in self.storage.add_recipients(pixel["id"], given)] == wanted
+        assert [one.id for one in self._storage.add_recipients(pixel["id"], given)] == wanted
 
-    @precondition(lambda self: any(pixel["recipients"] for pixel in self.pixels))
+    @precondition(lambda self: any(pixel["recipients"] for pixel in self._pixels))
     @rule(place=strategies.place)
-    def delete_recipient(self, place: int) -> None:
+    def _delete_recipient(self, place: int) -> None:
         """Delete a recipient."""
-        owners = [(pixel, recipient) for pixel in self.pixels for recipient in pixel["recipients"]]
+        owners = [(pixel, recipient) for pixel in self._pixels for recipient in pixel["recipients"]]
         pixel, recipient = owners[-1 - place % len(owners)]
-        deleted = self.storage.delete_recipient(recipient["id"])
+        deleted = self._storage.delete_recipient(recipient["id"])
         assert (deleted.email, deleted.token, deleted.pixel_id) == (recipient["email"], recipient["token"], pixel["id"])
         pixel["recipients"].remove(recipient)
-        self.gone.append(recipient)
+        self._gone.append(recipient)
 
     @rule(email=st.sampled_from(strategies.EMAILS))
-    def erase(self, email: str) -> None:
+    def _erase(self, email: str) -> None:
         """Erase a person over all pixels."""
-        owners = [(pixel, one) for pixel in self.pixels for one in expected.own(pixel, email)]
+        owners = [(pixel, one) for pixel in self._pixels for one in expected.own(pixel, email)]
         ids = [one["id"] for _, one in owners]
-        opens = [one for pixel in self.pixels for one in expected.kept(pixel) if one["recipient"] in ids]
-        assert self.storage.erase(email) == Erased(recipients=len(owners), opens=len(opens))
+        opens = [one for pixel in self._pixels for one in expected.kept(pixel) if one["recipient"] in ids]
+        assert self._storage.erase(email) == Erased(recipients=len(owners), opens=len(opens))
         for pixel, recipient in owners:
             pixel["recipients"].remove(recipient)
-            self.gone.append(recipient | {"erased": True})
-        for one in (it for pixel in self.pixels for it in pixel["opens"] if it["recipient"] in ids):
+            self._gone.append(recipient | {"erased": True})
+        for one in (it for pixel in self._pixels for it in pixel["opens"] if it["recipient"] in ids):
             one |= {"recipient": None, "erased": True}
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, chosen=st.none() | st.lists(strategies.place, max_size=4), minutes=strategies.minutes)
-    def mark_sent(self, place: int, chosen: list[int] | None, minutes: int) -> None:
+    def _mark_sent(self, place: int, chosen: list[int] | None, minutes: int) -> None:
         """Set when the mails of some recipients were sent, among ids of others and of such that are gone."""
         pixel, at = self._pixel(place), START + timedelta(minutes=minutes)
-        known = [one for one in self.gone if "email" in one] + [it for one in self.pixels for it in one["recipients"]]
+        known = [one for one in self._gone if "email" in one] + [it for one in self._pixels for it in one["recipients"]]
         given = None if chosen is None else [known[-1 - one % len(known)]["id"] for one in chosen if known]
         concerned = [one for one in pixel["recipients"] if given is None or one["id"] in given]
         if any(one["at"] > at for one in concerned):
             with pytest.raises(InvalidSentTime):
-                self.storage.mark_sent(pixel["id"], given, at=at)
+                self._storage.mark_sent(pixel["id"], given, at=at)
         else:
-            assert self.storage.mark_sent(pixel["id"], given, at=at) == len(concerned)
+            assert self._storage.mark_sent(pixel["id"], given, at=at) == len(concerned)
             for one in concerned:
                 one["sent"] = at
 
-    @precondition(lambda self: self.gone)
+    @precondition(lambda self: self._gone)
     @rule(place=strategies.place)
-    def delete_what_is_gone(self, place: int) -> None:
+    def _delete_what_is_gone(self, place: int) -> None:
         """Try to delete again."""
-        gone = self.gone[-1 - place % len(self.gone)]
+        gone = self._gone[-1 - place % len(self._gone)]
         with pytest.raises(RecipientNotFound if "email" in gone else PixelNotFound):
-            (self.storage.delete_recipient if "email" in gone else self.storage.delete_pixel)(gone["id"])
+            (self._storage.delete_recipient if "email" in gone else self._storage.delete_pixel)(gone["id"])
 
     @rule(minutes=strategies.minutes)
-    def add_key(self, minutes: int) -> None:
+    def _add_key(self, minutes: int) -> None:
         """Add an API key."""
         number = self._next()
         key: dict[str, Any] = {"id": f"{number:012x}", "name": f"Key {number}", "digest": f"{number:064x}"}
         key["created_at"] = START + timedelta(minutes=minutes)
-        self.storage.add_key(ApiKey(**key))
-        self.keys.append(key)
+        self._storage.add_key(ApiKey(**key))
+        self._keys.append(key)
 
-    @precondition(lambda self: self.keys)
+    @precondition(lambda self: self._keys)
     @rule(place=strategies.place)
-    def delete_key(self, place: int) -> None:
+    def _delete_key(self, place: int) -> None:
         """Delete an API key, and try to delete it again."""
-        key = self.keys.pop(-1 - place % len(self.keys))
-        assert self.storage.delete_key(key["id"]) == ApiKey(**key)
+        key = self._keys.pop(-1 - place % len(self._keys))
+        assert self._storage.delete_key(key["id"]) == ApiKey(**key)
         with pytest.raises(KeyNotFound):
-            self.storage.delete_key(key["id"])
+            self._storage.delete_key(key["id"])
 
-    @precondition(lambda self: self.pixels or self.gone)
+    @precondition(lambda self: self._pixels or self._gone)
     @rule(specs=strategies.opens)
-    def add_opens(self, specs: list[dict[str, Any]]) -> None:
+    def _add_opens(self, specs: list[dict[str, Any]]) -> None:
         """Add opens of pixels and recipients that exist, or did, some of them again."""
         opens: list[Open] = []
         added: list[Open] = []
         for spec in specs:
-            targets = [one for one in self.gone if "email" not in one] + self.pixels
+            targets = [one for one in self._gone if "email" not in one] + self._pixels
             pixel = targets[-1 - spec["pixel"] % len(targets)]
-            owned = [one for one in self.gone if "email" in one and one["id"][:8] == pixel["id"][:8]]
+            owned = [one for one in self._gone if "email" in one and one["id"][:8] == pixel["id"][:8]]
             owned += pixel["recipients"]
             recipient = None if spec["recipient"] is None or not owned else owned[-1 - spec["recipient"] % len(owned)]
             new = {
@@ -196,16 +196,16 @@ class StorageMachine(Comparison):
                     **_judged(spec),
                 )
             )
-            if pixel in self.pixels and new["id"] not in [one["id"] for one in expected.kept(pixel)]:
+            if pixel in self._pixels and new["id"] not in [one["id"] for one in expected.kept(pixel)]:
                 erased = recipient is not None and "erased" in recipient and pixel["id"][:8] == recipient["id"][:8]
                 new |= {"recipient": None} if erased else {}
                 pixel["opens"].append(new | {"place": self._next(), "purged": False, "erased": erased})
                 added.append(attrs.evolve(opens[-1], recipient_id=None, erased=True) if erased else opens[-1])
-        assert self.storage.add_opens(opens) == added
+        assert self._storage.add_opens(opens) == added
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, specs=strategies.judgements)
-    def rejudge(self, place: int, specs: list[dict[str, Any]]) -> None:
+    def _rejudge(self, place: int, specs: list[dict[str, Any]]) -> None:
         """Judge some opens of a pixel again, and one that it does not have."""
         pixel = self._pixel(place)
         judgements = [Judgement(open_id="f" * 32, verdict=Verdict(), client=Client(), counted=True)]
@@ -216,73 +216,73 @@ class StorageMachine(Comparison):
             old["repeat"] |= spec["repeat"]
             added = ("repeat",) if spec["repeat"] else ()
             judgements.append(Judgement(open_id=old["id"], added_signals=added, **_judged(spec)))
-        assert self.storage.rejudge(pixel["id"], judgements) == len(judgements) - 1
+        assert self._storage.rejudge(pixel["id"], judgements) == len(judgements) - 1
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, minutes=strategies.minutes, limit=strategies.limit)
-    def purge_opens(self, place: int, minutes: int, limit: int) -> None:
+    def _purge_opens(self, place: int, minutes: int, limit: int) -> None:
         """Purge some opens of a pixel that are older than a time."""
         pixel, before = self._pixel(place), START + timedelta(minutes=minutes)
         old = [one for one in expected.kept(pixel) if one["at"] < before]
-        assert self.storage.count_opens(pixel["id"], before=before) == len(old)
-        assert self.storage.purge_opens(pixel["id"], before=before, limit=limit) == len(old[:limit])
+        assert self._storage.count_opens(pixel["id"], before=before) == len(old)
+        assert self._storage.purge_opens(pixel["id"], before=before, limit=limit) == len(old[:limit])
         for one in old[:limit]:
             one["purged"] = True
             pixel["purged_before"] = max(before, pixel.get("purged_before", before))
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(token=strategies.place, by=st.sampled_from([8, 36]))
-    def resolve(self, token: int, by: int) -> None:
+    def _resolve(self, token: int, by: int) -> None:
         """Look up every pixel with the token of any recipient that there is or was."""
-        recipients = [one for pixel in self.pixels for one in pixel["recipients"]]
-        recipients += [one for one in self.gone if "email" in one]
+        recipients = [one for pixel in self._pixels for one in pixel["recipients"]]
+        recipients += [one for one in self._gone if "email" in one]
         secret = recipients[-1 - token % len(recipients)]["token"] if recipients else "tok_" + "0" * 32
         hits = [
             Hit(id="0" * 32, pixel=pixel["id"][:by], token=secret, at=START)
-            for pixel in self.pixels + [one for one in self.gone if "email" not in one]
+            for pixel in self._pixels + [one for one in self._gone if "email" not in one]
         ]
-        targets = [Target(pixel_id=pixel["id"], **expected.target(pixel, secret, self.gone)) for pixel in self.pixels]
-        assert self.storage.resolve(hits) == targets + [None] * (len(hits) - len(targets))
+        targets = [Target(pixel_id=pixel["id"], **expected.target(pixel, secret, self._gone)) for pixel in self._pixels]
+        assert self._storage.resolve(hits) == targets + [None] * (len(hits) - len(targets))
 
-    @precondition(lambda self: self.pixels)
+    @precondition(lambda self: self._pixels)
     @rule(
         what=st.sampled_from(["pixels", "recipients", "opens"]),
         place=strategies.place,
         limit=strategies.limit,
         skip=st.integers(0, 3),
     )
-    def begin_list(self, what: str, place: int, limit: int, skip: int) -> None:
+    def _begin_list(self, what: str, place: int, limit: int, skip: int) -> None:
         """Take the first page of a list, and keep the cursor for later."""
         self._take_page(what, self._pixel(place), None, limit, skip)
 
-    @precondition(lambda self: self.cursors)
+    @precondition(lambda self: self._cursors)
     @rule(choice=strategies.place, limit=strategies.limit, skip=st.integers(0, 3))
-    def go_on_with_list(self, choice: int, limit: int, skip: int) -> None:
+    def _go_on_with_list(self, choice: int, limit: int, skip: int) -> None:
         """Take a further page of a list, whatever happened since the cursor was made."""
-        what, pixel, cursor, place = self.cursors[-1 - choice % len(self.cursors)]
+        what, pixel, cursor, place = self._cursors[-1 - choice % len(self._cursors)]
         self._take_page(what, pixel, (cursor, place), limit, skip)
 
     def _take_page(
         self, what: str, pixel: dict[str, Any], start: tuple[str, int] | None, limit: int, skip: int
     ) -> None:
         cursor, place = start or (None, None)
-        owner = pixel if pixel in self.pixels else {"recipients": [], "opens": []}
+        owner = pixel if pixel in self._pixels else {"recipients": [], "opens": []}
         if what == "recipients":
-            page: Any = self.storage.list_recipients(pixel["id"], limit=limit, cursor=cursor)
+            page: Any = self._storage.list_recipients(pixel["id"], limit=limit, cursor=cursor)
             rest = [one for one in owner["recipients"] if place is None or one["place"] > place]
         elif what == "opens":
-            page = self.storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
+            page = self._storage.list_opens(pixel["id"], limit=limit, cursor=cursor, skip=skip)
             rest = [one for one in reversed(expected.kept(owner)) if place is None or one["place"] < place][skip:]
         else:
-            page = self.storage.list_pixels(limit=limit, cursor=cursor, archived=None)
-            rest = [one for one in reversed(self.pixels) if place is None or one["place"] < place]
+            page = self._storage.list_pixels(limit=limit, cursor=cursor, archived=None)
+            rest = [one for one in reversed(self._pixels) if place is None or one["place"] < place]
         assert [one.id for one in page.items] == [one["id"] for one in rest[:limit]]
         assert (page.next is None) == (len(rest) <= limit)
         if page.next is not None:
-            self.cursors.append((what, pixel, page.next, rest[limit - 1]["place"]))
+            self._cursors.append((what, pixel, page.next, rest[limit - 1]["place"]))
 
     def _pixel(self, place: int) -> dict[str, Any]:
-        return self.pixels[-1 - place % len(self.pixels)]
+        return self._pixels[-1 - place % len(self._pixels)]
 
 
 def _judged(spec: dict[str, Any]) -> dict[str, Any]:
