@@ -178,59 +178,10 @@ class TestSignals:
 class TestBursts:
     """A burst marks its first hits, which are stored before it shows."""
 
-    def test_its_age_is_measured_from_the_sent_time_of_now(self, enricher: Enricher) -> None:
-        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
-        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), age=90.0)
-        sent = [None, NOON + 60 * SECOND, NOON + 90 * SECOND, NOON + 91 * SECOND]
-        found = [enricher.rejudge(stored, attrs.evolve(recipient, sent_at=at)).age for at in sent]
-        assert found == [90.0, 30.0, 0.0, 90.0]
-        assert enricher.rejudge(stored, None).age == 90.0
-
-    def test_the_sent_time_decides_what_is_early(self, enricher: Enricher) -> None:
-        (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
-        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-        stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), user_agent=apple_mail, age=90.0)
-        sent = attrs.evolve(recipient, sent_at=NOON + 85 * SECOND)
-        assert enricher.rejudge(stored, recipient).verdict.kind is VerdictKind.HUMAN
-        assert enricher.rejudge(stored, sent).verdict.kind is VerdictKind.PREFETCH
-
-    def test_without_its_address_an_open_is_judged_by_the_networks_that_it_was_found_in(
-        self, enricher: Enricher
-    ) -> None:
-        apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-        hit = attrs.evolve(make_hit(PIXEL), user_agent=apple_mail, ip="17.58.97.10")
-        (stored,) = _enrich(enricher, [hit])
-        assert (stored.networks, stored.verdict.kind) == (("apple",), VerdictKind.PREFETCH)
-        again = enricher.rejudge(attrs.evolve(stored, ip=None), None)
-        assert (again.verdict, again.networks) == (stored.verdict, ("apple",))
-
-    def test_with_its_address_the_networks_are_looked_up_anew(self, enricher: Enricher) -> None:
-        stored = attrs.evolve(make_open(PIXEL), ip="192.0.2.1", networks=("apple",))
-        table = default_rules().with_networks(office=["192.0.2.0/24"], works=["192.0.2.1"])
-        assert enricher.rejudge(stored, None).networks == ()
-        assert Enricher(Judge(table)).rejudge(stored, None).networks == ("office", "works")
-
     @pytest.fixture
     def pixel(self, memory: Storage) -> Pixel:
         memory.add_pixel(PIXEL)
         return PIXEL
-
-    def test_it_stores_ages_and_networks_that_change_no_verdict(
-        self, memory: Storage, enricher: Enricher, pixel: Pixel, robot: str
-    ) -> None:
-        ann, gone = memory.add_recipients(pixel.id, make_recipients(pixel, ["ann@example.org", "bob@example.org"]))
-        at = NOON + 90 * SECOND
-        hits = [
-            attrs.evolve(make_hit(pixel, token=one.token, at=at), user_agent=robot, ip="17.58.97.10")
-            for one in (ann, gone)
-        ]
-        memory.add_opens(enricher.enrich(hits, memory.resolve(hits)))
-        memory.mark_sent(pixel.id, None, at=NOON + 80 * SECOND)
-        memory.delete_recipient(gone.id)
-        plain = Enricher(Judge(default_rules().with_networks(apple=[])))
-        assert list(rejudge(memory, plain, pixel.id)) == [RejudgeProgress(opens=2, changed=0)]
-        found = memory.list_opens(pixel.id, limit=9).items
-        assert [(one.age, one.networks) for one in found] == [(90.0, ()), (10.0, ())]
 
     @pytest.fixture
     def hits(self, memory: Storage, pixel: Pixel) -> list[Hit]:
