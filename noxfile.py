@@ -52,9 +52,19 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(tags=["quick"])
 def tests(session: nox.Session) -> None:
-    """Run all tests but those that need a browser."""
+    """Run all tests but those that need a browser or a server of their own for long, which are sessions."""
+    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server")
+
+
+def run_tests(session: nox.Session, *options: str) -> None:
     install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or ["--ignore=tests/browser"]))
+    session.run("pytest", "-n", "auto", *(session.posargs or options))
+
+
+@nox.session(tags=["long"])
+def servers(session: nox.Session) -> None:
+    """Run the tests of the reference server: requests over sockets, signals, faults, several workers."""
+    run_tests(session, "tests/server")
 
 
 @nox.session(tags=["long"])
@@ -111,13 +121,13 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=OTHER_PYTHONS, tags=["long"])
 def other_pythons(session: nox.Session) -> None:
-    """Run the same tests on each other Python that is supported."""
-    tests(session)
+    """Run all tests but those that need a browser on each other Python that is supported."""
+    run_tests(session, "--ignore=tests/browser")
 
 
 @nox.session(python=PYTHONS[0], tags=["long"])
 def coverage(session: nox.Session) -> None:
-    """Run the same tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
+    """Run these tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
     install(session, "tests")
     environment = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
