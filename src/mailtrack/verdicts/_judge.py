@@ -123,7 +123,7 @@ def use_table(judge: Judge, table: RuleTable) -> None:
     """Make a judge use a table from now on. A hit that is being judged meanwhile is judged by one of the two."""
     # A cached method would keep every judge alive.
     find_networks = lru_cache(_CACHED_ADDRESSES)(partial(_find_networks, NetworkTable(table.networks)))
-    decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(table)))
+    decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(table.rules, table.version)))
     judge.table, judge._stages = table, (find_networks, decide)
 
 
@@ -162,11 +162,12 @@ def _required(rule: Rule) -> list[str]:
     return found
 
 
-def _compile(table: RuleTable) -> tuple[list[_CompiledRule], ExpressionIndex, Verdict]:
+@lru_cache(2)  # a program that makes many trackers compiles the bundled rules once
+def _compile(rules: tuple[Rule, ...], version: int) -> tuple[list[_CompiledRule], ExpressionIndex, Verdict]:
     """Return the rules in order, an index of their expressions, and the verdict without a match."""
-    rules = [_CompiledRule(rule, table.version) for rule in table.rules]
-    index = ExpressionIndex(rule.user_agent or "" for rule in table.rules)
-    return rules, index, Verdict(reasons=(NO_RULE,), rules_version=table.version)
+    compiled = [_CompiledRule(rule, version) for rule in rules]
+    index = ExpressionIndex(rule.user_agent or "" for rule in rules)
+    return compiled, index, Verdict(reasons=(NO_RULE,), rules_version=version)
 
 
 def _decide(
