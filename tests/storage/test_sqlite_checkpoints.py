@@ -19,7 +19,7 @@ import sqlite_utils
 from mailtrack import StorageError, Tracker, open_storage
 from mailtrack.cli import main
 from mailtrack.cli._doctor.database import check_database
-from mailtrack.storage._sqlite import SQLiteStorage, schema
+from mailtrack.storage._sqlite import SQLiteStorage, ours, schema
 from mailtrack.storage._sqlite.inspection import Inspection
 from mailtrack.storage._sqlite.wal import wal_of
 from mailtrack.testing._contract.forks import in_child
@@ -102,7 +102,7 @@ class TestKilledWithinACheckpoint:
         older, killed = tmp_path / "older.db", tmp_path / "killed.db"
         with closing(sqlite3.connect(older)) as db:
             schema.migrations.apply(sqlite_utils.Database(db), stop_before="m002_judged_opens")
-            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("SELECT * FROM pixels")  # now the WAL is open, and stays
             SQLiteStorage(older).close()
@@ -250,7 +250,7 @@ def test_a_look_at_a_file_drops_no_lock_that_this_process_holds_on_it(tmp_path: 
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = DELETE")  # then the locks are on the file itself
         db.execute("BEGIN IMMEDIATE")
-        schema.check_ours(path)
+        ours.check_ours(path)
         child = subprocess.run([sys.executable, "-c", ask, path], stderr=subprocess.PIPE, text=True, check=False)
         assert "database is locked" in child.stderr
 
@@ -290,7 +290,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class TestBesideAWriter:
     def test_a_look_at_the_header_never_fails(self, written: Path) -> None:
         for _ in range(2000):
-            schema.check_ours(written)
+            ours.check_ours(written)
 
     def test_opening_never_fails(self, written: Path) -> None:
         for _ in range(40):

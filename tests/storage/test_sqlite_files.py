@@ -14,7 +14,7 @@ import pytest
 import sqlite_utils
 
 from mailtrack import MailtrackError, StorageError, StorageUnavailable
-from mailtrack.storage._sqlite import SQLiteStorage, schema
+from mailtrack.storage._sqlite import SQLiteStorage, ours, preparing, schema
 from mailtrack.testing import make_pixel
 from mailtrack.testing._contract.helpers import at_once
 
@@ -63,15 +63,15 @@ class TestCreation:
     def test_a_file_that_another_process_made_meanwhile_is_left_as_it_is(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        pixel, migrate = make_pixel(), schema._migrate
+        pixel, migrate = make_pixel(), preparing._migrate
 
         def meanwhile(*args: object) -> None:
-            monkeypatch.setattr(schema, "_migrate", migrate)
+            monkeypatch.setattr(preparing, "_migrate", migrate)
             migrate(*args)
             with SQLiteStorage(path) as faster:
                 faster.add_pixel(pixel)
 
-        monkeypatch.setattr(schema, "_migrate", meanwhile)
+        monkeypatch.setattr(preparing, "_migrate", meanwhile)
         with SQLiteStorage(path) as storage:
             assert storage.list_pixels(limit=9).items == (pixel,)
 
@@ -165,7 +165,7 @@ class TestRefusal:
 
     def test_a_file_whose_tables_are_elsewhere(self, path: Path) -> None:
         with closing(sqlite3.connect(path)) as db:
-            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
             db.execute("PRAGMA journal_mode = WAL")
         _assert_refused(path, f"^{re.escape(str(path))} is incomplete: it has no tables. .* -wal ")
 
@@ -193,7 +193,7 @@ class TestRefusal:
 def test_pixels_of_an_older_file_are_found_by_their_names(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         schema.migrations.apply(sqlite_utils.Database(db), stop_before="m003_found_opens_and_pixels")
-        db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        db.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
         db.execute("INSERT INTO pixels (id, short_id, name, created_at) VALUES ('a', 'a', 'Große Post', 0)")
         db.commit()
     with SQLiteStorage(path) as storage:

@@ -18,7 +18,7 @@ import sqlite_utils
 from mailtrack import Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import Figures
-from mailtrack.storage._sqlite import SQLiteStorage, compacting, schema
+from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, schema
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.full_scan import assert_scan
@@ -110,7 +110,7 @@ def _write_pixel(db: sqlite3.Connection, number: int, pixel: Pixel, recipients: 
 def old(path: Path) -> Path:
     """A file of the first tables alone, with all that there was in them."""
     with closing(_connect(path)) as connection:
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
         db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
         schema.migrations.apply(db, stop_before=SECOND)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -150,7 +150,7 @@ def _contents(path: Path) -> list[str]:
 def _write_many(path: Path, opens: int) -> None:
     """Write a file of the tables before opens were compact, with a pixel that has so many."""
     with closing(_connect(path)) as connection:
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
         db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
         schema.migrations.apply(db, stop_before=COMPACT)
         _insert(connection, "pixels", id="p", short_id="p", name="", created_at=0, opens=opens)
@@ -243,7 +243,7 @@ class TestEarlierFiles:
 
     def test_an_empty_one_is_brought_up_to_date(self, path: Path) -> None:
         with closing(_connect(path)) as connection:
-            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            connection.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
             db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
             schema.migrations.apply(db, stop_before=SECOND)
         with SQLiteStorage(path) as storage:

@@ -15,7 +15,7 @@ import pytest
 import sqlite_utils
 
 from mailtrack import Spool, StorageUnavailable, Tracker
-from mailtrack.storage._sqlite import SQLiteStorage, connections, schema
+from mailtrack.storage._sqlite import SQLiteStorage, connections, ours, schema
 from mailtrack.storage._sqlite.inspection import Inspection
 from mailtrack.storage._sqlite.wal import wal_of
 from mailtrack.testing import make_pixel
@@ -177,7 +177,7 @@ class TestReplaced:
         older = path.with_name("older.db")
         with closing(sqlite3.connect(older)) as db:
             schema.migrations.apply(sqlite_utils.Database(db), stop_before="m004_api_keys")
-            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA application_id = {ours.APPLICATION_ID}")
         older.replace(path)
         assert storage.list_keys() == []
 

@@ -12,7 +12,7 @@ import sqlite_utils
 
 from mailtrack._errors import StorageError
 from mailtrack._times import from_milliseconds
-from mailtrack.storage._sqlite import schema
+from mailtrack.storage._sqlite import preparing, schema
 from mailtrack.storage._sqlite.connections import connect, translated
 from mailtrack.storage._sqlite.wal import has_content
 
@@ -52,7 +52,7 @@ class Inspection:
         with translated():
             # The last connection to close the file would, if it may write, move into it what a killed server left in
             # the WAL. Without a WAL, a connection that may only read would leave an empty one behind.
-            self._connection = schema.open_existing(path, read_only=has_content(path))
+            self._connection = preparing.open_existing(path, read_only=has_content(path))
         self._path = path
 
     def __enter__(self) -> Self:

@@ -33,9 +33,9 @@ from mailtrack.storage._sqlite import (
     erasure,
     keys,
     pixels,
+    preparing,
     purging,
     rejudging,
-    schema,
     sending,
     sweeping,
     targets,
@@ -68,8 +68,8 @@ class SQLiteStorage:
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = Path(path)
-        schema.prepare(self.path, create=create)
-        self._connections = Connections(self.path, partial(schema.prepare, self.path.absolute(), create=False))
+        preparing.prepare(self.path, create=create)
+        self._connections = Connections(self.path, partial(preparing.prepare, self.path.absolute(), create=False))
         self._pace = sweeping.Pace()
         self._forgets = False  # whether the WAL still has deleted data, because a reader held up its emptying
         self._purged_last: purging.Place | None = None
