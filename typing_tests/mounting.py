@@ -15,6 +15,14 @@ mailtrack_app = create_app(tracker, api_keys=["mtk_0"], hosts={"example.com"}, t
 create_app(tracker, ["mtk_0"])  # type: ignore[call-arg]
 create_app("sqlite:///campaigns.db")  # type: ignore[arg-type]
 
+
+def authorize(environ: WSGIEnvironment) -> bool | str:
+    return "REMOTE_USER" in environ or "/login"
+
+
+create_app(tracker, authorize=authorize)
+create_app(tracker, authorize=lambda environ: None)  # type: ignore[arg-type, return-value]
+
 flask_app = Flask(__name__)
 application: WSGIApplication = DispatcherMiddleware(flask_app.wsgi_app, {"/track": mailtrack_app})
 

@@ -210,7 +210,11 @@ def delete_recipient(context: Context, _: Request, recipient: str) -> Response:
 
 def openapi(context: Context, request: Request) -> Response:
     """`GET /api/v1/openapi.json`."""
-    return json_response(make_document(context.urls(request.environ), keyed=context.keyed, limit=context.token_limit))
+    return json_response(
+        make_document(
+            context.urls(request.environ), keyed=context.keyed, login=context.login, limit=context.token_limit
+        )
+    )
 
 
 def healthz(_: Context, __: Request) -> Response:

@@ -27,7 +27,15 @@ from mailtrack._tracker import Tracker
 from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
 from mailtrack_wsgi import _api as api
 from mailtrack_wsgi import _paths as paths
-from mailtrack_wsgi._auth import CHALLENGES, SAFE_METHODS, Gate, make_verifier, refuse_cross_site, refuse_other_hosts
+from mailtrack_wsgi._auth import (
+    CHALLENGES,
+    SAFE_METHODS,
+    Gate,
+    check_authorize,
+    make_verifier,
+    refuse_cross_site,
+    refuse_other_hosts,
+)
 from mailtrack_wsgi._beacon import Beacon
 from mailtrack_wsgi._bodies import MAX_PROBLEMS
 from mailtrack_wsgi._concurrency import ConcurrencyLimit
@@ -101,6 +109,7 @@ def create_app(
     *,
     api_keys: Iterable[str] | None = None,
     stored_keys: bool = False,
+    authorize: Callable[[WSGIEnvironment], bool | str] | None = None,
     hosts: Iterable[str] | None = None,
     trusted_proxies: int = 0,
     token_limit: str | None = DEFAULT_LIMIT,  # for each client
@@ -116,9 +125,14 @@ def create_app(
     Args:
         tracker: does the work. Several applications may share it.
         api_keys: keys, as clients send them. With these or `stored_keys`, everything but the tracker, uploads and
-            `/healthz` needs one; without both, nothing does.
+            `/healthz` needs one; without both, nothing does unless `authorize` is given.
         stored_keys: whether keys stored by `Tracker.keys.create` and `mailtrack keys create` are valid. With it a key
             is needed even while none is stored.
+        authorize: your application's own login. It is called with the WSGI environment of each request that has no
+            valid key, except for the tracker, uploads, `/static/` and `/healthz`; its `PATH_INFO` is the path below the
+            mount point. `True` lets the request in. A `str` is a URL to redirect to: a path on this host, or an http or
+            https URL. Anything else is `403`, and so is an exception, which is logged. It must be thread-safe, and must
+            not read the body.
         hosts: the host names that are answered, in lower case and without ports; any by default. The tracker answers
             under every name. An application without keys that only its own machine reaches needs them: a web site in a
             browser on that machine may point its own name there.
@@ -139,13 +153,15 @@ def create_app(
         The application. To add middleware, assign its `wsgi_app`.
 
     Raises:
-        InvalidSetting: `api_keys` is empty, or has a key that can't be sent; `hosts` is a single text; `token_limit` or
-            `rate_limit_storage` can't be used; `max_slow` or `max_downloads` is below 1, or `trusted_proxies` below 0.
+        InvalidSetting: `api_keys` is empty, or has a key that can't be sent; `authorize` is not a function, or is an
+            asynchronous one; `hosts` is a single text; `token_limit` or `rate_limit_storage` can't be used; `max_slow`
+            or `max_downloads` is below 1, or `trusted_proxies` below 0.
         InvalidArgument: `tracker` is not a tracker.
     """
     _check_options(
         tracker, hosts=hosts, trusted_proxies=trusted_proxies, max_slow=max_slow, max_downloads=max_downloads
     )
+    check_authorize(authorize)
     verifiers = [] if api_keys is None else [make_verifier(api_keys)]
     if stored_keys:
         verifiers.append(tracker.keys.find)
@@ -155,13 +171,14 @@ def create_app(
         limiter=_make_limiter(tracker, token_limit, rate_limit_storage),
         changes=ConcurrencyLimit(max_slow),
         downloads=ConcurrencyLimit(max_downloads),
-        keyed=bool(verifiers),
+        keyed=bool(verifiers) and authorize is None,
+        login=authorize is not None,
     )
     try:
         tracker.prepare()
     except Exception:  # it will be tried again, and mails get their images anyway
         _logger.exception("The data that judging opens needs can't be loaded.")
-    gate = Gate(verifiers) if verifiers else None
+    gate = Gate(verifiers, authorize) if verifiers or authorize is not None else None
     return Application(_Dispatcher(context, gate, None if hosts is None else frozenset(hosts)).answer)
 
 
@@ -281,7 +298,9 @@ def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:
         case Unauthorized():
             return 401, error.description, CHALLENGES
         case HTTPException():
-            headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
+            headers = [
+                (name, value) for name, value in error.get_headers() if name in ("Allow", "Location", "Retry-After")
+            ]
             return error.code or 500, error.description or error.name, headers
         case NotFound():
             return 404, str(error), []

@@ -1,32 +1,32 @@
-"""Access: API keys, the host names that are answered, and changes that a browser makes on behalf of another site."""
+"""Access: keys, a login of the host's, the names that are answered, and changes on behalf of another site."""
 
+import inspect
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Authorization
-from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, Unauthorized
 
 from mailtrack._errors import InvalidSetting
 from mailtrack._keys import find_key, from_text
 from mailtrack._model import ApiKey
 from mailtrack._times import now
-from mailtrack._urls import UPLOADS_PATH, Urls
+from mailtrack._urls import Urls
 from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._proxies import Proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+_logger = logging.getLogger(__name__)
+
 KEY = "mailtrack.key"
 """Entry of the WSGI environment that holds the id of the API key that a request was made with."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-# Paths that need no key. The tracker is answered before keys are checked. Style sheet and script hold nothing secret,
-# and the page that asks for a key needs them.
-_OPEN_PATHS = (UPLOADS_PATH, paths.STATIC)
 
 # Programs take the first, browsers react to the second. Werkzeug's `WWWAuthenticate` would write the realm without
 # quotation marks, which RFC 9110 (11.5) does not let servers do.
@@ -36,6 +36,11 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 Verify = Callable[[str], ApiKey | None]
 """Returns the key that a text is, `None` if it is not one."""
+
+Authorize = Callable[["WSGIEnvironment"], bool | str]
+"""Returns `True` for a request that the host application lets in, or the URL of its login; anything else refuses."""
+
+NOT_ALLOWED = "You are not allowed to see this."
 
 
 def make_verifier(texts: Iterable[str]) -> Verify:
@@ -59,32 +64,93 @@ def _can_be_key(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isprintable() and text.split() == [text]
 
 
+class LoginNeeded(HTTPException):
+    """The host application sends a request to its login.
+
+    Args:
+        url: where to.
+    """
+
+    code = 302  # as the login pages of frameworks do it; browsers follow with GET
+    description = "A login is needed."
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def get_headers(self, *_: object) -> list[tuple[str, str]]:
+        """Return the header that leads to the login."""
+        return [("Location", self._url)]
+
+
+def check_authorize(authorize: object) -> None:
+    """Check that `authorize` can be called.
+
+    Raises:
+        InvalidSetting: it is no function, or an asynchronous one, whose answer would never be `True`.
+    """
+    if authorize is not None and (not callable(authorize) or inspect.iscoroutinefunction(authorize)):
+        raise InvalidSetting("authorize", "must be a function, and no asynchronous one")
+
+
 class Gate:
-    """Refuses requests without a valid key. Thread-safe.
+    """Lets in requests with a valid key, and those that the host application lets in. Thread-safe.
 
     Args:
         verifiers: asked in order; a key that one of them knows is valid.
+        authorize: asked about requests without a valid key. `None` if only keys count.
     """
 
-    def __init__(self, verifiers: Sequence[Verify]) -> None:
+    def __init__(self, verifiers: Sequence[Verify], authorize: Authorize | None) -> None:
         self._verifiers = verifiers
+        self._authorize = authorize
 
     def check(self, environ: "WSGIEnvironment") -> None:
-        """Check a request, and write the id of its key into its environment. Open paths need no key.
+        """Check a request, and write the id of its key into its environment. Public paths need nothing.
 
         Raises:
-            Unauthorized: it has no key, or a wrong one.
+            Unauthorized: it has no key, or a wrong one, and only keys count.
+            LoginNeeded: the host application redirects it.
+            Forbidden: the host application refuses it.
             StorageError: the keys can't be read.
         """
-        path = environ.get("PATH_INFO", "")
-        if path == paths.HEALTH or path.startswith(_OPEN_PATHS):
+        if paths.is_public(environ.get("PATH_INFO", "")):
             return
         text = _given_key(environ)
         for verify in self._verifiers if text else ():
             if key := verify(text):
                 environ[KEY] = key.id
                 return
-        raise Unauthorized("A valid key is needed.")
+        if self._authorize is None:
+            raise Unauthorized("A valid key is needed.")
+        _ask(self._authorize, environ)
+
+
+def _ask(authorize: Authorize, environ: "WSGIEnvironment") -> None:
+    try:
+        answer: object = authorize(environ)
+    except Exception:
+        _logger.exception("`authorize` failed, so the request is refused.")
+        answer = False
+    if isinstance(answer, str):
+        if _can_lead(answer):
+            raise LoginNeeded(answer)
+        _logger.error(
+            "`authorize` returned a text that is no URL, so the request is refused. Return a path or http URL."
+        )
+    if answer is not True:
+        raise Forbidden(NOT_ALLOWED)
+
+
+def _can_lead(url: str) -> bool:
+    """Return whether a text is a path of this host, or an http URL. Others would lead elsewhere by mistake."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_path = url.startswith("/") and url[1:2] not in ("/", "\\")  # which browsers take for the start of a host
+    is_one_line = url.isprintable() and " " not in url
+    return is_one_line and (is_path or (parts.scheme in _DEFAULT_PORTS and bool(parts.hostname)))
 
 
 def _given_key(environ: "WSGIEnvironment") -> str:

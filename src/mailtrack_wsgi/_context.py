@@ -30,6 +30,7 @@ class Context:
         changes: limits the requests that change something.
         downloads: limits the requests that stream a file.
         keyed: whether requests need a key.
+        login: whether the host application decides about requests without one.
     """
 
     tracker: Tracker
@@ -38,6 +39,7 @@ class Context:
     changes: ConcurrencyLimit
     downloads: ConcurrencyLimit
     keyed: bool
+    login: bool
 
     def delete_pixel(self, pixel: str) -> None:
         """Delete a pixel. What takes longer than a request may is left to a background thread."""

@@ -2,6 +2,8 @@
 
 from urllib.parse import urlencode
 
+from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
+
 HEALTH = "/healthz"
 READINESS = "/readyz"
 STATIC = "/static/"
@@ -10,6 +12,18 @@ PIXELS = "/api/v1/pixels"
 RECIPIENTS = "/api/v1/recipients"
 ERASE = "/api/v1/erase"
 OPENAPI = "/api/v1/openapi.json"
+
+PUBLIC = (TRACKER_PATH, UPLOADS_PATH, STATIC, HEALTH)
+"""What every client may request, with all below it if it ends in a slash. docs/access.md lists the same.
+
+Mails load images, and monitors ask for the health. Style sheet and script hold nothing secret, and the page that
+reports an error needs them.
+"""
+
+
+def is_public(path: str) -> bool:
+    """Return whether a path needs neither a key nor a login."""
+    return any(path.startswith(one) if one.endswith("/") else path == one for one in PUBLIC)
 
 
 def recipients_page(pixel_id: str) -> str:

@@ -49,9 +49,9 @@ class Answer:
 class Description:
     """The API as its document describes it, to hold answers against."""
 
-    def __init__(self, token_limit: str | None = DEFAULT_LIMIT) -> None:
+    def __init__(self, token_limit: str | None = DEFAULT_LIMIT, *, login: bool = False) -> None:
         limit = None if token_limit is None else parse_limit(token_limit)
-        self.document = make_document(Urls(ROOT), limit=limit)
+        self.document = make_document(Urls(ROOT), limit=limit, login=login)
         self._validators: dict[str, Any] = {}
         self._paths = [
             (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), re.DOTALL), item)
@@ -79,7 +79,7 @@ class Description:
         methods = {name.upper() for name in item} & {"GET", "HEAD", "POST", "PATCH", "DELETE"}
         methods |= {"HEAD"} if "GET" in methods else set()
         if method not in methods:
-            if answer.status in (401, 403):  # answered for every method
+            if answer.status in (302, 401, 403):  # answered for every method
                 return
             assert (answer.status, {*answer.headers["Allow"].split(", ")}) == (405, methods)
             return
@@ -246,7 +246,9 @@ def make_client(storage):
             clock=clock or SteppingClock(),
         )
         app = create_app(tracker, **options)
-        return Client(app, Description(options["token_limit"]) if "token_limit" in options else _described)
+        if not {"authorize", "token_limit"} & set(options):
+            return Client(app)
+        return Client(app, Description(options.get("token_limit", DEFAULT_LIMIT), login="authorize" in options))
 
     return make
 

@@ -4,10 +4,12 @@ from http import HTTPStatus
 
 from werkzeug.wrappers import Response
 
+from mailtrack_wsgi._auth import NOT_ALLOWED
 from mailtrack_wsgi._html import filters
 from mailtrack_wsgi._html.templating import page_response
 
 _ERRORS = {
+    302: ("Please log in", ""),
     400: ("That did not work", "Go back and check the form, or check the address of this page."),
     401: ("A key is needed", "When the browser asks, enter any user name, and the key as the password."),
     403: ("Refused", "Open the page here, and try again from there."),
@@ -20,6 +22,7 @@ _ERRORS = {
     500: ("Something went wrong", "The error is in the server's log."),
     503: ("Temporarily unavailable", "Nothing was lost: opens are still recorded."),
 }
+_NO_ACCESS = "Log in as another user, or ask for access."
 _GONE = "It may have been deleted, or the address may be wrong."
 _SAID_BY_TITLE = frozenset({401, 404, 405, 500, 503})  # a message would only repeat it
 
@@ -36,6 +39,8 @@ def error_page(root: str, status: int, message: str, *, retry_after: str | None 
     title, advice = _ERRORS.get(status, (HTTPStatus(status).phrase, ""))
     if status == HTTPStatus.NOT_FOUND and message.endswith(" not found"):  # a pixel, a recipient
         title, advice = message, _GONE
+    if message == NOT_ALLOWED:
+        advice = _NO_ACCESS
     if retry_after:
         advice = f"{advice} Try again in {filters.waiting_time(int(retry_after))}.".strip()
     message = "" if status in _SAID_BY_TITLE else message

@@ -4,6 +4,7 @@ from typing import Any
 
 from mailtrack._urls import Urls
 from mailtrack._version import __version__
+from mailtrack_wsgi._openapi.access import LOGIN, with_access
 from mailtrack_wsgi._openapi.errors import make_refusals
 from mailtrack_wsgi._openapi.examples import make_examples
 from mailtrack_wsgi._openapi.operations import TAGS, make_paths
@@ -26,13 +27,14 @@ _SECURITY_SCHEMES = {
 }
 
 
-def make_document(urls: Urls, *, limit: TokenLimit | None, keyed: bool = False) -> dict[str, Any]:
+def make_document(urls: Urls, *, limit: TokenLimit | None, keyed: bool = False, login: bool = False) -> dict[str, Any]:
     """Make the OpenAPI 3.1 document.
 
     Args:
         urls: the URLs of the server that it describes.
         limit: the server's limit on requests for tokens, `None` without one.
         keyed: whether requests need a key.
+        login: whether the application around mailtrack decides about requests without one.
     """
     ways: list[dict[str, list[str]]] = [{name: []} for name in _SECURITY_SCHEMES]
     return {
@@ -40,12 +42,12 @@ def make_document(urls: Urls, *, limit: TokenLimit | None, keyed: bool = False) 
         "info": {
             "title": "mailtrack",
             "version": __version__,
-            "description": _ABOUT,
+            "description": f"{_ABOUT} {LOGIN}" if login else _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": urls.base, "description": "This server."}],
         "security": ways if keyed else [{}, *ways],
         "tags": TAGS,
-        "paths": make_paths(make_examples(urls), limit),
+        "paths": with_access(make_paths(make_examples(urls), limit), login=login),
         "components": {"schemas": SCHEMAS, "responses": make_refusals(limit), "securitySchemes": _SECURITY_SCHEMES},
     }

@@ -17,7 +17,11 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
         "A valid key is needed.",
         {"WWW-Authenticate": {"description": "How to give a key.", "required": True, "schema": {"type": "string"}}},
     ),
-    403: ("A browser sent the request on behalf of another site.", "Requests from other sites are refused.", {}),
+    403: (
+        "A browser sent the request on behalf of another site, or the application around mailtrack refuses it.",
+        "Requests from other sites are refused.",
+        {},
+    ),
     404: ("It does not exist, or was deleted.", "Pixel not found", {}),
     405: (
         "The path exists, but does not take this method.",

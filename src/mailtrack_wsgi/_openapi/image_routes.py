@@ -52,7 +52,6 @@ def _tracker() -> Data:
             "of 1×1 pixels, also if there is no such pixel. A GET of a known pixel is recorded as an open, of the "
             "recipient whose token it has. Anything behind the id in the path is ignored. The token is also found in "
             "a query that a mail program has mangled. Other methods get 405 with `Allow`.",
-            security=[],
             answers={200: {"description": "The image.", "headers": _TRACKER_HEADERS, "content": _IMAGE}},
         ),
         "head": operation(
@@ -60,7 +59,6 @@ def _tracker() -> Data:
             "peek",
             "Get an image's headers",
             "The same headers without the image. It is never an open.",
-            security=[],
             answers={200: {"description": "The headers of the image.", "headers": _TRACKER_HEADERS}},
         ),
     }
@@ -74,7 +72,6 @@ def _upload() -> Data:
             "getUpload",
             "Get a pixel's own image",
             "The image as mails show it, for pages. It is never an open. Errors are pages.",
-            security=[],
             answers={
                 200: {"description": "The image.", "content": _IMAGE},
                 **{status: refusal_page(status) for status in (400, 404, 500, 503)},

@@ -198,7 +198,6 @@ def _server_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
                 "getHealth",
                 "Check that the process is alive",
                 "Does not use the storage.",
-                security=[],
                 answers={200: json_answer("Status", "The process is alive.", examples)},
                 refusals=(400, 500),
             ),

@@ -10,5 +10,7 @@ from mailtrack_wsgi._openapi.reference import make_reference
 
 def docs(context: Context, request: Request) -> Response:
     """`GET /docs`."""
-    document = make_document(context.urls(request.environ), keyed=context.keyed, limit=context.token_limit)
+    document = make_document(
+        context.urls(request.environ), keyed=context.keyed, login=context.login, limit=context.token_limit
+    )
     return page_response("docs.html", root=context.root(request.environ), api=make_reference(document))
