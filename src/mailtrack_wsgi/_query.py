@@ -58,15 +58,20 @@ def count_argument(request: Request, name: str) -> int | None:
 
 
 def choice_argument(request: Request, name: str, choices: Collection[str]) -> str | None:
-    """Return an argument of the query that is one of the choices, `None` if it is missing or empty.
+    """Return an argument of the query that is one of the choices, `None` if it is missing.
 
     Raises:
         InvalidPaging: it is another text, or is given more than once.
     """
-    value = one_argument(request, name) or None
+    value = one_argument(request, name)
     if value is not None and value not in choices:
         raise InvalidPaging(f"{name} must be one of {', '.join(choices)}.")
     return value
+
+
+def form_choice_argument(request: Request, name: str, choices: Collection[str]) -> str | None:
+    """Do as `choice_argument`, but return `None` for an empty argument, too, as forms send it where none is chosen."""
+    return choice_argument(request, name, choices) if one_argument(request, name) else None
 
 
 def choices_argument(request: Request, name: str, choices: Collection[str]) -> list[str] | None:

@@ -12,7 +12,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
-from werkzeug.test import run_wsgi_app
+from werkzeug.test import Client, run_wsgi_app
 
 from mailtrack import Tracker, open_storage
 from mailtrack._images.check import TRANSPARENT_PNG
@@ -24,7 +24,9 @@ MEBIBYTE = 1024 * 1024
 _KEY = "0123456789abcdef"
 _JUDGE = Judge()
 with open_storage("memory://") as _storage:
-    Tracker(_storage, judge=_JUDGE).prepare()  # as servers do when they start
+    _tracker = Tracker(_storage, judge=_JUDGE)
+    _tracker.prepare()  # as servers do when they start
+    Client(create_app(_tracker)).get("/?search=ann@example.org")  # the first page loads libraries and templates
 
 _raw = st.text(st.characters(max_codepoint=255), max_size=60)  # as WSGI hands bytes over
 _header = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)

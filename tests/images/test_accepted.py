@@ -261,6 +261,15 @@ class TestWhatOthersRefuse:
         assert len(seen(taken)) == 1
         assert b"fdAT" not in taken
 
+    @pytest.mark.parametrize("length", [0, 4, 7, 9])
+    def test_an_animation_whose_announcement_has_another_length_stands_still(self, length: int) -> None:
+        data = animation("PNG", [RED, GREEN, BLUE], duration=100)
+        start = data.index(b"acTL") - 4
+        control = png_chunk(b"acTL", struct.pack(">IIx", 3, 0)[:length])
+        taken = check_upload(data[:start] + control + data[start + 20 :]).data
+        assert len(seen(taken)) == 1
+        assert b"acTL" not in taken
+
     def test_a_jpeg_with_rubbish_between_its_segments(self) -> None:
         data = encode(quarters(), "JPEG")
         found = check_upload(put_in(data, 20, b"rubbish" * 9)).data

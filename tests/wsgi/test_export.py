@@ -252,11 +252,11 @@ def test_further_columns_come_only_where_they_are_asked_for(export, tracker, pix
     assert [row[5] for row in found] == [one.id for one in tracker.iter_recipients(pixel.id)]
     assert [row[-1] for row in found] == ["opened", "scanned", "none"]
     assert [row[:4] for row in found] == table(export().data)[1:]
-    assert table(export().data)[0] == table(export("?columns=").data)[0] == header[:4]
+    assert table(export().data)[0] == header[:4]
 
 
 @recipients
-@pytest.mark.parametrize("columns", ["State", "ALL", "all,", "all&columns=all"])
+@pytest.mark.parametrize("columns", ["", "State", "ALL", "all,", "all&columns=all"])
 def test_columns_are_all_or_not_given(export, columns):
     assert export(f"?columns={columns}").status == 400
 

@@ -309,6 +309,6 @@ def test_opens_can_be_asked_for_by_recipient_and_by_verdict(client, tracker, fil
 
 
 @each_storage
-@pytest.mark.parametrize("query", ["kind=people", "kind=human&kind=bot", "recipient=a&recipient=b"])
+@pytest.mark.parametrize("query", ["kind=", "kind=people", "kind=human&kind=bot", "recipient=a&recipient=b"])
 def test_another_kind_and_arguments_given_twice_are_refused(client, filled, query):
     assert client.get(f"/api/v1/pixels/{filled.id}/opens?{query}").status == 400

@@ -98,8 +98,10 @@ def _address_argument(request: Request) -> str:
 
 def redirect_to_person(context: Context, request: Request, text: str | None) -> Response | None:
     """Return the redirect to the page of the person with an address, `None` where a text is no address."""
+    if not text or "@" not in text:
+        return None
     try:
-        email = to_address((text or "").strip())
+        email = to_address(text.strip())
     except InvalidEmail:
         return None
     return redirect(f"{context.root(request.environ)}{paths.person_page(email)}", 303)

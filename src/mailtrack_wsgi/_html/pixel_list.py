@@ -13,7 +13,7 @@ from mailtrack._paging import MAX_LIMIT
 from mailtrack._tracker import Tracker
 from mailtrack.report import Rate
 from mailtrack_wsgi._html.filters import query
-from mailtrack_wsgi._query import choice_argument, flag_argument, number_argument, one_argument
+from mailtrack_wsgi._query import flag_argument, form_choice_argument, number_argument, one_argument
 
 PIXELS_ON_PAGE = 25
 SORTED_AT_ONCE = MAX_LIMIT
@@ -67,7 +67,7 @@ class PixelList:
         return cls(
             search=(one_argument(request, "search") or "").strip() or None,
             archived=bool(flag_argument(request, "archived")),
-            order=choice_argument(request, "sort", ("newest", *_KEYS)),
+            order=form_choice_argument(request, "sort", ("newest", *_KEYS)),
             first=_day_argument(request, "from"),
             last=_day_argument(request, "to"),
             cursor=one_argument(request, "cursor"),

@@ -23,7 +23,7 @@ from mailtrack_wsgi._html.charts import Chart, chart_of_days, chart_of_report
 from mailtrack_wsgi._html.people import redirect_to_person
 from mailtrack_wsgi._html.pixel_list import PixelList
 from mailtrack_wsgi._html.templating import ASSETS, page_response
-from mailtrack_wsgi._query import choice_argument, number_argument, one_argument
+from mailtrack_wsgi._query import form_choice_argument, number_argument, one_argument
 
 OPENS_ON_PAGE = 50
 
@@ -105,11 +105,11 @@ class _Selection:
     @classmethod
     def of(cls, request: Request) -> Self:
         """Read the query of a request."""
-        kind = choice_argument(request, "kind", tuple(VerdictKind))
+        kind = form_choice_argument(request, "kind", tuple(VerdictKind))
         recipient_id, cursor = one_argument(request, "recipient") or None, one_argument(request, "cursor")
         return cls(
             number=number_argument(request, "page", 1),
-            raw=choice_argument(request, "figures", _FIGURES) == "raw",
+            raw=form_choice_argument(request, "figures", _FIGURES) == "raw",
             kind=VerdictKind(kind) if kind else None,
             recipient_id=recipient_id,
             cursor=cursor,

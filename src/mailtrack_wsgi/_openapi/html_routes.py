@@ -1,15 +1,23 @@
 """The operations of pages that others may link or post to."""
 
+from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
-from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, KIND, OF_RECIPIENT, Data, in_query, operation
+from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, OF_RECIPIENT, Data, in_query, operation
 from mailtrack_wsgi._openapi.schema_types import text
+
+
+def _choice(*choices: str) -> Data:
+    """Return the schema of an argument that a form sends empty where none is chosen."""
+    return {"type": "string", "enum": [*choices, ""]}
+
 
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1}
 _PAGE = in_query("page", "Number of a page of all opens, 50 on each.", _NUMBER)
 _PAGE_OF_PIXELS = in_query("page", "Number of a page of sorted pixels, 25 on each.", _NUMBER)
-_FIGURES = in_query("figures", "The figures to show large.", {"type": "string", "enum": ["counted", "raw"]})
+_FIGURES = in_query("figures", "The figures to show large.", _choice("counted", "raw"))
+_KIND = in_query("kind", "Only opens with this verdict.", _choice(*VerdictKind))
 _SEARCH = in_query(
     "search", "Only pixels whose name contains this. An e-mail address leads to the person's page.", {"type": "string"}
 )
@@ -17,7 +25,7 @@ _ARCHIVED = in_query("archived", "`true` lists archived pixels only.", {"type": 
 _SORT = in_query(
     "sort",
     "The order, of the newest 1,000 pixels.",
-    {"type": "string", "enum": ["newest", "name", "opens", "rate"], "default": "newest"},
+    _choice("newest", "name", "opens", "rate") | {"default": "newest"},
 )
 _DAY = {"type": "string", "anyOf": [{"format": "date"}, {"maxLength": 0}]}  # empty, as a form sends it: no limit
 _FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
@@ -60,7 +68,7 @@ def _logs() -> Data:
         "Logs of a pixel",
         "The pixel's figures and its opens, newest first, 50 a page. A number past the end shows an empty page with a "
         "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
-        parameters=[_PAGE, _FIGURES, KIND, OF_RECIPIENT, _CURSOR],
+        parameters=[_PAGE, _FIGURES, _KIND, OF_RECIPIENT, _CURSOR],
         answers=_page("The page.", *ANY, 404),
     )
 

@@ -17,6 +17,7 @@ _GREYS, _PALETTE = (0, 4), 3
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PIECE = 65_536  # bytes
 _FILTERS = bytes(range(5))
+_ANNOUNCEMENT = 8  # bytes of an acTL chunk
 _CONTROL = 22  # bytes of an fcTL chunk after its sequence number
 
 Chunk = tuple[bytes, memoryview]
@@ -97,8 +98,9 @@ class _Image:
 
     @property
     def _length(self) -> int:
-        """The number of frames that the file announces."""
-        return int.from_bytes(self._first.get(b"acTL", b"")[:4])
+        """The number of frames that the file announces, 0 where the announcement is no valid one."""
+        announced = self._first.get(b"acTL", b"")
+        return int.from_bytes(announced[:4]) if len(announced) == _ANNOUNCEMENT else 0
 
     def _read_animation(self, kind: bytes, content: memoryview) -> None:
         check(int.from_bytes(content[:4]) == self._numbers)
@@ -125,7 +127,7 @@ class _Image:
         frames = self._frames[: self._length]
         chunks = [_chunk(b"IHDR", self._header.content), *self._write_colours()]
         if frames:
-            chunks.append(_chunk(b"acTL", len(frames).to_bytes(4) + self._first[b"acTL"][4:8]))
+            chunks.append(_chunk(b"acTL", len(frames).to_bytes(4) + self._first[b"acTL"][4:]))
         if exif := write_exif(read_orientation(self._exif)):
             chunks.append(_chunk(b"eXIf", exif))
         number = 0
