@@ -20,6 +20,7 @@ OTHER_PYTHONS = [version for version in PYTHONS if version != "{}.{}".format(*sy
 GROUPS = sorted(PROJECT["dependency-groups"])
 
 MOST_REACHABLE = 460  # without tests of the suite, and methods such as `__eq__`
+SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the sessions that these are for take long
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
@@ -58,7 +59,7 @@ def tests(session: nox.Session) -> None:
 
 def run_tests(session: nox.Session, *options: str) -> None:
     install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or options))
+    session.run("pytest", "-n", "auto", *(session.posargs or options), env=SHORT)
 
 
 @nox.session(tags=["long"])
@@ -129,7 +130,7 @@ def other_pythons(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run these tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
     install(session, "tests")
-    environment = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+    environment = SHORT | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
     session.run("coverage", "report", env=environment)
