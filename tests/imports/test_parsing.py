@@ -147,6 +147,24 @@ def test_cells_without_a_heading_do_not_disturb_a_reader_of_mappings():
     assert addresses(rows) == [ANN, BOB]
 
 
+@pytest.mark.parametrize(
+    ("columns", "ref"),
+    [("Name;Email;Invoice", "Invoice"), ("Name;Manager email;Email", None)],
+    ids=["another's reference", "another's address"],
+)
+def test_a_shifted_row_of_a_reader_of_mappings_is_rejected_whole(columns, ref):
+    text = f"{columns}\nLee; Ann;{ANN};{BOB}\nBob;{ANN};{BOB}\nCarl;{ANN};{BOB}\n"
+    source = parse(csv.DictReader(io.StringIO(text), delimiter=";"), canonical, email="Email", ref=ref)
+    shifted, *others = source.entries
+    assert (shifted.line, shifted.new, shifted.raw) == (1, None, f"Lee, Ann,{ANN},{BOB}")
+    assert all(entry.new for entry in others)
+
+
+def test_a_last_column_without_a_name_shifts_no_mapping():
+    text = f"Name,Manager email,Email\nAnn,{BOB},{ANN},x\nAnn,{BOB},{ANN},y\n"
+    assert addresses(csv.DictReader(io.StringIO(text))) == [ANN, ANN]
+
+
 def test_a_mapping_is_kept_in_the_order_of_the_heading():
     source = parse([{"name": "A", "email": ANN}, {"email": "bad", "name": "B,b"}], canonical)
     assert (source.heading, [entry.raw for entry in source.entries][1]) == ("name,email", '"B,b",bad')

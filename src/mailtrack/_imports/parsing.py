@@ -5,7 +5,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import IO, Any
 
 import attrs
@@ -106,7 +106,8 @@ def parse(rows: Any, canonical: mailboxes.Canonical, *, email: str | None = None
     names = list(dict.fromkeys(chain.from_iterable(mappings)))
     column = _find_key(names, mappings, email)
     ref_column = _REF if ref is None else _find_key(names, mappings, ref)
-    entries = _numbered(chain(sample, remaining), names, column, ref_column, canonical)
+    most = _max_cells_of_mappings(filter(_is_mapping, sample), names, column, ref_column)
+    entries = _numbered(chain(sample, remaining), names, column, ref_column, canonical, most)
     return Source(entries, _to_line(names), column)
 
 
@@ -121,7 +122,10 @@ def _parse_text(text: str, canonical: mailboxes.Canonical, email: str | None, re
         return Source(_read_list(table, canonical))
     heading = sample[column.heading - 1] if column.heading else None
     references = None if ref is None else columns.find_other(cells, column, ref)
-    most = _max_cells(sample, column, heading, references)
+    most = sys.maxsize
+    if heading is not None:
+        rows = [row.cells for row in sample[column.heading :] if row.cells]
+        most = _max_cells(rows, len(heading.cells), column.index, references)
     entries = _read_table(table, column, heading, references, most, canonical)
     return Source(entries, heading.raw if heading else "", column.name)
 
@@ -187,19 +191,24 @@ def _cell(row: Row, column: columns.Column, heading: Row | None) -> str:
     return row.cells[column.index] if column.index < len(row.cells) else ""
 
 
-def _max_cells(sample: Sequence[Row], column: columns.Column, heading: Row | None, references: int | None) -> int:
-    """Return the maximum number of cells in a row.
+def _max_cells(rows: Sequence[Sequence[str]], width: int, address: int, references: int | None) -> int:
+    """Return the maximum number of cells in a row, given some rows, the width of the heading, and two columns.
 
     A separator in an unquoted cell shifts the cells after it. If other columns have addresses, too, another person's
     address may then be in the recipient's column; and another text in the column of the references.
     """
-    rows = [row.cells for row in sample[column.heading :] if row.cells]
-    others = any("@" in cell for cells in rows for cell in (*cells[: column.index], *cells[column.index + 1 :]))
-    may_shift = (others and column.index > 0) or (references or 0) > 0
-    if heading is None or len(heading.cells) == 1 or not may_shift:
+    others = any("@" in cell for cells in rows for cell in (*cells[:address], *cells[address + 1 :]))
+    may_shift = (others and address > 0) or (references or 0) > 0
+    if width == 1 or not may_shift:
         return sys.maxsize
     usual, number = Counter(map(len, rows)).most_common(1)[0]
-    return max(len(heading.cells), usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
+    return max(width, usual if number * 2 > len(rows) else 0)  # all rows may end with a separator
+
+
+def _max_cells_of_mappings(sample: Iterable[Any], names: Sequence[str], column: str, ref_column: str) -> int:
+    rows = [[*map(_cells(row).get, names, repeat("")), *_surplus(row)] for row in sample]
+    references = names.index(ref_column) if ref_column in names else None
+    return _max_cells(rows, len(names), names.index(column), references) if names else sys.maxsize
 
 
 def _read_cell(line: int, raw: str, cell: str, ref: str | None, canonical: mailboxes.Canonical) -> Iterator[Entry]:
@@ -221,11 +230,19 @@ def _checked(line: int, raw: str, address: str, ref: object, data: object) -> En
 
 
 def _numbered(
-    rows: Iterable[Any], names: Sequence[str], column: str, ref_column: str, canonical: mailboxes.Canonical
+    rows: Iterable[Any],
+    names: Sequence[str],
+    column: str,
+    ref_column: str,
+    canonical: mailboxes.Canonical,
+    most: int = sys.maxsize,
 ) -> Iterator[Entry]:
     """Parse the rows of an iterable, each of which has one address."""
     for number, row in enumerate(rows, 1):
         raw, value, ref, data = _parts(row, names, column, ref_column)
+        if len(names) + len(_surplus(row)) > most:
+            yield _rejected(number, raw, raw, _SHIFTED)
+            continue
         if not isinstance(value, str):
             yield _rejected(number, raw, raw, "The address is not a string.")
             continue
@@ -244,7 +261,7 @@ def _parts(row: Any, names: Sequence[str], column: str, ref_column: str) -> tupl
     if not _is_mapping(row):
         return str(row), row, None, None
     cells = _cells(row)
-    raw = _to_line(cells.get(name, "") for name in names)
+    raw = _to_line([*(cells.get(name, "") for name in names), *_surplus(row)])
     return raw, cells.get(column, ""), _ref_of(row, ref_column), _data_of(row)
 
 
@@ -268,6 +285,12 @@ def _is_mapping(row: Any) -> bool:
 def _cells(row: Any) -> dict[str, str]:
     keys = [key for key in row.keys() if key is not None]  # noqa: SIM118  # sqlite3.Row; DictReader puts extra cells under None
     return {str(key): "" if row[key] is None else str(row[key]) for key in keys}
+
+
+def _surplus(row: Any) -> list[str]:
+    """Return the cells beyond the heading, which `csv.DictReader` puts under `None`."""
+    cells = row[None] if _is_mapping(row) and None in row.keys() else None  # noqa: SIM118  # sqlite3.Row
+    return list(map(str, cells)) if isinstance(cells, list) else []
 
 
 def _ref_of(row: Any, column: str) -> object:
