@@ -4,10 +4,15 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any, cast
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -95,3 +100,39 @@ def memory() -> Iterator[Storage]:
 @pytest.fixture
 def tracker(memory: Storage, clock: FakeClock) -> Tracker:
     return Tracker(memory, base_url="https://mail.example.com/track", clock=clock)
+
+
+@attrs.frozen
+class MailServer:
+    """A running SMTP server, the mails that it took, and the addresses that it refuses."""
+
+    hostname: str
+    port: int
+    messages: list[EmailMessage] = attrs.field(factory=list)
+    refused: set[str] = attrs.field(factory=set)
+
+    async def handle_RCPT(  # noqa: N802  # so named by aiosmtpd, as the next
+        self, _server: object, _session: object, envelope: Any, address: str, _options: object
+    ) -> str:
+        if address in self.refused:
+            return "550 No such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802
+        message = message_from_bytes(envelope.original_content, policy=policy.SMTP)
+        self.messages.append(cast(EmailMessage, message))
+        return "250 Message accepted"
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    from aiosmtpd.controller import Controller
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        server = MailServer(*found.getsockname())
+    controller = Controller(server, hostname=server.hostname, port=server.port)
+    controller.start()
+    yield server
+    controller.stop()

@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def run(name, *arguments, cwd):
     return subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, arguments)],
         cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -42,6 +42,44 @@ def test_the_mail_merge_reports_the_invalid_address(tmp_path):
     done = run("mail_merge.py", "addresses.txt", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("address 2: ")
+
+
+CUSTOMERS = """Name;E-mail;Invoice\r
+"Lee; Ann";ann@example.org;INV-1\r
+"Lee; Ann";ANN@example.org ;INV-1\r
+"Lee; Ann";ann@example.org;INV-2\r
+Roy; Bob;bob@example.org;INV-3\r
+Öz;cem@example;INV-4\r
+"""
+
+
+def test_a_customer_list_becomes_one_mail_for_each_invoice_and_a_file_of_the_rejected_rows(tmp_path, mail_server):
+    (tmp_path / "customers.csv").write_text(CUSTOMERS, encoding="utf-8-sig", newline="")
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Invoices").short_id
+        done = run("customer_mail.py", pixel, "customers.csv", mail_server.hostname, mail_server.port, cwd=tmp_path)
+        assert done.stdout == "2 mails, 2 rows in rejected.csv.\n"
+        assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["row 5", "row 6"]
+        tokens = {one.ref: one.token for one in tracker.iter_recipients(pixel)}
+        assert all(one.sent_at for one in tracker.iter_recipients(pixel))
+    for message, ref in zip(mail_server.messages, ["INV-1", "INV-2"], strict=True):
+        assert (message["To"], message["Subject"]) == ("ann@example.org", f"Your invoice {ref}")
+        assert f"?token={tokens[ref]}" in message.get_body(["html"]).get_content()
+    rejected = (tmp_path / "rejected.csv").read_text(encoding="utf-8-sig")
+    assert rejected == "Name;E-mail;Invoice\nRoy; Bob;bob@example.org;INV-3\nÖz;cem@example;INV-4\n"
+
+
+def test_a_customer_whom_the_mail_server_refuses_keeps_no_other_from_a_mail(tmp_path, mail_server):
+    mail_server.refused.add("ann@example.org")
+    (tmp_path / "customers.csv").write_text(
+        "Name;E-mail;Invoice\nAnn;ann@example.org;1\nBob;bob@example.org;2\n", encoding="utf-8-sig"
+    )
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        pixel = Tracker(storage).create_pixel("Invoices").short_id
+    done = run("customer_mail.py", pixel, "customers.csv", mail_server.hostname, mail_server.port, cwd=tmp_path)
+    assert done.stderr.startswith("ann@example.org: ")
+    assert [message["To"] for message in mail_server.messages] == ["bob@example.org"]
 
 
 @pytest.fixture
