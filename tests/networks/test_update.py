@@ -14,6 +14,7 @@ from mailtrack.cli._networks.failure import UpdateFailed
 from mailtrack.cli._networks.folder import Folder, State
 from mailtrack.cli._networks.sources import Source
 from mailtrack.cli._networks.update import update
+from mailtrack.verdicts._networks import iter_ranges
 
 THEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
 GOOD = "".join(f"192.0.2.{2 * number}\n" for number in range(10)).encode()
@@ -233,7 +234,7 @@ def test_a_killed_update_leaves_a_whole_list_and_the_next_one_mends_it(site, sou
     site.publish(GOOD + b"198.51.100.1\n", tag='"2"')
     program = KILLED.format(name=name, url=site.url(), folder=str(folder.path))
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == -9
-    assert len(list(stored(folder).ranges(4))) == after
+    assert len(list(iter_ranges(stored(folder), 4))) == after
     assert update(source, folder).ranges == 11
     assert sorted(contents(folder)) == [".lock", "ours.json", "ours.txt"]
 

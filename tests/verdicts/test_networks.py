@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailtrack._errors import InvalidRules
 from mailtrack.verdicts import Networks, load_networks
-from mailtrack.verdicts._networks import NetworkTable
+from mailtrack.verdicts._networks import NetworkTable, fingerprint, iter_ranges
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_a_network_with_bits_beyond_its_prefix_is_taken_for_the_network_around_i
 
 def test_the_fingerprint_is_of_the_addresses_not_of_their_spelling():
     one = Networks(["192.0.2.0/24", "2001:db8::/32"])
-    assert one.fingerprint == Networks(["2001:DB8::/32", "192.0.2.0/25", "192.0.2.0/24"]).fingerprint
-    assert one.fingerprint == Networks(["2001:db8::/32", "192.0.2.128/25", "192.0.2.0/25"]).fingerprint
-    assert one.fingerprint != Networks(["192.0.2.0/24"]).fingerprint
+    assert fingerprint(one) == fingerprint(Networks(["2001:DB8::/32", "192.0.2.0/25", "192.0.2.0/24"]))
+    assert fingerprint(one) == fingerprint(Networks(["2001:db8::/32", "192.0.2.128/25", "192.0.2.0/25"]))
+    assert fingerprint(one) != fingerprint(Networks(["192.0.2.0/24"]))
 
 
 def test_bad_networks_are_listed_by_their_place():
@@ -183,7 +183,7 @@ def test_an_address_may_have_64_characters_with_its_zone_and_no_more():
 def test_an_address_that_is_given_twice_is_one_range():
     once, twice = Networks(["192.0.2.1"]), Networks(["192.0.2.1", "192.0.2.1"])
     assert repr(once) == repr(twice) == "<Networks of 1 ranges>"
-    assert once.fingerprint == twice.fingerprint
+    assert fingerprint(once) == fingerprint(twice)
 
 
 def test_only_quotes_are_taken_off_a_prefix():
@@ -194,7 +194,7 @@ def test_only_quotes_are_taken_off_a_prefix():
 
 @pytest.mark.parametrize("text", ["192.0.2.0/255.255.255.0", "192.0.2.0/024", "192.0.2.0/0.0.0.255"])
 def test_a_prefix_may_be_written_in_other_forms(text):
-    assert Networks([text]).fingerprint == Networks(["192.0.2.0/24"]).fingerprint
+    assert fingerprint(Networks([text])) == fingerprint(Networks(["192.0.2.0/24"]))
 
 
 @pytest.mark.parametrize(
@@ -209,5 +209,5 @@ def test_what_is_no_length_of_a_prefix_is_refused(text):
 @given(prefixes())
 def test_a_prefix_is_read_as_the_standard_library_reads_it(text):
     network = ipaddress.ip_network(text)
-    ((first, last),) = Networks([text]).ranges(network.max_prefixlen // 8)
+    ((first, last),) = iter_ranges(Networks([text]), network.max_prefixlen // 8)
     assert (first, last) == (network.network_address.packed, network.broadcast_address.packed)

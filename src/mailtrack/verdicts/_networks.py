@@ -67,17 +67,6 @@ class Networks:
     def __repr__(self) -> str:
         return f"<Networks of {sum(map(len, self._ranges.values()))} ranges>"
 
-    @property
-    def fingerprint(self) -> int:
-        """A 32-bit number that depends only on the addresses, the same in every process."""
-        return crc32(b"".join(part for ranges in self._ranges.values() for part in (ranges.firsts, ranges.lasts)))
-
-    def ranges(self, width: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the first and last address of each range of one width (4 or 16 bytes), packed and in order."""
-        ranges = self._ranges[width]
-        for start in range(0, len(ranges.firsts), width):
-            yield ranges.firsts[start : start + width], ranges.lasts[start : start + width]
-
     def _fill(self, ranges: Iterable[tuple[bytes, bytes]]) -> None:
         by_width: dict[int, list[tuple[bytes, bytes]]] = {4: [], 16: []}
         for first, last in ranges:
@@ -217,7 +206,7 @@ class _Changes:
 
 def _edges(width: int, name: str, networks: Networks) -> Iterator[tuple[bytes, str, bool]]:
     """Yield in order the addresses where a network begins (`True`) and the ones after its ranges."""
-    for first, last in networks.ranges(width):
+    for first, last in iter_ranges(networks, width):
         yield first, name, True
         after = int.from_bytes(last, "big") + 1
         if after < 1 << (width * 8):
@@ -247,3 +236,16 @@ def _packed(ip: str) -> bytes | None:
     except (OSError, ValueError):
         return None
     return packed[12:] if len(packed) == _V6 and packed.startswith(_MAPPED) else packed
+
+
+def fingerprint(networks: Networks) -> int:
+    """Return a 32-bit number that depends only on the addresses, the same in every process."""
+    all_ranges = networks._ranges.values()
+    return crc32(b"".join(part for ranges in all_ranges for part in (ranges.firsts, ranges.lasts)))
+
+
+def iter_ranges(networks: Networks, width: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the first and last address of each range of one width (4 or 16 bytes), packed and in order."""
+    ranges = networks._ranges[width]
+    for start in range(0, len(ranges.firsts), width):
+        yield ranges.firsts[start : start + width], ranges.lasts[start : start + width]

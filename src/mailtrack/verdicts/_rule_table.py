@@ -12,7 +12,7 @@ import attrs
 
 from mailtrack._arguments import check_type
 from mailtrack._errors import InvalidRules, RuleProblem
-from mailtrack.verdicts._networks import Networks
+from mailtrack.verdicts._networks import Networks, fingerprint
 from mailtrack.verdicts._rule import Rule, is_name
 
 MAX_VERSION = 2000
@@ -219,6 +219,6 @@ def _unknown_networks(rules: Iterable[Rule], networks: Mapping[str, Networks]) -
 def _custom_version(table: RuleTable) -> int:
     """Return the version in millions, plus a number below a million derived from the table's contents."""
     version = table.version // _CUSTOM_VERSIONS or table.version
-    fingerprints = sorted((name, networks.fingerprint) for name, networks in table.networks.items())
+    fingerprints = sorted((name, fingerprint(networks)) for name, networks in table.networks.items())
     content = repr((table.rules, fingerprints)).encode()
     return version * _CUSTOM_VERSIONS + crc32(content) % _CUSTOM_VERSIONS

@@ -10,7 +10,7 @@ from typing import Any
 
 from mailtrack.cli._networks.failure import UpdateFailed
 from mailtrack.verdicts import Networks
-from mailtrack.verdicts._networks import Network
+from mailtrack.verdicts._networks import Network, iter_ranges
 
 _SHORTEST_PREFIX = {4: 8, 6: 16}  # a wider network is a slip: no owner of a list has one
 _MAX_UNPACKED = 128 * 1024 * 1024  # bytes; Apple's list takes 12 MB
@@ -50,13 +50,13 @@ def subtract(networks: Iterable[Network], holes: Iterable[Network]) -> list[Netw
 
 def count(networks: Networks) -> int:
     """Return the number of separate ranges."""
-    return sum(1 for width in (4, 16) for _ in networks.ranges(width))
+    return sum(1 for width in (4, 16) for _ in iter_ranges(networks, width))
 
 
 def to_lines(networks: Networks) -> Iterator[str]:
     """Yield the fewest prefixes with the same addresses, in order."""
     for width in (4, 16):
-        for first, last in networks.ranges(width):
+        for first, last in iter_ranges(networks, width):
             ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
             yield from map(str, ipaddress.summarize_address_range(*ends))
 

@@ -17,15 +17,15 @@ class BackupContract:
     Add it to the bases of your subclass of `StorageContract` if your storage implements `SupportsBackup`.
     """
 
-    @pytest.fixture
-    def backed_up(self, storage: Storage) -> SupportsBackup:
+    @pytest.fixture(name="backed_up")
+    def _backed_up(self, storage: Storage) -> SupportsBackup:
         """Return the storage, which must support backups."""
         require_ability(storage, SupportsBackup)
         assert isinstance(storage, SupportsBackup)
         return storage
 
-    @pytest.fixture
-    def file(self, tmp_path: Path) -> Path:
+    @pytest.fixture(name="file")
+    def _file(self, tmp_path: Path) -> Path:
         """Return an empty file that only its owner can read, in a folder of its own."""
         folder = tmp_path / "copy of a storage"
         folder.mkdir()
@@ -33,8 +33,8 @@ class BackupContract:
         file.touch(mode=0o600)
         return file
 
-    @pytest.fixture
-    def filled(self, storage: Storage) -> Pixel:
+    @pytest.fixture(name="filled")
+    def _filled(self, storage: Storage) -> Pixel:
         """Return a pixel of the storage that has something of everything."""
         pixel = make_pixel(image="a.png")
         storage.add_pixel(pixel, make_image())

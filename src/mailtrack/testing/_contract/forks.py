@@ -47,7 +47,7 @@ class ForkContract:
     """
 
     @pytest.fixture(autouse=True)
-    def watched(self, storage: Storage) -> None:
+    def _watched(self, storage: Storage) -> None:
         """Call the storage back around forks, as `open_storage` does."""
         require_ability(storage, SupportsFork)
         assert isinstance(storage, SupportsFork)

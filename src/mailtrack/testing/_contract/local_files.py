@@ -14,8 +14,8 @@ class LocalFileContract:
     Add it to the bases of your subclass of `StorageContract` if your storage implements `SupportsLocalFile`.
     """
 
-    @pytest.fixture
-    def local(self, storage: Storage) -> SupportsLocalFile:
+    @pytest.fixture(name="local")
+    def _local(self, storage: Storage) -> SupportsLocalFile:
         """Return the storage, which must have a local file."""
         require_ability(storage, SupportsLocalFile)
         assert isinstance(storage, SupportsLocalFile)

@@ -17,8 +17,8 @@ class SettingsContract:
     Add it to the bases of your subclass of `StorageContract` if your storage implements `SupportsSettings`.
     """
 
-    @pytest.fixture
-    def settings(self, storage: Storage) -> SupportsSettings:
+    @pytest.fixture(name="settings")
+    def _settings(self, storage: Storage) -> SupportsSettings:
         """Return the storage, which must keep settings."""
         require_ability(storage, SupportsSettings)
         assert isinstance(storage, SupportsSettings)
