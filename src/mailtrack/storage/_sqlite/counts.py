@@ -15,8 +15,6 @@ from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans, join_both
 from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally, to_hour_counts
-from mailtrack.storage._counting.top import TOP_COUNTS_FROM, find_top
-from mailtrack.storage._protocol import MAX_TOP
 
 SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
 """The columns of `Spans`, but the last."""
@@ -80,18 +78,15 @@ def _add_to_recipients(
     """Return the changes of the numbers of recipients."""
     openers = Openers()
     changed: list[tuple[int | None, ...]] = []
-    rising: dict[int, int] = {}
     for owner in owners:
         recipient_id, number, made_at, sent_at, *_ = owner
         before = spans_of(owner)
         after = join_both(before, recipients[recipient_id])
         openers.change(made_at, sent_at, before, after)
         changed.append((*after, pixel, number))
-        rising[number] = after.counted
     changed.sort(key=itemgetter(-1))  # in the order of the pages
     db.executemany(f"UPDATE recipients SET {_SET_SPANS}, prefetches = ? WHERE pixel = ? AND number = ?", changed)
     change_delays(db, pixel, openers.delays)
-    _add_to_top(db, pixel, rising)
     return openers
 
 
@@ -111,32 +106,6 @@ def _find_recipients(db: sqlite3.Connection, pixel: int, key: str, values: Itera
     )
 
 
-def _add_to_top(db: sqlite3.Connection, pixel: int, counted: dict[int, int]) -> None:
-    """Update the top list, given the numbers of opens that count of some recipients, by their numbers."""
-    before = dict(db.execute("SELECT number, counted FROM top_recipients WHERE pixel = ?", (pixel,)).fetchall())
-    after = find_top(before | counted, MAX_TOP)
-    if after != before:
-        db.executemany(
-            "DELETE FROM top_recipients WHERE pixel = ? AND number = ?",
-            [(pixel, number) for number in before.keys() - after.keys()],
-        )
-        db.executemany(
-            "INSERT INTO top_recipients (pixel, number, counted) VALUES (?, ?, ?)"
-            " ON CONFLICT (pixel, number) DO UPDATE SET counted = excluded.counted",
-            [(pixel, *item) for item in after.items() - before.items()],
-        )
-
-
-def refill_top(db: sqlite3.Connection, pixel: int) -> None:
-    """Find the recipients with the most opens that count among all of a pixel."""
-    db.execute("DELETE FROM top_recipients WHERE pixel = ?", (pixel,))
-    db.execute(
-        "INSERT INTO top_recipients SELECT pixel, number, counted FROM recipients WHERE pixel = ? AND counted >= ?"
-        " ORDER BY counted DESC, number LIMIT ?",
-        (pixel, TOP_COUNTS_FROM, MAX_TOP),
-    )
-
-
 def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str, *, keep_id: bool = True) -> None:
     """Delete a recipient, and take it out of the counts. Its id may be kept for its opens."""
     (owner,) = find_recipients(db, pixel, [recipient_id])
@@ -153,8 +122,6 @@ def delete_recipient(db: sqlite3.Connection, pixel: int, recipient_id: str, *, k
     db.execute("DELETE FROM recipients WHERE pixel = ? AND number = ?", (pixel, number))
     if spans.raw and keep_id:
         db.execute("INSERT INTO deleted_recipients VALUES (?, ?, ?)", (pixel, number, recipient_id))
-    if db.execute("SELECT 1 FROM top_recipients WHERE pixel = ? AND number = ?", (pixel, number)).fetchone():
-        refill_top(db, pixel)
 
 
 def change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:

@@ -13,6 +13,7 @@ from mailtrack._model import Page, Recipient, RecipientState
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
+from mailtrack.storage._counting.top import TOP_COUNTS_FROM
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 from mailtrack.storage._sqlite import counts
 from mailtrack.storage._sqlite.erasure import BY_ADDRESS
@@ -185,8 +186,8 @@ def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int,
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
     """Return the recipients of a pixel with the most opens that count, the most first."""
     found = db.execute(
-        f"SELECT {_RECIPIENT} FROM top_recipients t CROSS JOIN recipients r USING (pixel, number)"
-        " WHERE t.pixel = ? ORDER BY t.counted DESC, t.number LIMIT ?",
+        f"SELECT {_RECIPIENT} FROM recipients r INDEXED BY recipients_by_counted"
+        f" WHERE pixel = ? AND counted >= {TOP_COUNTS_FROM} ORDER BY counted DESC, number LIMIT ?",
         (pixel, limit),
     ).fetchall()
     return tuple(_to_recipient(row, pixel_id) for row in found)

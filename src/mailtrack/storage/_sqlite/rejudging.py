@@ -57,8 +57,6 @@ def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str
         changed,
     )
     counts.change_delays(db, pixel, openers.delays)
-    if changed:
-        counts.refill_top(db, pixel)
     return openers
 
 
