@@ -51,10 +51,12 @@ class PixelForm:
 
 @attrs.frozen
 class RecipientsForm:
-    """The content of a form to add recipients."""
+    """The content of a form to add recipients; its columns are "" if they are not named."""
 
     emails: str
     file: bytes | None = None
+    email_column: str = ""
+    ref_column: str = ""
 
 
 def read_json(environ: "WSGIEnvironment", most: int = MAX_JSON_BYTES) -> dict[str, Any]:
@@ -123,9 +125,11 @@ def read_recipients_form(environ: "WSGIEnvironment") -> RecipientsForm:
         raise UnsupportedMediaType("The body must be a form.")
     fields, files = _read_form(environ, most=MAX_RECIPIENTS_BYTES, most_text=MAX_LIST_BYTES)
     uploads = _uploads(files, "file")
-    if len(fields.getlist("emails")) > 1 or "emails" in files or "file" in fields or len(uploads) > 1:
-        raise BadRequest("The form must have the addresses once, as text, and at most one file.")
-    return RecipientsForm(fields.get("emails", ""), uploads[0] if uploads else None)
+    texts = _texts(fields, files, "emails", "emailColumn", "refColumn")
+    if "file" in fields or len(uploads) > 1:
+        raise BadRequest("The form must have at most one file.")
+    columns = (texts.get(name, "").strip() for name in ("emailColumn", "refColumn"))
+    return RecipientsForm(texts.get("emails", ""), uploads[0] if uploads else None, *columns)
 
 
 def read_text_form(environ: "WSGIEnvironment", *names: str) -> dict[str, str]:
@@ -137,9 +141,7 @@ def read_text_form(environ: "WSGIEnvironment", *names: str) -> dict[str, str]:
     if _media_type(environ)[0] not in FORM_TYPES:
         raise UnsupportedMediaType("The body must be a form.")
     fields, files = _read_form(environ, most=MAX_TEXT_BYTES, most_text=MAX_TEXT_BYTES)
-    if any(name in files or len(fields.getlist(name)) > 1 for name in names):
-        raise BadRequest("The form must have each field once, as text.")
-    return {name: fields[name].replace("\r\n", "\n") for name in names if name in fields}
+    return {name: text.replace("\r\n", "\n") for name, text in _texts(fields, files, *names).items()}
 
 
 def _read_form(
@@ -160,6 +162,13 @@ def _read_form(
         raise BadRequest("The form is malformed.") from None
     body.read()  # bytes behind the form must be complete, too
     return fields, files
+
+
+def _texts(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], *names: str) -> dict[str, str]:
+    """Return those of some fields that a form has."""
+    if any(name in files or len(fields.getlist(name)) > 1 for name in names):
+        raise BadRequest("The form must have each field once, as text.")
+    return {name: fields[name] for name in names if name in fields}
 
 
 def _uploads(files: MultiDict[str, FileStorage], name: str) -> list[bytes]:

@@ -113,6 +113,31 @@ def test_a_rejected_line_is_shown_with_number_and_reason_and_can_be_downloaded(r
     assert "bob@" in found.value.path().read_text()
 
 
+def test_the_rejected_rows_of_a_file_are_downloaded_mended_and_taken(recipients_page, tmp_path):
+    path = tmp_path / "invoices.csv"
+    bad = "".join(f"INV-{number};Öz, Cem;cem{number}@example\r\n" for number in range(2, 20_000))
+    path.write_bytes(f"Invoice;Name;E-Mail\r\nINV-1;Lee, Ann;ann@example.org\r\n{bad}".encode("utf-8-sig"))
+    recipients_page.get_by_text("References, and the columns").click()
+    recipients_page.get_by_label("Reference column").fill("Invoice")
+    recipients_page.get_by_label("Or a CSV file").set_input_files(path)
+    recipients_page.get_by_role("button", name="Add recipients").click()
+    expect(recipients_page.get_by_role("heading", name="19,998 lines of the file were rejected")).to_be_visible()
+    with recipients_page.expect_download() as found:
+        recipients_page.get_by_role("link", name="Download all 19,998 lines").click()
+    text = found.value.path().read_bytes().decode("utf-8-sig")
+    assert text == "Invoice;Name;E-Mail\n" + bad.replace("\r\n", "\n")
+
+    mended = tmp_path / "mended.csv"
+    heading, *rows = text.replace("@example", "@example.org").splitlines()
+    mended.write_text("\n".join([heading, *rows[:30]]), encoding="utf-8-sig")
+    expect(recipients_page.get_by_label("Reference column")).to_have_value("Invoice")
+    recipients_page.get_by_label("Or a CSV file").set_input_files(mended)
+    recipients_page.get_by_role("button", name="Add recipients").click()
+    expect(recipients_page.get_by_role("heading", name="30 recipients added")).to_be_visible()
+    expect(cards(recipients_page)).to_have_count(31)
+    expect(cards(recipients_page).last).to_contain_text("INV-31")
+
+
 def test_reloading_after_adding_sends_nothing_again(recipients_page):
     recipients_page.get_by_label("Addresses").fill("ann@example.org")
     recipients_page.get_by_role("button", name="Add recipients").click()

@@ -23,8 +23,8 @@ def path(pixel):
 def add(client, path):
     """Submits the form, with pasted text, a file, or both."""
 
-    def submit(emails="", file=None, **request):
-        data = {"emails": emails}
+    def submit(emails="", file=None, *, columns=None, **request):
+        data = {"emails": emails} | (columns or {})
         if file is not None:
             data["file"] = (io.BytesIO(file), "list.csv")
         return client.post(path, data=data, content_type="multipart/form-data", **request)
@@ -320,6 +320,39 @@ def test_the_rejected_rows_can_be_added_once_they_are_corrected(add, emails, tak
     assert rejected(page) == {"rejected-file.csv": "Straße;E-Mail\nWeg 1;jörg@\n"}
     add(file=rejected(page)["rejected-file.csv"].replace("@", "@example.de").encode("utf-8-sig"))
     assert sorted(emails()) == ["ann@example.org", "jörg@example.de"]
+
+
+INVOICES = "Invoice;Kunde;Kontakt\nINV-1;Öz, Ann;ann@example.org\nINV-2;Öz, Ann;ann@example.org\nINV-3;Bob;bob@\n"
+
+
+@each_storage
+def test_the_columns_of_references_and_addresses_are_named_in_the_form(add, tracker, pixel, take_apart):
+    columns = {"refColumn": " Invoice ", "emailColumn": "Kontakt"}
+    page = take_apart(add(file=INVOICES.encode(), columns=columns))
+    assert [one.ref for one in tracker.iter_recipients(pixel.id)] == ["INV-1", "INV-2"]
+    assert rejected(page) == {"rejected-file.csv": "Invoice;Kunde;Kontakt\nINV-3;Bob;bob@\n"}
+    (ref,), (email,) = page.fields("refColumn"), page.fields("emailColumn")
+    assert (ref["value"], email["value"]) == ("Invoice", "Kontakt")
+    mended = rejected(page)["rejected-file.csv"].replace("bob@", "bob@example.org").encode()
+    add(file=mended, columns={"refColumn": ref["value"], "emailColumn": email["value"]})
+    assert [one.ref for one in tracker.iter_recipients(pixel.id)] == ["INV-1", "INV-2", "INV-3"]
+
+
+def test_with_a_file_the_named_columns_are_those_of_the_file(add, tracker, pixel):
+    add("cem@example.org", INVOICES.encode(), columns={"refColumn": "Invoice"})
+    assert [one.ref for one in tracker.iter_recipients(pixel.id)] == [None, "INV-1", "INV-2"]
+
+
+def test_a_column_that_the_table_does_not_have_is_refused_with_the_names_of_those_it_has(add, emails, take_apart):
+    answer = add(file=INVOICES.encode(), columns={"refColumn": "<b>"})
+    assert (answer.status, emails()) == (400, [])
+    assert "No such column. The columns are: Invoice, Kunde, Kontakt" in take_apart(answer).text
+
+
+def test_the_same_list_with_another_column_is_counted_as_another(add):
+    assert add(file=INVOICES.encode()).status == 200
+    statuses = {add(file=INVOICES.encode(), columns={"refColumn": "Invoice"}).status for _ in range(9)}
+    assert (statuses, add("cem@example.org", columns={"refColumn": ""}).status) == ({200}, 303)
 
 
 @pytest.mark.parametrize("query", ["?added=-1", "?added=x", "?added=1&present=1.5", "?added=1&added=2", "?added="])

@@ -60,6 +60,7 @@ class _Outcome:
         column: the column of a table that the addresses were read from, "" without one.
         rejects: the rejected rows.
         problem: the fault of the submission as a whole, or of its file.
+        columns: the names of the columns in the form, which the corrected rows need again.
     """
 
     added: int = 0
@@ -67,6 +68,7 @@ class _Outcome:
     column: str = ""
     rejects: tuple[_Rejects, ...] = ()
     problem: str | None = None
+    columns: tuple[str, str] = ("", "")
 
     @property
     def failed(self) -> bool:
@@ -125,7 +127,8 @@ def _take(context: Context, request: Request, found: Pixel, form: RecipientsForm
 
 
 def _digest(pixel: Pixel, form: RecipientsForm) -> str:
-    return sha256(b"\0".join([pixel.id.encode(), form.emails.encode(), form.file or b""])).hexdigest()
+    texts = (pixel.id, form.email_column, form.ref_column, form.emails)
+    return sha256(b"\0".join([*map(str.encode, texts), form.file or b""])).hexdigest()
 
 
 def _check_limit(context: Context, request: Request) -> None:
@@ -152,12 +155,14 @@ def _add(context: Context, pixel: Pixel, form: RecipientsForm) -> _Outcome:
     """Import the pasted text and the file, each with line numbers of its own."""
     sources: dict[str, str | bytes] = {"pasted": form.emails, "file": form.file or b""}
     given = {name: rows for name, rows in sources.items() if rows.strip()}
-    outcome = _Outcome(problem=_check(form))
+    outcome = _Outcome(problem=_check(form), columns=(form.email_column, form.ref_column))
     if outcome.problem:
         return outcome
     for name, rows in given.items():
+        named = name == "file" or "file" not in given  # with a file, the pasted text may be a list
+        email, ref = (form.email_column or None, form.ref_column or None) if named else (None, None)
         try:
-            result = context.tracker.import_recipients(pixel, rows, on_invalid="skip")
+            result = context.tracker.import_recipients(pixel, rows, on_invalid="skip", email=email, ref=ref)
         except InvalidInput as error:  # not a list, such as a workbook
             return attrs.evolve(outcome, problem=str(error))
         rejects = _Rejects(source=name, rows=result.rejected, data=result.rejects().encode("utf-8-sig"))
