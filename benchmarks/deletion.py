@@ -1,8 +1,12 @@
-"""How long others wait while a pixel with many opens is deleted or purged, and how long that takes.
+"""How long others wait while much is changed at once, and how long that takes.
 
 A second process writes a row every 20 ms, and measures how long it waits for the lock. Its waits while nothing is
-deleted are the base line: they are those of the machine and its disk. The comparand deletes the pixel in one
-transaction, by foreign keys, as older code did.
+changed are the base line: they are those of the machine and its disk.
+
+    python benchmarks/deletion.py                 a pixel with many opens is deleted, and purged; the comparand deletes
+                                                  it in one transaction, by foreign keys, as older code did
+    python benchmarks/deletion.py --what erase    a person is erased who has opened very often, and an ordinary one
+    python benchmarks/deletion.py --what sent     all recipients of a pixel are marked as sent
 """
 
 import random
@@ -10,14 +14,17 @@ import shutil
 import subprocess
 import sys
 import time
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import attrs
 from common import arguments, new_folder, open_tracker, print_table, seconds
+from copies import copy_opens, filling
 
 from mailtrack import Open, Pixel, Recipient, Tracker
 from mailtrack.storage._sqlite import SQLiteStorage
@@ -25,6 +32,10 @@ from mailtrack.storage._sqlite.connections import connect
 from mailtrack.testing import make_open
 
 AGENTS = 300
+FILLED_AT_MOST = 1_000_000  # opens that are added; more are copied in SQL
+MAILS = 100  # of the ordinary person
+OPENS_OF_MAIL = 50
+OFTEN, ORDINARY = "often@example.org", "ordinary@example.org"
 AT_ONCE = 10_000
 LONG = timedelta(days=10_000)
 
@@ -46,16 +57,46 @@ print(*waits)
 """
 
 
-def fill(path: Path, opens: int) -> None:
+def fill_deletion(path: Path, opens: int) -> None:
     """Create a file with a pixel that has some opens, by a tenth as many recipients, and their agents and addresses."""
+    added = min(opens, FILLED_AT_MOST)
     tracker = open_tracker(path)
     pixel = tracker.create_pixel("Newsletter")
-    recipients = tracker.generate_tokens(pixel, (f"name{place}@example.com" for place in range(opens // 10)))
+    recipients = tracker.generate_tokens(pixel, (f"name{place}@example.com" for place in range(added // 10)))
+    _add_opens(tracker, pixel, recipients, added)
+    tracker._storage.close()
+    if opens > added:
+        with filling(path) as db:
+            copy_opens(db, 1, opens // added - 1)
+
+
+def fill_erase(path: Path, opens: int) -> None:
+    """Create a file with an address that has some opens of one mail, one that has some of many mails, and others."""
+    tracker = open_tracker(path)
+    pixel = tracker.create_pixel("Newsletter")
+    others = tracker.generate_tokens(pixel, (f"name{place}@example.com" for place in range(opens // 10)))
+    _add_opens(tracker, pixel, others, opens // 10)
+    _add_opens(tracker, pixel, tracker.generate_tokens(pixel, [OFTEN]), opens)
+    for number in range(MAILS):
+        pixel = tracker.create_pixel(f"Mail {number}")
+        _add_opens(tracker, pixel, tracker.generate_tokens(pixel, [ORDINARY]), OPENS_OF_MAIL)
+    tracker._storage.close()
+
+
+def fill_sent(path: Path, recipients: int) -> None:
+    """Create a file with a pixel that has some recipients, of whom a fifth has opened."""
+    tracker = open_tracker(path)
+    pixel = tracker.create_pixel("Newsletter")
+    found = tracker.generate_tokens(pixel, (f"name{place}@example.com" for place in range(recipients)))
+    _add_opens(tracker, pixel, found[::5], recipients // 5)
+    tracker._storage.close()
+
+
+def _add_opens(tracker: Tracker, pixel: Pixel, recipients: list[Recipient], opens: int) -> None:
     chance = random.Random(1)
-    storage = tracker._storage
     for start in range(0, opens, AT_ONCE):
-        storage.add_opens([_open(pixel, recipients, chance, n) for n in range(start, min(start + AT_ONCE, opens))])
-    storage.close()
+        some = [_open(pixel, recipients, chance, n) for n in range(start, min(start + AT_ONCE, opens))]
+        tracker._storage.add_opens(some)
 
 
 def _open(pixel: Pixel, recipients: list[Recipient], chance: random.Random, number: int) -> Open:
@@ -94,31 +135,65 @@ def delete_in_one_transaction(path: Path, pixel: Pixel) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
+def delete(path: Path) -> dict[str, Callable[[Tracker, Pixel], object]]:
+    return {
+        "deletion until it is gone from sight": lambda tracker, pixel: tracker._storage.delete_pixel(pixel.id),
+        "deletion, all steps": lambda tracker, pixel: tracker.delete_pixel(pixel),
+        "deletion in one transaction": lambda _, pixel: delete_in_one_transaction(path, pixel),
+        "purge of all opens": lambda tracker, pixel: sum(purge(tracker, pixel)),
+    }
+
+
+def erase(path: Path) -> dict[str, Callable[[Tracker, Pixel], object]]:
+    def erase_all(tracker: Tracker, email: str) -> None:
+        print(tracker.erase(email), file=sys.stderr)
+        files = (path, path.with_name(f"{path.name}-wal"))
+        left = [one.read_bytes().count(email.encode()) for one in files]
+        print("The address is left, in split pages:", *left, file=sys.stderr)  # see docs/security.md
+
+    return {
+        "erasing an ordinary person until out of sight": lambda tracker, _: tracker._storage.erase(ORDINARY),
+        "erasing an ordinary person until no byte is left": lambda tracker, _: erase_all(tracker, ORDINARY),
+        "erasing who opened often until out of sight": lambda tracker, _: tracker._storage.erase(OFTEN),
+        "erasing who opened often until no byte is left": lambda tracker, _: erase_all(tracker, OFTEN),
+    }
+
+
+def send(path: Path) -> dict[str, Callable[[Tracker, Pixel], object]]:
+    del path
+    return {
+        "marking all as sent": lambda tracker, pixel: tracker.mark_sent(pixel),
+        "marking all as sent again, by their ids": lambda tracker, pixel: tracker.mark_sent(
+            pixel, tracker.iter_recipients(pixel)
+        ),
+    }
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--opens", type=int, default=300_000, help="opens of the pixel  [default: 300,000]")
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--opens", type=int, default=300_000, help="opens, or recipients to send to  [default: 300,000]"
+    )
     parser.add_argument("--database", type=Path, help="use copies of this file, and its pixel with the most opens")
+    parser.add_argument("--what", choices=("delete", "erase", "sent"), default="delete")
     given = parser.parse_args()
+    fill, measures = {"delete": (fill_deletion, delete), "erase": (fill_erase, erase), "sent": (fill_sent, send)}[
+        given.what
+    ]
     with new_folder() as folder:
         source = given.database or folder / "source.db"
-        if given.database is None:
+        if not source.exists():
             fill(source, given.opens // (10 if given.quick else 1))
         path, rows = folder / "mail.db", []
-
-        def measure(name: str, work: Callable[[Tracker, Pixel], object]) -> None:
+        for name, work in {"nothing is changed": lambda *_: time.sleep(5), **measures(path)}.items():
             path.unlink(missing_ok=True)
             shutil.copyfile(source, path)
             with SQLiteStorage(path) as storage:
                 tracker = Tracker(storage)
                 pixel = find_largest(tracker)
-                rows.append(Measured(path, lambda: work(tracker, pixel)).row(name))
+                rows.append(Measured(path, partial(work, tracker, pixel)).row(name))
             rows[-1] += (f"{path.stat().st_size / 2**20:,.0f}",)
-
-        measure("nothing is deleted", lambda *_: time.sleep(5))
-        measure("deletion until it is gone from sight", lambda tracker, pixel: tracker._storage.delete_pixel(pixel.id))
-        measure("deletion, all steps", lambda tracker, pixel: tracker.delete_pixel(pixel))
-        measure("deletion in one transaction", lambda _, pixel: delete_in_one_transaction(path, pixel))
-        measure("purge of all opens", lambda tracker, pixel: sum(purge(tracker, pixel)))
         size = source.stat().st_size / 2**20
     title = f"Others' waits, in ms; the file has {size:,.0f} MiB before"
     print_table(title, ("While", "seconds", "median", "99 %", "longest", "MiB after"), rows)

@@ -130,6 +130,8 @@ class Operations:
             PixelNotFound: no pixel has this id.
             InvalidSentTime: the token of one of the recipients was made later. Nothing was changed.
             InvalidArgument: `at` is not a time with a time zone, or is in the future; or `recipients` is a single text.
+            StorageError: the storage can't be written. Many recipients are marked in short steps, so some may be marked
+                by then, as after a kill; the same call again marks all.
         """
         found = find_pixel(self._storage, pixel)
         return mark_sent(self._storage, found, recipients, at, self._clock())

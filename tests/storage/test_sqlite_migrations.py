@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from mailtrack import Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
+from mailtrack import Erased, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import Figures
-from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, schema
+from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, schema, sweeping
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.full_scan import assert_scan
@@ -339,6 +339,26 @@ class TestEarlierFiles:
                 pass
         SQLiteStorage(tmp_path / "new.db").close()
         assert _tables(old) == _tables(tmp_path / "new.db")
+
+    @pytest.mark.parametrize("at_once", [1, 1024])
+    def test_who_is_erased_before_the_former_opens_are_swept_is_in_no_byte_then(
+        self, old: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+    ) -> None:
+        monkeypatch.setattr(sweeping, "_MAX_ROWS", at_once)
+        monkeypatch.setattr(sweeping, "_WORK_SECONDS", (0.0, 0.0))
+        own = _count(old, f"opens WHERE recipient = '{RECIPIENTS[3].id}'")
+        with closing(_connect(old)) as db:
+            db.execute("UPDATE opens SET user_agent = 'Agent-3-end' WHERE recipient = ?", [RECIPIENTS[3].id])
+        with SQLiteStorage(old) as storage:
+            former = _count(old, "former_opens")
+            assert storage.erase(RECIPIENTS[3].email) == Erased(recipients=1, opens=own)
+            assert _count(old, "former_opens") == former - own > 0 < own
+            while _count(old, "erasing"):
+                storage.sweep()
+            content = b"".join(one.read_bytes() for one in old.parent.iterdir())
+            assert RECIPIENTS[3].id.encode() not in content
+            assert b"Agent-3-end" not in content
+            assert _count(old, "former_opens") == former - own
 
     def test_opening_it_again_changes_nothing(self, old: Path) -> None:
         SQLiteStorage(old).close()

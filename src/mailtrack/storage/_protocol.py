@@ -191,7 +191,10 @@ class Storage(Protocol):
         """Set the time when the mails of recipients were sent, `Recipient.sent_at`, replacing a former one.
 
         The delays in `Figures` are corrected, also those of recipients that have opened already. Stored opens keep
-        their age and verdict until they are rejudged. Costs by the recipients given; other writers may have to wait.
+        their age and verdict until they are rejudged. Costs by the recipients given. Other writers wait for 100 ms at
+        most, so many recipients may go in several steps, each of which is durable: where one fails, or the process
+        ends, some are marked, and the same call again marks them all. Of several such calls at once, each recipient has
+        the time of one.
 
         Args:
             pixel_id: the pixel.

@@ -9,11 +9,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from time import monotonic
+from typing import NamedTuple
 
 from mailtrack._addresses import comparable
 from mailtrack._model import Erased
 from mailtrack.storage._counting.digests import digest
-from mailtrack.storage._sqlite import counts
+from mailtrack.storage._sqlite import counts, sweeping
 from mailtrack.storage._sqlite.interned import Agent, intern, release
 
 NO_ONE = 0
@@ -31,39 +32,72 @@ _AT_ONCE = 100  # recipients
 _LEAST, _MOST = 16, 512  # opens of one statement
 
 
-def erase(db: sqlite3.Connection, email: str, until: float) -> tuple[Erased, bool]:
-    """Delete recipients with an address, in all pixels, until a time by `monotonic`.
+class Person(NamedTuple):
+    """A recipient to be erased.
+
+    Attributes:
+        pixel: its pixel.
+        number: its own.
+        last: the number of the pixel's newest open when the recipient was found.
+        opens: how many of the opens up to that one are the recipient's.
+    """
+
+    pixel: int
+    number: int
+    last: int
+    opens: int
+
+
+def find(db: sqlite3.Connection, email: str) -> list[Person]:
+    """Return recipients with an address, on a connection that sees one state: all, or some where they are many."""
+    found = db.execute(
+        "SELECT r.pixel, r.number, p.opens FROM pixels p"
+        f" CROSS JOIN recipients r {BY_ADDRESS} ON r.pixel = p.pixel AND r.email_key = ? LIMIT ?",
+        (comparable(email), _AT_ONCE),
+    ).fetchall()
+    # There may be millions of opens, which are not to be counted while others wait.
+    return [Person(pixel, number, last, _count_opens(db, pixel, number, 1, last)) for pixel, number, last in found]
+
+
+def _count_opens(db: sqlite3.Connection, pixel: int, recipient: int, first: int, last: int) -> int:
+    (opens,) = db.execute(
+        "SELECT count(*) FROM opens INDEXED BY opens_of_recipient"
+        " WHERE pixel = ? AND recipient = ? AND number BETWEEN ? AND ?",
+        (pixel, recipient, first, last),
+    ).fetchone()
+    return int(opens)
+
+
+def erase(db: sqlite3.Connection, people: list[Person], until: float) -> Erased:
+    """Delete recipients that were found, until a time by `monotonic`, and take them off the list.
 
     Returns:
-        Their number with that of their opens, and whether none is left.
+        The number of those that were still there, with that of their opens.
     """
-    key, recipients, opens = comparable(email), 0, 0
-    while True:
+    recipients = opens = 0
+    has_former = sweeping.has_former(db)
+    while people:
+        pixel, number, last, ever = people[-1]
         found = db.execute(
-            "SELECT r.pixel, r.number, r.id, r.token, r.opens FROM pixels p"
-            f" CROSS JOIN recipients r {BY_ADDRESS} ON r.pixel = p.pixel AND r.email_key = ? LIMIT ?",
-            (key, _AT_ONCE),
-        ).fetchall()
-        if not found:
-            return Erased(recipients=recipients, opens=opens), True
-        for pixel, number, recipient_id, token, ever in found:
-            opens += _hide_opens(db, pixel, number) if ever else 0
+            "SELECT r.id, r.token, p.opens FROM pixels p CROSS JOIN recipients r ON r.pixel = p.pixel AND r.number = ?"
+            " WHERE p.pixel = ?",
+            (number, pixel),
+        ).fetchone()
+        if found is not None:
+            recipient_id, token, newest = found
+            if has_former and not sweeping.delete_former_of(db, pixel, recipient_id, until):
+                break  # the others of its former rows come next
+            ever += _count_opens(db, pixel, number, last + 1, newest)
+            if ever:
+                db.execute("INSERT INTO erasing VALUES (?, ?)", (pixel, number))
             counts.delete_recipient(db, pixel, recipient_id, keep_id=False)
             digests = {digest(recipient_id), digest(token)}
             db.executemany("INSERT OR IGNORE INTO erased VALUES (?, ?)", [(pixel, one) for one in digests])
-            recipients += 1
-            if monotonic() >= until:
-                return Erased(recipients=recipients, opens=opens), False
-
-
-def _hide_opens(db: sqlite3.Connection, pixel: int, number: int) -> int:
-    """Have the opens of a recipient overwritten by `overwrite`, and return how many they are."""
-    (opens,) = db.execute(
-        "SELECT count(*) FROM opens INDEXED BY opens_of_recipient WHERE pixel = ? AND recipient = ?", (pixel, number)
-    ).fetchone()
-    if opens:
-        db.execute("INSERT INTO erasing VALUES (?, ?)", (pixel, number))
-    return int(opens)
+            recipients, opens = recipients + 1, opens + ever
+        people.pop()
+        if monotonic() >= until:
+            break
+    return Erased(recipients=recipients, opens=opens)
 
 
 def has_remains(db: sqlite3.Connection) -> bool:
@@ -79,7 +113,9 @@ def overwrite(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
     """
     done, limit = 0, _LEAST
     # The rows of a deleted pixel are left to `sweeping`.
-    done += db.execute("DELETE FROM erasing WHERE pixel NOT IN (SELECT pixel FROM pixels)").rowcount
+    done += db.execute(
+        "DELETE FROM erasing WHERE NOT EXISTS (SELECT 1 FROM pixels p WHERE p.pixel = erasing.pixel)"
+    ).rowcount
     while found := db.execute("SELECT pixel, number FROM erasing LIMIT 1").fetchone():
         pixel, number = found
         overwritten = _overwrite(db, pixel, number, limit)

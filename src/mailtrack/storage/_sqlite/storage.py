@@ -173,8 +173,15 @@ class SQLiteStorage:
             return recipient_rows.find(db, email, limit, before)
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
-        with self._connections.writing() as db:
-            return sending.mark_sent(db, pixel_id, recipient_ids, at)
+        with self._connections.reading(snapshot=True) as db:
+            left = sending.find(db, pixel_id, recipient_ids, at)
+        marked = 0
+        while left.numbers:
+            with self._step() as (db, until):
+                marked += sending.mark(db, left, until)
+            if left.numbers:
+                self._pace.rest()
+        return marked
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
         with self._connections.writing() as db:
@@ -183,16 +190,23 @@ class SQLiteStorage:
         return deleted
 
     def erase(self, email: str) -> Erased:
-        recipients, opens, ended = 0, 0, False
-        while not ended:
-            with self._step() as (db, until):
-                some, ended = erasure.erase(db, email, until)
-                if ended:
-                    erasure.overwrite(db, until)  # most people are gone with that
-            recipients, opens = recipients + some.recipients, opens + some.opens
+        recipients = opens = 0
+        while people := self._find_people(email):
+            while people:
+                with self._step() as (db, until):
+                    some = erasure.erase(db, people, until)
+                    if not people:
+                        erasure.overwrite(db, until)  # most people are gone with that
+                recipients, opens = recipients + some.recipients, opens + some.opens
+                if people:
+                    self._pace.rest()
         if recipients:
             self._forget_deleted()
         return Erased(recipients=recipients, opens=opens)
+
+    def _find_people(self, email: str) -> list[erasure.Person]:
+        with self._connections.reading(snapshot=True) as db:
+            return erasure.find(db, email)
 
     def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
         with self._connections.reading(snapshot=True) as db:

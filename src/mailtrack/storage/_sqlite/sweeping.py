@@ -31,6 +31,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._work = _WORK_SECONDS[1]
+        self._took = 0.0
 
     @contextmanager
     def step(self) -> Iterator[float]:
@@ -38,7 +39,12 @@ class Pace:
         began = time.monotonic()
         yield began + self._work
         least, most = _WORK_SECONDS
-        self._work = min(most, max(least, self._work * (_WANTED_SECONDS / (time.monotonic() - began)) ** 0.5))
+        self._took = time.monotonic() - began
+        self._work = min(most, max(least, self._work * (_WANTED_SECONDS / self._took) ** 0.5))
+
+    def rest(self) -> None:
+        """Let others write, for as long as the last step took: SQLite has them look again after up to 100 ms."""
+        time.sleep(self._took)
 
 
 def hide(db: sqlite3.Connection, pixel_id: str) -> None:
@@ -56,7 +62,7 @@ def hide(db: sqlite3.Connection, pixel_id: str) -> None:
 
 def has_remains(db: sqlite3.Connection) -> bool:
     """Return whether there are rows of deleted pixels, or of the table that opens were in before `compacting`."""
-    return db.execute("SELECT 1 FROM deleted_pixels LIMIT 1").fetchone() is not None or _has_former(db)
+    return db.execute("SELECT 1 FROM deleted_pixels LIMIT 1").fetchone() is not None or has_former(db)
 
 
 def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
@@ -74,13 +80,14 @@ def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
         if deleted and time.monotonic() >= until:  # a step that deletes nothing would be the last
             return deleted, addresses_gone
     deleted += db.execute("DELETE FROM deleted_pixels").rowcount
-    if _has_former(db):
+    if has_former(db):
         of_table = _repeat(partial(_delete_former, db), until, _MAX_ROWS)
         return (deleted + of_table, False) if of_table else (deleted + _drop_former(db), True)
     return deleted, True
 
 
-def _has_former(db: sqlite3.Connection) -> bool:
+def has_former(db: sqlite3.Connection) -> bool:
+    """Return whether there is still the table that opens were in before `compacting`, with copies of them."""
     return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'former_opens'").fetchone() is not None
 
 
@@ -88,6 +95,21 @@ def _delete_former(db: sqlite3.Connection, limit: int) -> int:
     return db.execute(
         "DELETE FROM former_opens WHERE (pixel, number) IN (SELECT pixel, number FROM former_opens LIMIT ?)", (limit,)
     ).rowcount
+
+
+def delete_former_of(db: sqlite3.Connection, pixel: int, recipient_id: str, until: float) -> bool:
+    """Delete the former rows of a recipient's opens until a `monotonic` time, and return whether none is left."""
+    while (
+        db.execute(
+            "DELETE FROM former_opens WHERE pixel = ? AND number IN (SELECT number FROM former_opens"
+            " INDEXED BY opens_by_recipient WHERE pixel = ? AND recipient = ? LIMIT ?)",
+            (pixel, pixel, recipient_id, _MAX_ROWS),
+        ).rowcount
+        == _MAX_ROWS
+    ):
+        if time.monotonic() >= until:
+            return False
+    return True
 
 
 def _drop_former(db: sqlite3.Connection) -> int:
