@@ -148,6 +148,7 @@ DOORS = {
         "name_client",
     ],
     "mailtrack_wsgi": ["Application", "create_app"],
+    "mailtrack_wsgi.flask": ["Mailtrack"],
 }
 
 MODULES = {name: importlib.import_module(name) for name in DOORS}

@@ -9,6 +9,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from mailtrack import Tracker, open_storage
 from mailtrack_wsgi import Application, create_app
+from mailtrack_wsgi.flask import Mailtrack
 
 tracker = Tracker(open_storage("memory://"), base_url="https://example.com/track")
 mailtrack_app = create_app(tracker, api_keys=["mtk_0"], hosts={"example.com"}, trusted_proxies=1, max_slow=2)
@@ -24,6 +25,10 @@ create_app(tracker, authorize=authorize)
 create_app(tracker, authorize=lambda environ: None)  # type: ignore[arg-type, return-value]
 
 flask_app = Flask(__name__)
+mounted = Mailtrack(flask_app, tracker, url_prefix="/track", authorize=lambda environ: "REMOTE_USER" in environ)
+mounted.tracker.create_pixel("Spring launch")
+Mailtrack(tracker=tracker).init_app(flask_app)
+Mailtrack("shop")  # type: ignore[arg-type]
 application: WSGIApplication = DispatcherMiddleware(flask_app.wsgi_app, {"/track": mailtrack_app})
 
 

@@ -240,7 +240,7 @@ class _Dispatcher:
 
     @cached_property
     def _mount(self) -> Mount:
-        return Mount(self._context.tracker.urls, _is_route)
+        return Mount(self._context.tracker.urls, is_route)
 
     def _settle(self, environ: WSGIEnvironment) -> WSGIEnvironment:
         try:
@@ -287,9 +287,14 @@ class _Dispatcher:
             return ""
 
 
-def _is_route(path: str, method: str) -> bool:
+def is_route(path: str, method: str) -> bool:
     """Return whether a route takes a path and a method."""
     return _routes.bind("").test(path, method)
+
+
+def is_own_path(path: str) -> bool:
+    """Return whether a path is one of the tracker, a page or the API, with any method."""
+    return path.startswith(TRACKER_PATH) or bool(_routes.bind("").allowed_methods(path))
 
 
 def _describe(error: Exception) -> tuple[int, str, list[tuple[str, str]]]:

@@ -1,0 +1,59 @@
+"""Starts a tracker in each process that serves, with its first request, and stops it when the process ends."""
+
+import atexit
+import logging
+import os
+
+from mailtrack._spool import Spool
+from mailtrack._tracker import Tracker
+from mailtrack.storage._abilities import SupportsLocalFile
+from mailtrack.storage._protocol import Storage
+
+_logger = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """Starts and stops a tracker, in a host that says neither when it begins to serve nor when it ends. Thread-safe.
+
+    Needs no lock: to start a tracker twice is harmless. A forked child finds that it has not started, whatever its
+    parent had done.
+
+    Args:
+        tracker: the tracker. Before it is started, it stores opens at once.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._process: int | None = None
+
+    def start(self) -> None:
+        """Start the tracker in this process. Harmless if it is started."""
+        if self._process == os.getpid():
+            return
+        try:
+            self._tracker.start()
+        except Exception:
+            _logger.exception("The spool can't be used, so opens are stored while their images wait.")
+        atexit.unregister(self.stop)  # of another thread, or of the process that forked
+        atexit.register(self.stop)
+        self._process = os.getpid()
+
+    def stop(self) -> None:
+        """Stop the tracker if it is started in this process. The next request would start it again."""
+        if self._process == os.getpid():
+            self._process = None
+            self._tracker.stop()
+
+
+def make_spool(storage: Storage, folder: str | os.PathLike[str] | None) -> Spool | None:
+    """Return the spool that a host's setting names, not open yet.
+
+    Args:
+        storage: where the opens go.
+        folder: a folder, "off" for none, and `None` for the one that `mailtrack serve` would use: beside the file of
+            the storage, if it has one.
+    """
+    if folder is None:
+        file = storage.path if isinstance(storage, SupportsLocalFile) else None
+        return None if file is None else Spool(f"{file}.spool")
+    return None if folder == "off" else Spool(folder)
