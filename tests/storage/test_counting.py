@@ -7,13 +7,15 @@ from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrack import Client, Count, OpenSpan, OpenSpans, Verdict, VerdictKind
+from mailtrack._columns import Opens
 from mailtrack._delays import to_bucket
-from mailtrack._times import to_milliseconds
+from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import Facet, HourCount
 from mailtrack.storage import _counting as counting
 from mailtrack.storage._counting.delays import Delays
@@ -90,7 +92,7 @@ class TestTally:
             make_open(PIXEL, BOB, at=NOON + timedelta(hours=1), verdict=BOT, counted=False),
             make_open(PIXEL, verdict=PROXY, client=OUTLOOK),
         ]
-        tally = Tally(opens, [to_milliseconds(one.opened_at) for one in opens])
+        tally = Tally(Opens.of(opens))
         assert tally.opens == _spans(Span(2, NOON_MS, NOON_MS), Span(4, NOON_MS, NOON_MS + HOUR))
         assert tally.recipients == {
             ANN.id: _spans(ONCE, Span(2, NOON_MS, NOON_MS + 59 * 60_000)),
@@ -111,11 +113,12 @@ class TestTally:
         }
 
     def test_without_opens_it_is_empty(self) -> None:
-        tally = Tally([], [])
+        tally = Tally(Opens.of([]))
         assert (tally.opens, tally.views, tally.recipients, tally.hours) == (NO_SPANS, Count(), {}, {})
 
     def test_an_hour_before_1970_begins_before_its_opens(self) -> None:
-        assert list(Tally([make_open(PIXEL)], [-1]).hours) == [HourKey(-HOUR, "unknown")]
+        opens = [make_open(PIXEL, at=from_milliseconds(-1))]
+        assert list(Tally(Opens.of(opens)).hours) == [HourKey(-HOUR, "unknown")]
 
     def test_what_differs_is_left_by_subtraction(self) -> None:
         now, before = {"a": Count(1, 2), "b": Count(3, 3), "c": Count(0, 1)}, {"a": Count(1, 2), "b": Count(4, 4)}
@@ -213,7 +216,7 @@ class TestRejudging:
     def test_only_what_differs_changes(self) -> None:
         before = [make_open(PIXEL, ANN), make_open(PIXEL, BOB, verdict=PROXY, client=OUTLOOK, signals=["repeat"])]
         after = [make_open(PIXEL, ANN, verdict=BOT, counted=False), before[1]]
-        changes = Rejudging(before, after, [NOON_MS, NOON_MS])
+        changes = Rejudging(before, after)
         assert changes.prefetches == {ANN.id: 0}
         assert changes.views == Count(-1, 0)
         assert changes.hours == {HourKey(NOON_MS, "unknown"): Count(-1, -1), HourKey(NOON_MS, "bot"): Count(0, 1)}
@@ -225,9 +228,9 @@ class TestRejudging:
     @pytest.mark.parametrize("now", [[], [0], [2], [0, 2]])
     def test_an_edge_is_lost_where_its_open_counts_no_more(self, places: list[int], now: list[int]) -> None:
         """One open at 1 counts; of those at 0 and 2 count some before, and others now."""
-        opens = {0: make_open(PIXEL), 2: make_open(PIXEL)}
+        opens = {at: make_open(PIXEL, at=from_milliseconds(at)) for at in (0, 2)}
         before, after = ([self._weigh(one, at in some) for at, one in opens.items()] for some in (places, now))
-        found = Rejudging(before, after, [0, 2]).correct(make_span([1, *places]))
+        found = Rejudging(before, after).correct(make_span([1, *places]))
         expected = make_span([1, *now])
         assert found.span.number == expected.number
         assert found.first_is_lost or found.span.first == expected.first
@@ -237,7 +240,7 @@ class TestRejudging:
 
     @staticmethod
     def _weigh(one, counted: bool):
-        return make_open(PIXEL, open_id=one.id, counted=counted)
+        return attrs.evolve(one, counted=counted)
 
 
 def test_a_counter_of_buckets_says_the_same_as_delays() -> None:

@@ -1,4 +1,4 @@
-"""The counting beside the backends at its edges: gaps in a log, moves between delay buckets, mismatched arguments."""
+"""The counting beside the backends at its edges: gaps in a log, moves between delay buckets."""
 
 from datetime import timedelta
 
@@ -9,8 +9,6 @@ from mailtrack._delays import to_bucket
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.log_gaps import Gap, pass_over
 from mailtrack.storage._counting.spans import NO_SPANS, Spans
-from mailtrack.storage._counting.tallies import Tally
-from mailtrack.testing import make_open, make_pixel
 
 MADE_AT = 1_762_430_400_000
 
@@ -43,8 +41,3 @@ def test_a_recipient_moves_from_the_bucket_that_it_was_in_to_the_one_that_it_is_
     raw, counted = (None if seconds is None else to_bucket(timedelta(seconds=seconds)) for seconds in after)
     buckets = {raw, counted} - {None}
     assert left == {bucket: Count(counted=int(bucket == counted), raw=int(bucket == raw)) for bucket in buckets}
-
-
-def test_each_open_needs_its_time() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        Tally([make_open(make_pixel())], [])

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mailtrack._columns import Hits
 from mailtrack._errors import StorageError, StorageUnavailable
-from mailtrack._ingest.lines import UnreadableLine, from_line
+from mailtrack._ingest.lines import Fields, UnreadableLine, parse_line, to_hits
 from mailtrack._model import Hit
 from mailtrack._spool import Batch, PeriodicThread, Reader
 
@@ -49,18 +50,18 @@ def drain(reader: Reader, store: Store) -> int:
     return stored
 
 
-def _read(batch: Batch) -> tuple[list[Hit], list[bytes]]:
+def _read(batch: Batch) -> tuple[Hits, list[bytes]]:
     """Return the hits of a batch and the line of each. Unreadable lines go to its dead letters."""
-    hits: list[Hit] = []
+    parsed: list[Fields] = []
     lines: list[bytes] = []
     for line in batch.lines:
         try:
-            hits.append(from_line(line))
+            parsed.append(parse_line(line))
         except UnreadableLine as error:
             batch.dead_letters.append((line, str(error)))
         else:
             lines.append(line)
-    return hits, lines
+    return to_hits(parsed), lines
 
 
 def _store(store: Store, hits: Sequence[Hit]) -> dict[str, Exception]:

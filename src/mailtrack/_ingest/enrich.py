@@ -3,14 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from functools import cached_property, lru_cache
+from typing import TypeAlias
 
+from mailtrack._columns import Finding, Hits, Opens
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict, make
-from mailtrack._times import to_utc
-from mailtrack.verdicts import Judge, RecentHits, name_client
+from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._times import to_milliseconds
+from mailtrack.verdicts import Judge, RecentHits, RuleTable, name_client
 from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
 
@@ -18,27 +19,14 @@ _USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
 _UNUSUAL = ""  # needs every way to find a client's name
 _MAX_RETRIES = 50_000  # some 15 MiB; far more than are retried at once
 _MAX_LATE = 10_000  # some 10 MiB
+_MAX_FINDINGS = 10_000  # some 10 MiB, with user agents of usual length
 
 LateHit: TypeAlias = tuple[Hit, tuple[str, ...]]
 """A hit that turned out to be in a burst after it was given to `enrich`, and all its signals."""
 
 
-class Finding(NamedTuple):
-    """What many hits of one call have in common, once judged.
-
-    Attributes:
-        shared: the fields of `Open` that their opens share.
-        verdict: the verdict.
-        may_be_scan: whether a company's scanner may have caused them: a person rarely would.
-    """
-
-    shared: dict[str, Any]
-    verdict: Verdict
-    may_be_scan: bool
-
-
 Findings: TypeAlias = dict[tuple[str, tuple[str, ...], tuple[str, ...], bool], Finding]
-"""The findings of one call, by all that they depend on: few hits differ in it."""
+"""Findings by all that they depend on: user agent, signals, networks, and whether the hit is early."""
 
 
 class Enricher:
@@ -57,6 +45,7 @@ class Enricher:
         self._retries: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._in_flight: set[str] = set()  # ids of opens that are about to be stored
         self._late: OrderedDict[str, LateHit] = OrderedDict()  # by the hit's id
+        self._findings: tuple[RuleTable | None, Findings] = (None, {})  # those by the rules of a table
 
     @cached_property
     def _judge(self) -> Judge:
@@ -72,40 +61,52 @@ class Enricher:
             name_client(user_agent, self._judge.judge(user_agent))
         is_company("example.com")
 
-    def enrich(self, hits: Sequence[Hit], targets: Iterable[Target | None]) -> list[Open]:
+    def enrich(self, hits: Sequence[Hit], targets: Sequence[Target | None]) -> Opens:
         """Return the opens of hits. Hits without a target are left out.
 
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
-        given = list(targets)
-        hits = [hit for hit, target in zip(hits, given, strict=True) if target is not None]
-        found = [target for target in given if target is not None]
-        known: Findings = {}
-        ages = [_age(hit.at, target) for hit, target in zip(hits, found, strict=True)]
-        findings = [self._find(hit, hit.signals, age, known) for hit, age in zip(hits, ages, strict=True)]
+        columns = Hits.of(hits)
+        if None in targets:
+            columns = columns.take([place for place, target in enumerate(targets) if target is not None])
+        found = [target for target in targets if target is not None]
+        ages = [_age(at, target) for at, target in zip(columns.times, found, strict=True)]
+        early = [self._judge.is_early(None if age is None else age / 1000) for age in ages]
+        networks = [self._judge.find_networks(ip) for ip in columns.ips]
+        findings = self._find_all(columns, columns.signals, networks, early)
+        may_be_scans = [soon or NO_LANGUAGE in own for soon, own in zip(early, columns.signals, strict=True)]
         signals = self._signals(
-            hits,
+            columns,
             [one.verdict for one in findings],
-            [target.domain if one.may_be_scan else None for one, target in zip(findings, found, strict=True)],
+            [target.domain if may_be else None for may_be, target in zip(may_be_scans, found, strict=True)],
         )
-        return [
-            _make_open(hit, target, age, one if shown is hit.signals else self._find(hit, shown, age, known))
-            for one, shown, age, hit, target in zip(findings, signals, ages, hits, found, strict=True)
-        ]
+        opens = Opens(
+            columns.ids,
+            [target.pixel_id for target in found],
+            [target.recipient_id for target in found],
+            columns.times,
+            columns.ips,
+            columns.referers,
+            ages,
+            self._find_all(columns, signals, networks, early),
+        )
+        erased = {place for place, target in enumerate(found) if target.erased}
+        return opens.as_erased(erased) if erased else opens
 
-    def expect_retry(self, opens: Iterable[Open]) -> None:
+    def expect_retry(self, opens: Sequence[Open]) -> None:
         """Remember the signals of opens that could not be stored, whose hits will be given again."""
+        columns = Opens.of(opens)
         with self._lock:
-            for one in opens:
-                self._in_flight.discard(one.id)
-                self._retries[one.id] = one.signals
+            self._in_flight.difference_update(columns.ids)
+            for open_id, finding in zip(columns.ids, columns.findings, strict=True):
+                self._retries[open_id] = finding.signals
             while len(self._retries) > _MAX_RETRIES:
                 self._retries.popitem(last=False)
 
-    def settle(self, opens: Iterable[Open]) -> list[LateHit]:
+    def settle(self, opens: Sequence[Open]) -> list[LateHit]:
         """Note that opens are stored, and return the late hits that are stored, each once."""
         with self._lock:
-            self._in_flight.difference_update(one.id for one in opens)
+            self._in_flight.difference_update(Opens.of(opens).ids)
             ready = [one for one in self._late if one not in self._in_flight and one not in self._retries]
             return [self._late.pop(one) for one in ready]
 
@@ -117,16 +118,19 @@ class Enricher:
     def judge_late(self, late: LateHit, target: Target) -> Judgement:
         """Judge a stored open again, given its hit with all signals."""
         hit, signals = late
-        age = _age(hit.at, target)
-        made = _make_open(hit, target, age, self._find(hit, signals, age, {}))
+        columns = Hits.of([hit])
+        age = _age(columns.times[0], target)
+        seconds = None if age is None else age / 1000
+        networks = self._judge.find_networks(hit.ip)
+        (found,) = self._find_all(columns, [signals], [networks], [self._judge.is_early(seconds)])
         return Judgement(
-            open_id=made.id,
-            verdict=made.verdict,
-            client=made.client,
-            counted=made.counted,
-            added_signals=tuple(signal for signal in made.signals if signal in BURST_SIGNALS),
-            networks=made.networks,
-            age=made.age,
+            open_id=hit.id,
+            verdict=found.verdict,
+            client=found.client,
+            counted=found.counted,
+            added_signals=tuple(signal for signal in signals if signal in BURST_SIGNALS),
+            networks=networks,
+            age=seconds,
         )
 
     def rejudge(self, stored: Open, recipient: Recipient | None) -> Judgement:
@@ -157,8 +161,8 @@ class Enricher:
         return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
     def _signals(
-        self, hits: Sequence[Hit], verdicts: Sequence[Verdict], domains: Sequence[str | None]
-    ) -> list[tuple[str, ...]]:
+        self, hits: Hits, verdicts: Sequence[Verdict], domains: Sequence[str | None]
+    ) -> Sequence[tuple[str, ...]]:
         """Return the signals of hits.
 
         Args:
@@ -168,19 +172,20 @@ class Enricher:
         """
         companies = [domain if domain is not None and is_company(domain) else None for domain in domains]
         with self._lock:
-            known = {hit.id: self._retries.pop(hit.id) for hit in hits if hit.id in self._retries}
+            known = {one: self._retries.pop(one) for one in self._retries.keys() & hits.ids}
             # By their ids: a hit that is given twice is no repeat of itself.
-            new = {hit.id: place for place, hit in enumerate(hits) if hit.id not in known}
+            new = {hit_id: place for place, hit_id in enumerate(hits.ids) if hit_id not in known}
+            places = list(new.values())
             shown = self._recent_hits.signals(
-                [hits[place] for place in new.values()],
-                verdicts=[verdicts[place] for place in new.values()],
-                companies=[companies[place] for place in new.values()],
+                hits if len(places) == len(hits) else hits.take(places),
+                verdicts=[verdicts[place] for place in places],
+                companies=[companies[place] for place in places],
             )
             self._add_late((hit, hit.signals + more) for hit, more in self._recent_hits.late)
-            self._in_flight.update(hit.id for hit in hits)
+            self._in_flight.update(hits.ids)
         for (hit_id, place), more in zip(new.items(), shown, strict=True):
-            known[hit_id] = hits[place].signals + more if more else hits[place].signals
-        return [known[hit.id] for hit in hits]
+            known[hit_id] = hits.signals[place] + more if more else hits.signals[place]
+        return [known[hit_id] for hit_id in hits.ids]
 
     def _add_late(self, late: Iterable[LateHit]) -> None:
         for hit, signals in late:
@@ -188,46 +193,43 @@ class Enricher:
         while len(self._late) > _MAX_LATE:
             self._late.popitem(last=False)
 
-    def _find(self, hit: Hit, signals: tuple[str, ...], age: float | None, known: Findings) -> Finding:
-        networks = self._judge.find_networks(hit.ip)
-        early = self._judge.is_early(age)
-        key = (hit.user_agent, signals, networks, early)
-        found = known.get(key)
-        if found is None:
-            verdict = self._judge.judge(hit.user_agent, signals=signals, age=age, networks=networks)
-            shared = {
-                "token": None,
-                "user_agent": hit.user_agent,
-                "signals": signals,
-                "networks": networks,
-                "verdict": verdict,
-                "client": name_client(hit.user_agent, verdict),
-                "counted": self._judge.counts(verdict),
-            }
-            found = known[key] = Finding(shared, verdict, early or NO_LANGUAGE in signals)
-        return found
+    def _find_all(
+        self,
+        hits: Hits,
+        signals: Sequence[tuple[str, ...]],
+        networks: Sequence[tuple[str, ...]],
+        early: Sequence[bool],
+    ) -> list[Finding]:
+        """Return the finding of each hit. Few differ in what these depend on, so most are known from earlier hits."""
+        known = self._known()
+        keys = list(zip(hits.user_agents, signals, networks, early, strict=True))
+        for key in set(keys).difference(known):
+            known[key] = self._find(*key)
+        return [known[key] for key in keys]
+
+    def _known(self) -> Findings:
+        """Return the findings that are known by the judge's present rules, for one call to look up and add to."""
+        of, known = self._findings
+        if of is not self._judge.table or len(known) > _MAX_FINDINGS:
+            of, known = self._findings = (self._judge.table, {})
+        return known
+
+    def _find(self, user_agent: str, signals: tuple[str, ...], networks: tuple[str, ...], early: bool) -> Finding:
+        age = 0.0 if early else None
+        verdict = self._judge.judge(user_agent, signals=signals, age=age, networks=networks)
+        client = name_client(user_agent, verdict)
+        return Finding(user_agent, signals, networks, verdict, client, self._judge.counts(verdict))
 
 
-def _make_open(hit: Hit, target: Target, age: float | None, finding: Finding) -> Open:
-    made = make(
-        Open,
-        {
-            **finding.shared,
-            "id": hit.id,
-            "pixel_id": target.pixel_id,
-            "recipient_id": target.recipient_id,
-            "opened_at": to_utc(hit.at),
-            "ip": hit.ip,
-            "referer": hit.referer,
-            "age": age,
-            "erased": False,
-        },
-    )
-    return made.as_erased() if target.erased else made
+def _age(at: int, target: Target) -> int | None:
+    """Return the age of an open at a time, both in milliseconds."""
+    if target.token_made_at is None:
+        return None
+    sent_at = None if target.sent_at is None else _to_milliseconds(target.sent_at)
+    return at - clock_start(_to_milliseconds(target.token_made_at), sent_at, at)
 
 
-def _age(at: datetime, target: Target) -> float | None:
-    return None if target.token_made_at is None else _seconds(at, target.token_made_at, target.sent_at)
+_to_milliseconds = lru_cache(maxsize=1024)(to_milliseconds)  # many recipients share their times
 
 
 def _seconds(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:

@@ -12,7 +12,7 @@ from mailtrack.storage._protocol import Storage
 _logger = logging.getLogger(__name__)
 
 
-def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> list[Open]:
+def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> Sequence[Open]:
     """Store hits as opens, all or none, and return the new ones. Storing a hit again changes nothing.
 
     If the hits show that earlier ones were in a burst, the stored opens of those are judged again. Should that fail,

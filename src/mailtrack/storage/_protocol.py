@@ -40,7 +40,8 @@ class Storage(Protocol):
     as far as the storage keeps anything at all. **Reads** see all writes that returned before they began. **Errors.**
     `StorageUnavailable` when trying again may help (out of reach, locked, full), `StorageError` otherwise; a driver's
     own errors never come out. **Ownership.** The caller that opens a storage closes it, with `close` or `with`. Values
-    given and returned are immutable; the storage keeps no reference to the caller's lists.
+    given and returned are immutable; the storage keeps no reference to the caller's lists. **Sequences** need not be
+    lists: those of hits and opens may be columns, which make each `Hit` or `Open` when it is asked for.
 
     Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
     from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are short texts of the storage's own form: a
@@ -251,7 +252,7 @@ class Storage(Protocol):
         """
         ...
 
-    def add_opens(self, opens: Sequence[Open]) -> list[Open]:
+    def add_opens(self, opens: Sequence[Open]) -> Sequence[Open]:
         """Add opens, and count them for their pixels, recipients, hours and everything else in `Figures`.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any

@@ -124,7 +124,8 @@ def use_table(judge: Judge, table: RuleTable) -> None:
     # A cached method would keep every judge alive.
     find_networks = lru_cache(_CACHED_ADDRESSES)(partial(_find_networks, NetworkTable(table.networks)))
     decide = lru_cache(_CACHED_VERDICTS)(partial(_decide, *_compile(table.rules, table.version)))
-    judge.table, judge._stages = table, (find_networks, decide)
+    judge._stages = (find_networks, decide)
+    judge.table = table  # last, so that a thread that sees it judges by it
 
 
 class _CompiledRule:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from mailtrack._arguments import is_within
+from mailtrack._columns import Hits
 from mailtrack._errors import InvalidSetting
 from mailtrack._model import (
     BURST,
@@ -107,15 +108,20 @@ class RecentHits:
         self._calls += 1
         found: list[tuple[str, ...] | Fetch] = []
         late: dict[Fetch, None] = {}  # each once, in order
-        for hit, verdict, company in zip(hits, verdicts or repeat(None), companies or repeat(None), strict=False):
-            now = self._advance(hit.at.timestamp())
-            bits = BIT_OF[REPEAT] if self._repeats.add(hit, now) else 0
-            if hit.ip is None or hit.token is None or (verdict is not None and _is_exempt(verdict)):
+        columns = Hits.of(hits)
+        fetches = zip(columns.tokens, columns.pixels, columns.ips, columns.user_agents, strict=True)
+        for place, (fetched, at, verdict, company) in enumerate(
+            zip(fetches, columns.times, verdicts or repeat(None), companies or repeat(None), strict=False)
+        ):
+            now = self._advance(at / 1000)
+            token, _, ip, _ = fetched
+            bits = BIT_OF[REPEAT] if self._repeats.add(fetched, now) else 0
+            if ip is None or token is None or (verdict is not None and _is_exempt(verdict)):
                 found.append(SIGNALS_OF[bits])
                 continue
-            fetch = Fetch(hit, now, bits, self._calls)
+            fetch = Fetch(columns[place], now, bits, self._calls)
             found.append(fetch)
-            for one in self._find_bursts(_site(hit.ip), company, fetch):
+            for one in self._find_bursts(_site(ip), company, fetch):
                 if one.call != self._calls:
                     late[one] = None
         self.late = [(fetch.hit, SIGNALS_OF[fetch.bits]) for fetch in late]
@@ -162,11 +168,12 @@ class _Repeats:
         self._seconds = seconds
         self._seen: Latest[int, float] = Latest(_MAX_FETCHES)
 
-    def add(self, hit: Hit, now: float) -> bool:
-        """Remember a hit, and return whether the same fetch came shortly before."""
-        if hit.token is None and hit.ip is None:
+    def add(self, fetched: tuple[str | None, str, str | None, str], now: float) -> bool:
+        """Remember a fetch of a token, pixel, address and user agent; return whether the same came shortly before."""
+        token, _, ip, _ = fetched
+        if token is None and ip is None:
             return False  # it may be another person
-        key = hash((hit.token, hit.pixel, hit.ip, hit.user_agent))  # of 64 bits, secret in each process
+        key = hash(fetched)  # of 64 bits, secret in each process
         before = self._seen.get(key)
         self._seen.put(key, now)
         return before is not None and now - before <= self._seconds

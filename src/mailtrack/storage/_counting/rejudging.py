@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mailtrack._columns import Opens
 from mailtrack._model import Open
 from mailtrack.storage._counting.spans import Span, join_spans
 from mailtrack.storage._counting.tallies import Tally, subtract
@@ -28,7 +29,6 @@ class Rejudging:
     Args:
         before: the opens as they were.
         after: the same as they are now, in the same order.
-        times: their times in milliseconds.
 
     Attributes:
         prefetches: the changes of the numbers of prefetches of the recipients whose counts may change. Some of them may
@@ -38,8 +38,8 @@ class Rejudging:
         views: the change of the number of views.
     """
 
-    def __init__(self, before: Sequence[Open], after: Sequence[Open], times: Sequence[int]) -> None:
-        was, now = Tally(before, times), Tally(after, times)
+    def __init__(self, before: Sequence[Open], after: Sequence[Open]) -> None:
+        was, now = Tally(Opens.of(before)), Tally(Opens.of(after))
         self.prefetches = {
             recipient_id: spans.prefetches - was.recipients[recipient_id].prefetches
             for recipient_id, spans in now.recipients.items()

@@ -1,13 +1,14 @@
 """Tallies: the counts of new opens, to be added to those of their pixel."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from mailtrack._columns import Opens
 from mailtrack._counts import Count
 from mailtrack._figures import Facet, HourCount
-from mailtrack._model import REPEAT, Client, Open, Verdict, VerdictKind
+from mailtrack._model import REPEAT, Client, Verdict, VerdictKind
 from mailtrack._times import from_milliseconds
 from mailtrack.storage._counting.spans import Spans, join_both, make_span, open_spans
 
@@ -42,7 +43,6 @@ class Tally:
 
     Args:
         opens: the opens.
-        times: their times in milliseconds.
 
     Attributes:
         opens: the spans of all.
@@ -52,36 +52,31 @@ class Tally:
         facets: the numbers of opens by facet and name.
     """
 
-    def __init__(self, opens: Sequence[Open], times: Sequence[int]) -> None:
-        counted = make_span([at for one, at in zip(opens, times, strict=True) if one.counted])
+    def __init__(self, opens: Opens) -> None:
+        times, findings = opens.times, opens.findings
+        counted = make_span([at for at, finding in zip(times, findings, strict=True) if finding.counted])
         self.opens = Spans(*counted, *make_span(times))
         self.recipients = recipients = dict[str, Spans]()
-        for one, at in zip(opens, times, strict=True):
-            if (owner := one.recipient_id) is not None:
-                new = open_spans(at, counted=one.counted, prefetch=one.verdict.kind is _PREFETCH)
+        for owner, at, finding in zip(opens.recipients, times, findings, strict=True):
+            if owner is not None:
+                new = open_spans(at, counted=finding.counted, prefetch=finding.verdict.kind is _PREFETCH)
                 before = recipients.get(owner)
                 recipients[owner] = new if before is None else join_both(before, new)
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)
-        for hour, one, number in _group(opens, times):
-            count = Count(number if one.counted else 0, number)
-            if REPEAT not in one.signals:
+        hours = Counter(
+            (at - at % HOUR, finding.verdict.kind.value, finding.counted)
+            for at, finding in zip(times, findings, strict=True)
+        )
+        for (hour, kind, counts), number in hours.items():
+            self.hours[HourKey(hour, kind)] += Count(number if counts else 0, number)
+        for finding, number in Counter(findings).items():
+            count = Count(number if finding.counted else 0, number)
+            if REPEAT not in finding.signals:
                 self.views += count
-            self.hours[HourKey(hour, one.verdict.kind.value)] += count
-            for key in _to_facets(one.verdict, one.client):
+            for key in _to_facets(finding.verdict, finding.client):
                 self.facets[key] += count
-
-
-def _group(opens: Sequence[Open], times: Sequence[int]) -> Iterator[tuple[int, Open, int]]:
-    """Yield the start of the hour in milliseconds, an open, and how many are counted like it."""
-    # Verdicts and clients are few objects, so equal ones are found by their identity.
-    keys = [
-        (at - at % HOUR, id(one.verdict), id(one.client), one.counted, REPEAT in one.signals)
-        for one, at in zip(opens, times, strict=True)
-    ]
-    alike = dict(zip(keys, opens, strict=True))
-    return ((key[0], alike[key], number) for key, number in Counter(keys).items())
 
 
 def _to_facets(verdict: Verdict, client: Client) -> Iterator[FacetKey]:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from mailtrack._addresses import comparable, domain_of
+from mailtrack._columns import Opens
 from mailtrack._counts import Count
 from mailtrack._errors import InvalidSentTime, RecipientNotFound
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
@@ -232,8 +233,7 @@ class PixelData:
 
     def _count(self) -> Tally:
         if self._tally is None:
-            opens = list(self._kept_and_purged())
-            self._tally = Tally(opens, [to_milliseconds(one.opened_at) for one in opens])
+            self._tally = Tally(Opens.of(list(self._kept_and_purged())))
         return self._tally
 
     def _count_openers(self) -> Openers:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from mailtrack._model import Client, Open, Verdict, VerdictKind
+from mailtrack._columns import Finding
+from mailtrack._model import Client, Verdict, VerdictKind
 
 Value: TypeAlias = str | int | None
 
@@ -54,51 +55,42 @@ class Shared(NamedTuple):
     kind: int
 
 
-def share(db: sqlite3.Connection, pixel: int, opens: Sequence[Open]) -> list[Shared]:
-    """Return what each of some opens of a pixel shares with others. Agents and judgements that are new are added.
+def share(db: sqlite3.Connection, pixel: int, findings: Sequence[Finding]) -> dict[Finding, Shared]:
+    """Return what opens of a pixel share, given the finding of each. Agents and judgements that are new are added.
 
     The connection must be in a transaction that writes.
     """
-    # Verdicts and clients are few objects, so that most opens share their keys.
-    keys = [(one.user_agent, id(one.client), id(one.verdict), one.counted, one.signals, one.networks) for one in opens]
-    alike = dict(zip(keys, opens, strict=True))
-    agents = {key: to_agent(one) for key, one in alike.items()}
-    judgements = {key: to_judgement(one) for key, one in alike.items()}
-    numbers = Counter(keys)
-    agent_numbers = intern(db, pixel, "agents", _sum(agents, numbers))
-    judgement_numbers = intern(db, pixel, "judgements", _sum(judgements, numbers))
-    shared = {
-        key: Shared(agent_numbers[agents[key]], judgement_numbers[judgements[key]], KINDS[one.verdict.kind])
-        for key, one in alike.items()
+    numbers = Counter(findings)
+    agents, judgements = Counter[Agent](), Counter[JudgementRow]()
+    for one, number in numbers.items():
+        agent, judgement = to_rows(one)
+        agents[agent] += number
+        judgements[judgement] += number
+    agent_numbers = intern(db, pixel, "agents", agents)
+    judgement_numbers = intern(db, pixel, "judgements", judgements)
+    return {
+        one: Shared(agent_numbers[agent], judgement_numbers[judgement], KINDS[one.verdict.kind])
+        for one in numbers
+        for agent, judgement in [to_rows(one)]
     }
-    return [shared[key] for key in keys]
 
 
-def _sum(rows: Mapping[Any, T], numbers: Mapping[Any, int]) -> Counter[T]:
-    found: Counter[T] = Counter()
-    for key, row in rows.items():
-        found[row] += numbers[key]
-    return found
-
-
-def to_agent(one: Open) -> Agent:
-    """Return the columns of an open's agent."""
-    client = one.client
-    return Agent(one.user_agent, client.name, client.version, client.os, client.device)
-
-
-def to_judgement(one: Open) -> JudgementRow:
-    """Return the columns of an open's judgement."""
-    verdict = one.verdict
-    return JudgementRow(
-        verdict.kind.value,
-        verdict.vendor,
-        json.dumps(verdict.reasons),
-        verdict.certainty.value if verdict.certainty else None,
-        verdict.rules_version,
-        int(one.counted),
-        " ".join(one.signals),
-        " ".join(one.networks),
+@lru_cache(maxsize=4096)
+def to_rows(finding: Finding) -> tuple[Agent, JudgementRow]:
+    """Return the columns of the agent and the judgement of opens with a finding."""
+    client, verdict = finding.client, finding.verdict
+    return (
+        Agent(finding.user_agent, client.name, client.version, client.os, client.device),
+        JudgementRow(
+            verdict.kind.value,
+            verdict.vendor,
+            json.dumps(verdict.reasons),
+            verdict.certainty.value if verdict.certainty else None,
+            verdict.rules_version,
+            int(finding.counted),
+            " ".join(finding.signals),
+            " ".join(finding.networks),
+        ),
     )
 
 
@@ -156,6 +148,7 @@ def release(db: sqlite3.Connection, pixel: int, table: str, numbers: Iterable[in
     db.executemany(f"DELETE FROM {table} WHERE {this_one} AND opens = 0", [(pixel, number) for number in released])
 
 
+@lru_cache(maxsize=8192)
 def _digest(row: Agent | JudgementRow, pixel_id: str) -> int:
     """Return 64 bits of a hash. Two of a million rows have the same with a probability of 3 in 100 million.
 

@@ -5,12 +5,13 @@ A row refers to its recipient by number, and to its agent and judgement, which `
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count, repeat
 from typing import Any
 
+from mailtrack._columns import Opens
 from mailtrack._model import Open, Page, VerdictKind
-from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack._times import from_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
 from mailtrack.storage._sqlite import counts, erasure, purging, recipient_numbers
@@ -37,76 +38,71 @@ _JOINS = (
 _BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 
 
-def add(db: sqlite3.Connection, pixel_id: str, batch: dict[str, Open], resolved: Resolved) -> None:
-    """Add the opens of one pixel, given by their ids, and count them.
+def add(db: sqlite3.Connection, pixel_id: str, opens: Opens, resolved: Resolved) -> Opens:
+    """Add the opens of one pixel, each given once, count them, and return them as they are stored.
 
-    Those that are there already are dropped from the batch; without the pixel, all are. Those of erased recipients are
-    replaced in it by what is stored.
+    Those that are there already are left out; without the pixel, all are.
 
     Args:
         db: a connection in a transaction that writes.
         pixel_id: the pixel.
-        batch: the opens.
+        opens: the opens.
         resolved: recipients that were resolved, which are the opens' as a rule.
     """
     found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
     if found is None:
-        batch.clear()
-        return
+        return opens.take([])
     pixel, last = found
-    all_times = {one.id: to_milliseconds(one.opened_at) for one in batch.values()}
-    packed = {open_id: pack_id(open_id, at) for open_id, at in all_times.items()}
-    _drop_present(db, pixel, batch, packed.values())
-    if not batch:
-        return
-    times = [all_times[open_id] for open_id in batch]
-    given = {one.recipient_id for one in batch.values() if one.recipient_id is not None}
+    packed = [pack_id(open_id, at) for open_id, at in zip(opens.ids, opens.times, strict=True)]
+    if present := _find_present(db, pixel, opens, packed):
+        left = [place for place, open_id in enumerate(opens.ids) if open_id not in present]
+        opens, packed = opens.take(left), [packed[place] for place in left]
+    if not opens:
+        return opens
+    given = {one for one in opens.recipients if one is not None}
     owners = resolved.find(db, pixel, given)
-    owned = {owner[0]: owner[1] for owner in owners}
+    owned: dict[str, int] = {owner[0]: owner[1] for owner in owners}
     if given > owned.keys():
         gone = erasure.find_erased(db, pixel, given - owned.keys())
-        batch |= {one.id: one.as_erased() for one in batch.values() if one.recipient_id in gone}
+        opens = opens.as_erased([place for place, one in enumerate(opens.recipients) if one in gone])
         owned |= recipient_numbers.number_deleted(db, pixel, given - owned.keys() - gone)
-    new = list(batch.values())
-    tally = Tally(new, times)
-    shared = share(db, pixel, new)
+    tally = Tally(opens)
+    shared = share(db, pixel, opens.findings)
     db.executemany(
         f"INSERT INTO opens VALUES ({PLACES})",
-        (  # one row at a time: all at once would be thousands of values more for the garbage collector
-            (
-                pixel,
-                place,
-                at,
-                *packed[one.id],
-                _to_number(one, owned),
-                pack_ip(one.ip),
-                *of_one,
-                _from_age(one.age),
-                one.referer,
-            )
-            for place, one, at, of_one in zip(count(last + 1), new, times, shared, strict=False)
+        zip(
+            repeat(pixel),
+            count(last + 1),
+            opens.times,
+            [shift for shift, _ in packed],
+            [rest for _, rest in packed],
+            [
+                owned[one] if one is not None else erasure.NO_ONE if finding.erased else None
+                for one, finding in zip(opens.recipients, opens.findings, strict=True)
+            ],
+            [pack_ip(ip) for ip in opens.ips],
+            [shared[finding].agent for finding in opens.findings],
+            [shared[finding].judgement for finding in opens.findings],
+            [shared[finding].kind for finding in opens.findings],
+            opens.ages,
+            opens.referers,
+            strict=False,
         ),
     )
     counts.add(db, pixel, tally, owners)
+    return opens
 
 
-def _to_number(one: Open, owned: Mapping[str, int]) -> int | None:
-    """Return the number of the recipient that an open refers to."""
-    if one.recipient_id is None:
-        return erasure.NO_ONE if one.erased else None
-    return owned[one.recipient_id]
-
-
-def _drop_present(db: sqlite3.Connection, pixel: int, batch: dict[str, Open], packed: Iterable[PackedId]) -> None:
-    """Drop from a batch, given by ids, the opens that are there."""
+def _find_present(db: sqlite3.Connection, pixel: int, opens: Opens, packed: Iterable[PackedId]) -> Collection[str]:
+    """Return the ids of those opens that are there."""
     if any(
         db.execute(
             "SELECT 1 FROM opens WHERE pixel = ? AND rest BETWEEN ? AND ? LIMIT 1", (pixel, min(some), max(some))
         ).fetchone()
         for some in by_process(packed).values()
     ):  # as after a crash; in most batches, all opens of a process are newer than those that are there
-        for present in _find_ids(db, pixel, batch):
-            del batch[present]
+        return _find_ids(db, pixel, opens.ids).keys()
+    return ()
 
 
 def _find_ids(db: sqlite3.Connection, pixel: int, open_ids: Iterable[str]) -> dict[str, int]:
@@ -179,12 +175,13 @@ def judge(db: sqlite3.Connection, pixel: int, judged: Mapping[int, Open]) -> Non
         "SELECT agent, judgement FROM json_each(?) w CROSS JOIN opens o ON o.pixel = ? AND o.number = w.value",
         (places, pixel),
     ).fetchall()
-    shared = share(db, pixel, list(judged.values()))
+    opens = Opens.of(list(judged.values()))
+    shared = share(db, pixel, opens.findings)
     db.executemany(
         "UPDATE opens SET agent = ?, judgement = ?, kind = ?, age = ? WHERE pixel = ? AND number = ?",
         [
-            (*of_one, _from_age(one.age), pixel, number)
-            for (number, one), of_one in zip(judged.items(), shared, strict=True)
+            (*shared[finding], age, pixel, number)
+            for number, finding, age in zip(judged, opens.findings, opens.ages, strict=True)
         ],
     )
     release(db, pixel, "agents", [agent for agent, _ in former])
@@ -220,7 +217,3 @@ def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: R
         counted=counted,
     )
     return found.as_erased() if erased else found
-
-
-def _from_age(age: float | None) -> int | None:
-    return None if age is None else round(age * 1000)

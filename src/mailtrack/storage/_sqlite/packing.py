@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeAlias
 
-_TIME_DIGITS = 12
-_REST = 10  # bytes, of which the first are those of the process
+_TIME = 6  # bytes
+_REST = 10  # of which the first are those of the process
 _PROCESS = 6
 _V6 = 16
 
@@ -29,16 +29,13 @@ another text.
 
 def pack_id(open_id: str, at: int) -> PackedId:
     """Pack the id of an open at a time in milliseconds."""
-    time, digits = open_id[:_TIME_DIGITS], open_id[_TIME_DIGITS:]
     try:
-        rest = bytes.fromhex(digits)
-        shift = at - int(time, 16)
+        packed = bytes.fromhex(open_id)
     except ValueError:
         return (at, open_id)
-    # Upper case, blanks and signs are read as well, but not written.
-    if len(rest) == _REST and rest.hex() == digits and time == f"{at - shift:012x}":
-        return (shift, rest)
-    return (at, open_id)
+    if len(packed) != _TIME + _REST or packed.hex() != open_id:  # upper case and blanks are read as well
+        return (at, open_id)
+    return (at - int.from_bytes(packed[:_TIME], "big"), packed[_TIME:])
 
 
 def by_process(ids: Iterable[PackedId]) -> dict[bytes | str, list[bytes | str]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 
 from mailtrack._model import Judgement, Open
-from mailtrack._times import to_milliseconds
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.rejudging import Rejudging
 from mailtrack.storage._counting.spans import NO_SPAN, Span, Spans, join_spans
@@ -23,8 +22,7 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     before = opens.find(db, pixel, pixel_id, by_id)
     after = {number: reduce(_apply, by_id[one.id], one) for number, one in before.items()}
     opens.judge(db, pixel, {number: one for number, one in after.items() if one != before[number]})
-    times = [to_milliseconds(one.opened_at) for one in before.values()]
-    changes = Rejudging(list(before.values()), list(after.values()), times)
+    changes = Rejudging(list(before.values()), list(after.values()))
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
     openers = _recount_recipients(db, pixel, changes.prefetches)
     _correct_pixel(db, pixel, changes, openers)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from mailtrack import _forking as forking
+from mailtrack._columns import Opens
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
@@ -215,17 +216,23 @@ class SQLiteStorage:
         self._resolved = resolved
         return found
 
-    def add_opens(self, opens: Sequence[Open]) -> list[Open]:
-        batches: defaultdict[str, dict[str, Open]] = defaultdict(dict)  # by pixel and id
-        for one in opens:
-            batches[one.pixel_id].setdefault(one.id, one)
+    def add_opens(self, opens: Sequence[Open]) -> Sequence[Open]:
+        given = Opens.of(opens)
+        places: defaultdict[str, dict[str, int]] = defaultdict(dict)  # by pixel and id
+        for place, (pixel_id, open_id) in enumerate(zip(given.pixels, given.ids, strict=True)):
+            places[pixel_id].setdefault(open_id, place)
         resolved = self._resolved
+        added: list[Opens] = []
         with self._connections.writing() as db:
             resolved.check(db)
-            for pixel_id, batch in batches.items():
-                open_rows.add(db, pixel_id, batch, resolved)
-        stored = (batches[one.pixel_id].pop(one.id, None) for one in opens)
-        return [one for one in stored if one is not None]
+            for pixel_id, of_pixel in places.items():
+                batch = given if len(of_pixel) == len(given) else given.take(list(of_pixel.values()))
+                added.append(open_rows.add(db, pixel_id, batch, resolved))
+        if len(added) < 2:
+            return added[0] if added else []
+        together = Opens.join(added)
+        order = [places[pixel_id][open_id] for pixel_id, open_id in zip(together.pixels, together.ids, strict=True)]
+        return together.take(sorted(range(len(order)), key=order.__getitem__))
 
     def list_opens(
         self,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mailtrack._addresses import domain_of
+from mailtrack._columns import Hits
 from mailtrack._model import Hit, Target, make
 from mailtrack.storage._sqlite import counts
 from mailtrack.storage._sqlite.erasure import find_erased
@@ -19,8 +20,9 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit], resolved: Resolved) -> 
     The recipients that are found are added to `resolved`.
     """
     tokens: defaultdict[str, set[str]] = defaultdict(set)  # by the pixel's short id
-    for hit in hits:
-        tokens[hit.pixel[:8]].add(hit.token or "")
+    columns = Hits.of(hits)
+    for key, token in zip(columns.pixels, columns.tokens, strict=True):
+        tokens[key[:8]].add(token or "")
     targets: dict[str, dict[str, Target]] = {}  # by the pixel's short id or id, and token
     for pixel, pixel_id, short_id in db.execute(
         "SELECT pixel, id, short_id FROM pixels WHERE short_id IN (SELECT value FROM json_each(?))",
@@ -51,4 +53,6 @@ def resolve(db: sqlite3.Connection, hits: Sequence[Hit], resolved: Resolved) -> 
             gone = find_erased(db, pixel, unknown)
             found |= dict.fromkeys(gone, Target(pixel_id=pixel_id, erased=True))
     nowhere: dict[str, Target] = {}
-    return [targets.get(hit.pixel, nowhere).get(hit.token or "") for hit in hits]
+    return [
+        targets.get(key, nowhere).get(token or "") for key, token in zip(columns.pixels, columns.tokens, strict=True)
+    ]

@@ -1,0 +1,208 @@
+"""`Hits` and `Opens`: many hits, or opens, in columns: a list for each property instead of an object for each of them.
+
+On their way to the storage no code looks at a single one, and an object for each took a third of the work. They are
+sequences like any others: to go through one is to get objects, which are made then. Code that reads columns takes any
+sequence and begins with `of`, which returns columns as they are.
+"""
+
+from collections.abc import Container, Sequence
+from itertools import chain
+from typing import Any, Self, TypeVar, overload
+
+import attrs
+
+from mailtrack._model import Client, Hit, Open, Verdict, make
+from mailtrack._times import from_milliseconds, to_milliseconds, to_utc
+
+T = TypeVar("T")
+
+
+class _Columns(Sequence[T]):
+    """A sequence in columns. Every attribute is one; that of the values is `None` until they were given as such."""
+
+    ids: list[str]
+    values: list[T] | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+    def __getitem__(self, place: int | slice) -> T | Self:
+        if isinstance(place, slice):
+            return self.take(range(len(self))[place])
+        return self._make(place) if self.values is None else self.values[place]
+
+    def take(self, places: Sequence[int]) -> Self:
+        """Return those at some places, in that order."""
+        columns = attrs.astuple(self, recurse=False)  # type: ignore[arg-type]  # both kinds are attrs classes
+        return type(self)(*(column and [column[place] for place in places] for column in columns))
+
+    def _make(self, place: int) -> T:
+        raise NotImplementedError
+
+
+@attrs.frozen(eq=False)
+class Hits(_Columns[Hit]):
+    """Hits in columns. The attributes are those of `Hit`, each for all; times in milliseconds since 1970."""
+
+    ids: list[str]
+    pixels: list[str]
+    tokens: list[str | None]
+    times: list[int]
+    ips: list[str | None]
+    user_agents: list[str]
+    referers: list[str]
+    signals: list[tuple[str, ...]]
+    values: list[Hit] | None = None
+
+    @classmethod
+    def of(cls, hits: Sequence[Hit]) -> "Hits":
+        """Return hits in columns."""
+        if isinstance(hits, Hits):
+            return hits
+        return cls(
+            [hit.id for hit in hits],
+            [hit.pixel for hit in hits],
+            [hit.token for hit in hits],
+            [to_milliseconds(to_utc(hit.at)) for hit in hits],
+            [hit.ip for hit in hits],
+            [hit.user_agent for hit in hits],
+            [hit.referer for hit in hits],
+            [hit.signals for hit in hits],
+            list(hits),
+        )
+
+    def _make(self, place: int) -> Hit:
+        return make(
+            Hit,
+            {
+                "id": self.ids[place],
+                "pixel": self.pixels[place],
+                "token": self.tokens[place],
+                "at": from_milliseconds(self.times[place]),
+                "ip": self.ips[place],
+                "user_agent": self.user_agents[place],
+                "referer": self.referers[place],
+                "signals": self.signals[place],
+            },
+        )
+
+
+@attrs.frozen(eq=False)
+class Finding:
+    """What many opens have in common. Most of those that have it share one object, and it is compared as such.
+
+    Attributes:
+        user_agent: the same as that of `Open`, like all the others.
+        signals: the signals.
+        networks: the networks.
+        verdict: the verdict.
+        client: the client.
+        counted: whether they count.
+        erased: whether they are of erased people.
+    """
+
+    user_agent: str
+    signals: tuple[str, ...]
+    networks: tuple[str, ...]
+    verdict: Verdict
+    client: Client
+    counted: bool
+    erased: bool = False
+
+
+@attrs.frozen(eq=False)
+class Opens(_Columns[Open]):
+    """Opens in columns. The attributes are those of `Open`, each for all; times and ages in milliseconds.
+
+    Attributes:
+        pixels: the ids of the pixels.
+        recipients: the ids of the recipients.
+        findings: all that is not in the other columns.
+    """
+
+    ids: list[str]
+    pixels: list[str]
+    recipients: list[str | None]
+    times: list[int]
+    ips: list[str | None]
+    referers: list[str]
+    ages: list[int | None]
+    findings: list[Finding]
+    values: list[Open] | None = None
+
+    @classmethod
+    def of(cls, opens: Sequence[Open]) -> "Opens":
+        """Return opens in columns."""
+        if isinstance(opens, Opens):
+            return opens
+        found: dict[object, Finding] = {}
+        return cls(
+            [one.id for one in opens],
+            [one.pixel_id for one in opens],
+            [one.recipient_id for one in opens],
+            [to_milliseconds(one.opened_at) for one in opens],
+            [one.ip for one in opens],
+            [one.referer for one in opens],
+            [None if one.age is None else round(one.age * 1000) for one in opens],
+            [_find(one, found) for one in opens],
+            list(opens),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence["Opens"]) -> "Opens":
+        """Return the opens of several, one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*(attrs.astuple(part, recurse=False) for part in parts), strict=True)
+        joined: list[Any] = [None if None in some else list(chain.from_iterable(some)) for some in columns]
+        return cls(*joined)
+
+    def as_erased(self, places: Container[int]) -> "Opens":
+        """Return the same opens, those at some places as `Open.as_erased` makes them."""
+        return Opens.of([one.as_erased() if place in places else one for place, one in enumerate(self)])
+
+    def _make(self, place: int) -> Open:
+        finding, age = self.findings[place], self.ages[place]
+        return make(
+            Open,
+            {
+                "id": self.ids[place],
+                "pixel_id": self.pixels[place],
+                "recipient_id": self.recipients[place],
+                "token": None,
+                "opened_at": from_milliseconds(self.times[place]),
+                "ip": self.ips[place],
+                "user_agent": finding.user_agent,
+                "referer": self.referers[place],
+                "signals": finding.signals,
+                "networks": finding.networks,
+                "age": None if age is None else age / 1000,
+                "verdict": finding.verdict,
+                "client": finding.client,
+                "counted": finding.counted,
+                "erased": finding.erased,
+            },
+        )
+
+
+def _find(one: Open, found: dict[object, Finding]) -> Finding:
+    """Return the finding of an open, one object for all that share it, and add a new one to those that were found."""
+    # Verdicts and clients are few objects, and compared as such.
+    key = (one.user_agent, one.signals, one.networks, id(one.verdict), id(one.client), one.counted, one.erased)
+    finding = found.get(key)
+    if finding is None:
+        finding = found[key] = Finding(
+            one.user_agent, one.signals, one.networks, one.verdict, one.client, one.counted, one.erased
+        )
+    return finding
