@@ -174,12 +174,16 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["long"])
 def docs(session: nox.Session) -> None:
-    """Run the code in the README and in docs, and compare what they list with the code."""
-    install(session, "tests")
-    examples = "tests/docs/test_examples.py"
-    session.run("pytest", "-n", "auto", "tests/docs", f"--ignore={examples}", *session.posargs)
+    """Build the documentation as a site, run the code in it, and compare what it lists with the code."""
+    install(session, "docs")
+    temporary = session.create_tmp()
+    site, options = f"{temporary}/site", ["--nitpicky", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet"]
+    session.run("sphinx-build", *options, "--conf-dir=docs", f"--doctree-dir={temporary}/doctrees", ".", site)
+    session.log(f"The site is in {site}/index.html.")
+    environment, examples = {"MAILTRACK_SITE": site}, "tests/docs/test_examples.py"
+    session.run("pytest", "-n", "auto", "tests/docs", f"--ignore={examples}", *session.posargs, env=environment)
 
 
 @nox.session

@@ -69,7 +69,7 @@ READERS = {
 
 
 def sources() -> list[Path]:
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]
     return sorted([*found, *(path for path in (ROOT / "src").rglob("*") if path.suffix in READERS)])
 
 

@@ -18,6 +18,7 @@ import pytest
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.cli import main
 from mailtrack.cli._settings import ENVIRONMENT_PREFIX, Settings
+from mailtrack.verdicts import Judge, default_rules, load_rules
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +28,16 @@ for attempt in $(seq 500); do
   curl -s $BASE/api/v1/pixels/$PIXEL/opens | grep -q userAgent && break
 done
 """
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ONE_PROGRAM = {"python"}  # pages with one program in several blocks
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ONE_PROGRAM = {ROOT / "docs" / "python.md", ROOT / "docs" / "reference" / "tracker.md"}  # in several blocks
+OUTPUT = {"text"}  # and `test_the_doctor_prints_what_its_page_shows`
+RUN_ELSEWHERE = {
+    "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv",
+    "caddy": "tests/server/test_proxies.py",
+    "toml": "test_the_file_of_rules_judges_as_the_program_before_it",
+    "nginx": "tests/server/test_proxies.py",
+    "{eval-rst}": "tests/docs/test_reference.py",
+}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -38,7 +47,11 @@ def blocks(text: str, language: str) -> list[str]:
 def programs(page: Path) -> list[str]:
     """Return the Python programs of a page."""
     found = blocks(page.read_text(encoding="utf-8"), "python")
-    return ["\n".join(found)] if page.stem in ONE_PROGRAM else found
+    return ["\n".join(found)] if page in ONE_PROGRAM else found
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).with_suffix("").as_posix()
 
 
 def free_port() -> int:
@@ -116,7 +129,7 @@ _MACHINES_OWN = re.compile(r"^\w+ +(sqlite|disk|spool-disk|rules) |-> (Keep back
 
 @pytest.mark.parametrize(
     "code",
-    [pytest.param(code, id=f"{page.stem}-{number}") for page in PAGES for number, code in enumerate(programs(page))],
+    [pytest.param(code, id=f"{name(page)}-{number}") for page in PAGES for number, code in enumerate(programs(page))],
 )
 def test_python_code_in_the_docs_runs(code, tmp_path):
     (tmp_path / "logo.png").write_bytes(TRANSPARENT_PNG.data)
@@ -125,6 +138,13 @@ def test_python_code_in_the_docs_runs(code, tmp_path):
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_file_of_rules_judges_as_the_program_before_it(tmp_path):
+    (rules,) = blocks((ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8"), "toml")
+    (tmp_path / "ours.toml").write_text(rules, encoding="utf-8")
+    judge = Judge(load_rules(tmp_path / "ours.toml", base=default_rules()))
+    assert judge.judge("Mozilla/4.0 (archive)", ip="192.0.2.7").reasons == ("our-archive",)
 
 
 def commands(command: click.Command, path: str):
@@ -152,7 +172,14 @@ def test_each_setting_is_in_the_docs_with_its_variable(name):
     assert f"| `--{name.replace('_', '-')}` | `{ENVIRONMENT_PREFIX}{name.upper()}` |" in text
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_fenced_block_is_run_or_is_output(page):
+    """A block in another language needs a test that runs it, named in RUN_ELSEWHERE."""
+    languages = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)[::2]
+    assert set(languages) <= {"python", *OUTPUT, *RUN_ELSEWHERE}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_within_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target

@@ -132,7 +132,7 @@ class Spool:
         Raises:
             SpoolFull: there is no room for the line. Or, with `always`, it was written but not synced, so it may be
                 stored all the same.
-            SpoolClosed: the spool is not open in this process.
+            StorageUnavailable: the spool is not open in this process.
         """
         try:
             while True:

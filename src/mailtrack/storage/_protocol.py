@@ -133,7 +133,7 @@ class Storage(Protocol):
         distinct in that form. The given order is the order of creation.
 
         Returns:
-            One recipient for each given, in their order: the given one where it was added, else the one that the
+            One recipient for each given, in their order. It is the given one where it was added, else the one that the
             pixel already had for this address and reference (the oldest, where data from before this rule have
             several), with its present data.
 

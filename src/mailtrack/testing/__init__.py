@@ -1,5 +1,7 @@
 """The conformance suite for storages: tests, a state machine, and factories and a clock for the values they use.
 
+Like this::
+
     class TestMyStorage(StorageContract):
         @pytest.fixture
         def storage(self, tmp_path):
