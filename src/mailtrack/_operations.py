@@ -1,6 +1,6 @@
 """`Operations`: the part of a tracker that runs and maintains it: the spool, sent times, rejudging, purges, backups."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from os import PathLike
@@ -12,7 +12,7 @@ from mailtrack._errors import InvalidArgument
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
-from mailtrack._model import Pixel, Recipient, Verdict
+from mailtrack._model import Open, Pixel, Recipient, Verdict
 from mailtrack._pixels import find_pixel, iter_pixels
 from mailtrack._recipients import mark_sent
 from mailtrack._retention import Purge, make_purge
@@ -98,6 +98,14 @@ class Operations:
         """
         self._sweeper.stop(timeout)
         return self._recorder.stop(timeout)
+
+    def _report_opens(self, function: Callable[[Sequence[Open]], None]) -> None:
+        """Call a function with the new opens after each time that this process has stored some; for adapters.
+
+        It is called in the thread that stores: of the spool where it is started, else of the request. An open is
+        reported at most once, by the process that drains, and not at all if that ends just then.
+        """
+        self._recorder.report_to(function)
 
     def explain(self, verdict: Verdict) -> str:
         """Return a sentence that explains a verdict, by the rules of this tracker's judge.

@@ -8,7 +8,7 @@ from mailtrack import _ids as ids
 from mailtrack._arguments import check_flag, check_type, read_bytes, to_id
 from mailtrack._errors import ImageNotFound, InvalidName, PixelNotFound, ShortIdTaken
 from mailtrack._images.check import EXTENSIONS, MAX_BYTES, check_upload
-from mailtrack._model import Image, Pixel, Recipient
+from mailtrack._model import Image, Open, Pixel, Recipient
 from mailtrack._names import clean_name, clean_note
 from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._times import Clock
@@ -63,15 +63,15 @@ def find_pixel(storage: Storage, pixel: Pixel | str) -> Pixel:
     return storage.get_pixel(key)
 
 
-def pixels_of(recipients: Iterable[Recipient], get_pixel: Callable[[str], Pixel]) -> dict[str, Pixel]:
-    """Return the pixels of recipients by id, each with its current counts. Pixels deleted meanwhile are left out.
+def pixels_of(owned: Iterable[Recipient | Open], get_pixel: Callable[[str], Pixel]) -> dict[str, Pixel]:
+    """Return the pixels of recipients or opens by id, with their current counts. Pixels deleted meanwhile are left out.
 
     Args:
-        recipients: the recipients, of any pixels.
+        owned: the recipients or opens, of any pixels.
         get_pixel: returns a pixel by its id, as `Tracker.get_pixel` does.
     """
     found = {}
-    for pixel_id in dict.fromkeys(one.pixel_id for one in recipients):
+    for pixel_id in dict.fromkeys(one.pixel_id for one in owned):
         with suppress(PixelNotFound):
             found[pixel_id] = get_pixel(pixel_id)
     return found
