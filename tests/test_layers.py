@@ -27,6 +27,8 @@ ROOMS = [one for one in CONTRACTS if one["type"] == "protected" and "mailtrack" 
 FREE = {
     "mailtrack.cli._commands": "a contract keeps its modules independent, whatever their names",
     "mailtrack.testing._contract": "parts of one suite, with helpers; held free of cycles",
+    "mailtrack_wsgi.django.management": "Django looks for a command in the package of this name",
+    "mailtrack_wsgi.django.management.commands": "the same",
 }
 EVERYWHERE = {"attrs"}
 

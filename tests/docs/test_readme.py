@@ -30,6 +30,7 @@ done
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ONE_PROGRAM = {ROOT / "docs" / "python.md", ROOT / "docs" / "reference" / "tracker.md"}  # in several blocks
+IN_A_PROJECT = ROOT / "docs" / "django.md"  # tests/server/test_django.py puts its blocks into a project
 OUTPUT = {"text"}  # and `test_the_doctor_prints_what_its_page_shows`
 RUN_ELSEWHERE = {
     "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv",
@@ -46,7 +47,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def programs(page: Path) -> list[str]:
     """Return the Python programs of a page."""
-    found = blocks(page.read_text(encoding="utf-8"), "python")
+    found = [] if page == IN_A_PROJECT else blocks(page.read_text(encoding="utf-8"), "python")
     return ["\n".join(found)] if page in ONE_PROGRAM else found
 
 

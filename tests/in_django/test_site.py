@@ -1,0 +1,86 @@
+"""The spool starts with the first request in a process, and stops when the process ends."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import override_settings
+
+from mailtrack import Tracker, open_storage
+from mailtrack_wsgi.django import get_tracker
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    url = f"sqlite:///{tmp_path}/mailtrack.db"
+    with override_settings(MAILTRACK_DATABASE=url):
+        yield url
+
+
+def threads() -> set[str]:
+    return {one.name for one in threading.enumerate() if one.name.startswith("mailtrack")}
+
+
+def opens_of(url: str) -> int:
+    with open_storage(url, create=False) as storage:
+        return sum(pixel.opens.raw.number for pixel in Tracker(storage).list_pixels().items)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_command_starts_nothing(tmp_path: Path) -> None:
+    get_tracker().create_pixel("Spring launch")
+    assert threads() == set()
+    assert not (tmp_path / "mailtrack.db.spool").exists()
+
+
+def test_the_first_request_starts_the_spool_and_the_end_stores_all(
+    database: str, client: Client, tmp_path: Path
+) -> None:
+    pixel = get_tracker().create_pixel("Spring launch")
+    with override_settings(MAILTRACK_SPOOL=tmp_path / "own"):
+        for _ in range(20):
+            client.get(f"/track/tracker/{pixel.short_id}.png")
+        assert "mailtrack-drain" in threads()
+    assert (tmp_path / "own").exists()
+    assert not (tmp_path / "mailtrack.db.spool").exists()
+    assert "mailtrack-drain" not in threads()
+    assert opens_of(database) == 20
+
+
+def test_without_a_spool_an_open_is_stored_before_its_image_is_sent(database: str, client: Client) -> None:
+    pixel = get_tracker().create_pixel("Spring launch")
+    with override_settings(MAILTRACK_SPOOL="off"):
+        client.get(f"/track/tracker/{pixel.short_id}.png")
+        assert opens_of(database) == 1
+
+
+def test_a_spool_that_can_not_be_used_costs_no_open(
+    database: str, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixel = get_tracker().create_pixel("Spring launch")
+    (tmp_path / "file").touch()
+    with override_settings(MAILTRACK_SPOOL=tmp_path / "file"):
+        client.get(f"/track/tracker/{pixel.short_id}.png")
+        assert opens_of(database) == 1
+    assert "The spool can't be used" in caplog.text
+
+
+def test_a_forked_child_starts_a_spool_of_its_own(database: str, client: Client) -> None:
+    pixel = get_tracker().create_pixel("Spring launch")
+    client.get(f"/track/tracker/{pixel.short_id}.png")
+    connection.close()  # of the project
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            client.get(f"/track/tracker/{pixel.short_id}.png")
+            code = 0 if "mailtrack-drain" in threads() and get_tracker().stop() else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    get_tracker().stop()
+    assert opens_of(database) == 2
