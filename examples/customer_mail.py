@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mailtrack import Recipient, Tracker, open_storage
+from mailtrack.mail import embed
 
 Customer = dict[str | None, Any]  # one row; the key `None` has the cells beyond the heading
 
@@ -54,8 +55,7 @@ def make_message(customer: Customer, recipient: Recipient, url: str) -> EmailMes
     message["Subject"] = f"Your invoice {customer['Invoice']}"
     text = f"Dear {customer['Name']}, your invoice {customer['Invoice']} is due."
     message.set_content(text)
-    tag = f'<img src="{url}" width="1" height="1" border="0" alt="">'
-    message.add_alternative(f"<body>{tag}<p>{escape(text)}</p></body>", subtype="html")
+    message.add_alternative(embed(f"<body><p>{escape(text)}</p></body>", url), subtype="html")
     return message
 
 

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from mailtrack import InvalidEmails, Tracker, open_storage
+from mailtrack.mail import pixel_tag
 
 SAMPLE = ["ann@example.org", "bob@example.com"]
 
@@ -41,8 +42,7 @@ def merge(tracker: Tracker, emails: list[str]) -> None:
     rows = csv.writer(sys.stdout)
     rows.writerow(["Email", "Pixel"])
     for recipient in recipients:
-        url = tracker.tracking_url(pixel, recipient)
-        rows.writerow([recipient.email, f'<img src="{url}" width="1" height="1" border="0" alt="">'])
+        rows.writerow([recipient.email, pixel_tag(tracker.tracking_url(pixel, recipient))])
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ DOORS = {
         "KeyNotFound",
         "Keyring",
         "MailtrackError",
+        "MessageNotTrackable",
         "NewRecipient",
         "NotFound",
         "Open",
@@ -86,6 +87,7 @@ DOORS = {
         "open_storage",
     ],
     "mailtrack.cli": ["main"],
+    "mailtrack.mail": ["MessageNotTrackable", "embed", "pixel_tag", "track"],
     "mailtrack.report": [
         "DEFAULT_TOP",
         "MAX_HOURS",
@@ -381,6 +383,7 @@ class TestErrors:
             (mailtrack.InvalidRules, ValueError),
             (mailtrack.InvalidSetting, ValueError),
             (mailtrack.InvalidTimeZone, ValueError),
+            (mailtrack.MessageNotTrackable, ValueError),
         ],
     )
     def test_an_error_is_the_builtin_that_people_catch(self, error: type[Exception], builtin: type[Exception]) -> None:

@@ -1,7 +1,8 @@
 """Know whether the mail you send was opened, by whom and when.
 
-This package has what a first program needs, and every error. Rules are in `mailtrack.verdicts`, figures in
-`mailtrack.report`, the values that only storages handle in `mailtrack.storage`, and their tests in `mailtrack.testing`.
+This package has what a first program needs, and every error. What puts pixels into mails is in `mailtrack.mail`, rules
+are in `mailtrack.verdicts`, figures in `mailtrack.report`, the values that only storages handle in `mailtrack.storage`,
+and their tests in `mailtrack.testing`.
 """
 
 from mailtrack._backup import Backup
@@ -27,6 +28,7 @@ from mailtrack._errors import (
     InvalidTimeZone,
     KeyNotFound,
     MailtrackError,
+    MessageNotTrackable,
     NotFound,
     PixelNotFound,
     RecipientNotFound,
@@ -102,6 +104,7 @@ __all__ = [
     "KeyNotFound",
     "Keyring",
     "MailtrackError",
+    "MessageNotTrackable",
     "NewRecipient",
     "NotFound",
     "Open",

@@ -242,6 +242,20 @@ class InvalidSentTime(InvalidInput):
         self.earliest = earliest
 
 
+class MessageNotTrackable(InvalidInput):
+    """A message can't get a pixel, as it has no HTML part, not one address, or a signature. It is as it was.
+
+    Attributes:
+        reason: why, such as "it has no HTML part".
+    """
+
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The message can't be tracked: {reason}.")
+        self.reason = reason
+
+
 class InvalidPaging(InvalidInput):
     """The `limit`, `cursor` or `skip` of a list is not valid."""
 

@@ -18,6 +18,16 @@ RECIPIENT_QUERY = "?token="
 """Stands between the URL of a pixel's image and a recipient's token."""
 
 
+def is_http_url(value: str) -> bool:
+    """Return whether a text is an absolute http or https URL of printable ASCII characters, without blanks."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    return usable and value.isascii() and value.isprintable() and " " not in value
+
+
 def check_base_url(value: str) -> str:
     """Return a base URL without a slash at its end.
 
@@ -26,13 +36,7 @@ def check_base_url(value: str) -> str:
     """
     if not isinstance(value, str):
         raise InvalidSetting("base_url", "must be text")
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    printable = value.isascii() and value.isprintable()
-    if not usable or not printable or any(char in value for char in " \"'<>\\^`{|}?#@"):
+    if not is_http_url(value) or any(char in value for char in "\"'<>\\^`{|}?#@"):
         raise InvalidSetting(
             "base_url", "must be an absolute http or https URL, such as https://mail.example.com/track"
         )

@@ -16,6 +16,7 @@ from typing import Any
 from mailtrack._errors import ImageTooLarge, InvalidImage, UnsupportedImage
 from mailtrack._images import memory
 from mailtrack._images.strip import rebuild
+from mailtrack._images.strip.metadata import read_orientation
 from mailtrack._model import Image
 
 MAX_BYTES = 5_242_880
@@ -33,6 +34,8 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "imag
 """File name extensions by media type."""
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
+
+_TURNED = range(5, 9)  # the orientations that swap width and height
 
 _MAX_GROWTH = 1.05
 _MAX_BUFFERED = 62 * 1024 * 1024  # bytes; a progressive JPEG that needs more is decoded in a child process
@@ -77,6 +80,16 @@ def check_upload(data: bytes) -> Image:
             raise InvalidImage("The image is damaged.") from error
         finally:
             memory.give_back()
+
+
+def measure(image: Image) -> tuple[int, int]:
+    """Return the width and height in pixels that a checked image is shown with."""
+    import PIL.Image
+
+    with PIL.Image.open(io.BytesIO(image.data), formats=(_FORMATS[image.media_type],)) as opened:
+        width, height = opened.size
+        orientation = read_orientation(opened.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+    return (height, width) if orientation in _TURNED else (width, height)
 
 
 def _sniff(data: bytes) -> str:

@@ -1,1 +1,0 @@
-"""The demonstration: made-up mailings, the requests that they cause, and a small server for the pages."""
