@@ -36,6 +36,7 @@ class Rejudging:
         hours: the changes of the numbers of opens by hour and kind.
         facets: the changes of the numbers of opens by facet and name.
         views: the change of the number of views.
+        counted: the span of those that count now.
     """
 
     def __init__(self, before: Sequence[Open], after: Sequence[Open]) -> None:
@@ -48,13 +49,13 @@ class Rejudging:
         self.hours = subtract(now.hours, was.hours)
         self.facets = subtract(now.facets, was.facets)
         self.views = now.views - was.views
-        self._was, self._now = Span(*was.opens[:3]), Span(*now.opens[:3])
+        self._was, self.counted = Span(*was.opens[:3]), Span(*now.opens[:3])
 
     def correct(self, stored: Span) -> EdgedSpan:
         """Return the new span of the pixel's opens that count, given the stored one."""
-        joined = join_spans(stored, self._now)
+        joined = join_spans(stored, self.counted)
         return EdgedSpan(
-            Span(stored.number + self._now.number - self._was.number, joined.first, joined.last),
-            first_is_lost=self._was.first == joined.first != self._now.first,
-            last_is_lost=self._was.last == joined.last != self._now.last,
+            Span(stored.number + self.counted.number - self._was.number, joined.first, joined.last),
+            first_is_lost=self._was.first == joined.first != self.counted.first,
+            last_is_lost=self._was.last == joined.last != self.counted.last,
         )

@@ -3,19 +3,33 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Collection, Sequence
+from functools import partial, reduce
 
 from mailtrack._model import Judgement, Open
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.rejudging import Rejudging
 from mailtrack.storage._counting.spans import NO_SPAN, Span, Spans, join_spans
-from mailtrack.storage._counting.tallies import HOUR
-from mailtrack.storage._sqlite import counts, opens, purging
+from mailtrack.storage._sqlite import counts, edges, opens, pixels, purging
+from mailtrack.storage._sqlite.edges import Edges
 
 
-def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Sequence[Judgement]) -> int:
-    """Apply judgements to opens of a pixel, and return how many of them are of opens that it has."""
+def read_edges(db: sqlite3.Connection, pixel_id: str, judgements: Sequence[Judgement]) -> Edges | None:
+    """Return the edges of a pixel apart from the opens that are judged; `None` where the pixel does not exist."""
+    pixel = pixels.find(db, pixel_id)
+    if pixel is None:
+        return None
+    return edges.read(db, pixel, opens.find(db, pixel, pixel_id, {one.open_id for one in judgements}).keys())
+
+
+def rejudge(
+    db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Sequence[Judgement], found_edges: Edges | None
+) -> int:
+    """Apply judgements to opens of a pixel, and return how many of them are of opens that it has.
+
+    Raises:
+        TooFar: `read_edges` has to read the edges, or to read them again, before.
+    """
     by_id: defaultdict[str, list[Judgement]] = defaultdict(list)
     for judgement in judgements:
         by_id[judgement.open_id].append(judgement)
@@ -25,7 +39,8 @@ def rejudge(db: sqlite3.Connection, pixel: int, pixel_id: str, judgements: Seque
     changes = Rejudging(list(before.values()), list(after.values()))
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
     openers = _recount_recipients(db, pixel, changes.prefetches)
-    _correct_pixel(db, pixel, changes, openers)
+    if before:
+        _correct_pixel(db, pixel, changes, openers, before.keys(), found_edges)
     found = {one.id for one in before.values()}
     return sum(one.open_id in found for one in judgements)
 
@@ -70,15 +85,23 @@ def _kept_spans(db: sqlite3.Connection, pixel: int, numbers: list[int]) -> dict[
     return {number: Span(*span) for number, *span in found}
 
 
-def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, openers: Openers) -> None:
+def _correct_pixel(
+    db: sqlite3.Connection,
+    pixel: int,
+    changes: Rejudging,
+    openers: Openers,
+    numbers: Collection[int],
+    found_edges: Edges | None,
+) -> None:
     stored = db.execute(
         "SELECT counted, first_counted_at, last_counted_at FROM pixels WHERE pixel = ?", (pixel,)
     ).fetchone()
     span, first_is_lost, last_is_lost = changes.correct(Span(*stored))
-    first = _find_edge(db, pixel, min) if first_is_lost else span.first
-    last = _find_edge(db, pixel, max) if last_is_lost else span.last
+    find = partial(edges.find, db, pixel, judged=changes.counted, numbers=numbers, edges=found_edges)
+    first = find(min) if first_is_lost else span.first
+    last = find(max) if last_is_lost else span.last
     db.execute(
-        "UPDATE pixels SET counted = ?, first_counted_at = ?, last_counted_at = ?,"
+        "UPDATE pixels SET rejudged = rejudged + 1, counted = ?, first_counted_at = ?, last_counted_at = ?,"
         " views = views + ?, counted_views = counted_views + ?, opened = opened + ?, prefetched = prefetched + ?"
         " WHERE pixel = ?",
         (
@@ -92,27 +115,3 @@ def _correct_pixel(db: sqlite3.Connection, pixel: int, changes: Rejudging, opene
             pixel,
         ),
     )
-
-
-def _find_edge(db: sqlite3.Connection, pixel: int, edge: Callable[[list[int]], int]) -> int | None:
-    """Return the time of the first open that counts, given `min`, or of the last one, given `max`.
-
-    Its hour is known, and the number of opens in that hour that count; they are searched from the end of the log where
-    they should be. Of purged opens, the first and the last are stored.
-    """
-    order = "ASC" if edge is min else "DESC"
-    hour = db.execute(
-        "SELECT hour, sum(counted) FROM hours WHERE pixel = ? AND counted > 0"
-        f" GROUP BY hour ORDER BY hour {order} LIMIT 1",
-        (pixel,),
-    ).fetchone()
-    if hour is None:
-        return None
-    found = db.execute(
-        "SELECT o.opened_at FROM opens o CROSS JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
-        " WHERE o.pixel = ? AND j.counted AND o.opened_at >= ? AND o.opened_at < ?"
-        f" ORDER BY o.number {order} LIMIT ?",
-        (pixel, hour[0], hour[0] + HOUR, hour[1]),
-    )
-    purged = purging.read_span(db, pixel)
-    return edge([at for (at,) in found] + [at for at in (purged.first, purged.last) if at is not None])

@@ -335,6 +335,12 @@ def m013_top_recipients(db: sqlite_utils.Database) -> None:
     db.execute("DROP TABLE top_recipients")
 
 
+@migrations()
+def m014_rejudged_pixels(db: sqlite_utils.Database) -> None:
+    """Count how often opens of a pixel were judged again, for what was read of them before, see `edges`."""
+    db.execute("ALTER TABLE pixels ADD COLUMN rejudged INTEGER NOT NULL DEFAULT 0")
+
+
 def all_names() -> set[str]:
     """Return the names of all migrations that this version knows."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:

@@ -44,6 +44,7 @@ from mailtrack.storage._sqlite import (
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
+from mailtrack.storage._sqlite.edges import TooFar
 from mailtrack.storage._sqlite.resolved import Resolved
 
 _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
@@ -264,9 +265,15 @@ class SQLiteStorage:
             )
 
     def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
-        with self._connections.writing() as db:
-            pixel = pixels.find(db, pixel_id)
-            return 0 if pixel is None else rejudging.rejudge(db, pixel, pixel_id, judgements)
+        edges = None
+        while True:
+            try:
+                with self._connections.writing() as db:
+                    pixel = pixels.find(db, pixel_id)
+                    return 0 if pixel is None else rejudging.rejudge(db, pixel, pixel_id, judgements, edges)
+            except TooFar:  # nothing was written
+                with self._connections.reading(snapshot=True) as db:
+                    edges = rejudging.read_edges(db, pixel_id, judgements)
 
     def count_opens(self, pixel_id: str, *, before: datetime) -> int:
         with self._connections.reading(snapshot=True) as db:
