@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage._sqlite import SQLiteStorage, connections, wal
+from mailtrack.storage._sqlite import SQLiteStorage, connections, recipients, wal
 from mailtrack.testing import (
     BackupContract,
     ForkContract,
@@ -289,6 +289,20 @@ class TestCosts:
             for place in (None, cursor)
         ]
         assert costs[1] <= 1.2 * costs[0]
+
+    @pytest.mark.parametrize("text", ["none", "r7@"])
+    def test_a_search_for_a_part_of_an_address_costs_no_more_among_many(
+        self, storage, spies, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        monkeypatch.setattr(recipients, "SEARCHED_AT_ONCE", 100)
+
+        def cost(number: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            storage.add_recipients(pixel.id, make_recipients(pixel, [f"r{n}@example.org" for n in range(number)]))
+            return spies.made[0].count_instructions(partial(storage.list_recipients, pixel.id, limit=9, search=text))
+
+        assert cost(3000) <= 1.2 * cost(101)
 
     @pytest.mark.parametrize("by", ["kind", "recipient_id"])
     def test_opens_that_are_left_out_cost_nothing(self, storage, spies, by: str) -> None:
