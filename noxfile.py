@@ -24,7 +24,7 @@ SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the 
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
-def install(session: nox.Session, *groups: str, project: str | None = ".[flask,mmdb,server,testing]") -> None:
+def install(session: nox.Session, *groups: str, project: str | None = ".[asgi,flask,mmdb,server,testing]") -> None:
     requirements = nox.project.dependency_groups(PROJECT, *groups)
     session.install("--quiet", *requirements, *([project] if project else []))
 

@@ -36,6 +36,12 @@ with open_storage("memory://") as storage:
     assert _loaded_by(code) & HEAVY == set()
 
 
+def test_importing_mailtrack_wsgi_loads_no_framework() -> None:
+    loaded = _loaded_by("import mailtrack_wsgi")
+    assert loaded & {"a2wsgi", "flask", "mailtrack_wsgi.asgi", "mailtrack_wsgi.flask"} == set()
+    assert "flask" in _loaded_by("import mailtrack_wsgi.flask")
+
+
 @pytest.mark.parametrize("module", ["pytest", "hypothesis"])
 def test_only_testing_needs_the_tools_of_tests(module: str) -> None:
     code = "import mailtrack.storage._sqlite, mailtrack._wire, mailtrack._export, mailtrack.cli._settings"

@@ -8,7 +8,8 @@ from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from mailtrack import Tracker, open_storage
-from mailtrack_wsgi import Application, create_app
+from mailtrack_wsgi import Application, asgi, create_app
+from mailtrack_wsgi.asgi import AsgiApplication
 from mailtrack_wsgi.flask import Mailtrack
 
 tracker = Tracker(open_storage("memory://"), base_url="https://example.com/track")
@@ -30,6 +31,10 @@ mounted.tracker.create_pixel("Spring launch")
 Mailtrack(tracker=tracker).init_app(flask_app)
 Mailtrack("shop")  # type: ignore[arg-type]
 application: WSGIApplication = DispatcherMiddleware(flask_app.wsgi_app, {"/track": mailtrack_app})
+
+asgi_app: AsgiApplication = asgi.create_app(tracker, api_keys=["mtk_0"], authorize=authorize)
+asgi.create_app(tracker, ["mtk_0"])  # type: ignore[call-arg]
+asgi.create_app(tracker, api_key="mtk_0")  # type: ignore[call-arg]
 
 
 def get_wsgi_application() -> WSGIApplication:
