@@ -9,6 +9,7 @@ import builtins
 import importlib
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import FunctionType
 from typing import Generic, Protocol
@@ -57,7 +58,7 @@ napoleon_use_ivar = True  # attributes are listed with their class
 STANDARD = "|".join(sorted(re.escape(name) for name in {*sys.stdlib_module_names, *dir(builtins)}))
 nitpick_ignore_regex = [
     ("py:.*", rf"({STANDARD})(\..*)?"),  # documented elsewhere, and without network there is no index of it
-    ("py:class", r"(django|flask|hypothesis)\..*"),  # the same
+    ("py:.*", r"(django|flask|hypothesis)\..*|ImproperlyConfigured"),  # the same
     ("py:class", r"mailtrack\._model\.T"),  # the type of the items in a `Page`
 ]
 
@@ -152,10 +153,11 @@ def add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
             caption = section.partition(":")[0]
             source[0] += make_contents(caption, re.findall(r"^ *- \[.*?\]\((.+?\.md)\)", section, re.MULTILINE))
     elif name == REFERENCE:
-        source[0] += make_contents("Python reference", re.findall(r"\((reference/\w+\.md)\)", source[0]))
+        pages = dict.fromkeys(re.findall(r"\((reference/\w+\.md)\)", source[0]))
+        source[0] += make_contents("Python reference", pages)
 
 
-def make_contents(caption: str, pages: list[str]) -> str:
+def make_contents(caption: str, pages: Iterable[str]) -> str:
     """Return a table of contents that the sidebar shows and the page does not."""
     paths = [(DOCS / page).resolve().relative_to(DOCS.parent) for page in pages]
     entries = "\n".join(f"/{path}" for path in paths)

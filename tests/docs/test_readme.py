@@ -1,15 +1,11 @@
 """The examples of the README and the docs work as written."""
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import click
@@ -30,10 +26,13 @@ done
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ONE_PROGRAM = {ROOT / "docs" / "python.md", ROOT / "docs" / "reference" / "tracker.md"}  # in several blocks
-IN_A_PROJECT = ROOT / "docs" / "django.md"  # tests/server/test_django.py puts its blocks into a project
+OTHER_TESTS = {  # that run the Python blocks of a page
+    ROOT / "docs" / "django.md": "tests/server/test_django.py",
+    ROOT / "docs" / "first-newsletter.md": "tests/docs/test_tutorial.py",
+}
 OUTPUT = {"text"}  # and `test_the_doctor_prints_what_its_page_shows`
 RUN_ELSEWHERE = {
-    "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv",
+    "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv, tests/docs/test_tutorial.py",
     "caddy": "tests/server/test_proxies.py",
     "toml": "test_the_file_of_rules_judges_as_the_program_before_it",
     "nginx": "tests/server/test_proxies.py",
@@ -47,44 +46,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 def programs(page: Path) -> list[str]:
     """Return the Python programs of a page."""
-    found = [] if page == IN_A_PROJECT else blocks(page.read_text(encoding="utf-8"), "python")
+    found = [] if page in OTHER_TESTS else blocks(page.read_text(encoding="utf-8"), "python")
     return ["\n".join(found)] if page in ONE_PROGRAM else found
 
 
 def name(page: Path) -> str:
     return page.relative_to(ROOT).with_suffix("").as_posix()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError):
-        return False
-
-
-@pytest.fixture
-def server(tmp_path):
-    """The port of a reference server on a new database."""
-    port = free_port()
-    command = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            process.stdout.readline()  # it prints a line when it listens
-            for _ in range(600):
-                if answers(f"http://127.0.0.1:{port}/healthz"):
-                    break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.05)
-            yield port
-        finally:
-            process.terminate()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs bash and curl")

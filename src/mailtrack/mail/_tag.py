@@ -29,8 +29,7 @@ def pixel_tag(url: str, size: tuple[int, int] | None = None) -> str:
             transparent one.
 
     Returns:
-        ASCII text such as `<img src="https://mail.example.com/track/tracker/a1b2c3d4.png?token=tok_..." width="1"
-        height="1" border="0" alt="">`, with the URL escaped.
+        ASCII text, `<img src="..." width="1" height="1" border="0" alt="">`, with the URL escaped.
 
     Raises:
         InvalidArgument: the URL or the size can't be used.
