@@ -29,6 +29,7 @@ FREE = {
     "mailtrack.testing._contract": "parts of one suite, with helpers; held free of cycles",
     "mailtrack_wsgi.django.management": "Django looks for a command in the package of this name",
     "mailtrack_wsgi.django.management.commands": "the same",
+    "mailtrack_wsgi.django.templatetags": "Django looks for template tags in the package of this name",
 }
 EVERYWHERE = {"attrs"}
 

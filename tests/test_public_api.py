@@ -151,7 +151,7 @@ DOORS = {
     ],
     "mailtrack_wsgi": ["Application", "create_app"],
     "mailtrack_wsgi.asgi": ["AsgiApplication", "create_app"],
-    "mailtrack_wsgi.django": ["get_tracker", "opened"],
+    "mailtrack_wsgi.django": ["EmailBackend", "get_tracker", "opened"],
     "mailtrack_wsgi.flask": ["Mailtrack"],
 }
 

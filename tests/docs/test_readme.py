@@ -33,6 +33,7 @@ OTHER_TESTS = {  # that run the Python blocks of a page
 OUTPUT = {"text"}  # and `test_the_doctor_prints_what_its_page_shows`
 RUN_ELSEWHERE = {
     "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv, tests/docs/test_tutorial.py",
+    "html": "tests/server/test_django.py",
     "caddy": "tests/server/test_proxies.py",
     "toml": "test_the_file_of_rules_judges_as_the_program_before_it",
     "nginx": "tests/server/test_proxies.py",

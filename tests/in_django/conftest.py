@@ -59,6 +59,7 @@ if not settings.configured:  # once in a process
         USE_TZ=True,
         MAILTRACK_DATABASE="memory://",
         MAILTRACK_BASE_URL="https://example.org/track",
+        MAILTRACK_EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
     )
     django.setup()
 

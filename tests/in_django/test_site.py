@@ -1,8 +1,10 @@
 """The spool starts with the first request in a process, and stops when the process ends."""
 
+import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from django.test.utils import override_settings
 
 from mailtrack import Tracker, open_storage
 from mailtrack_wsgi.django import get_tracker
+from mailtrack_wsgi.django._site import get_site
 
 
 @pytest.fixture
@@ -67,6 +70,35 @@ def test_a_spool_that_can_not_be_used_costs_no_open(
         client.get(f"/track/tracker/{pixel.short_id}.png")
         assert opens_of(database) == 1
     assert "The spool can't be used" in caplog.text
+
+
+def test_of_many_processes_and_threads_that_make_a_pixel_all_make_the_same(database: str) -> None:
+    pixels = get_site().pixels
+    begin = multiprocessing.get_context("fork").Barrier(4)
+
+    def make() -> set[str]:
+        begin.wait(20)
+        with ThreadPoolExecutor(4) as executor:
+            return {one.id for one in executor.map(pixels.find, ["Newsletter"] * 4)}
+
+    children = []
+    for _ in range(3):
+        reader, writer = os.pipe()
+        if (child := os.fork()) == 0:
+            try:
+                os.write(writer, " ".join(make()).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        children.append((child, reader))
+    found = make()
+    for child, reader in children:
+        with os.fdopen(reader, "rb") as file:
+            found |= set(file.read().decode().split())
+        os.waitpid(child, 0)
+    with open_storage(database) as storage:
+        assert {pixel.id for pixel in Tracker(storage).list_pixels().items} == found
+    assert len(found) == 1
 
 
 def test_a_forked_child_starts_a_spool_of_its_own(database: str, client: Client) -> None:

@@ -16,6 +16,12 @@ def block(text: str) -> str:
     return found
 
 
+def template() -> str:
+    """Return the template of the page."""
+    (found,) = re.findall(r"^```html\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    return found
+
+
 def make_project(folder: Path) -> None:
     """Make the project `shop` with the settings and URLs of the page."""
     run(folder, "-m", "django", "startproject", "shop", ".")

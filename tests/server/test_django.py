@@ -14,9 +14,11 @@ import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
 
+from django.core import mail
+
 from mailtrack import Pixel, Tracker, open_storage
 
-from .django_project import PAGE, block, make_project, run
+from .django_project import PAGE, block, make_project, run, template
 
 COMMANDS = re.findall(r"^\| [^|]+ \| `([^`]+)` \|$", PAGE.partition("\n## Servers\n")[2], re.MULTILINE)
 PROGRAMS = {
@@ -143,6 +145,48 @@ def test_the_page_s_settings_pass_the_check_and_its_tests_pass(project: Path) ->
     assert "no issues" in run(project, "manage.py", "check")
     (project / "shop" / "tests.py").write_text(block("TestCase"), encoding="utf-8")
     assert "OK" in run(project, "-W", "error", "manage.py", "test")
+
+
+@pytest.mark.skipif(hasattr(mail, "mailers"), reason="Django 6.1 has MAILERS instead")
+def test_the_page_s_backend_sends_by_smtp(project: Path, mail_server) -> None:
+    settings = project / "shop" / "smtp.py"
+    place = f"EMAIL_HOST, EMAIL_PORT = '{mail_server.hostname}', {mail_server.port}"
+    settings.write_text(f"from shop.settings import *\n{block('EMAIL_BACKEND = ')}\n{place}", encoding="utf-8")
+    send_invoices(project, "shop.smtp")
+    check_invoices(project, mail_server)
+
+
+@pytest.mark.skipif(not hasattr(mail, "mailers"), reason="before Django 6.1 there are no MAILERS")
+def test_the_page_s_mailer_sends_by_smtp(project: Path, mail_server) -> None:
+    settings = project / "shop" / "smtp.py"
+    place = f"MAILERS['default']['OPTIONS'].update(host='{mail_server.hostname}', port={mail_server.port})"
+    settings.write_text(f"from shop.settings import *\n{block('MAILERS = ')}\n{place}", encoding="utf-8")
+    send_invoices(project, "shop.smtp")
+    check_invoices(project, mail_server)
+
+
+def send_invoices(project: Path, settings: str) -> None:
+    """Send two invoices to one person, one of them from the template."""
+    code = f"""
+{block("def send_invoice")}
+from django.template import Template, Context
+html = Template({template()!r}).render(Context({{"recipient": "ann@example.org"}}))
+send_invoice("INV-1", "ann@example.org", html)
+send_invoice("INV-2", "ann@example.org", html)
+"""
+    run(project, "-W", "error", "manage.py", "shell", "-c", code, "--settings", settings)
+
+
+def check_invoices(project: Path, mail_server) -> None:
+    with stored(project) as tracker:
+        found = tracker.find_recipients("ann@example.org")
+        invoices = {one.ref: one.token for one in found if tracker.get_pixel(one.pixel_id).name == "Invoices"}
+    assert set(invoices) == {"INV-1", "INV-2"}
+    for message, number in zip(mail_server.messages, ("INV-1", "INV-2"), strict=True):
+        html = message.get_body(("html",)).get_content()
+        assert html.count("<img") == 1
+        assert "https://example.com/track/tracker/" in html
+        assert invoices[number] in html
 
 
 def test_the_page_s_function_and_receiver_work(project: Path, pixel: Pixel) -> None:

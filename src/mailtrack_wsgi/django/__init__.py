@@ -4,7 +4,8 @@ Add `mailtrack_wsgi.django` to `INSTALLED_APPS`, and `path("track/", include("ma
 project's URLs. See docs/django.md.
 """
 
+from mailtrack_wsgi.django._backend import EmailBackend
 from mailtrack_wsgi.django._signals import opened
 from mailtrack_wsgi.django._site import get_tracker
 
-__all__ = ["get_tracker", "opened"]
+__all__ = ["EmailBackend", "get_tracker", "opened"]

@@ -19,7 +19,7 @@ from mailtrack_wsgi._app import create_app
 PREFIX = "MAILTRACK_"
 
 _OPTIONS = inspect.signature(create_app).parameters.keys() - {"tracker", "authorize"}
-_BACKEND = "django.core.mail.backends.smtp.EmailBackend"  # as Django's EMAIL_BACKEND
+SMTP = "django.core.mail.backends.smtp.EmailBackend"  # as Django's EMAILSMTP
 
 
 def _check_database(value: object) -> str:
@@ -90,7 +90,7 @@ class Settings:
     database: str = _setting(_check_database)
     base_url: str | None = _setting(check_base_url, None)
     pixel: str = _setting(_check_pixel, "Django")
-    email_backend: str = _setting(_check_backend, _BACKEND)
+    email_backend: str = _setting(_check_backend, SMTP)
     spool: str | None = _setting(_check_spool, None)
     authorize: Callable[..., object] | None = _setting(_check_authorize, None)  # noqa: RUF009
     options: Mapping[str, Any] = _setting(_check_options, attrs.Factory(dict))
@@ -109,13 +109,17 @@ def read_all() -> Settings:
     return Settings(**{name: value for name in _FIELDS if (value := _read(name)) is not None})
 
 
-def read(name: str) -> Any:
+def read(name: str, given: object = None) -> Any:
     """Return one setting, by its attribute of `Settings`.
+
+    Args:
+        name: the attribute.
+        given: a value that is to be checked and returned instead.
 
     Raises:
         ImproperlyConfigured: it is missing, or has a value that can't be used.
     """
-    value = _read(name)
+    value = _read(name, given)
     return getattr(_DEFAULTS, name) if value is None else value
 
 
@@ -128,10 +132,10 @@ def problems() -> Iterator[str]:
             yield str(error)
 
 
-def _read(name: str) -> Any:
+def _read(name: str, given: object = None) -> Any:
     """Return a setting, `None` where it is not set, which is an error if there is no default."""
     setting, field = PREFIX + name.upper(), _FIELDS[name]
-    value = getattr(project, setting, None)
+    value = getattr(project, setting, None) if given is None else given
     if value is None:
         if field.default is attrs.NOTHING:
             raise ImproperlyConfigured(f"{setting} must be set.")

@@ -13,6 +13,7 @@ from mailtrack.storage import open_storage
 from mailtrack_wsgi._app import Application, create_app
 from mailtrack_wsgi._lifespan import Lifespan, make_spool
 from mailtrack_wsgi.django._access import make_authorize
+from mailtrack_wsgi.django._pixels import Pixels
 from mailtrack_wsgi.django._settings import PREFIX, Settings, read_all
 from mailtrack_wsgi.django._signals import Announcer
 
@@ -27,6 +28,7 @@ class Site:
 
     Attributes:
         tracker: the tracker.
+        pixels: the pixels that settings, mails and templates name.
 
     Raises:
         StorageError: the storage can't be opened.
@@ -34,6 +36,7 @@ class Site:
     """
 
     tracker: Tracker
+    pixels: Pixels
 
     def __init__(self, settings: Settings) -> None:
         self._storage = open_storage(settings.database)
@@ -42,6 +45,7 @@ class Site:
         self._announcer = Announcer(self.tracker, threaded=spool is not None)
         self.tracker._report_opens(self._announcer.announce)
         self._lifespan = Lifespan(self.tracker)
+        self.pixels = Pixels(self._storage, self.tracker)
         self._settings = settings
         self._app: Application | None = None
         self._making = ForkSafeLock()
@@ -50,7 +54,7 @@ class Site:
         """Return the application, with the spool started in this process.
 
         Raises:
-            ImproperlyConfigured: `MAILTRACK_OPTIONS` can't be used.
+            django.core.exceptions.ImproperlyConfigured: `MAILTRACK_OPTIONS` can't be used.
         """
         if self._app is None:  # commands need none, and it takes time to load
             with self._making:
@@ -81,7 +85,7 @@ def get_site() -> Site:
     """Return the site of this process.
 
     Raises:
-        ImproperlyConfigured: a setting is missing, or has a value that can't be used.
+        django.core.exceptions.ImproperlyConfigured: a setting is missing, or has a value that can't be used.
         StorageError: the storage can't be opened. The next call tries again.
     """
     global _site
@@ -100,7 +104,7 @@ def get_tracker() -> Tracker:
     Thread-safe. Do not close or stop it: that happens when the process ends.
 
     Raises:
-        ImproperlyConfigured: a setting is missing, or has a value that can't be used.
+        django.core.exceptions.ImproperlyConfigured: a setting is missing, or has a value that can't be used.
         StorageError: the storage can't be opened. The next call tries again.
     """
     return get_site().tracker
