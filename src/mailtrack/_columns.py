@@ -1,17 +1,19 @@
-"""`Hits` and `Opens`: many hits, or opens, in columns: a list for each property instead of an object for each of them.
+"""`Hits`, `Targets`, `Opens`: many of each in columns: a list for each property, instead of an object for each of them.
 
 On their way to the storage no code looks at a single one, and an object for each took a third of the work. They are
 sequences like any others: to go through one is to get objects, which are made then. Code that reads columns takes any
 sequence and begins with `of`, which returns columns as they are.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from datetime import datetime
 from itertools import chain
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeAlias, TypeVar, overload
 
 import attrs
 
-from mailtrack._model import Client, Hit, Open, Verdict, make
+from mailtrack._addresses import domain_of
+from mailtrack._model import Client, Hit, Open, Target, Verdict, make
 from mailtrack._times import from_milliseconds, to_milliseconds, to_utc
 
 T = TypeVar("T")
@@ -20,11 +22,11 @@ T = TypeVar("T")
 class _Columns(Sequence[T]):
     """A sequence in columns. Every attribute is one; that of the values is `None` until they were given as such."""
 
-    ids: list[str]
+    pixels: list[str]
     values: list[T] | None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.pixels)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -51,9 +53,13 @@ class _Columns(Sequence[T]):
         raise NotImplementedError
 
 
+HitRow: TypeAlias = tuple[str, str, str | None, int, str | None, str, str, tuple[str, ...]]
+"""A row of `Hits`: what each column has at one place."""
+
+
 @attrs.frozen(eq=False)
 class Hits(_Columns[Hit]):
-    """Hits in columns. The attributes are those of `Hit`, each for all; times in milliseconds since 1970."""
+    """Hits in columns: those of `Hit`, each for all; times in milliseconds since 1970."""
 
     ids: list[str]
     pixels: list[str]
@@ -82,6 +88,25 @@ class Hits(_Columns[Hit]):
             list(hits),
         )
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[HitRow]) -> "Hits":
+        """Return the hits of rows."""
+        return cls(*map(list, zip(*rows, strict=True))) if rows else cls.of([])
+
+    def rows(self) -> Iterator[HitRow]:
+        """Iterate over the rows."""
+        return zip(
+            self.ids,
+            self.pixels,
+            self.tokens,
+            self.times,
+            self.ips,
+            self.user_agents,
+            self.referers,
+            self.signals,
+            strict=True,
+        )
+
     def _make(self, place: int) -> Hit:
         return make(
             Hit,
@@ -96,6 +121,64 @@ class Hits(_Columns[Hit]):
                 "signals": self.signals[place],
             },
         )
+
+
+@attrs.frozen(eq=False)
+class Targets(_Columns[Target | None]):
+    """Targets of hits, in columns: those of `Target`, each for all; times in milliseconds since 1970.
+
+    Attributes:
+        pixels: the ids of the pixels, "" where there is none.
+        recipients: the ids of the recipients.
+        made: when their tokens were made.
+        sent: when their mails were sent.
+        addresses: their addresses, or only the domains of these: few are looked at, with `domain_of`.
+        erased: whether they are erased.
+    """
+
+    pixels: list[str]
+    recipients: list[str | None]
+    made: list[int | None]
+    sent: list[int | None]
+    addresses: list[str | None]
+    erased: list[bool]
+    values: list[Target | None] | None = None
+
+    @classmethod
+    def of(cls, targets: Sequence[Target | None]) -> "Targets":
+        """Return targets in columns."""
+        if isinstance(targets, Targets):
+            return targets
+        found = [target or _NOWHERE for target in targets]
+        return cls(
+            [target.pixel_id for target in found],
+            [target.recipient_id for target in found],
+            [_to_milliseconds(target.token_made_at) for target in found],
+            [_to_milliseconds(target.sent_at) for target in found],
+            [target.domain for target in found],
+            [target.erased for target in found],
+            list(targets),
+        )
+
+    def _make(self, place: int) -> Target | None:
+        made, sent, address = self.made[place], self.sent[place], self.addresses[place]
+        if not self.pixels[place]:
+            return None
+        return Target(
+            pixel_id=self.pixels[place],
+            recipient_id=self.recipients[place],
+            token_made_at=None if made is None else from_milliseconds(made),
+            sent_at=None if sent is None else from_milliseconds(sent),
+            domain=None if address is None else domain_of(address),
+            erased=self.erased[place],
+        )
+
+
+_NOWHERE = Target(pixel_id="")
+
+
+def _to_milliseconds(value: datetime | None) -> int | None:
+    return None if value is None else to_milliseconds(value)
 
 
 @attrs.frozen(eq=False)

@@ -1,10 +1,11 @@
 """Bringing hits to the storage: nothing leaves the spool before it is stored, and nothing is stored twice."""
 
+import gc
 import itertools
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -113,6 +114,30 @@ class TestDraining:
         assert stored == hits[:4]
         drain(reader, stored.extend)
         assert stored == hits
+
+
+class TestCollector:
+    """Python's garbage collector does not go through the values of a batch again and again."""
+
+    @pytest.fixture(autouse=True)
+    def _restored(self) -> Iterator[None]:
+        yield
+        gc.enable()
+
+    def test_it_pauses_while_a_batch_is_stored(self, reader) -> None:
+        seen = []
+        drain(reader, lambda _: seen.append(gc.isenabled()))
+        assert (seen, gc.isenabled()) == ([False], True)
+
+    def test_it_runs_again_after_an_error(self, reader) -> None:
+        with pytest.raises(StorageUnavailable):
+            drain(reader, fail_with(StorageUnavailable("away")))
+        assert gc.isenabled()
+
+    def test_it_stays_off_where_it_was_off(self, reader) -> None:
+        gc.disable()
+        drain(reader, list)
+        assert not gc.isenabled()
 
 
 class TestReplaying:

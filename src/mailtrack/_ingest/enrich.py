@@ -3,14 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeAlias
 
-from mailtrack._columns import Finding, Hits, Opens
+from mailtrack._addresses import domain_of
+from mailtrack._columns import Finding, Hits, Opens, Targets
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
 from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict
-from mailtrack._times import to_milliseconds
+from mailtrack._times import to_utc
 from mailtrack.verdicts import Judge, RecentHits, RuleTable, name_client
 from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
@@ -25,8 +26,10 @@ LateHit: TypeAlias = tuple[Hit, tuple[str, ...]]
 """A hit that turned out to be in a burst after it was given to `enrich`, and all its signals."""
 
 
-Findings: TypeAlias = dict[tuple[str, tuple[str, ...], tuple[str, ...], bool], Finding]
-"""Findings by all that they depend on: user agent, signals, networks, and whether the hit is early."""
+Key: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+"""All that a finding depends on: user agent, signals, networks, and whether the hit is early."""
+
+Findings: TypeAlias = dict[Key, Finding]
 
 
 class Enricher:
@@ -66,31 +69,32 @@ class Enricher:
 
         A hit whose open was given to `expect_retry` gets the same signals again, unless 50,000 others came after it.
         """
-        columns = Hits.of(hits)
-        if None in targets:
-            columns = columns.take([place for place, target in enumerate(targets) if target is not None])
-        found = [target for target in targets if target is not None]
-        ages = [_age(at, target) for at, target in zip(columns.times, found, strict=True)]
-        early = [self._judge.is_early(None if age is None else age / 1000) for age in ages]
-        networks = [self._judge.find_networks(ip) for ip in columns.ips]
-        findings = self._find_all(columns, columns.signals, networks, early)
-        may_be_scans = [soon or NO_LANGUAGE in own for soon, own in zip(early, columns.signals, strict=True)]
+        given, found = Hits.of(hits), Targets.of(targets)
+        if not all(found.pixels):
+            places = [place for place, pixel_id in enumerate(found.pixels) if pixel_id]
+            given, found = given.take(places), found.take(places)
+        ages = [
+            None if made is None else at - clock_start(made, sent, at)
+            for at, made, sent in zip(given.times, found.made, found.sent, strict=True)
+        ]
+        early = [age is not None and self._judge.is_early(age / 1000) for age in ages]
+        networks = [self._judge.find_networks(ip) for ip in given.ips]
+        keys = list(zip(given.user_agents, given.signals, networks, early, strict=True))
+        findings = self._find_all(keys)
         signals = self._signals(
-            columns,
+            given,
             [one.verdict for one in findings],
-            [target.domain if may_be else None for may_be, target in zip(may_be_scans, found, strict=True)],
+            [
+                _to_company(address) if address is not None and (soon or NO_LANGUAGE in own) else None
+                for address, soon, own in zip(found.addresses, early, given.signals, strict=True)
+            ],
         )
-        opens = Opens(
-            columns.ids,
-            [target.pixel_id for target in found],
-            [target.recipient_id for target in found],
-            columns.times,
-            columns.ips,
-            columns.referers,
-            ages,
-            self._find_all(columns, signals, networks, early),
-        )
-        erased = {place for place, target in enumerate(found) if target.erased}
+        if changed := [place for place, shown in enumerate(signals) if shown is not given.signals[place]]:
+            with_all = [(keys[place][0], signals[place], *keys[place][2:]) for place in changed]
+            for place, finding in zip(changed, self._find_all(with_all), strict=True):
+                findings[place] = finding
+        opens = Opens(given.ids, found.pixels, found.recipients, given.times, given.ips, given.referers, ages, findings)
+        erased = {place for place, is_erased in enumerate(found.erased) if is_erased}
         return opens.as_erased(erased) if erased else opens
 
     def expect_retry(self, opens: Sequence[Open]) -> None:
@@ -118,11 +122,10 @@ class Enricher:
     def judge_late(self, late: LateHit, target: Target) -> Judgement:
         """Judge a stored open again, given its hit with all signals."""
         hit, signals = late
-        columns = Hits.of([hit])
-        age = _age(columns.times[0], target)
-        seconds = None if age is None else age / 1000
+        made_at = target.token_made_at
+        age = None if made_at is None else _seconds(to_utc(hit.at), made_at, target.sent_at)
         networks = self._judge.find_networks(hit.ip)
-        (found,) = self._find_all(columns, [signals], [networks], [self._judge.is_early(seconds)])
+        (found,) = self._find_all([(hit.user_agent, signals, networks, self._judge.is_early(age))])
         return Judgement(
             open_id=hit.id,
             verdict=found.verdict,
@@ -130,7 +133,7 @@ class Enricher:
             counted=found.counted,
             added_signals=tuple(signal for signal in signals if signal in BURST_SIGNALS),
             networks=networks,
-            age=seconds,
+            age=age,
         )
 
     def rejudge(self, stored: Open, recipient: Recipient | None) -> Judgement:
@@ -161,16 +164,15 @@ class Enricher:
         return self._judge.table.text(verdict.reasons[0]) or verdict.reasons[0]
 
     def _signals(
-        self, hits: Hits, verdicts: Sequence[Verdict], domains: Sequence[str | None]
-    ) -> Sequence[tuple[str, ...]]:
+        self, hits: Hits, verdicts: Sequence[Verdict], companies: Sequence[str | None]
+    ) -> list[tuple[str, ...]]:
         """Return the signals of hits.
 
         Args:
             hits: the hits.
             verdicts: their verdicts without the signals of recent hits.
-            domains: the domains of recipients whose company may scan them.
+            companies: the domains of companies that may scan them.
         """
-        companies = [domain if domain is not None and is_company(domain) else None for domain in domains]
         with self._lock:
             known = {one: self._retries.pop(one) for one in self._retries.keys() & hits.ids}
             # By their ids: a hit that is given twice is no repeat of itself.
@@ -193,16 +195,9 @@ class Enricher:
         while len(self._late) > _MAX_LATE:
             self._late.popitem(last=False)
 
-    def _find_all(
-        self,
-        hits: Hits,
-        signals: Sequence[tuple[str, ...]],
-        networks: Sequence[tuple[str, ...]],
-        early: Sequence[bool],
-    ) -> list[Finding]:
-        """Return the finding of each hit. Few differ in what these depend on, so most are known from earlier hits."""
+    def _find_all(self, keys: Sequence[Key]) -> list[Finding]:
+        """Return the finding for each key, which most often is known from earlier hits."""
         known = self._known()
-        keys = list(zip(hits.user_agents, signals, networks, early, strict=True))
         for key in set(keys).difference(known):
             known[key] = self._find(*key)
         return [known[key] for key in keys]
@@ -221,15 +216,10 @@ class Enricher:
         return Finding(user_agent, signals, networks, verdict, client, self._judge.counts(verdict))
 
 
-def _age(at: int, target: Target) -> int | None:
-    """Return the age of an open at a time, both in milliseconds."""
-    if target.token_made_at is None:
-        return None
-    sent_at = None if target.sent_at is None else _to_milliseconds(target.sent_at)
-    return at - clock_start(_to_milliseconds(target.token_made_at), sent_at, at)
-
-
-_to_milliseconds = lru_cache(maxsize=1024)(to_milliseconds)  # many recipients share their times
+def _to_company(address: str) -> str | None:
+    """Return the domain of an address if its recipients belong together."""
+    domain = domain_of(address)
+    return domain if is_company(domain) else None
 
 
 def _seconds(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:

@@ -18,13 +18,11 @@ kind or version. A line of an unknown kind or version is unreadable, and goes to
 reads it.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
 from zlib import crc32
 
-from mailtrack._columns import Hits
+from mailtrack._columns import HitRow, Hits
 from mailtrack._errors import MailtrackError
 from mailtrack._ingest.request import Request
 from mailtrack._model import Hit
@@ -57,35 +55,17 @@ def make_line(hit_id: str, at: int, request: Request) -> bytes:
     return b"%b%08x\n" % (body, crc32(body))
 
 
-class Fields(NamedTuple):
-    """The fields of an open's line, in the order of the columns of `Hits`."""
-
-    id: str
-    pixel: str
-    token: str | None
-    at: int
-    ip: str | None
-    user_agent: str
-    referer: str
-    signals: tuple[str, ...]
-
-
 def from_line(line: bytes) -> Hit:
     """Return the hit of a line, given with or without its line break.
 
     Raises:
         UnreadableLine: the line is damaged, or of an unknown kind or version.
     """
-    return to_hits([parse_line(line)])[0]
+    return Hits.of_rows([parse_line(line)])[0]
 
 
-def to_hits(parsed: Sequence[Fields]) -> Hits:
-    """Return the hits of lines."""
-    return Hits(*map(list, zip(*parsed, strict=True))) if parsed else Hits.of([])
-
-
-def parse_line(line: bytes) -> Fields:
-    """Return the fields of a line, given with or without its line break.
+def parse_line(line: bytes) -> HitRow:
+    """Return the hit of a line as a row of `Hits`, given with or without its line break.
 
     The checksum vouches for the fields, which were checked before the line was made.
 
@@ -112,7 +92,7 @@ def parse_line(line: bytes) -> Fields:
         raise UnreadableLine("its fields are malformed") from error
     if arrived.tzinfo is not UTC:
         raise UnreadableLine("its time is not in UTC")
-    found = (
+    return (
         hit_id,
         pixel,
         None if token == _NONE else token,
@@ -122,7 +102,6 @@ def parse_line(line: bytes) -> Fields:
         referer,
         _to_signals(signals),
     )
-    return tuple.__new__(Fields, found)  # as `Fields(*found)`, in half the time
 
 
 @lru_cache(maxsize=1024)  # there are few combinations

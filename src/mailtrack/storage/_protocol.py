@@ -41,7 +41,7 @@ class Storage(Protocol):
     `StorageUnavailable` when trying again may help (out of reach, locked, full), `StorageError` otherwise; a driver's
     own errors never come out. **Ownership.** The caller that opens a storage closes it, with `close` or `with`. Values
     given and returned are immutable; the storage keeps no reference to the caller's lists. **Sequences** need not be
-    lists: those of hits and opens may be columns, which make each `Hit` or `Open` when it is asked for.
+    lists: those of hits and opens may be columns, which make each object when it is asked for.
 
     Callers pass only checked values: names, addresses, tokens and ids of the forms that `mailtrack` makes, `limit`
     from 1 to 1,000, texts without NUL. Pages are cut by cursors, which are short texts of the storage's own form: a
@@ -242,7 +242,7 @@ class Storage(Protocol):
         """
         ...
 
-    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
+    def resolve(self, hits: Sequence[Hit]) -> Sequence[Target | None]:
         """Look up the pixels and recipients that hits belong to.
 
         Returns:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from mailtrack._columns import HitRow, Hits
 from mailtrack._model import RECENT_SIGNALS, Hit
 from mailtrack.verdicts._latest import Latest
 
@@ -23,19 +24,26 @@ class Fetch:
     """A hit with the signals that are known so far.
 
     Attributes:
-        hit: the hit.
+        row: the hit, as a row of `Hits`: few are looked at.
+        token: the token of its recipient.
         at: the time when it counts as arrived.
         bits: its signals.
         call: the number of the call that it was given in.
     """
 
-    __slots__ = ("at", "bits", "call", "hit")
+    __slots__ = ("at", "bits", "call", "row", "token")
 
-    def __init__(self, hit: Hit, at: float, bits: int, call: int) -> None:
-        self.hit = hit
+    def __init__(self, row: HitRow, at: float, bits: int, call: int) -> None:
+        self.row = row
+        self.token = row[2]
         self.at = at
         self.bits = bits
         self.call = call
+
+    @property
+    def hit(self) -> Hit:
+        """The hit."""
+        return Hits.of_rows([self.row])[0]
 
 
 class _Group:
@@ -51,15 +59,15 @@ class _Group:
 
     def __init__(self, first: Fetch) -> None:
         self.at = first.at
-        self.asked: dict[str | None, float] = {first.hit.token: first.at}
+        self.asked: dict[str | None, float] = {first.token: first.at}
         self.waiting = deque([first])
 
     def add(self, fetch: Fetch, recipients: int, seconds: float) -> Sequence[Fetch]:
         """Add a fetch, and return those that turn out to be in a burst."""
         self.at = fetch.at
         asked = self.asked
-        asked.pop(fetch.hit.token, None)
-        asked[fetch.hit.token] = fetch.at
+        asked.pop(fetch.token, None)
+        asked[fetch.token] = fetch.at
         if len(asked) > recipients:
             del asked[next(iter(asked))]
         if len(asked) < recipients or fetch.at - next(iter(asked.values())) > seconds:

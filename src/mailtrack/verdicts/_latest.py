@@ -30,6 +30,14 @@ class Latest(Generic[K, V]):
         if len(self._new) >= self._half:
             self._old, self._new = self._new, {}
 
+    def replace(self, key: K, value: V) -> V | None:
+        """Set the value of a key, and return the one before."""
+        found = self._new.get(key)
+        if found is None:
+            found = self._old.get(key)
+        self.put(key, value)
+        return found
+
     def forget(self) -> None:
         """Forget all keys."""
         self._old, self._new = {}, {}

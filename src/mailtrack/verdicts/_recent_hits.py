@@ -108,20 +108,18 @@ class RecentHits:
         self._calls += 1
         found: list[tuple[str, ...] | Fetch] = []
         late: dict[Fetch, None] = {}  # each once, in order
-        columns = Hits.of(hits)
-        fetches = zip(columns.tokens, columns.pixels, columns.ips, columns.user_agents, strict=True)
-        for place, (fetched, at, verdict, company) in enumerate(
-            zip(fetches, columns.times, verdicts or repeat(None), companies or repeat(None), strict=False)
+        for row, verdict, company in zip(
+            Hits.of(hits).rows(), verdicts or repeat(None), companies or repeat(None), strict=False
         ):
+            _, pixel, token, at, ip, user_agent, _, signals = row
             now = self._advance(at / 1000)
-            token, _, ip, _ = fetched
-            bits = BIT_OF[REPEAT] if self._repeats.add(fetched, now) else 0
+            bits = BIT_OF[REPEAT] if self._repeats.add(token, pixel, ip, user_agent, now) else 0
             if ip is None or token is None or (verdict is not None and _is_exempt(verdict)):
                 found.append(SIGNALS_OF[bits])
                 continue
-            fetch = Fetch(columns[place], now, bits, self._calls)
+            fetch = Fetch(row, now, bits, self._calls)
             found.append(fetch)
-            for one in self._find_bursts(_site(ip), company, fetch):
+            for one in self._find_bursts(_site(ip), user_agent, signals, company, fetch):
                 if one.call != self._calls:
                     late[one] = None
         self.late = [(fetch.hit, SIGNALS_OF[fetch.bits]) for fetch in late]
@@ -137,13 +135,15 @@ class RecentHits:
                 memory.forget()
         return self._now
 
-    def _find_bursts(self, site: str | bytes, company: str | None, fetch: Fetch) -> Sequence[Fetch]:
+    def _find_bursts(
+        self, site: str | bytes, user_agent: str, signals: tuple[str, ...], company: str | None, fetch: Fetch
+    ) -> Sequence[Fetch]:
         """Mark the fetches that turn out to be in a burst with this one, and return them."""
         found = self._bursts.add(site, fetch)
-        if NO_LANGUAGE in fetch.hit.signals:
-            found = (*found, *self._slow_bursts.add((site, fetch.hit.user_agent), fetch))
+        if NO_LANGUAGE in signals:
+            found = (*found, *self._slow_bursts.add((site, user_agent), fetch))
         if company is not None:
-            found = (*found, *self._company_bursts.add((company, fetch.hit.user_agent), fetch))
+            found = (*found, *self._company_bursts.add((company, user_agent), fetch))
         return found
 
 
@@ -168,14 +168,12 @@ class _Repeats:
         self._seconds = seconds
         self._seen: Latest[int, float] = Latest(_MAX_FETCHES)
 
-    def add(self, fetched: tuple[str | None, str, str | None, str], now: float) -> bool:
-        """Remember a fetch of a token, pixel, address and user agent; return whether the same came shortly before."""
-        token, _, ip, _ = fetched
+    def add(self, token: str | None, pixel: str, ip: str | None, user_agent: str, now: float) -> bool:
+        """Remember a fetch, and return whether the same came shortly before."""
         if token is None and ip is None:
             return False  # it may be another person
-        key = hash(fetched)  # of 64 bits, secret in each process
-        before = self._seen.get(key)
-        self._seen.put(key, now)
+        key = hash((token, pixel, ip, user_agent))  # of 64 bits, secret in each process
+        before = self._seen.replace(key, now)
         return before is not None and now - before <= self._seconds
 
     def forget(self) -> None:

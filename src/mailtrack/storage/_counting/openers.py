@@ -22,7 +22,8 @@ class Openers:
         """Count a recipient by its present spans; the arguments are those of `Delays.change`."""
         self._counted += (after.counted > 0) - (before.counted > 0)
         self._raw += (after.raw > 0) - (before.raw > 0)
-        self.prefetched += after.prefetched - before.prefetched
+        if after.prefetches or before.prefetches:
+            self.prefetched += after.prefetched - before.prefetched
         self.delays.change(made_at, sent_at, before, after)
 
     @property

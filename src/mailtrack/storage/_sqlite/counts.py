@@ -79,7 +79,7 @@ def _add_to_recipients(
     openers = Openers()
     changed: list[tuple[int | None, ...]] = []
     for owner in owners:
-        recipient_id, number, made_at, sent_at, *_ = owner
+        recipient_id, number, made_at, sent_at = owner[:4]
         before = spans_of(owner)
         after = join_both(before, recipients[recipient_id])
         openers.change(made_at, sent_at, before, after)

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count, repeat
 from typing import Any
 
+import attrs
+
 from mailtrack._columns import Opens
 from mailtrack._model import Open, Page, VerdictKind
 from mailtrack._times import from_milliseconds
@@ -38,35 +40,59 @@ _JOINS = (
 _BOUND_AT_ONCE = 5000  # SQLite takes 32,766 values
 
 
-def add(db: sqlite3.Connection, pixel_id: str, opens: Opens, resolved: Resolved) -> Opens:
-    """Add the opens of one pixel, each given once, count them, and return them as they are stored.
+@attrs.frozen
+class Batch:
+    """Opens of one pixel, with all that can be made of them before a transaction begins, for which others wait.
+
+    Attributes:
+        opens: the opens, each once.
+        ids: their ids, packed.
+        ips: their addresses, packed.
+        tally: their counts.
+    """
+
+    opens: Opens
+    ids: list[PackedId]
+    ips: list[bytes | str | None]
+    tally: Tally
+
+    @classmethod
+    def of(cls, opens: Opens) -> "Batch":
+        """Return a batch with some opens."""
+        ids = [pack_id(open_id, at) for open_id, at in zip(opens.ids, opens.times, strict=True)]
+        return cls(opens, ids, [pack_ip(ip) for ip in opens.ips], Tally(opens))
+
+
+def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved) -> Opens:
+    """Add the opens of one pixel, count them, and return them as they are stored.
 
     Those that are there already are left out; without the pixel, all are.
 
     Args:
         db: a connection in a transaction that writes.
         pixel_id: the pixel.
-        opens: the opens.
+        batch: the opens.
         resolved: recipients that were resolved, which are the opens' as a rule.
     """
     found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
     if found is None:
-        return opens.take([])
+        return batch.opens.take([])
     pixel, last = found
-    packed = [pack_id(open_id, at) for open_id, at in zip(opens.ids, opens.times, strict=True)]
-    if present := _find_present(db, pixel, opens, packed):
-        left = [place for place, open_id in enumerate(opens.ids) if open_id not in present]
-        opens, packed = opens.take(left), [packed[place] for place in left]
-    if not opens:
-        return opens
-    given = {one for one in opens.recipients if one is not None}
+    if present := _find_present(db, pixel, batch):
+        ids = batch.opens.ids
+        batch = Batch.of(batch.opens.take([place for place, one in enumerate(ids) if one not in present]))
+    given = {one for one in batch.opens.recipients if one is not None}
     owners = resolved.find(db, pixel, given)
     owned: dict[str, int] = {owner[0]: owner[1] for owner in owners}
     if given > owned.keys():
         gone = erasure.find_erased(db, pixel, given - owned.keys())
-        opens = opens.as_erased([place for place, one in enumerate(opens.recipients) if one in gone])
+        if gone:
+            recipients = batch.opens.recipients
+            batch = Batch.of(batch.opens.as_erased([place for place, one in enumerate(recipients) if one in gone]))
         owned |= recipient_numbers.number_deleted(db, pixel, given - owned.keys() - gone)
-    tally = Tally(opens)
+    opens = batch.opens
+    if not opens:
+        return opens
     shared = share(db, pixel, opens.findings)
     db.executemany(
         f"INSERT INTO opens VALUES ({PLACES})",
@@ -74,13 +100,13 @@ def add(db: sqlite3.Connection, pixel_id: str, opens: Opens, resolved: Resolved)
             repeat(pixel),
             count(last + 1),
             opens.times,
-            [shift for shift, _ in packed],
-            [rest for _, rest in packed],
+            [shift for shift, _ in batch.ids],
+            [rest for _, rest in batch.ids],
             [
                 owned[one] if one is not None else erasure.NO_ONE if finding.erased else None
                 for one, finding in zip(opens.recipients, opens.findings, strict=True)
             ],
-            [pack_ip(ip) for ip in opens.ips],
+            batch.ips,
             [shared[finding].agent for finding in opens.findings],
             [shared[finding].judgement for finding in opens.findings],
             [shared[finding].kind for finding in opens.findings],
@@ -89,19 +115,19 @@ def add(db: sqlite3.Connection, pixel_id: str, opens: Opens, resolved: Resolved)
             strict=False,
         ),
     )
-    counts.add(db, pixel, tally, owners)
+    counts.add(db, pixel, batch.tally, owners)
     return opens
 
 
-def _find_present(db: sqlite3.Connection, pixel: int, opens: Opens, packed: Iterable[PackedId]) -> Collection[str]:
+def _find_present(db: sqlite3.Connection, pixel: int, batch: Batch) -> Collection[str]:
     """Return the ids of those opens that are there."""
     if any(
         db.execute(
             "SELECT 1 FROM opens WHERE pixel = ? AND rest BETWEEN ? AND ? LIMIT 1", (pixel, min(some), max(some))
         ).fetchone()
-        for some in by_process(packed).values()
+        for some in by_process(batch.ids).values()
     ):  # as after a crash; in most batches, all opens of a process are newer than those that are there
-        return _find_ids(db, pixel, opens.ids).keys()
+        return _find_ids(db, pixel, batch.opens.ids).keys()
     return ()
 
 

@@ -56,7 +56,9 @@ def pack_ip(ip: str | None) -> bytes | str | None:
     if ip is None:
         return None
     try:
-        packed = socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+        if ":" not in ip:
+            return socket.inet_pton(socket.AF_INET, ip)  # which reads one form only
+        packed = socket.inet_pton(socket.AF_INET6, ip)
     except (OSError, ValueError):
         return ip
     return packed if unpack_ip(packed) == ip else ip

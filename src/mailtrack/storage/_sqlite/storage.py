@@ -45,6 +45,7 @@ from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
 from mailtrack.storage._sqlite.edges import TooFar
+from mailtrack.storage._sqlite.opens import Batch
 from mailtrack.storage._sqlite.resolved import Resolved
 
 _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
@@ -210,7 +211,7 @@ class SQLiteStorage:
         with self._connections.reading(snapshot=True) as db:
             return erasure.find(db, email)
 
-    def resolve(self, hits: Sequence[Hit]) -> list[Target | None]:
+    def resolve(self, hits: Sequence[Hit]) -> Sequence[Target | None]:
         with self._connections.reading(snapshot=True) as db:
             resolved = Resolved(db)
             found = targets.resolve(db, hits, resolved)
@@ -222,13 +223,14 @@ class SQLiteStorage:
         places: defaultdict[str, dict[str, int]] = defaultdict(dict)  # by pixel and id
         for place, (pixel_id, open_id) in enumerate(zip(given.pixels, given.ids, strict=True)):
             places[pixel_id].setdefault(open_id, place)
+        batches = {
+            pixel_id: Batch.of(given if len(some) == len(given) else given.take(list(some.values())))
+            for pixel_id, some in places.items()
+        }
         resolved = self._resolved
-        added: list[Opens] = []
         with self._connections.writing() as db:
             resolved.check(db)
-            for pixel_id, of_pixel in places.items():
-                batch = given if len(of_pixel) == len(given) else given.take(list(of_pixel.values()))
-                added.append(open_rows.add(db, pixel_id, batch, resolved))
+            added = [open_rows.add(db, pixel_id, batch, resolved) for pixel_id, batch in batches.items()]
         if len(added) < 2:
             return added[0] if added else []
         together = Opens.join(added)
