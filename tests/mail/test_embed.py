@@ -85,6 +85,7 @@ def test_the_top_is_behind_the_start_tag_of_the_body(html):
         "<html><head></head>→<frameset cols='*'><noframes><body></noframes></frameset></html>",
         "{{ greeting }}<!doctype html><head></head>→<p>Hello",
         "→<p>Hello<!-- <body>",
+        "→<!--<![endif]> never closed",
         "→<p>Hello<title>never closed <body>",
         "→<p>Hello<a title='never closed <body>",
         "<head><noscript><style></style></noscript><meta charset=utf-8>→<p>Hello",

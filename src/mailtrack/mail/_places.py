@@ -20,7 +20,7 @@ _MAY_BE_BODY = re.compile("<[bB][oO][dD][yY]")
 _MAY_BE_MARKUP = re.compile("[a-zA-Z/!?]")
 
 # The end of a part that Outlook skips, as in `<!--[if !mso]><!--><body><!--<![endif]-->`.
-_END_OF_CONDITION = re.compile(rf"(?:[{SPACE}]*+<!(?:--)?+(?:<!)?+\[(?i:endif)\](?:--)?+>)++")
+_END_OF_CONDITION = re.compile(rf"(?:[{SPACE}]*+<!(?:--<!\[(?i:endif)\]--|\[(?i:endif)\](?:--)?+)>)++")
 
 
 class Edit(NamedTuple):
@@ -126,7 +126,7 @@ def _find_images(html: str, images: TrackerImages, at: int = 0, end: int | None 
     for name, start, stop in tokens(html, at, end, only=HIDDEN_ELEMENTS | {"img"}):
         if name in HIDDEN_ELEMENTS:
             yield from _find_images(html, images, start + 1, stop)
-        elif name == "img" and images.has(source_of(html[start:stop])):
+        elif name == "img" and images.may_be_in(tag := html[start:stop]) and images.has(source_of(tag)):
             yield start, stop
 
 
