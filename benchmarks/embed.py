@@ -10,7 +10,7 @@ from mailtrack.mail import embed
 ROW = """<tr>\r
 <td align="center" style="padding:0 24px 12px 24px;font-family:Arial,Helvetica,sans-serif;font-size:14px;">\r
 <!--[if mso]><table width="600"><tr><td><![endif]-->\r
-<a href="https://shop.example.com/offers?id={number}&amp;from=mail" target="_blank" style="color:#336699">Offer {number}</a>\r
+<a href="https://shop.example.com/?id={number}&amp;from=mail" target="_blank" style="color:#336699">Offer {number}</a>\r
 <img src="https://shop.example.com/{number}.png" width="600" height="200" alt="A &gt; B" border=0 />\r
 <p style="margin:0">Some words that people read in a newsletter, or do not.</p></td></tr>\r
 """

@@ -61,7 +61,7 @@ def bytes_of_opens(path: Path) -> int:
     """Return the bytes of the tables and indexes of opens."""
     with closing(sqlite3.connect(path)) as db:
         found = db.execute(
-            "SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_master"
+            "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master"
             " WHERE tbl_name IN ('opens', 'agents', 'judgements'))"
         ).fetchone()
     return int(found[0])

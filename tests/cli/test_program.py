@@ -24,7 +24,7 @@ def commands(command, *path):
 
 
 ALL = [pytest.param(*found, id=" ".join(found[0]) or "mailtrack") for found in commands(main)]
-NOT_HERE = (" serve", " doctor", "/srv/")  # what runs until it is ended, and what is about another machine
+NOT_HERE = (" serve", " demo", " doctor", "/srv/")  # what runs until it is ended, and what is about another machine
 
 
 class TestOptionsBeforeTheCommand:

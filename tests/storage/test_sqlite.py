@@ -377,6 +377,19 @@ class TestCosts:
 
         assert cost(1000) <= 1.2 * cost(10)
 
+    def test_purging_some_opens_costs_no_more_among_many_gaps(self, storage, spies) -> None:
+        def cost(gaps: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            storage.add_opens([make_open(pixel, at=NOON + timedelta(hours=n % 2)) for n in range(2 * gaps)])
+            purge = partial(storage.purge_opens, pixel.id, before=NOON + timedelta(minutes=1), limit=4000)
+            while purge():
+                pass
+            storage.add_opens([make_open(pixel) for _ in range(10)])
+            return spies.made[0].count_instructions(purge)
+
+        assert cost(2000) <= 1.2 * cost(20)
+
     def test_deleting_a_recipient_of_the_top_list_costs_no_more_among_many(self, storage, spies) -> None:
         def cost(others: int) -> int:
             pixel = make_pixel()

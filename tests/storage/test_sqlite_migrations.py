@@ -1,6 +1,7 @@
 """A file that was written with earlier tables is brought up to date, wholly or not at all."""
 
 import itertools
+import logging
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ import sqlite_utils
 from mailtrack import Erased, Open, Pixel, Recipient, Storage, StorageError, StorageUnavailable
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import Figures
-from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, schema, sweeping
+from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, preparing, schema, sweeping
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.full_scan import assert_scan
@@ -560,6 +562,36 @@ class TestInterruption:
         monkeypatch.setattr(compacting, "_REPORT_SECONDS", 0.0)
         SQLiteStorage(old).close()
         assert f"Migrating mail.db: 100 of {len(OPENS)} opens are done." in caplog.messages
+
+    @pytest.mark.parametrize("step", ["_copy", "finish"])
+    def test_a_process_that_starts_meanwhile_waits_however_long_it_takes_and_says_so(
+        self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        monkeypatch.setattr("mailtrack.storage._sqlite.connections.BUSY_TIMEOUT", 0.0)
+        work, begun, waited = getattr(compacting, step), Event(), Event()
+
+        def work_while_another_waits(*arguments: Any, **named: Any) -> Any:
+            begun.set()
+            assert waited.wait(30)
+            return work(*arguments, **named)
+
+        class Listener(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if record.getMessage() == "mail.db is being migrated by another process; waiting for it.":
+                    waited.set()
+
+        def start_late() -> SQLiteStorage:
+            assert begun.wait(30)
+            return SQLiteStorage(old)
+
+        listener = Listener()
+        monkeypatch.setattr(compacting, step, work_while_another_waits)
+        monkeypatch.setattr(preparing._logger, "handlers", [listener])
+        for storage in at_once([lambda: SQLiteStorage(old), start_late]):
+            storage.close()
+        assert waited.is_set()
+        _assert_moved(old, new)
+        assert _applied(old) == ALL
 
     def test_a_file_that_is_locked_is_not_available_and_left_as_it_was(
         self, old: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """Compacting: copying opens from the table of earlier versions to the present ones, in short transactions.
 
 Until the last step the former table is the one in use: earlier versions may read and write the file meanwhile, and a
-process that ends halfway loses nothing. The next one goes on, and several may take turns. Triggers note what earlier
+process that ends halfway loses nothing. The next one goes on. Triggers note what earlier
 versions change of opens that are copied already. The last step, `finish`, copies the rest and puts the new table in the
 place of the former one, which `sweeping` removes afterwards. The file grows by about a third until then.
 """

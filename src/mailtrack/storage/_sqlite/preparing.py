@@ -1,8 +1,12 @@
 """`prepare`: making sure that a file can be used, with the current tables: a new one, an older one, or none at all."""
 
+import fcntl
+import logging
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlite_utils
@@ -18,6 +22,8 @@ _COPY_ALL = (
     "SQLite had the rest in the WAL, the file of the same name with -wal at its end: copy both while no program uses"
     " them, or make the copy with `mailtrack backup`."
 )
+
+_logger = logging.getLogger(__name__)
 
 
 def prepare(path: Path, *, create: bool = True) -> None:
@@ -119,11 +125,33 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")
-    if AFTER_COPYING in _pending(db):
-        _apply(connection, db, before=AFTER_COPYING)
-        compacting.copy_opens(connection, path)
     if _pending(db):
-        _apply(connection, db)
+        with _turn(path):
+            if AFTER_COPYING in _pending(db):
+                _apply(connection, db, before=AFTER_COPYING)
+                compacting.copy_opens(connection, path)
+            if _pending(db):
+                _apply(connection, db)
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Wait until no other process migrates a file, however long that takes, and have others wait meanwhile.
+
+    SQLite's own lock would have them give up after `BUSY_TIMEOUT`. A killed process holds no lock.
+    """
+    try:
+        wal = wal_of(path).open("rb")
+    except FileNotFoundError:  # a new file, which no other process knows
+        yield
+        return
+    with wal:
+        try:
+            fcntl.flock(wal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _logger.warning("%s is being migrated by another process; waiting for it.", path.name)
+            fcntl.flock(wal, fcntl.LOCK_EX)
+        yield
 
 
 def _pending(db: sqlite_utils.Database) -> set[str]:

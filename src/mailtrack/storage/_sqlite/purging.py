@@ -173,14 +173,24 @@ def read_span(db: sqlite3.Connection, pixel: int) -> Span:
 
 
 def _keep_gaps(db: sqlite3.Connection, pixel: int, numbers: Sequence[int]) -> None:
-    rows = db.execute("SELECT first, last FROM purged_opens WHERE pixel = ?", (pixel,))
-    before = [Gap(*row) for row in rows]
-    after = join_gaps([*before, *(Gap(number, number) for number in numbers)])
+    new = join_gaps(Gap(number, number) for number in numbers)
+    before = _touching(db, pixel, new)
+    after = join_gaps([*before, *new])
     db.executemany(
         "DELETE FROM purged_opens WHERE pixel = ? AND first = ?",
-        [(pixel, gap.first) for gap in set(before).difference(after)],
+        [(pixel, gap.first) for gap in before.difference(after)],
     )
     db.executemany(
         "INSERT INTO purged_opens (pixel, first, last) VALUES (?, ?, ?)",
         [(pixel, *gap) for gap in set(after).difference(before)],
     )
+
+
+def _touching(db: sqlite3.Connection, pixel: int, gaps: Sequence[Gap]) -> set[Gap]:
+    """Return the gaps that are kept and touch one of these: at most the ones before it and behind it."""
+    found = db.execute(
+        "SELECT g.first, g.last FROM json_each(?) w CROSS JOIN purged_opens g ON g.pixel = ? AND g.first ="
+        " (SELECT max(first) FROM purged_opens WHERE pixel = ? AND first <= w.value)",
+        (json.dumps([place for gap in gaps for place in (gap.first, gap.last + 1)]), pixel, pixel),
+    )
+    return {Gap(*row) for row in found}

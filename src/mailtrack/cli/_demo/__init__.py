@@ -1,0 +1,1 @@
+"""The demonstration: made-up mailings, the requests that they cause, and a small server for the pages."""
