@@ -66,6 +66,7 @@ DOORS = {
         "Page",
         "Pixel",
         "PixelNotFound",
+        "PixelOrder",
         "Purge",
         "Recipient",
         "RecipientNotFound",

@@ -47,7 +47,15 @@ class OwnStorage:
         return make_pixel(pixel_id=key)
 
     def list_pixels(
-        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        archived: bool | None = False,
+        order: str = "newest",
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Page[Pixel]:
         return Page(items=())
 

@@ -6,7 +6,7 @@ All times are aware, in UTC, in whole milliseconds. No value knows how it is sto
 import enum
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
@@ -46,6 +46,9 @@ BURST_SIGNALS = (BURST, SLOW_BURST, COMPANY_BURST)
 
 RECENT_SIGNALS = (*BURST_SIGNALS, REPEAT)
 """The signals that recent hits show, in the order in which a hit has them, after those of its headers."""
+
+PixelOrder = Literal["newest", "name", "opens", "rate"]
+"""The orders of lists of pixels."""
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from mailtrack import _ids as ids
 from mailtrack._addresses import canonical
@@ -16,7 +16,7 @@ from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._imports import ImportProgress, ImportResult, ImportRows, OnInvalid, import_all, import_valid, parse
 from mailtrack._ingest.request import clean_request
 from mailtrack._keys import Keyring
-from mailtrack._model import Hit, Image, NewRecipient, Open, Page, Pixel, Recipient, VerdictKind
+from mailtrack._model import Hit, Image, NewRecipient, Open, Page, Pixel, PixelOrder, Recipient, VerdictKind
 from mailtrack._names import may_be_in_name
 from mailtrack._new_recipients import check_all
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, check_skip, walk
@@ -118,8 +118,11 @@ class Tracker(People):
         cursor: str | None = None,
         search: str | None = None,
         archived: bool | None = False,
+        order: PixelOrder = "newest",
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Page[Pixel]:
-        """Return a page of the pixels, the newest first.
+        """Return a page of the pixels, the newest first or in another order.
 
         Args:
             limit: the most pixels, 1 to 1,000.
@@ -127,17 +130,30 @@ class Tracker(People):
             search: only pixels with this text in their name, in any case. A page may then hold fewer than `limit`
                 pixels, even none, though another one follows: a search reads 10,000 pixels for each page.
             archived: `False` leaves archived pixels out, `True` the others, `None` neither.
+            order: "name", in any case; "opens", the most that count first; "rate", the highest share of the recipients
+                who have opened first. While counts change, a pixel may be on two pages or on none.
+            since: only pixels created at this time or later. In other orders than the newest first, pages may end
+                early, as with `search`.
+            before: only pixels created before this time, likewise.
 
         Raises:
-            InvalidPaging: the limit is out of range, or the cursor is not valid.
+            InvalidPaging: the limit is out of range, or the cursor is not valid, such as one of another order.
+            InvalidArgument: there is no such order, or a time has no time zone.
         """
         limit, cursor = check_limit(limit), check_cursor(cursor)
         check_flag(archived, "archived")
+        if order not in get_args(PixelOrder):
+            raise InvalidArgument("order", f"must be one of {', '.join(get_args(PixelOrder))}")
+        start, end = (
+            None if time is None else to_utc(time, name) for time, name in ((since, "since"), (before, "before"))
+        )
         if search is not None:
             check_type(search, str, "search")
             if not may_be_in_name(search):
                 return Page(items=())
-        return self._storage.list_pixels(limit=limit, cursor=cursor, search=search, archived=archived)
+        return self._storage.list_pixels(
+            limit=limit, cursor=cursor, search=search, archived=archived, order=order, since=start, before=end
+        )
 
     def iter_pixels(self) -> Iterator[Pixel]:
         """Iterate over all pixels, also archived ones, the newest first, in bounded memory."""

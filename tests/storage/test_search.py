@@ -9,7 +9,10 @@ from mailtrack.testing import make_pixel
 @pytest.mark.parametrize("wanted", [0, 1, 4, 5, 6, 9, 10, 11])
 @pytest.mark.parametrize(
     ("url", "module"),
-    [("memory://", "mailtrack.storage._memory.storage"), ("sqlite:///{}/mail.db", "mailtrack.storage._sqlite.pixels")],
+    [
+        ("memory://", "mailtrack.storage._memory.pixel_lists"),
+        ("sqlite:///{}/mail.db", "mailtrack.storage._sqlite.pixel_pages"),
+    ],
 )
 def test_every_page_looks_at_five_pixels_and_leads_on(tmp_path, monkeypatch, url, module, wanted) -> None:
     monkeypatch.setattr(f"{module}.SEARCHED_AT_ONCE", 5)

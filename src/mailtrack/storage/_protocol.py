@@ -18,6 +18,7 @@ from mailtrack._model import (
     Open,
     Page,
     Pixel,
+    PixelOrder,
     Recipient,
     RecipientState,
     Target,
@@ -67,17 +68,33 @@ class Storage(Protocol):
         ...
 
     def list_pixels(
-        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        archived: bool | None = False,
+        order: PixelOrder = "newest",
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Page[Pixel]:
-        """Return pixels, the last added first.
+        """Return pixels, the last added first, or in another order, at a cost that does not depend on their number.
 
         Args:
             limit: the maximum number of pixels.
-            cursor: where to begin, `None` for the newest.
+            cursor: where to begin, `None` for the first; of a page with the same order and times.
             search: only pixels whose name contains this text, both after `str.casefold`. To bound its cost, a storage
                 may end a page early (the bundled ones after 10,000 pixels): with fewer than `limit` items, even none,
                 and a cursor for the rest.
-            archived: only pixels that are archived, or only such that are not; all with `None`.
+            archived: only pixels that are archived, or only such that are not; all with `None`, in which case the cost
+                of the other orders may depend on the number of pixels.
+            order: "name" after `str.casefold`, by code points; "opens", the most that count first; "rate", the highest
+                share of the recipients who have opened first, in whole millionths, and pixels without recipients last.
+                Of equal ones the last added comes first. A pixel whose place changes meanwhile may be on two pages or
+                on none.
+            since: only pixels created at this time or later. With it or `before`, the newest are those created last,
+                and a page in another order may end early as with `search`.
+            before: only pixels created before this time.
 
         Raises:
             InvalidPaging: the cursor is unusable.

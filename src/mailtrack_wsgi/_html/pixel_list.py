@@ -1,42 +1,26 @@
 """`PixelList`: the part of all pixels that the dashboard shows, and the links to other parts."""
 
-from collections.abc import Callable, Sequence
-from datetime import date
-from typing import Any, NamedTuple, Self, TypedDict
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple, Self, cast, get_args
 
 import attrs
 from werkzeug.wrappers import Request
 
 from mailtrack._errors import InvalidPaging
-from mailtrack._model import Pixel
-from mailtrack._paging import MAX_LIMIT
+from mailtrack._model import Pixel, PixelOrder
 from mailtrack._tracker import Tracker
-from mailtrack.report import Rate
-from mailtrack_wsgi._html.filters import query
-from mailtrack_wsgi._query import flag_argument, form_choice_argument, number_argument, one_argument
+from mailtrack_wsgi._html.filters import DAY, query
+from mailtrack_wsgi._query import flag_argument, form_choice_argument, one_argument
 
 PIXELS_ON_PAGE = 25
-SORTED_AT_ONCE = MAX_LIMIT
-"""Number of pixels, the newest, that are sorted or looked through for a time of creation: one query."""
-
-_KEYS: dict[str, Callable[[Pixel], Any]] = {
-    "name": lambda pixel: pixel.name.casefold(),
-    "opens": lambda pixel: -pixel.opens.counted.number,
-    "rate": lambda pixel: -(Rate.of(pixel).counted or 0) if pixel.recipients else 1,
-}
-
-
-class _Filters(TypedDict):
-    search: str | None
-    archived: bool
 
 
 class Part(NamedTuple):
-    """The pixels on one page, the link to the following page, and whether older pixels were not looked at."""
+    """The pixels on one page, and the link to the following page."""
 
     pixels: Sequence[Pixel]
-    link: str | None = None
-    cut: bool = False
+    link: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -46,20 +30,18 @@ class PixelList:
     Attributes:
         search: only pixels with this in their name, `None` for all.
         archived: whether the archived pixels are listed instead of the others.
-        order: "name", "opens" or "rate"; `None` is the newest first.
+        order: the order, `None` for the newest first.
         first: the first day of creation, in UTC.
         last: the last day of creation, in UTC.
-        cursor: where a list of the newest first continues.
-        number: number of the page of any other list, from 1.
+        cursor: where the list continues.
     """
 
     search: str | None = None
     archived: bool = False
-    order: str | None = None
+    order: PixelOrder | None = None
     first: date | None = None
     last: date | None = None
     cursor: str | None = None
-    number: int = 1
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -67,11 +49,10 @@ class PixelList:
         return cls(
             search=(one_argument(request, "search") or "").strip() or None,
             archived=bool(flag_argument(request, "archived")),
-            order=form_choice_argument(request, "sort", ("newest", *_KEYS)),
+            order=cast(PixelOrder | None, form_choice_argument(request, "sort", get_args(PixelOrder))),
             first=_day_argument(request, "from"),
             last=_day_argument(request, "to"),
             cursor=one_argument(request, "cursor"),
-            number=number_argument(request, "page", 1),
         )
 
     @property
@@ -88,24 +69,28 @@ class PixelList:
     @property
     def continued(self) -> bool:
         """Whether this is not the first page of its list."""
-        return bool(self.cursor) or self.number > 1
+        return bool(self.cursor)
 
     def read(self, tracker: Tracker) -> Part:
         """Return the pixels to show."""
-        filters: _Filters = {"search": self.search, "archived": self.archived}
-        if not (self.order in _KEYS or self.first or self.last):
-            page = tracker.list_pixels(limit=PIXELS_ON_PAGE, cursor=self.cursor, **filters)
-            return Part(page.items, page.next and query(self.arguments, cursor=page.next))
-        page = tracker.list_pixels(limit=SORTED_AT_ONCE, **filters)
-        found = [pixel for pixel in page.items if self._has_day(pixel.created_at.date())]
-        if self.order in _KEYS:
-            found.sort(key=_KEYS[self.order])
-        end = self.number * PIXELS_ON_PAGE
-        link = query(self.arguments, page=self.number + 1) if end < len(found) else None
-        return Part(found[end - PIXELS_ON_PAGE : end], link, page.next is not None)
+        page = tracker.list_pixels(
+            limit=PIXELS_ON_PAGE,
+            cursor=self.cursor,
+            search=self.search,
+            archived=self.archived,
+            order=self.order or "newest",
+            since=_start(self.first),
+            before=_start(self.last, later=DAY),
+        )
+        return Part(page.items, page.next and query(self.arguments, cursor=page.next))
 
-    def _has_day(self, day: date) -> bool:
-        return (self.first or date.min) <= day <= (self.last or date.max)
+
+def _start(day: date | None, later: timedelta = timedelta()) -> datetime | None:
+    """Return the start of a day, or some time later; the end of time where that is after the last day."""
+    if day is None:
+        return None
+    start = datetime.combine(day, time.min, UTC)
+    return start + min(later, datetime.max.replace(tzinfo=UTC) - start)
 
 
 def _day_argument(request: Request, name: str) -> date | None:

@@ -15,7 +15,6 @@ def _choice(*choices: str) -> Data:
 _HTML = {"text/html; charset=utf-8": {"schema": {"type": "string"}}}
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1}
 _PAGE = in_query("page", "Number of a page of all opens, 50 on each.", _NUMBER)
-_PAGE_OF_PIXELS = in_query("page", "Number of a page of sorted pixels, 25 on each.", _NUMBER)
 _FIGURES = in_query("figures", "The figures to show large.", _choice("counted", "raw"))
 _KIND = in_query("kind", "Only opens with this verdict.", _choice(*VerdictKind))
 _SEARCH = in_query(
@@ -24,12 +23,12 @@ _SEARCH = in_query(
 _ARCHIVED = in_query("archived", "`true` lists archived pixels only.", {"type": "boolean", "default": False})
 _SORT = in_query(
     "sort",
-    "The order, of the newest 1,000 pixels.",
+    "The order.",
     _choice("newest", "name", "opens", "rate") | {"default": "newest"},
 )
 _DAY = {"type": "string", "anyOf": [{"format": "date"}, {"maxLength": 0}]}  # empty, as a form sends it: no limit
-_FROM = in_query("from", "Only pixels created on this day of UTC or later, of the newest 1,000.", _DAY)
-_TO = in_query("to", "Only pixels created on this day of UTC or earlier, of the newest 1,000.", _DAY)
+_FROM = in_query("from", "Only pixels created on this day of UTC or later.", _DAY)
+_TO = in_query("to", "Only pixels created on this day of UTC or earlier.", _DAY)
 _EMAIL = in_query("email", "The address, in any case.", {"type": "string", "format": "email"}) | {
     "required": True,
     "example": ANN.email,
@@ -54,9 +53,8 @@ def _dashboard() -> Data:
         "Pages",
         "showDashboard",
         "Dashboard",
-        "The pixels with their counts, newest first, and a form to create one. With `sort`, `from` or `to`, pages "
-        "follow by `page` instead of `cursor`.",
-        parameters=[_SEARCH, _ARCHIVED, _SORT, _FROM, _TO, _PAGE_OF_PIXELS, _CURSOR],
+        "The pixels with their counts, 25 a page, newest first or sorted, and a form to create one.",
+        parameters=[_SEARCH, _ARCHIVED, _SORT, _FROM, _TO, _CURSOR],
         answers={303: _TO_PERSON, **_page("The dashboard.", *ANY)},
     )
 

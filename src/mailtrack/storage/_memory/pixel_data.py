@@ -64,14 +64,9 @@ class PixelData:
         return self._pixel.id
 
     @property
-    def folded_name(self) -> str:
-        """The name of the pixel, as searches compare it."""
-        return self._pixel.name.casefold()
-
-    @property
-    def archived(self) -> bool:
-        """Whether the pixel is archived."""
-        return self._pixel.archived
+    def bare(self) -> Pixel:
+        """The pixel without its counts."""
+        return self._pixel
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """Change fields of the pixel."""

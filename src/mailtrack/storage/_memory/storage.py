@@ -29,13 +29,16 @@ from mailtrack._model import (
     Open,
     Page,
     Pixel,
+    PixelOrder,
     Recipient,
     RecipientState,
     Target,
     VerdictKind,
 )
 from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._memory import pixel_lists
 from mailtrack.storage._memory.pixel_data import PixelData
+from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
 
@@ -66,17 +69,19 @@ class MemoryStorage:
             return self._require(self._find(key)).pixel
 
     def list_pixels(
-        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        archived: bool | None = False,
+        order: PixelOrder = "newest",
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Page[Pixel]:
-        before = None if cursor is None else cursors.to_place(cursor)
-        wanted = "" if search is None else search.casefold()
+        choice = Choice.of(order, search, archived, since, before)
         with self._opened():
-            pixels = (data for data in reversed(self._pixels.values()) if before is None or data.place < before)
-            seen = pixels if search is None else islice(pixels, SEARCHED_AT_ONCE)
-            chosen = (one for one in seen if archived in (None, one.archived))
-            page = cursors.cut_page(((one.place, one.pixel) for one in chosen if wanted in one.folded_name), limit)
-            rest = None if search is None or page.next is not None else next(pixels, None)
-            return page if rest is None else attrs.evolve(page, next=cursors.from_place(rest.place + 1))
+            return pixel_lists.get_page(self._pixels.values(), choice, limit, cursor)
 
     def update_pixel(
         self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None

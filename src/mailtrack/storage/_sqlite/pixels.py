@@ -9,9 +9,9 @@ from mailtrack._errors import ImageNotFound, PixelNotFound, ShortIdTaken
 from mailtrack._ids import SHORT_ID_LENGTH
 from mailtrack._model import Image, Page, Pixel
 from mailtrack._times import from_milliseconds, to_milliseconds
-from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
-from mailtrack.storage._protocol import SEARCHED_AT_ONCE
+from mailtrack.storage._pixel_orders import Choice
+from mailtrack.storage._sqlite import pixel_pages
 
 _PIXEL = (
     "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, prefetched, purged,"
@@ -107,34 +107,12 @@ def update(db: sqlite3.Connection, pixel_id: str, name: str | None, archived: bo
         raise PixelNotFound
 
 
-def get_page(db: sqlite3.Connection, limit: int, before: int, archived: bool | None) -> Page[Pixel]:
-    """Return a page of the pixels with numbers below one, the highest first; all, or those that are archived or not."""
-    found = db.execute(
-        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ?{_archived(archived)} ORDER BY pixel DESC LIMIT ?",
-        (before, limit + 1),
-    ).fetchall()
-    return cursors.cut_page(map(_to_pixel, found), limit)
-
-
-def _archived(archived: bool | None) -> str:
-    return "" if archived is None else f" AND archived = {archived:d}"
-
-
-def search(db: sqlite3.Connection, limit: int, before: int, archived: bool | None, folded: str) -> Page[Pixel]:
-    """Return a page of the pixels with a text in their folded name, as `get_page` does.
-
-    It ends early after `SEARCHED_AT_ONCE` pixels.
-    """
-    rest = db.execute(
-        "SELECT pixel FROM pixels WHERE pixel < ? ORDER BY pixel DESC LIMIT 1 OFFSET ?", (before, SEARCHED_AT_ONCE)
-    ).fetchone()
-    found = db.execute(
-        f"SELECT {_PIXEL} FROM pixels WHERE pixel < ? AND pixel > ? AND instr(folded_name, ?){_archived(archived)}"
-        " ORDER BY pixel DESC LIMIT ?",
-        (before, rest[0] if rest else 0, folded, limit + 1),
-    ).fetchall()
-    page = cursors.cut_page(map(_to_pixel, found), limit)
-    return page if page.next or not rest else Page(items=page.items, next=cursors.from_place(rest[0] + 1))
+def get_page(db: sqlite3.Connection, choice: Choice, limit: int, cursor: str | None) -> Page[Pixel]:
+    """Return a page of pixels."""
+    numbers, following = pixel_pages.choose(db, choice, limit, cursor)
+    rows = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE pixel IN (SELECT value FROM json_each(?))", (str(numbers),))
+    found = dict(map(_to_pixel, rows))
+    return Page(items=tuple(found[number] for number in numbers if number in found), next=following)
 
 
 def _key_column(key: str) -> str:

@@ -11,7 +11,7 @@ import sqlite_utils
 
 from mailtrack._addresses import comparable
 from mailtrack._delays import to_bucket
-from mailtrack.storage._sqlite import compacting, people_tables
+from mailtrack.storage._sqlite import compacting, people_tables, pixel_pages
 
 AFTER_COPYING = "m008_sent_times_and_states"
 """The first of the migrations that earlier versions refuse: it waits until the opens are copied."""
@@ -339,6 +339,12 @@ def m013_top_recipients(db: sqlite_utils.Database) -> None:
 def m014_rejudged_pixels(db: sqlite_utils.Database) -> None:
     """Count how often opens of a pixel were judged again, for what was read of them before, see `edges`."""
     db.execute("ALTER TABLE pixels ADD COLUMN rejudged INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m015_orders_of_pixels(db: sqlite_utils.Database) -> None:
+    """Index pixels by the orders in which they are listed."""
+    pixel_pages.add_indexes(db.conn)
 
 
 def all_names() -> set[str]:

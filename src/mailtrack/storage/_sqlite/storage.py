@@ -22,6 +22,7 @@ from mailtrack._model import (
     Open,
     Page,
     Pixel,
+    PixelOrder,
     Recipient,
     RecipientState,
     Target,
@@ -29,6 +30,7 @@ from mailtrack._model import (
 )
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._sqlite import (
     counts,
     erasure,
@@ -93,13 +95,19 @@ class SQLiteStorage:
             return pixels.get(db, key)
 
     def list_pixels(
-        self, *, limit: int, cursor: str | None = None, search: str | None = None, archived: bool | None = False
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        archived: bool | None = False,
+        order: PixelOrder = "newest",
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Page[Pixel]:
-        before = 2**63 - 1 if cursor is None else cursors.to_place(cursor)
+        choice = Choice.of(order, search, archived, since, before)
         with self._connections.reading() as db:
-            if search is None:
-                return pixels.get_page(db, limit, before, archived)
-            return pixels.search(db, limit, before, archived, search.casefold())
+            return pixels.get_page(db, choice, limit, cursor)
 
     def update_pixel(
         self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None

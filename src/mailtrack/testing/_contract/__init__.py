@@ -12,6 +12,7 @@ from mailtrack.testing._contract.keys import KeysContract
 from mailtrack.testing._contract.lifecycle import LifecycleContract
 from mailtrack.testing._contract.local_files import LocalFileContract
 from mailtrack.testing._contract.opens import OpensContract
+from mailtrack.testing._contract.ordering import OrderingContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
 from mailtrack.testing._contract.recipients import RecipientsContract
@@ -29,6 +30,7 @@ __all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContr
 
 class StorageContract(
     PixelsContract,
+    OrderingContract,
     RecipientsContract,
     ReferencesContract,
     SearchingContract,
