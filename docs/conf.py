@@ -35,7 +35,7 @@ version = release = mailtrack.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 root_doc = "docs/README"
-include_patterns = ["*.md", "docs/**", "examples/*.md", "benchmarks/*.md"]
+include_patterns = ["*.md", "docs/**", "examples/**.md", "benchmarks/*.md"]
 exclude_patterns = [".*", "src", "tests", "typing_tests"]
 nitpicky = True
 
