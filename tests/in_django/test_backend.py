@@ -277,6 +277,28 @@ class TestUntracked:
         assert send(make("ann@example.org")) == 1
         assert html_of(outbox[0]) == HTML
 
+    def test_mails_do_not_wait_one_after_another_for_a_storage_that_is_away(
+        self, tracker: Tracker, outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        generate_tokens = tracker.generate_tokens
+
+        def ask(*arguments: Any) -> Any:
+            asked.append(arguments)
+            if len(asked) == 1:
+                raise StorageUnavailable("locked", retry_after=7)
+            return generate_tokens(*arguments)
+
+        now = 1000.0
+        monkeypatch.setattr("mailtrack_wsgi.django._pixels.monotonic", lambda: now)
+        monkeypatch.setattr(tracker, "generate_tokens", ask)
+        send(*(make(f"{number}@example.org") for number in range(20)))
+        assert [html_of(one) for one in outbox] == [HTML] * 20
+        assert len(asked) == 1
+        now += 7
+        send(make("ann@example.org"))
+        assert TAG.search(html_of(outbox[-1]))
+
     def test_where_only_its_time_can_not_be_stored_it_is_tracked(
         self, tracker: Tracker, outbox: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -286,7 +308,7 @@ class TestUntracked:
         monkeypatch.setattr(tracker, "mark_sent", fail)
         send(make("ann@example.org"))
         assert TAG.search(html_of(outbox[0]))
-        assert "The time of a mail can't be stored" in caplog.text
+        assert "The sent times of mails can't be stored" in caplog.text
 
 
 class Marking(BaseEmailBackend):

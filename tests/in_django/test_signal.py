@@ -132,6 +132,7 @@ class TestWithASpool:
         def ask(**_: Any) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
+            connection.connection.close()  # Django leaves one open whose database is in memory
             done.set()
 
         opened.connect(ask)

@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.module_loading import import_string
 
-from mailtrack_wsgi.django._mails import carry_back, tracked
+from mailtrack_wsgi.django._mails import carry_back, track_all
 from mailtrack_wsgi.django._settings import SMTP, read
 
 
@@ -44,7 +44,7 @@ class EmailBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Send messages, and return what the other backend returns: their number."""
         messages = list(email_messages or ())
-        sent = [tracked(message) for message in messages]
+        sent = track_all(messages)
         try:
             return self._backend.send_messages(sent)
         finally:

@@ -1,17 +1,17 @@
-"""Puts a pixel into one of Django's messages, which goes out whatever happens to that."""
+"""Puts pixels into Django's messages, which go out whatever happens to that."""
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from email.utils import getaddresses
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 
 from mailtrack._errors import InvalidInput, MailtrackError, MessageNotTrackable
 from mailtrack._images.check import measure
-from mailtrack._model import NewRecipient, Pixel
+from mailtrack._model import NewRecipient, Pixel, Recipient
 from mailtrack._tracker import Tracker
 from mailtrack.mail._embed import embed
 from mailtrack_wsgi.django._settings import read
@@ -23,19 +23,28 @@ ATTRIBUTE = "mailtrack"
 """Attribute of a message: `False` to leave it untracked, or a mapping with some of `pixel`, `ref` and `data`."""
 
 
-def tracked(message: EmailMessage) -> EmailMessage:
-    """Return a copy of a message with a pixel for its recipient, or the message itself where that fails. Never raises.
+def track_all(messages: Iterable[EmailMessage]) -> list[EmailMessage]:
+    """Return for each message a copy with a pixel for its recipient, or the message itself where that fails.
 
-    A message that is not to be tracked is returned as it is.
+    Never raises. The recipients are marked as sent: the messages are to be sent now.
     """
-    wanted = getattr(message, ATTRIBUTE, None)
-    if wanted is False:
-        return message
-    try:
-        return _track(message, **(wanted or {}))
-    except Exception as error:  # noqa: BLE001  # the mail goes out, whatever fails
-        log_failure(error)
-        return message
+    sent: list[EmailMessage] = []
+    recipients: defaultdict[str, list[Recipient]] = defaultdict(list)
+    for message in messages:
+        try:
+            made, recipient = _track(message)
+        except Exception as error:  # noqa: BLE001  # the mail goes out, whatever fails
+            log_failure(error)
+            made, recipient = message, None
+        sent.append(made)
+        if recipient is not None:
+            recipients[recipient.pixel_id].append(recipient)
+    for pixel_id, of_pixel in recipients.items():
+        try:
+            get_site().pixels.mark_sent(pixel_id, of_pixel)
+        except Exception as error:  # noqa: BLE001  # the judge then takes the times of their tokens
+            _logger.error("The sent times of mails can't be stored (%d mails): %s", len(of_pixel), error)
+    return sent
 
 
 def log_failure(error: Exception) -> None:
@@ -57,18 +66,20 @@ def carry_back(sent: EmailMessage, message: EmailMessage) -> None:
             setattr(message, name, value)
 
 
-def _track(message: EmailMessage, pixel: Pixel | str | None = None, **of_recipient: Any) -> EmailMessage:
+def _track(message: EmailMessage) -> tuple[EmailMessage, Recipient | None]:
+    """Return a tracked copy of a message and its recipient, or the message alone if it is not to be tracked."""
+    wanted = getattr(message, ATTRIBUTE, None)
+    if wanted is False:
+        return message, None
     if not any(_is_html(*alternative) for alternative in _alternatives(message)) and not _has_html_body(message):
         raise MessageNotTrackable("it has no HTML part")
-    new = NewRecipient(_find_address(message), **of_recipient)
+    options = dict(wanted or {})
+    pixel = options.pop("pixel", None) or read("pixel")
+    new = NewRecipient(_find_address(message), **options)
     site = get_site()
-    owner, recipient = site.pixels.add_recipient(pixel or read("pixel"), new)
-    made = _embed(message, site.tracker.tracking_url(owner, recipient), find_size(site.tracker, owner))
-    try:
-        site.tracker.mark_sent(owner, [recipient])
-    except MailtrackError as error:  # the judge then takes the time of the token
-        _logger.warning("The time of a mail can't be stored: %s", error)
-    return made
+    owner, recipient = site.pixels.add_recipient(pixel, new)
+    url = site.tracker.tracking_url(owner, recipient)
+    return _embed(message, url, find_size(site.tracker, owner)), recipient
 
 
 def find_size(tracker: Tracker, pixel: Pixel) -> tuple[int, int] | None:

@@ -1,13 +1,14 @@
 """Finds the pixels that settings, mails and templates name, and makes those that do not exist."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from time import monotonic
 from uuid import UUID
 
 from django.utils.crypto import salted_hmac
 
 from mailtrack import _ids as ids
-from mailtrack._errors import PixelNotFound, ShortIdTaken
+from mailtrack._errors import PixelNotFound, ShortIdTaken, StorageUnavailable
 from mailtrack._model import NewRecipient, Page, Pixel, Recipient
 from mailtrack._names import clean_name
 from mailtrack._paging import MAX_LIMIT, walk
@@ -31,6 +32,7 @@ class Pixels:
         self._storage = storage
         self._tracker = tracker
         self._found: dict[str, Pixel] = {}
+        self._ask_again = 0.0
 
     def find(self, pixel: Pixel | str) -> Pixel:
         """Return a pixel, given its id or its name; a name that none has is that of a new one.
@@ -57,15 +59,36 @@ class Pixels:
             PixelNotFound: a `Pixel` or UUID was given, and none has it.
             StorageError: they can't be looked up or stored.
         """
-        owner = self.find(pixel)
-        try:
-            (found,) = self._tracker.generate_tokens(owner, [recipient])
-        except PixelNotFound:  # it was deleted
-            if isinstance(pixel, Pixel) or self._found.pop(pixel, None) is None:
-                raise
+        with self._asking():
             owner = self.find(pixel)
-            (found,) = self._tracker.generate_tokens(owner, [recipient])
-        return owner, found
+            try:
+                (found,) = self._tracker.generate_tokens(owner, [recipient])
+            except PixelNotFound:  # it was deleted
+                if isinstance(pixel, Pixel) or self._found.pop(pixel, None) is None:
+                    raise
+                owner = self.find(pixel)
+                (found,) = self._tracker.generate_tokens(owner, [recipient])
+            return owner, found
+
+    def mark_sent(self, pixel_id: str, recipients: Sequence[Recipient]) -> None:
+        """Set that the mails of recipients of one pixel are sent now.
+
+        Raises:
+            StorageError: the times can't be stored.
+        """
+        with self._asking():
+            self._tracker.mark_sent(pixel_id, recipients)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise at once, for some seconds after the storage was away: else each of many mails would wait for it."""
+        if monotonic() < self._ask_again:
+            raise StorageUnavailable("The storage was not available some seconds ago.")
+        try:
+            yield
+        except StorageUnavailable as error:
+            self._ask_again = monotonic() + error.retry_after
+            raise
 
     def _by_id(self, text: str) -> Pixel | None:
         key = ids.parse_pixel_key(text)

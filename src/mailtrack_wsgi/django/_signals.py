@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import attrs
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.dispatch import Signal
 
 from mailtrack._forking import ForkSafeLock
@@ -73,10 +73,13 @@ class Announcer:
                 self._thread.start()
 
     def _run(self) -> None:
-        while (opens := self._waiting.get()) is not None:
-            close_old_connections()  # as Django does around a request
-            self._send(opens)
-            close_old_connections()
+        try:
+            while (opens := self._waiting.get()) is not None:
+                close_old_connections()  # as Django does around a request
+                self._send(opens)
+                close_old_connections()
+        finally:
+            connections.close_all()
 
     def _send(self, opens: Sequence[Open]) -> None:
         try:
