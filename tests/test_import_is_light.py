@@ -46,4 +46,5 @@ def test_importing_mailtrack_wsgi_loads_no_framework() -> None:
 def test_only_testing_needs_the_tools_of_tests(module: str) -> None:
     code = "import mailtrack.storage._sqlite, mailtrack._wire, mailtrack._export, mailtrack.cli._settings"
     assert module not in _loaded_by(code)
-    assert module in _loaded_by("import mailtrack.testing")
+    assert module not in _loaded_by("from mailtrack.testing import FakeClock, open_mail")
+    assert module in _loaded_by("from mailtrack.testing import StorageContract")

@@ -126,6 +126,8 @@ DOORS = {
         "SettingsContract",
         "StorageContract",
         "StorageMachine",
+        "mailtrack_clock",
+        "mailtrack_tracker",
         "make_api_key",
         "make_hit",
         "make_image",
@@ -133,6 +135,7 @@ DOORS = {
         "make_pixel",
         "make_recipient",
         "make_recipients",
+        "open_mail",
         "storage_machine",
     ],
     "mailtrack.verdicts": [

@@ -92,6 +92,14 @@ def test_what_can_not_be_edited_in_place_is_refused(tracker, pixel, charset, enc
         track(encode(charset, encoding, email.policy.default), tracker, pixel)
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", '"utf-8\0"', "utf-32"])
+def test_a_charset_in_which_no_html_can_be_is_refused(tracker, pixel, charset):
+    for policy in (email.policy.SMTP, email.policy.compat32):
+        message = parse(f"Content-Type: text/html; charset={charset}", b"<body>\xff\xe9</body>\r\n", policy)
+        with pytest.raises(MessageNotTrackable, match="its HTML part"):
+            track(message, tracker, pixel)
+
+
 @pytest.mark.parametrize("charset", ["unknown-8bit", "x-user-defined", "", "utf8; x", "rot13", "nonsense\\\\"])
 def test_bytes_in_an_unknown_charset_stay(tracker, pixel, charset):
     body = b"<body>\x81\xff \xe9</body>\r\n"

@@ -53,9 +53,9 @@ def test_each_optional_ability_has_a_public_suite_and_a_row_in_the_docs(ability:
 
 @pytest.mark.parametrize("missing", ["pytest", "hypothesis"])
 def test_without_its_tools_the_suite_says_what_to_install(missing: str) -> None:
-    script = f"import sys; sys.modules[{missing!r}] = None; import mailtrack.testing"
+    script = f"import sys; sys.modules[{missing!r}] = None; from mailtrack.testing import StorageContract"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1] == (
-        "ImportError: mailtrack.testing needs pytest and hypothesis: install mailtrack[testing]."
+        "ImportError: The suite in mailtrack.testing needs pytest and hypothesis: install mailtrack[testing]."
     )

@@ -39,8 +39,11 @@ def read_content(part: Message) -> Content:
         MessageNotTrackable: it can't be decoded, or can't be encoded again as it was.
     """
     encoding = str(part.get("Content-Transfer-Encoding", "")).partition(";")[0].strip().lower()
-    charset = str(part.get_content_charset() or "us-ascii")
-    payload = part.get_payload()
+    try:
+        charset = str(part.get_content_charset() or "us-ascii")
+        payload = part.get_payload()  # decodes it, with errors other than those of decoding for some charsets
+    except (LookupError, TypeError, ValueError):
+        raise MessageNotTrackable("its HTML part has a charset that can't be read") from None
     if not isinstance(payload, str):
         raise MessageNotTrackable("its HTML part has no text")
     if encoding in ("", "7bit", "8bit", "binary"):
@@ -63,7 +66,7 @@ def _decode(data: bytes, charset: str) -> tuple[str, str, bytes]:
     if _extends_ascii(charset):
         return data.decode(_BYTES), _BYTES, b""
     for codec in (charset, f"{charset}-le", f"{charset}-be"):  # as of UTF-16
-        with suppress(LookupError, UnicodeError):
+        with suppress(LookupError, ValueError):
             html = codecs.getincrementaldecoder(codec)().decode(data)
             encoded = html.encode(codec)
             if data.startswith(encoded):
@@ -82,7 +85,7 @@ def _extends_ascii(charset: str) -> bool:
         )
     except LookupError:
         return True
-    except UnicodeError:
+    except ValueError:
         return False
 
 

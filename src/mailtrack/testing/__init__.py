@@ -1,6 +1,9 @@
-"""The conformance suite for storages: tests, a state machine, and factories and a clock for the values they use.
+"""Tests of programs that track their mails, and the conformance suite for storages.
 
-Like this::
+Your own program: `open_mail` loads the images of a message as a mail program does; the fixtures `mailtrack_tracker` and
+`mailtrack_clock` are a tracker in memory and its `FakeClock`; the functions `make_...` make values.
+
+A storage::
 
     class TestMyStorage(StorageContract):
         @pytest.fixture
@@ -14,30 +17,14 @@ Like this::
 optional abilities: run them if the storage implements `SupportsBackup`, `SupportsFork`, `SupportsLocalFile` or
 `SupportsSettings`. A storage that has an ability whose suite is not run fails `StorageContract`.
 
-This package needs pytest and hypothesis, which `mailtrack` itself does not: install `mailtrack[testing]`.
-
-Raises:
-    ImportError: pytest or hypothesis is not installed.
+The fixtures need pytest, and the suite needs pytest and hypothesis, which `mailtrack` itself does not: install
+`mailtrack[testing]`. They are loaded when one of their names is used.
 """
 
-try:
-    import hypothesis  # noqa: F401  # the state machine imports it
-    import pytest
-except ImportError as _error:
-    raise ImportError("mailtrack.testing needs pytest and hypothesis: install mailtrack[testing].") from _error
+from typing import TYPE_CHECKING
 
-# Makes a failing test of the suite show its values. It must run before the modules are imported.
-pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
-
-from mailtrack.testing._clock import FakeClock  # noqa: E402
-from mailtrack.testing._contract import (  # noqa: E402
-    BackupContract,
-    ForkContract,
-    LocalFileContract,
-    SettingsContract,
-    StorageContract,
-)
-from mailtrack.testing._factories import (  # noqa: E402
+from mailtrack.testing._clock import FakeClock
+from mailtrack.testing._factories import (
     make_api_key,
     make_hit,
     make_image,
@@ -46,7 +33,31 @@ from mailtrack.testing._factories import (  # noqa: E402
     make_recipient,
     make_recipients,
 )
-from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: E402
+from mailtrack.testing._open_mail import open_mail
+
+if TYPE_CHECKING:
+    from mailtrack.testing._fixtures import mailtrack_clock, mailtrack_tracker
+    from mailtrack.testing._suite import (
+        BackupContract,
+        ForkContract,
+        LocalFileContract,
+        SettingsContract,
+        StorageContract,
+        StorageMachine,
+        storage_machine,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what needs pytest, when it is used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name.startswith("mailtrack_"):
+            from mailtrack.testing import _fixtures as found
+        else:
+            from mailtrack.testing import _suite as found
+        return getattr(found, name)
+
 
 __all__ = [
     "BackupContract",
@@ -56,6 +67,8 @@ __all__ = [
     "SettingsContract",
     "StorageContract",
     "StorageMachine",
+    "mailtrack_clock",
+    "mailtrack_tracker",
     "make_api_key",
     "make_hit",
     "make_image",
@@ -63,5 +76,6 @@ __all__ = [
     "make_pixel",
     "make_recipient",
     "make_recipients",
+    "open_mail",
     "storage_machine",
 ]
