@@ -5,15 +5,18 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from mailtrack import Storage, StorageError, StorageUnavailable, Tracker
 from mailtrack._ingest import drain as module
 from mailtrack._ingest.drain import Drainer, drain
+from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.lines import from_line
-from mailtrack._model import Hit, Pixel
+from mailtrack._ingest.storing import keep_hits, store_hits
+from mailtrack._model import Hit, Open, Pixel
 from mailtrack._spool import Reader, Spool, get_status
 from mailtrack.testing import make_hit
 from mailtrack.testing._contract.forks import in_child
@@ -189,10 +192,11 @@ class TestPoison:
         bad = [hits[number] for number in poisonous]
         stored = []
 
-        def store(batch) -> None:
+        def store(batch) -> int:
             if any(hit in bad for hit in batch):
                 raise ValueError("poison")
             stored.extend(hit for hit in batch if hit not in stored)
+            return len(batch)
 
         assert drain(reader, store) == 10 - len(bad)
         assert stored == [hit for hit in hits if hit not in bad]
@@ -207,7 +211,7 @@ class TestPoison:
             spool.append(line)
         errors = iter(ValueError(str(count)) for count in itertools.count())
 
-        def store(batch) -> None:
+        def store(batch) -> int:
             raise next(errors) if len(batch) == 1 else ValueError("one of them")
 
         with pytest.raises(ValueError, match="0"):  # the one of the first hit
@@ -219,10 +223,11 @@ class TestPoison:
     ):
         spool, reader, stored = make_spool(), make_reader(leads=False), []
 
-        def store(batch) -> None:
+        def store(batch) -> int:
             if hits[0] in batch:
                 raise ValueError("poison")
             stored.extend(hit for hit in batch if hit not in stored)
+            return len(batch)
 
         spool.append(lines[0])
         with pytest.raises(ValueError, match="poison"):
@@ -236,10 +241,11 @@ class TestPoison:
     ):
         takes = [hits[:1]]  # once
 
-        def store(batch) -> None:
+        def store(batch) -> int:
             if batch not in takes:
                 raise ValueError("broken")
             takes.remove(batch)
+            return len(batch)
 
         with pytest.raises(ValueError, match="broken"):
             drain(reader, store)
@@ -249,12 +255,13 @@ class TestPoison:
         down = itertools.chain([True] * 5, itertools.repeat(False))
         stored = set()
 
-        def store(batch) -> None:
+        def store(batch) -> int:
             if hits[2] in batch:
                 raise ValueError("poison")
             if hits[9] in batch and next(down):
                 raise StorageUnavailable("locked")
             stored.update(hit.id for hit in batch)
+            return len(batch)
 
         for _ in range(5):
             with pytest.raises(StorageUnavailable):
@@ -267,9 +274,10 @@ class TestPoison:
     def test_it_becomes_a_dead_letter_once_though_its_segment_is_read_again(
         self, reader, make_reader, hits, folder
     ) -> None:
-        def store(batch) -> None:
+        def store(batch) -> int:
             if hits[2] in batch:
                 raise ValueError("poison")
+            return len(batch)
 
         drain(reader, store)
         reader.release()
@@ -277,14 +285,52 @@ class TestPoison:
         assert get_status(folder).dead_letters == 1
 
     def test_the_log_has_the_kind_of_error_and_nothing_of_the_hit(self, reader, hits, caplog) -> None:
-        def store(batch) -> None:
+        def store(batch) -> int:
             if hits[2] in batch:
                 raise ValueError("192.0.2.1")
+            return len(batch)
 
         drain(reader, store)
         assert caplog.messages == [
             "A line of the spool was moved to set-aside.lines: the storage fails with ValueError."
         ]
+
+
+class TestProof:
+    """That the storage takes other hits is shown by opens that it has, not by hits for which there is nothing to do."""
+
+    @pytest.fixture
+    def drain_into(self, make_spool, make_reader, memory):
+        """Drains some hits into the storage in memory."""
+
+        def drain_into(hits: list[Hit]) -> int:
+            spool = make_spool()
+            for hit in hits:
+                spool.append(to_line(hit))
+            return drain(make_reader(), partial(keep_hits, memory, Enricher()))
+
+        return drain_into
+
+    def test_hits_without_a_pixel_prove_nothing(self, drain_into, memory, waiting, folder, monkeypatch) -> None:
+        hits = [make_hit("a1b2c3d4"), *(make_hit(add_pixel(memory)) for _ in range(2))]
+        monkeypatch.setattr(memory, "add_opens", fail_with(StorageError("damaged")))
+        with pytest.raises(StorageError, match="damaged"):
+            drain_into(hits)
+        assert (waiting(), get_status(folder).dead_letters) == (hits, 0)
+
+    def test_hits_that_were_stored_before_prove_it(self, drain_into, memory, folder, monkeypatch) -> None:
+        pixel, add = add_pixel(memory), memory.add_opens
+        poison, *hits = (make_hit(pixel) for _ in range(3))
+        store_hits(memory, Enricher(), hits)
+
+        def add_others(opens: Sequence[Open]) -> Sequence[Open]:
+            if any(one.id == poison.id for one in opens):
+                raise StorageError("poison")
+            return add(opens)
+
+        monkeypatch.setattr(memory, "add_opens", add_others)
+        assert drain_into([poison, *hits]) == 2
+        assert get_status(folder).dead_letters == 1
 
 
 class TestDrainer:

@@ -365,8 +365,8 @@ class Mail:
         self.pixel = self.tracker.create_pixel("Spring launch")
         self.failed = threading.Event()
         self._client = Client(create_app(self.tracker))
-        self._store = self.tracker._recorder.store
-        self.tracker._recorder.store = self._watched
+        self._store = self.tracker._recorder.keep
+        self.tracker._recorder.keep = self._watched
 
     def _watched(self, hits) -> int:
         try:

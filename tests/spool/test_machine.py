@@ -117,10 +117,10 @@ class SpoolMachine(RuleBasedStateMachine):
     def drain_until_the_storage_fails(self, after: int) -> None:
         calls = iter(range(after))
 
-        def store(hits) -> None:
+        def store(hits) -> int:
             if next(calls, None) is None:
                 raise StorageUnavailable("away")
-            self._store(hits)
+            return self._store(hits)
 
         with suppress(StorageUnavailable, ValueError):
             drain(self._leader().reader, store)
@@ -131,10 +131,11 @@ class SpoolMachine(RuleBasedStateMachine):
         leader = self._leader()
         left = iter(range(batches))
 
-        def store(batch) -> None:
-            self._store(batch)
+        def store(batch) -> int:
+            found = self._store(batch)
             if next(left, None) is None:
                 raise Crash
+            return found
 
         with suppress(Crash, ValueError):
             drain(leader.reader, store)
@@ -220,11 +221,12 @@ class SpoolMachine(RuleBasedStateMachine):
         with suppress(ValueError):
             drain(reader, self._store)
 
-    def _store(self, hits) -> None:
-        """Store all or none; what is there stays as it is."""
+    def _store(self, hits) -> int:
+        """Store all or none; what is there stays as it is. Return how many are there."""
         if any(hit.id in self.poison for hit in hits):
             raise ValueError("poison")
         self.stored += [hit.id for hit in hits if hit.id not in self.stored]
+        return len(hits)
 
     def _crash(self, process: Process, torn: int) -> None:
         """End a process in the middle of writing a record."""

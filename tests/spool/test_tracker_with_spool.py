@@ -227,7 +227,7 @@ class TestStartingAndStopping:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 
-        monkeypatch.setattr(tracker._recorder, "store", fail)
+        monkeypatch.setattr(tracker._recorder, "keep", fail)
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is False
@@ -238,7 +238,7 @@ class TestStartingAndStopping:
             raise StorageUnavailable("locked")
 
         with monkeypatch.context() as context:
-            context.setattr(tracker._recorder, "store", fail)
+            context.setattr(tracker._recorder, "keep", fail)
             tracker.start()
             tracker.record(pixel.id)
             assert tracker.stop(timeout=SECONDS) is False
@@ -258,7 +258,7 @@ class TestStartingAndStopping:
             return store(hits)
 
         with monkeypatch.context() as context:
-            context.setattr(tracker._recorder, "store", hang)
+            context.setattr(tracker._recorder, "keep", hang)
             tracker.start()
             tracker.record(pixel.id)
             assert hanging.wait(SECONDS)
@@ -325,14 +325,14 @@ class TestManyProcesses:
         other.stop(timeout=SECONDS)
 
     def test_one_stores_what_another_takes(self, tracker, other, pixel, opens, monkeypatch, wait_until) -> None:
-        monkeypatch.setattr(other._recorder, "store", lambda *_: pytest.fail("the other one does not drain"))
+        monkeypatch.setattr(other._recorder, "keep", lambda *_: pytest.fail("the other one does not drain"))
         tracker.start()
         other.start()
         other.record(pixel.id)
         wait_until(opens)
 
     def test_stopping_waits_for_the_one_that_stores(self, tracker, other, pixel, opens, monkeypatch) -> None:
-        monkeypatch.setattr(other._recorder, "store", lambda *_: pytest.fail("the other one does not drain"))
+        monkeypatch.setattr(other._recorder, "keep", lambda *_: pytest.fail("the other one does not drain"))
         tracker.start()
         other.start()
         for _ in range(20):
@@ -344,7 +344,7 @@ class TestManyProcesses:
         def fail(_: object) -> None:
             raise StorageUnavailable("locked")
 
-        monkeypatch.setattr(tracker._recorder, "store", fail)
+        monkeypatch.setattr(tracker._recorder, "keep", fail)
         tracker.start()
         other.start()
         other.record(pixel.id)

@@ -94,3 +94,31 @@ def test_an_open_that_names_a_recipient_of_another_pixel_does_not_count_for_it(s
     storage.resolve(hits)
     storage.add_opens([make_open(other, recipient), make_open(pixel, recipient)])
     assert _opens(storage, pixel) == 1
+
+
+def test_recipients_of_a_former_file_are_not_taken_for_those_of_a_restored_one(
+    storage, path: Path, pixel, recipient, hits
+) -> None:
+    """In the restored file, the number of the recipient is another one's."""
+    storage.resolve(hits)
+    restored = path.with_name("restored.db")
+    with SQLiteStorage(restored) as other:
+        other.add_pixel(pixel)
+        (bob, _) = other.add_recipients(pixel.id, [*make_recipients(pixel, ["bob@example.org"]), recipient])
+    restored.rename(path)
+    storage.add_opens([make_open(pixel, recipient), make_open(pixel, bob)])
+    assert [one.opens.raw.number for one in storage.list_recipients(pixel.id, limit=9).items] == [1, 1]
+
+
+def test_a_recipient_that_a_restored_file_does_not_have_is_not_counted(
+    storage, path: Path, pixel, recipient, hits
+) -> None:
+    storage.resolve(hits)
+    restored = path.with_name("restored.db")
+    with SQLiteStorage(restored) as other:
+        other.add_pixel(pixel)
+        other.add_recipients(pixel.id, make_recipients(pixel, ["bob@example.org"]))
+    restored.rename(path)
+    storage.add_opens([make_open(pixel, recipient)])
+    assert _opens(storage, pixel) == 0
+    assert storage.list_opens(pixel.id, limit=9).items[0].recipient_id == recipient.id

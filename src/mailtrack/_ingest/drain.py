@@ -12,8 +12,8 @@ from mailtrack._ingest.lines import UnreadableLine, parse_line
 from mailtrack._model import Hit
 from mailtrack._spool import Batch, PeriodicThread, Reader
 
-Store = Callable[[Sequence[Hit]], object]
-"""Stores hits, all or none. Storing a hit again changes nothing."""
+Store = Callable[[Sequence[Hit]], int]
+"""Stores hits, all or none, and returns how many it has an open of, new or not. Storing a hit again changes nothing."""
 
 # An open is in the log within 0.5 seconds of its image.
 _POLL_SECONDS = 0.1
@@ -43,12 +43,11 @@ def drain(reader: Reader, store: Store) -> int:
 def _store_batch(batch: Batch, store: Store) -> int:
     """Store the hits of a batch, and return their number. The other lines go to its dead letters."""
     hits, lines = _read(batch)
-    refused = _store(store, hits) if hits else {}
-    if refused:
-        taken = next((hit for hit in hits if hit.id not in refused), None)
-        if taken is None:
-            raise next(iter(refused.values()))  # it takes no hit at all, which is not the fault of these
-        store([taken])  # changes nothing, and raises if the storage has meanwhile begun to refuse all hits
+    refused, taken = _store(store, hits)
+    # Where it takes no hit at all, which is not the fault of these, all wait. The hits that it took are given again:
+    # that changes nothing, and raises if the storage has meanwhile begun to refuse all hits.
+    if refused and not (taken and store(taken)):
+        raise next(iter(refused.values()))
     letters = [
         (line, f"the storage fails with {type(refused[hit_id]).__name__}")
         for hit_id, line in (zip(hits.ids, lines, strict=True) if refused else ())
@@ -88,18 +87,26 @@ def _read(batch: Batch) -> tuple[Hits, list[bytes]]:
     return Hits.of_rows(rows), lines
 
 
-def _store(store: Store, hits: Sequence[Hit]) -> dict[str, Exception]:
-    """Store hits, by halves if necessary; return the error of each single hit that is refused, by its id."""
+def _store(store: Store, hits: Sequence[Hit]) -> tuple[dict[str, Exception], Sequence[Hit]]:
+    """Store hits, by halves if necessary.
+
+    Returns:
+        The error of each single hit that is refused, by its id, and some hits of which the storage has opens, if any.
+    """
+    if not hits:
+        return {}, ()
     try:
-        store(hits)
+        found = store(hits)
     except (StorageUnavailable, OSError, MemoryError):
         raise  # it may pass
     except Exception as error:  # noqa: BLE001  # no error may keep the other hits back
         if len(hits) == 1:
-            return {hits[0].id: error}
+            return {hits[0].id: error}, ()
         middle = len(hits) // 2
-        return _store(store, hits[:middle]) | _store(store, hits[middle:])
-    return {}
+        refused, taken = _store(store, hits[:middle])
+        also_refused, also_taken = _store(store, hits[middle:])
+        return refused | also_refused, also_taken or taken
+    return {}, hits if found else ()
 
 
 class Drainer:

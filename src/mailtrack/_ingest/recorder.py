@@ -8,7 +8,7 @@ from mailtrack._forking import ForkSafeLock
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.lines import make_line
 from mailtrack._ingest.request import Request
-from mailtrack._ingest.storing import store_hits
+from mailtrack._ingest.storing import keep_hits, store_hits
 from mailtrack._ingest.worker import Worker
 from mailtrack._model import Hit, Open
 from mailtrack._spool import Spool, SpoolClosed
@@ -42,7 +42,7 @@ class Recorder:
         with self._starting:
             if self._spool is not None and not self._spool.is_open:
                 self._enricher.prepare()
-                worker = Worker(self._spool, self.store)
+                worker = Worker(self._spool, self.keep)
                 worker.start()
                 self._worker = worker
 
@@ -82,3 +82,7 @@ class Recorder:
     def report_to(self, function: Callable[[Sequence[Open]], None]) -> None:
         """Call a function with the new opens after each time that this process has stored some."""
         self._report = function
+
+    def keep(self, hits: Sequence[Hit]) -> int:
+        """Store hits as opens, and return how many have an open now, see `keep_hits`."""
+        return keep_hits(self._storage, self._enricher, hits)

@@ -1,4 +1,4 @@
-"""`store_hits`: the last part of the way of an open, from hits to the storage."""
+"""`store_hits` and `keep_hits`: the last part of the way of an open, from hits to the storage."""
 
 import logging
 from collections import defaultdict
@@ -21,6 +21,20 @@ def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> Seq
     Raises:
         StorageError: they can't be stored.
     """
+    return _store(storage, enricher, hits)[1]
+
+
+def keep_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> int:
+    """Do what `store_hits` does, and return how many hits have an open now: those with a pixel, new or not.
+
+    Raises:
+        StorageError: they can't be stored.
+    """
+    return len(_store(storage, enricher, hits)[0])
+
+
+def _store(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> tuple[Sequence[Open], Sequence[Open]]:
+    """Store hits, and return all of their opens, and those that are new."""
     opens = enricher.enrich(hits, storage.resolve(hits))
     try:
         new = storage.add_opens(opens) if opens else []
@@ -34,7 +48,7 @@ def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> Seq
             enricher.keep_late(late)
         except Exception:
             _logger.exception("The first opens of a burst can't be judged again")
-    return new
+    return opens, new
 
 
 def _judge_late(storage: Storage, enricher: Enricher, late: Sequence[LateHit]) -> None:

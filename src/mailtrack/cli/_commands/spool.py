@@ -1,6 +1,7 @@
 """`mailtrack spool`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import click
 
 from mailtrack._errors import DatabaseNotFound, InvalidSetting
 from mailtrack._ingest.drain import drain as drain_spool
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.storing import keep_hits
 from mailtrack._spool import Reader, get_status
 from mailtrack._spool import inspect as inspect_spool
 from mailtrack._text import plural
-from mailtrack._tracker import Tracker
 from mailtrack.cli._failures import describe
 from mailtrack.cli._options import database_option, example, json_option, judge_options, shared_options, spool_option
 from mailtrack.cli._output import echo, echo_json, is_terminal
@@ -54,7 +56,7 @@ def drain(**given: Any) -> None:
         try:
             if folder.exists() and not reader.lead():
                 raise click.ClickException("A running process drains this spool.")
-            stored = drain_spool(reader, Tracker(storage, judge=settings.make_judge()).store)
+            stored = drain_spool(reader, partial(keep_hits, storage, Enricher(settings.make_judge())))
             echo(f"Stored {plural(stored, 'hit')}.", err=True)
         except OSError as error:
             raise click.ClickException(f"The spool can't be used: {describe(error)}.") from error

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
 from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
+from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.storing import keep_hits
 from mailtrack._tracker import Tracker
 from mailtrack.cli._ages import parse_age
 from mailtrack.cli._server.following import FollowingJudge
@@ -178,9 +180,9 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
         yield
         return
     with open_storage(settings.database) as storage:
-        tracker = Tracker(storage, judge=following.judge)
-        tracker.prepare()
-        drainer = Drainer(spool.folder, tracker.store, niceness=_DRAIN_NICENESS)
+        enricher = Enricher(following.judge)
+        enricher.prepare()
+        drainer = Drainer(spool.folder, partial(keep_hits, storage, enricher), niceness=_DRAIN_NICENESS)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()
@@ -192,7 +194,7 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
         finally:
             drainer.stop(_DRAIN_TIMEOUT)
             with suppress(StorageError):  # notices a replaced file, so that closing empties the WAL of the present one
-                tracker.ping()
+                storage.ping()
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def _add_to_recipients(
 
 
 def find_recipients(
-    db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str], numbers: Iterable[int] = ()
+    db: sqlite3.Connection, pixel: int, recipient_ids: Iterable[str] = (), numbers: Iterable[int] = ()
 ) -> list[Owner]:
     """Return those recipients that exist, given by their ids, and others by their numbers, which costs less."""
     return [*_find_recipients(db, pixel, "id", recipient_ids), *_find_recipients(db, pixel, "number", numbers)]

@@ -37,11 +37,13 @@ class Resolved:
     def find(self, db: sqlite3.Connection, pixel: int, recipient_ids: Collection[str]) -> list[Owner]:
         """Return those recipients of a pixel that exist, given their ids."""
         owners = self.owners[pixel]
-        known = [owners[one] for one in recipient_ids if one in owners]
-        others = [one for one in recipient_ids if one not in owners]
-        if self._current:
-            return known + counts.find_recipients(db, pixel, others)
-        return counts.find_recipients(db, pixel, others, [owner[1] for owner in known])
+        known = {one: owners[one] for one in recipient_ids if one in owners}
+        if not self._current:
+            # In another file, as after a restore, these may be the numbers of others.
+            present = counts.find_recipients(db, pixel, numbers=[owner[1] for owner in known.values()])
+            known = {owner[0]: owner for owner in present if owner[0] in known}
+        others = [one for one in recipient_ids if one not in known]
+        return [*known.values(), *counts.find_recipients(db, pixel, others)]
 
 
 def _state(db: sqlite3.Connection) -> tuple[int, int]:
