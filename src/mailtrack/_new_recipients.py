@@ -54,7 +54,9 @@ def check_all(given: Iterable[object], canonical: Callable[[str], str]) -> list[
             continue
         key = (comparable(address), ref)
         before = distinct.get(key)
-        if before is None or data is not None:
+        if before is None and data is None and address == email:
+            distinct[key] = new  # as most are
+        elif before is None or data is not None:
             distinct[key] = NewRecipient(before.email if before else address, ref, data)
     if bad_emails:
         raise InvalidEmails(bad_emails, total)
@@ -77,7 +79,7 @@ def check_ref(ref: object) -> str | None:
         raise InvalidValue("The reference is empty.")
     if len(ref) > MAX_REF_LENGTH:
         raise InvalidValue(f"The reference is longer than {MAX_REF_LENGTH} characters.")
-    if _NOT_IN_REFS.search(ref):
+    if not ref.isprintable() and _NOT_IN_REFS.search(ref):  # the first is faster
         raise InvalidValue("The reference has a control character.")
     return ref
 

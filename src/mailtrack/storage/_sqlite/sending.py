@@ -28,11 +28,18 @@ class Sending:
         pixel_id: their pixel.
         sent_at: when, in milliseconds.
         numbers: their numbers. Those that are deleted meanwhile are passed over.
+        done: how many of these are marked.
     """
 
     pixel_id: str
     sent_at: int
     numbers: Sequence[int]
+    done: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether all are marked."""
+        return self.done >= len(self.numbers)
 
 
 def find(db: sqlite3.Connection, pixel_id: str, recipient_ids: Collection[str] | None, at: datetime) -> Sending:
@@ -71,7 +78,7 @@ def _find_given(db: sqlite3.Connection, pixel: int, ids: Sequence[str]) -> Itera
 
 
 def mark(db: sqlite3.Connection, sending: Sending, until: float) -> int:
-    """Mark some of the recipients, until a time by `monotonic`, and leave the others in `sending`.
+    """Mark some of the recipients that are not done, until a time by `monotonic`.
 
     Returns:
         How many of the marked ones exist.
@@ -82,9 +89,9 @@ def mark(db: sqlite3.Connection, sending: Sending, until: float) -> int:
     pixel, marked, delays = pixels.find(db, sending.pixel_id), 0, Delays()
     if pixel is None:
         raise PixelNotFound
-    while sending.numbers:
-        some, sending.numbers = sending.numbers[:_AT_ONCE], sending.numbers[_AT_ONCE:]
-        given = json.dumps(list(some))
+    while not sending.ended:
+        given = json.dumps(list(sending.numbers[sending.done : sending.done + _AT_ONCE]))
+        sending.done += _AT_ONCE
         for made_at, former, *row in db.execute(
             f"SELECT r.created_at, r.sent_at, {counts.SPANS}{_GIVEN} WHERE r.opens > 0", (given, pixel)
         ):

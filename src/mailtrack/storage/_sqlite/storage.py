@@ -187,10 +187,10 @@ class SQLiteStorage:
         with self._connections.reading(snapshot=True) as db:
             left = sending.find(db, pixel_id, recipient_ids, at)
         marked = 0
-        while left.numbers:
+        while not left.ended:
             with self._step() as (db, until):
                 marked += sending.mark(db, left, until)
-            if left.numbers:
+            if not left.ended:
                 self._pace.rest()
         return marked
 
