@@ -35,6 +35,7 @@ AGENTS = 300
 FILLED_AT_MOST = 1_000_000  # opens that are added; more are copied in SQL
 MAILS = 100  # of the ordinary person
 OPENS_OF_MAIL = 50
+COMPARAND = "deletion in one transaction"
 OFTEN, ORDINARY = "often@example.org", "ordinary@example.org"
 AT_ONCE = 10_000
 LONG = timedelta(days=10_000)
@@ -139,7 +140,7 @@ def delete(path: Path) -> dict[str, Callable[[Tracker, Pixel], object]]:
     return {
         "deletion until it is gone from sight": lambda tracker, pixel: tracker._storage.delete_pixel(pixel.id),
         "deletion, all steps": lambda tracker, pixel: tracker.delete_pixel(pixel),
-        "deletion in one transaction": lambda _, pixel: delete_in_one_transaction(path, pixel),
+        COMPARAND: lambda _, pixel: delete_in_one_transaction(path, pixel),
         "purge of all opens": lambda tracker, pixel: sum(purge(tracker, pixel)),
     }
 
@@ -177,6 +178,7 @@ def main() -> None:
     )
     parser.add_argument("--database", type=Path, help="use copies of this file, and its pixel with the most opens")
     parser.add_argument("--what", choices=("delete", "erase", "sent"), default="delete")
+    parser.add_argument("--without-comparand", action="store_true", help="without the deletion in one transaction")
     given = parser.parse_args()
     fill, measures = {"delete": (fill_deletion, delete), "erase": (fill_erase, erase), "sent": (fill_sent, send)}[
         given.what
@@ -187,6 +189,8 @@ def main() -> None:
             fill(source, given.opens // (10 if given.quick else 1))
         path, rows = folder / "mail.db", []
         for name, work in {"nothing is changed": lambda *_: time.sleep(5), **measures(path)}.items():
+            if given.without_comparand and name == COMPARAND:
+                continue
             path.unlink(missing_ok=True)
             shutil.copyfile(source, path)
             with SQLiteStorage(path) as storage:
@@ -194,6 +198,7 @@ def main() -> None:
                 pixel = find_largest(tracker)
                 rows.append(Measured(path, partial(work, tracker, pixel)).row(name))
             rows[-1] += (f"{path.stat().st_size / 2**20:,.0f}",)
+            print(*rows[-1], file=sys.stderr, flush=True)
         size = source.stat().st_size / 2**20
     title = f"Others' waits, in ms; the file has {size:,.0f} MiB before"
     print_table(title, ("While", "seconds", "median", "99 %", "longest", "MiB after"), rows)
