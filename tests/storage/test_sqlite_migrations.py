@@ -184,6 +184,10 @@ def _count(path: Path, source: str, what: str = "count(*)") -> int:
         return int(db.execute(f"SELECT {what} FROM {source}").fetchone()[0])
 
 
+def _pages(path: Path) -> int:
+    return _count(path, "pragma_page_count", "page_count")
+
+
 _EARLIER_CHANGES = f"""
     PRAGMA foreign_keys = ON;
     UPDATE opens SET verdict = 'bot', user_agent = 'changed' WHERE pixel = 1 AND number % 5 = 0;
@@ -363,6 +367,29 @@ class TestEarlierFiles:
             assert b"Agent-3-end" not in content
             assert _count(old, "former_opens") == former - own
 
+    def test_it_keeps_its_size_and_reuses_the_space_and_a_backup_of_it_is_small_and_shrinks(
+        self, tmp_path: Path
+    ) -> None:
+        path, backup = tmp_path / "old.db", tmp_path / "backup.db"
+        _write_many(path, 5000)
+        before = path.stat().st_size
+        with SQLiteStorage(path) as storage:
+            grown = _pages(path)
+            while storage.sweep():
+                pass
+            assert _pages(path) == grown > 1.2 * before / 4096
+            assert _count(path, "pragma_freelist_count", "freelist_count") > grown / 2
+            backup.touch()
+            storage.copy_to(backup).close()
+            storage.add_opens([make_open(pixel) for pixel in storage.list_pixels(limit=1).items for _ in range(5000)])
+            assert _pages(path) == grown
+        assert _pages(backup) < grown / 2
+        with SQLiteStorage(backup) as storage:
+            storage.delete_pixel("p")
+            while storage.sweep():
+                pass
+        assert _pages(backup) < grown / 10 + sweeping.KEPT_FREE
+
     def test_opening_it_again_changes_nothing(self, old: Path) -> None:
         SQLiteStorage(old).close()
         before = old.read_bytes()
@@ -486,6 +513,21 @@ class TestInterruption:
             assert _count(file, "sqlite_master WHERE type = 'trigger' OR name = 'changed_opens'") == 0
         assert found[0] == found[1]
         assert len(found[0][0][1]) == len([one for one in OPENS if one.pixel_id == PIXELS[0].id]) - 9 + 1
+
+    @needs_fork
+    def test_opens_that_an_earlier_version_deletes_meanwhile_are_in_no_byte_of_the_copies(self, old: Path) -> None:
+        with closing(_connect(old)) as db:
+            db.execute("UPDATE opens SET user_agent = 'Agent-' || number || '-end' WHERE pixel = 1")
+        _copy_some(old, steps=3)
+        assert _count(old, "compact_opens") == 150
+        with closing(_connect(old)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("DELETE FROM opens WHERE pixel = 1 AND number > 20")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        content = b"".join(one.read_bytes() for one in old.parent.iterdir())
+        assert [n for n in range(1, 200) if b"Agent-%d-end" % n in content] == list(range(1, 21))
+        with SQLiteStorage(old) as storage:
+            assert len(all_opens(storage, PIXELS[0])) == 20
 
     def test_many_that_copy_the_opens_at_once_copy_each_once(
         self, old: Path, new: Storage, monkeypatch: pytest.MonkeyPatch

@@ -89,11 +89,19 @@ _BEGIN = """
     ) WITHOUT ROWID
 """
 
+_COPY = "FROM compact_opens WHERE pixel = old.pixel AND number = old.number"
+
 _TRIGGERS = {
     "opens_are_updated": "AFTER UPDATE ON opens BEGIN"
     " INSERT OR IGNORE INTO changed_opens VALUES (old.pixel, old.number); END",
+    # What an earlier version purges is to leave no byte in the copies.
     "opens_are_deleted": "AFTER DELETE ON opens BEGIN"
-    " INSERT OR IGNORE INTO changed_opens VALUES (old.pixel, old.number); END",
+    + "".join(
+        f" UPDATE {name}s SET opens = opens - 1 WHERE pixel = old.pixel AND {name} = (SELECT {name} {_COPY});"
+        f" DELETE FROM {name}s WHERE pixel = old.pixel AND {name} = (SELECT {name} {_COPY}) AND opens = 0;"
+        for name in ("agent", "judgement")
+    )
+    + f" DELETE {_COPY}; END",
     # With a pixel, all of it goes.
     "recipients_are_deleted": "AFTER DELETE ON recipients"
     " WHEN EXISTS (SELECT 1 FROM pixels WHERE pixel = old.pixel) BEGIN"
