@@ -217,7 +217,7 @@ class TestRejudging:
         before = [make_open(PIXEL, ANN), make_open(PIXEL, BOB, verdict=PROXY, client=OUTLOOK, signals=["repeat"])]
         after = [make_open(PIXEL, ANN, verdict=BOT, counted=False), before[1]]
         changes = Rejudging(before, after)
-        assert changes.prefetches == {ANN.id: 0}
+        assert [*changes.recipients] == [ANN.id]
         assert changes.views == Count(-1, 0)
         assert changes.hours == {HourKey(NOON_MS, "unknown"): Count(-1, -1), HourKey(NOON_MS, "bot"): Count(0, 1)}
         assert changes.facets == {

@@ -377,6 +377,18 @@ class TestCosts:
 
         assert cost(1000) <= 1.2 * cost(10)
 
+    def test_judging_some_opens_again_costs_no_more_among_many_of_the_same_recipient(self, storage, spies) -> None:
+        def cost(number: int) -> int:
+            pixel = make_pixel()
+            storage.add_pixel(pixel)
+            (recipient,) = storage.add_recipients(pixel.id, make_recipients(pixel, ["ann@example.org"]))
+            opens = [make_open(pixel, recipient, at=NOON + timedelta(minutes=n)) for n in range(number)]
+            storage.add_opens(opens)
+            judgements = [make_judgement(one, counted=False) for one in opens[20:40]]
+            return spies.made[0].count_instructions(partial(storage.rejudge, pixel.id, judgements))
+
+        assert cost(3000) <= 1.2 * cost(60)
+
     def test_purging_some_opens_costs_no_more_among_many_gaps(self, storage, spies) -> None:
         def cost(gaps: int) -> int:
             pixel = make_pixel()

@@ -23,6 +23,22 @@ class EdgedSpan(NamedTuple):
     last_is_lost: bool
 
 
+def correct(stored: Span, was: Span, now: Span) -> EdgedSpan:
+    """Return the new span of opens that count.
+
+    Args:
+        stored: the span as it was.
+        was: of those of the opens that are judged again that counted.
+        now: of those that count now.
+    """
+    joined = join_spans(stored, now)
+    return EdgedSpan(
+        Span(stored.number + now.number - was.number, joined.first, joined.last),
+        first_is_lost=was.first == joined.first != now.first,
+        last_is_lost=was.last == joined.last != now.last,
+    )
+
+
 class Rejudging:
     """The changes of a pixel's counts.
 
@@ -31,8 +47,8 @@ class Rejudging:
         after: the same as they are now, in the same order.
 
     Attributes:
-        prefetches: the changes of the numbers of prefetches of the recipients whose counts may change. Some of them may
-            be deleted.
+        recipients: the former and the present spans of the recipients whose counts may change. Some of them may be
+            deleted.
         hours: the changes of the numbers of opens by hour and kind.
         facets: the changes of the numbers of opens by facet and name.
         views: the change of the number of views.
@@ -41,8 +57,8 @@ class Rejudging:
 
     def __init__(self, before: Sequence[Open], after: Sequence[Open]) -> None:
         was, now = Tally(Opens.of(before)), Tally(Opens.of(after))
-        self.prefetches = {
-            recipient_id: spans.prefetches - was.recipients[recipient_id].prefetches
+        self.recipients = {
+            recipient_id: (was.recipients[recipient_id], spans)
             for recipient_id, spans in now.recipients.items()
             if spans != was.recipients[recipient_id]
         }
@@ -53,9 +69,4 @@ class Rejudging:
 
     def correct(self, stored: Span) -> EdgedSpan:
         """Return the new span of the pixel's opens that count, given the stored one."""
-        joined = join_spans(stored, self.counted)
-        return EdgedSpan(
-            Span(stored.number + self.counted.number - self._was.number, joined.first, joined.last),
-            first_is_lost=self._was.first == joined.first != self.counted.first,
-            last_is_lost=self._was.last == joined.last != self.counted.last,
-        )
+        return correct(stored, self._was, self.counted)

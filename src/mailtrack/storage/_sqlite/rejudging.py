@@ -3,12 +3,12 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial, reduce
 
 from mailtrack._model import Judgement, Open
 from mailtrack.storage._counting.openers import Openers
-from mailtrack.storage._counting.rejudging import Rejudging
+from mailtrack.storage._counting.rejudging import Rejudging, correct
 from mailtrack.storage._counting.spans import NO_SPAN, Span, Spans, join_spans
 from mailtrack.storage._sqlite import counts, edges, opens, pixels, purging
 from mailtrack.storage._sqlite.edges import Edges
@@ -38,7 +38,7 @@ def rejudge(
     opens.judge(db, pixel, {number: one for number, one in after.items() if one != before[number]})
     changes = Rejudging(list(before.values()), list(after.values()))
     counts.change_by_name(db, pixel, changes.hours, changes.facets)
-    openers = _recount_recipients(db, pixel, changes.prefetches)
+    openers = _recount_recipients(db, pixel, changes.recipients)
     if before:
         _correct_pixel(db, pixel, changes, openers, before.keys(), found_edges)
     found = {one.id for one in before.values()}
@@ -49,21 +49,27 @@ def _apply(stored: Open, judgement: Judgement) -> Open:
     return judgement.apply(stored)
 
 
-def _recount_recipients(db: sqlite3.Connection, pixel: int, prefetches: dict[str, int]) -> Openers:
-    """Count anew the opens of recipients that count, and add to their numbers of prefetches."""
-    owners = counts.find_recipients(db, pixel, prefetches)
-    numbers = [owner[1] for owner in owners]
-    purged = purging.read_spans(db, pixel, numbers)
-    kept = _kept_spans(db, pixel, numbers)
+def _recount_recipients(db: sqlite3.Connection, pixel: int, changes: Mapping[str, tuple[Spans, Spans]]) -> Openers:
+    """Correct the counts of recipients; of those whose first or last open that counts is lost, from all their opens."""
+    owners = counts.find_recipients(db, pixel, changes)
+    corrected: dict[int, Span] = {}
+    lost: list[int] = []
+    for owner in owners:
+        was, now = changes[owner[0]]
+        corrected[owner[1]], *is_lost = correct(Span(*counts.spans_of(owner)[:3]), Span(*was[:3]), Span(*now[:3]))
+        if any(is_lost):
+            lost.append(owner[1])
+    kept, purged = _kept_spans(db, pixel, lost), purging.read_spans(db, pixel, lost)
+    corrected |= {number: join_spans(span, kept.get(number, NO_SPAN)) for number, span in purged.items()}
     openers, changed = Openers(), []
     for owner in owners:
         recipient_id, number, made_at, sent_at, *_ = owner
         before = counts.spans_of(owner)
-        counted = join_spans(purged[number], kept.get(number, NO_SPAN))
-        after = Spans(*counted, *before[3:6], before.prefetches + prefetches[recipient_id])
+        was, now = changes[recipient_id]
+        after = Spans(*corrected[number], *before[3:6], before.prefetches + now.prefetches - was.prefetches)
         if after != before:
             openers.change(made_at, sent_at, before, after)
-            changed.append((*counted, after.prefetches, pixel, number))
+            changed.append((*corrected[number], after.prefetches, pixel, number))
     db.executemany(
         "UPDATE recipients SET counted = ?, first_counted_at = ?, last_counted_at = ?, prefetches = ?"
         " WHERE pixel = ? AND number = ?",
