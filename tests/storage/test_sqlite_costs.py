@@ -13,13 +13,13 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import pytest
 
-from mailtrack import Pixel, Recipient, RecipientState, Storage, Verdict, VerdictKind
+from mailtrack import Pixel, PixelOrder, Recipient, RecipientState, Storage, Verdict, VerdictKind
 from mailtrack.storage import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
-from mailtrack.storage._sqlite import SQLiteStorage, edges, erasure, pixels, recipients
+from mailtrack.storage._sqlite import SQLiteStorage, edges, erasure, pixel_pages, recipients
 from mailtrack.testing import (
     make_api_key,
     make_hit,
@@ -132,6 +132,12 @@ def _tour(storage: SQLiteStorage, size: Size, pixel: Pixel, people: list[Recipie
         yield call("list_pixels", limit=3, archived=archived)
         yield call("list_pixels", limit=3, archived=archived, search="mailing")
     yield call("list_pixels", limit=3, cursor=storage.list_pixels(limit=1).next)
+    for order in get_args(PixelOrder):
+        for archived in (False, True):
+            page = partial(storage.list_pixels, limit=3, archived=archived, order=order)
+            page(cursor=page(limit=1).next)
+            page(search="mailing")
+            page(since=NOON - timedelta(days=1), before=NOON + timedelta(days=1))
     yield call("update_pixel", other.id, name="Another", archived=True, note="note")
     yield call("get_image", pixel.id)
     given = make_recipients(pixel, [f"new{n}@example.org" for n in range(5)])
@@ -200,7 +206,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> type[CountingConnection]:
         counts: ClassVar[Counter[str]] = Counter()
 
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Own))
-    for module in (pixels, recipients):
+    for module in (pixel_pages, recipients):
         monkeypatch.setattr(module, "SEARCHED_AT_ONCE", 3)
     monkeypatch.setattr(edges, "_NEAR", 10)
     return Own
