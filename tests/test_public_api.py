@@ -157,6 +157,7 @@ DOORS = {
     "mailtrack_wsgi.asgi": ["AsgiApplication", "create_app"],
     "mailtrack_wsgi.django": ["EmailBackend", "get_tracker", "opened"],
     "mailtrack_wsgi.flask": ["Mailtrack"],
+    "mailtrack_wsgi.jinja": ["pixel_global"],
 }
 
 # Django looks for modules of these names. Users write them as texts in their settings, URLs and templates.

@@ -1,8 +1,8 @@
 """Starts a tracker in each process that serves, with its first request, and stops it when the process ends."""
 
-import atexit
 import logging
 import os
+from multiprocessing.util import Finalize
 
 from mailtrack._spool import Spool
 from mailtrack._tracker import Tracker
@@ -34,8 +34,8 @@ class Lifespan:
             self._tracker.start()
         except Exception:
             _logger.exception("The spool can't be used, so opens are stored while their images wait.")
-        atexit.unregister(self.stop)  # of another thread, or of the process that forked
-        atexit.register(self.stop)
+        # As `atexit`, and also in processes of `multiprocessing`, as the workers of granian are, which do not run that.
+        Finalize(None, self.stop, exitpriority=0)
         self._process = os.getpid()
 
     def stop(self) -> None:

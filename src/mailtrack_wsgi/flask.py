@@ -15,6 +15,7 @@ from mailtrack_wsgi._app import create_app, is_own_path, is_route
 from mailtrack_wsgi._auth import Authorize, check_authorize
 from mailtrack_wsgi._lifespan import Lifespan, make_spool
 from mailtrack_wsgi._mount import Mount
+from mailtrack_wsgi.jinja import pixel_global
 
 __all__ = ["Mailtrack"]
 
@@ -32,7 +33,9 @@ class Mailtrack:
     function of `before_request` delays them, or adds a cookie. Other paths below `url_prefix` that are none of
     mailtrack's are left to the application and its blueprints.
 
-    Each application has one of these settings in its `config` when it gets mailtrack:
+    Templates have the global of `mailtrack_wsgi.jinja.pixel_global`: `{{ mailtrack_pixel(recipient) }}`.
+
+    These settings are read from the application's `config` when it gets mailtrack:
 
     - `MAILTRACK_DATABASE`: the URL for `open_storage`, where no tracker is given.
     - `MAILTRACK_BASE_URL`: the public URL with `url_prefix` in it, which URLs in mails need.
@@ -86,6 +89,7 @@ class Mailtrack:
             _logger.warning("All pages of mailtrack are public. Give `authorize`, or keys in MAILTRACK_OPTIONS.")
         mailtrack = create_app(tracker, **options)
         app.extensions[_NAME] = tracker
+        app.jinja_env.globals["mailtrack_pixel"] = pixel_global(tracker)
         app.add_url_rule(f"{self._prefix}/", endpoint=_NAME, build_only=True)
         outer: Any = app.wsgi_app if isinstance(app.wsgi_app, ProxyFix) else None
         if outer is None:

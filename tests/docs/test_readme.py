@@ -29,11 +29,14 @@ ONE_PROGRAM = {ROOT / "docs" / "python.md", ROOT / "docs" / "reference" / "track
 OTHER_TESTS = {  # that run the Python blocks of a page
     ROOT / "docs" / "django.md": "tests/server/test_django.py",
     ROOT / "docs" / "first-newsletter.md": "tests/docs/test_tutorial.py",
+    ROOT / "docs" / "frameworks.md": "tests/frameworks/test_frameworks.py",
+    ROOT / "docs" / "servers.md": "tests/server/test_hosts.py",
 }
 OUTPUT = {"text"}  # and `test_the_doctor_prints_what_its_page_shows`
 RUN_ELSEWHERE = {
     "console": "test_the_session_of_curl_commands_shows_the_open_which_counts_and_the_csv, tests/docs/test_tutorial.py",
     "html": "tests/server/test_django.py",
+    "ini": "tests/server/test_hosts.py",
     "caddy": "tests/server/test_proxies.py",
     "toml": "test_the_file_of_rules_judges_as_the_program_before_it",
     "nginx": "tests/server/test_proxies.py",

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
+import mailtrack
 from mailtrack import Tracker, open_storage
 
 PYTHON = [sys.executable, "-W", "error", "-c"]
@@ -151,10 +152,10 @@ def find_port():
     return free_port
 
 
-def _wait_until_ready(server: Server) -> None:
+def _wait_until_ready(server: Server, prefix: str) -> None:
     for _ in range(600):
         try:
-            if server("GET", "/healthz").status == 200:
+            if server("GET", f"{prefix}/healthz").status == 200:
                 return
         except ConnectionError:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -164,7 +165,7 @@ def _wait_until_ready(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def _serving(folder: Path, command: list[str], port: int, environment: dict[str, str]):
+def _serving(folder: Path, command: list[str], port: int, environment: dict[str, str], prefix: str = ""):
     """Run a server in a folder, from when it answers until it is ended with all its processes."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")}
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
@@ -180,7 +181,7 @@ def _serving(folder: Path, command: list[str], port: int, environment: dict[str,
     with process:
         server = Server(process, port, folder)
         try:
-            _wait_until_ready(server)
+            _wait_until_ready(server, prefix)
             yield server
         finally:
             if process.poll() is None:
@@ -270,6 +271,22 @@ def run_program(tmp_path):
             (tmp_path / "program.py").write_text(f"{first}\n{PROGRAM}", encoding="utf-8")
             command = [sys.executable, *(part.replace("{}", str(port)) for part in command)]
             return stack.enter_context(_serving(tmp_path, command, port, {}))
+
+        yield run
+
+
+@pytest.fixture
+def run_host(tmp_path):
+    """Runs a user's program with mailtrack at /track: its files by name, and the command. The port in them is 8000."""
+    variables = {"PYTHONPATH": f".:{Path(mailtrack.__file__).parents[1]}"}  # uWSGI is no script of this environment
+    with contextlib.ExitStack() as stack:
+
+        def run(files, command):
+            port = free_port()
+            for name, text in files.items():
+                (tmp_path / name).write_text(text.replace("8000", str(port)), encoding="utf-8")
+            command = [part.replace("8000", str(port)) for part in command]
+            return stack.enter_context(_serving(tmp_path, command, port, variables, "/track"))
 
         yield run
 
