@@ -151,7 +151,7 @@ def add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
     if name == root_doc:
         for section in source[0].split("\n## ")[1:]:
             caption = section.partition(":")[0]
-            source[0] += make_contents(caption, re.findall(r"^ *- \[.*?\]\((.+?\.md)\)", section, re.MULTILINE))
+            source[0] += make_contents(caption, re.findall(r"\]\(([^)#]+\.md)\)", section))
     elif name == REFERENCE:
         pages = dict.fromkeys(re.findall(r"\((reference/\w+\.md)\)", source[0]))
         source[0] += make_contents("Python reference", pages)

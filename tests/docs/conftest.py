@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,15 @@ def server(tmp_path: Path) -> Iterator[int]:
 def run_server():
     """The function that runs a server by the command of a document."""
     return serve
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with an environment in `.venv`, as a document has it installed, of the packages of these tests."""
+    venv.create(tmp_path / ".venv", symlinks=True)
+    (packages,) = (tmp_path / ".venv").glob("lib/python*/site-packages")
+    (packages / "tests.pth").write_text("\n".join(path for path in sys.path if Path(path).is_dir()), encoding="utf-8")
+    command = tmp_path / ".venv" / "bin" / "mailtrack"
+    command.write_text(f'#!/bin/sh\nexec "{tmp_path}/.venv/bin/python" -m mailtrack "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    return tmp_path

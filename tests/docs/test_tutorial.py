@@ -3,28 +3,12 @@
 import json
 import re
 import subprocess
-import sys
 import urllib.request
-import venv
 from pathlib import Path
-
-import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first-newsletter.md").read_text(encoding="utf-8")
 INSTALL, SERVE, SERVING, *STEPS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 FILES = re.findall(r"[Ss]ave this as `(\w+\.py)`", PAGE)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The reader's folder, with what the first block installs, made of the packages of these tests."""
-    venv.create(tmp_path / ".venv", symlinks=True)
-    (packages,) = (tmp_path / ".venv").glob("lib/python*/site-packages")
-    (packages / "tests.pth").write_text("\n".join(path for path in sys.path if Path(path).is_dir()), encoding="utf-8")
-    command = tmp_path / ".venv" / "bin" / "mailtrack"
-    command.write_text(f'#!/bin/sh\nexec "{tmp_path}/.venv/bin/python" -m mailtrack "$@"\n', encoding="utf-8")
-    command.chmod(0o755)
-    return tmp_path
 
 
 def follow(folder: Path, port: int) -> None:
@@ -54,10 +38,10 @@ def test_the_first_block_installs_the_clone() -> None:
     assert INSTALL[1].splitlines()[-1] == ".venv/bin/pip install --quiet '/path/to/mailtrack[server]'"
 
 
-def test_the_page_shows_one_counted_open_in_the_end(folder: Path, run_server) -> None:
-    with run_server(folder, ["sh", "-c", f"exec {SERVE[1]}"]) as (port, line):
+def test_the_page_shows_one_counted_open_in_the_end(installed: Path, run_server) -> None:
+    with run_server(installed, ["sh", "-c", f"exec {SERVE[1]}"]) as (port, line):
         assert line == SERVING[1].replace(":8000", f":{port}")
-        follow(folder, port)
+        follow(installed, port)
         base = f"http://127.0.0.1:{port}"
         with urllib.request.urlopen(f"{base}/api/v1/pixels", timeout=10) as answer:
             (pixel,) = json.load(answer)["items"]
