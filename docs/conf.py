@@ -115,6 +115,13 @@ def describe(_app: Sphinx, what: str, name: str, value: object, _options: object
         lines += ["", f"Derives from {' and '.join(shown)}.", ""] if shown else []
 
 
+def shorten(
+    _app: Sphinx, _what: str, _name: str, _value: object, _options: object, signature: str, annotation: str
+) -> tuple[str, str] | None:
+    """Leave out the defaults of a class that attrs has made, whose source does not show them."""
+    return (re.sub(r"attr_dict\['\w+'\]\.default", "...", signature), annotation) if signature else None
+
+
 class Name(SphinxRole):
     """Text between single backticks in a docstring: a link where it names something documented, else a literal."""
 
@@ -170,4 +177,5 @@ def setup(app: Sphinx) -> None:
     app.add_lexer("caddy", TextLexer)  # Pygments has none
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-docstring", describe, priority=600)  # after napoleon
+    app.connect("autodoc-process-signature", shorten)
     app.connect("missing-reference", find_public)
