@@ -58,7 +58,7 @@ napoleon_use_ivar = True  # attributes are listed with their class
 STANDARD = "|".join(sorted(re.escape(name) for name in {*sys.stdlib_module_names, *dir(builtins)}))
 nitpick_ignore_regex = [
     ("py:.*", rf"({STANDARD})(\..*)?"),  # documented elsewhere, and without network there is no index of it
-    ("py:.*", r"(django|flask|hypothesis)\..*|ImproperlyConfigured"),  # the same
+    ("py:.*", r"(django|flask|hypothesis|markupsafe)\..*|ImproperlyConfigured"),  # the same
     ("py:class", r"mailtrack\._model\.T"),  # the type of the items in a `Page`
 ]
 

@@ -101,15 +101,19 @@ def _clean(scope: Message) -> Message:
     """Return the scope of a request as `a2wsgi` needs it.
 
     - A header with an underscore would count as the one with a hyphen, which a proxy may have set or removed.
+    - Over HTTP/2 each cookie may have a header of its own (RFC 9113, 8.2.3).
     - Queries may hold bytes that are not ASCII.
     - The path begins with the root path (ASGI, "HTTP connection scope"), which not all servers put there.
     """
+    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name != b"cookie"]
+    if cookies := [value for name, value in scope["headers"] if name == b"cookie"]:
+        headers.append((b"cookie", b"; ".join(cookies)))
     query: bytes = scope["query_string"]
     root: str = scope.get("root_path", "").rstrip("/")
     path: str = scope["path"]
     return {
         **scope,
-        "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name],
+        "headers": headers,
         "query_string": query if query.isascii() else quote_from_bytes(query, _PRINTABLE).encode(),
         "root_path": root,
         "path": path if f"{path}/".startswith(f"{root}/") else root + path,

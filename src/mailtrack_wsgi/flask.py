@@ -85,7 +85,7 @@ class Mailtrack:
         options: dict[str, Any] = dict(app.config.get("MAILTRACK_OPTIONS") or {})
         if self._authorize is not None:
             options["authorize"] = _in_request(app, self._authorize)
-        elif not options.get("api_keys") and not options.get("stored_keys"):
+        elif not any(options.get(name) for name in ("api_keys", "authorize", "stored_keys")):
             _logger.warning("All pages of mailtrack are public. Give `authorize`, or keys in MAILTRACK_OPTIONS.")
         mailtrack = create_app(tracker, **options)
         app.extensions[_NAME] = tracker

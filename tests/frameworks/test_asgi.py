@@ -260,6 +260,21 @@ class TestLifespan:
 
 
 class TestWhatWsgiCanTNotTake:
+    def test_cookies_in_headers_of_their_own_are_one_header(self, tracker):
+        seen = []
+
+        def authorize(environ):
+            seen.append(environ["HTTP_COOKIE"])
+            return True
+
+        ask(
+            asgi.create_app(tracker, authorize=authorize),
+            "GET",
+            "/",
+            headers=[(b"cookie", b"a=1"), (b"cookie", b"b=2")],
+        )
+        assert seen == ["a=1; b=2"]
+
     @pytest.mark.parametrize("path", ["/tracker/{}.png", "/", "/api/v1/pixels"])
     def test_a_query_that_is_not_ascii_is_no_error(self, tracker, pixel, path):
         app = asgi.create_app(tracker)

@@ -274,6 +274,7 @@ class TestAuthorize:
     def test_without_it_and_without_keys_a_warning_is_logged(self, make_app, caplog):
         make_app(authorize=by_login)
         make_app(config={"MAILTRACK_OPTIONS": {"stored_keys": True}})
+        make_app(config={"MAILTRACK_OPTIONS": {"authorize": by_login}})
         assert caplog.messages == []
         assert make_app().test_client().get("/track/").status_code == 200
         assert ["are public" in message for message in caplog.messages] == [True]
