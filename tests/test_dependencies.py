@@ -37,6 +37,7 @@ LOADED_BY_OTHERS = {
     "tzdata",  # zoneinfo reads it where the system has no time zones
 }
 RUN_IN_TESTS = {
+    "aiosmtplib",
     "bottle",
     "pyramid",
     "uwsgi",

@@ -25,7 +25,9 @@ for attempt in $(seq 500); do
 done
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ONE_PROGRAM = {ROOT / "docs" / "python.md", ROOT / "docs" / "reference" / "tracker.md"}  # in several blocks
+ONE_PROGRAM = {
+    ROOT / "docs" / name for name in ("python.md", "reference/tracker.md", "sending.md")
+}  # in several blocks
 OTHER_TESTS = {  # that run the Python blocks of a page
     ROOT / "docs" / "django.md": "tests/server/test_django.py",
     ROOT / "docs" / "first-newsletter.md": "tests/docs/test_tutorial.py",
