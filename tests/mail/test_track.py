@@ -174,6 +174,13 @@ class TestParts:
         assert message.as_bytes() == before
         assert list(tracker.iter_recipients(pixel)) == []
 
+    def test_a_message_that_is_nothing_but_a_file_is_refused(self, tracker, pixel):
+        message = make()
+        message.clear_content()
+        message.set_content("<p>a file</p>", subtype="html", filename="report.html", disposition="attachment")
+        with pytest.raises(MessageNotTrackable, match="no HTML part"):
+            track(message, tracker, pixel)
+
     def test_damaged_multiparts_are_refused(self, tracker, pixel):
         for text in (
             "multipart/mixed",

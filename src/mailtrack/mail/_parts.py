@@ -27,7 +27,8 @@ def find_html(message: Message) -> Message | None:
     _check_seals(message)
     if message.get_content_type() in _SEALED:
         raise MessageNotTrackable(_REASON)
-    part = next(_iter_html(message), None)
+    is_file = message.get_content_disposition() == "attachment"  # the message is nothing else
+    part = None if is_file else next(_iter_html(message), None)
     if part is not None:
         _check_seals(part)
     return part
