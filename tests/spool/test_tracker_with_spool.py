@@ -57,6 +57,26 @@ class TestRecording:
         assert (found.ip, found.user_agent, found.referer) == ("192.0.2.1", "Mozilla/5.0", "https://example.com/")
 
     @pytest.mark.parametrize("started", [False, True])
+    def test_a_new_open_is_reported_once_it_is_stored_and_a_fault_there_costs_none(
+        self, tracker, pixel, opens, started
+    ) -> None:
+        reported = []
+
+        def report(new) -> None:
+            assert {one.id for one in new} <= {one.id for one in opens()}
+            reported.extend(new)
+            raise RuntimeError("a fault of the adapter")
+
+        tracker._report_opens(report)
+        if started:
+            tracker.start()
+        for _ in range(3):
+            tracker.record(pixel.id)
+        assert tracker.stop(timeout=SECONDS)
+        assert sorted(one.id for one in reported) == sorted(one.id for one in opens())
+        assert len(reported) == 3
+
+    @pytest.mark.parametrize("started", [False, True])
     def test_it_arrives_when_it_was_recorded(self, storage, spool, clock, pixel, opens, started) -> None:
         tracker = Tracker(storage, spool=spool, clock=clock)
         if started:

@@ -1,21 +1,18 @@
 """`Recorder`: takes requests for a pixel's image, and stores them through the spool or at once."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mailtrack import _ids as ids
 from mailtrack._forking import ForkSafeLock
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.lines import make_line
 from mailtrack._ingest.request import Request
-from mailtrack._ingest.storing import keep_hits, store_hits
+from mailtrack._ingest.storing import Report, keep_hits, store_hits
 from mailtrack._ingest.worker import Worker
-from mailtrack._model import Hit, Open
+from mailtrack._model import Hit
 from mailtrack._spool import Spool, SpoolClosed
 from mailtrack._times import Clock, from_milliseconds, now, now_in_milliseconds, to_milliseconds
 from mailtrack.storage._protocol import Storage
-
-_logger = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -34,7 +31,7 @@ class Recorder:
         self._spool = spool
         self._worker: Worker | None = None
         self._starting = ForkSafeLock()
-        self._report: Callable[[Sequence[Open]], None] = lambda _: None
+        self._report: Report | None = None
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
     def start(self) -> None:
@@ -71,18 +68,12 @@ class Recorder:
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new."""
-        new = store_hits(self._storage, self._enricher, hits)
-        if new:
-            try:
-                self._report(new)
-            except Exception:  # the opens are stored
-                _logger.exception("New opens can't be reported")
-        return len(new)
+        return len(store_hits(self._storage, self._enricher, hits, self._report))
 
-    def report_to(self, function: Callable[[Sequence[Open]], None]) -> None:
+    def report_to(self, function: Report) -> None:
         """Call a function with the new opens after each time that this process has stored some."""
         self._report = function
 
     def keep(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many have an open now, see `keep_hits`."""
-        return keep_hits(self._storage, self._enricher, hits)
+        return keep_hits(self._storage, self._enricher, hits, self._report)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailtrack._errors import StorageUnavailable
 from mailtrack._ingest.enrich import Enricher, LateHit
@@ -12,7 +12,13 @@ from mailtrack.storage._protocol import Storage
 _logger = logging.getLogger(__name__)
 
 
-def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> Sequence[Open]:
+Report = Callable[[Sequence[Open]], None]
+"""Called with opens that are new, once they are stored. If it raises, that is logged."""
+
+
+def store_hits(
+    storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None = None
+) -> Sequence[Open]:
     """Store hits as opens, all or none, and return the new ones. Storing a hit again changes nothing.
 
     If the hits show that earlier ones were in a burst, the stored opens of those are judged again. Should that fail,
@@ -21,19 +27,21 @@ def store_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> Seq
     Raises:
         StorageError: they can't be stored.
     """
-    return _store(storage, enricher, hits)[1]
+    return _store(storage, enricher, hits, report)[1]
 
 
-def keep_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> int:
+def keep_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None = None) -> int:
     """Do what `store_hits` does, and return how many hits have an open now: those with a pixel, new or not.
 
     Raises:
         StorageError: they can't be stored.
     """
-    return len(_store(storage, enricher, hits)[0])
+    return len(_store(storage, enricher, hits, report)[0])
 
 
-def _store(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> tuple[Sequence[Open], Sequence[Open]]:
+def _store(
+    storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None
+) -> tuple[Sequence[Open], Sequence[Open]]:
     """Store hits, and return all of their opens, and those that are new."""
     opens = enricher.enrich(hits, storage.resolve(hits))
     try:
@@ -48,6 +56,11 @@ def _store(storage: Storage, enricher: Enricher, hits: Sequence[Hit]) -> tuple[S
             enricher.keep_late(late)
         except Exception:
             _logger.exception("The first opens of a burst can't be judged again")
+    if new and report is not None:
+        try:
+            report(new)
+        except Exception:
+            _logger.exception("New opens can't be reported")
     return opens, new
 
 
