@@ -42,6 +42,11 @@ def test_importing_mailtrack_wsgi_loads_no_framework() -> None:
     assert "flask" in _loaded_by("import mailtrack_wsgi.flask")
 
 
+@pytest.mark.parametrize("framework", ["asgiref", "django", "flask"])
+def test_only_the_adapter_of_a_framework_loads_it(framework: str) -> None:
+    assert framework not in _loaded_by("import mailtrack, mailtrack.mail, mailtrack_wsgi, mailtrack.cli")
+
+
 @pytest.mark.parametrize("module", ["pytest", "hypothesis"])
 def test_only_testing_needs_the_tools_of_tests(module: str) -> None:
     code = "import mailtrack.storage._sqlite, mailtrack._wire, mailtrack._export, mailtrack.cli._settings"

@@ -63,7 +63,7 @@ def test_a_program_may_call_it(database: str) -> None:
 
 class TestAdmin:
     def test_its_first_page_leads_to_ours(self, staff: Client) -> None:
-        assert '<a href="/track/">' in staff.get("/admin/").content.decode()
+        assert '<a href="/track/">Pixels and opens</a>' in staff.get("/admin/").content.decode()
 
     def test_without_our_urls_it_has_no_link(self, staff: Client) -> None:
         from django.contrib import admin

@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 _MOST_WAITING = 1000  # batches of up to some thousand opens each
 
-opened = Signal()
+opened: Signal = Signal()
 """Sent for each open that this process has stored, at most once, with `open`, `pixel` and `recipient`.
 
 The sender is `mailtrack.Tracker`. `recipient` is `None` for an open without a token. Receivers take further keyword

@@ -11,7 +11,6 @@ class MailtrackConfig(AppConfig):
 
     name = "mailtrack_wsgi.django"
     label = "mailtrack"
-    verbose_name = "mailtrack"
 
     def ready(self) -> None:
         """Register the checks."""

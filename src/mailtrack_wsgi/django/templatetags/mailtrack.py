@@ -9,7 +9,7 @@ from mailtrack_wsgi.django._mails import find_size, log_failure
 from mailtrack_wsgi.django._settings import read
 from mailtrack_wsgi.django._site import get_site
 
-register = template.Library()
+register: template.Library = template.Library()
 
 
 @register.simple_tag
