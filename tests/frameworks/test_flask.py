@@ -393,6 +393,7 @@ class TestLifespan:
             client.get(path)
         assert spy.calls == [("start", os.getpid())]
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")  # servers do it, too
     def test_a_forked_child_starts_it_again_and_its_parent_goes_on(self, make_app, spy):
         client = make_app(spy).test_client()
         client.get("/track/healthz")
