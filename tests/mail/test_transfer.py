@@ -148,6 +148,10 @@ class TestQuotedPrintable:
         assert max(map(len, after.splitlines())) <= 76
         assert "\n" not in after.replace("\r\n", "")
         track(message, tracker, pixel)
+        assert message.get_payload() == after
+        message.replace_header("To", "bob@example.org")
+        track(message, tracker, pixel)
+        message.replace_header("To", "carl@example.org")
         track(message, tracker, pixel)
         assert len(message.get_payload()) <= len(after) + 3
         return before.splitlines(), after.splitlines()

@@ -11,7 +11,7 @@ from mailtrack._model import NewRecipient, Pixel, Recipient
 from mailtrack._tracker import Tracker
 from mailtrack.mail._embed import log_if_clipped
 from mailtrack.mail._parts import check_text, find_address, find_html
-from mailtrack.mail._places import TOP, find_edits
+from mailtrack.mail._places import TOP, apply, find_edits
 from mailtrack.mail._tag import pixel_tag
 from mailtrack.mail._transfer import read_content
 
@@ -99,6 +99,8 @@ def track(
     else:
         found = recipient if isinstance(recipient, Recipient) else tracker.get_recipient(recipient)
     tag = pixel_tag(tracker.tracking_url(owner, found), size)
-    part.set_payload(content.edit([edit._replace(text=edit.text and tag) for edit in edits]))
+    edits = [edit._replace(text=edit.text and tag) for edit in edits]
+    if apply(content.html, edits) != content.html:  # else the part has this tag already
+        part.set_payload(content.edit(edits))
     log_if_clipped(len(content.html) + len(tag))
     return found
