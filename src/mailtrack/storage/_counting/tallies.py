@@ -65,12 +65,8 @@ class Tally:
         self.views = Count()
         self.hours: defaultdict[HourKey, Count] = defaultdict(Count)
         self.facets: defaultdict[FacetKey, Count] = defaultdict(Count)
-        hours = Counter(
-            (at - at % HOUR, finding.verdict.kind.value, finding.counted)
-            for at, finding in zip(times, findings, strict=True)
-        )
-        for (hour, kind, counts), number in hours.items():
-            self.hours[HourKey(hour, kind)] += Count(number if counts else 0, number)
+        for (hour, finding), number in Counter(zip([at - at % HOUR for at in times], findings, strict=True)).items():
+            self.hours[HourKey(hour, finding.verdict.kind.value)] += Count(number if finding.counted else 0, number)
         for finding, number in Counter(findings).items():
             count = Count(number if finding.counted else 0, number)
             if REPEAT not in finding.signals:
