@@ -13,6 +13,7 @@ from mailtrack import (
     Open,
     OpenSpan,
     Pixel,
+    Recipient,
     RejudgeProgress,
     Storage,
     StorageUnavailable,
@@ -355,34 +356,43 @@ class TestThreads:
             assert after == before
 
 
+def _again(enricher: Enricher, stored: Open, recipient: Recipient | None = None) -> Open:
+    """Return an open as it is after it was judged again."""
+    target = Target(pixel_id=PIXEL.id)
+    if recipient is not None:
+        target = Target(
+            pixel_id=PIXEL.id,
+            recipient_id=recipient.id,
+            token_made_at=recipient.created_at,
+            sent_at=recipient.sent_at,
+        )
+    (judgement,) = enricher.rejudge([stored], [target])
+    return stored if judgement is None else judgement.apply(stored)
+
+
 class TestJudgingAgain:
     def test_it_gives_what_the_first_time_gave(self, enricher: Enricher, thunderbird: str, robot: str) -> None:
         hits = [attrs.evolve(hit, user_agent=agent) for hit in _hits(3) for agent in (thunderbird, robot, "", "Mail/1")]
         target = Target(pixel_id=PIXEL.id, recipient_id="0" * 24, token_made_at=NOON - SECOND)
-        for stored in enricher.enrich(hits, [target] * len(hits)):
-            again = enricher.rejudge(stored, None)
-            assert (again.open_id, again.verdict, again.client, again.counted) == (
-                stored.id,
-                stored.verdict,
-                stored.client,
-                stored.counted,
-            )
+        opens = enricher.enrich(hits, [target] * len(hits))
+        for targets in ([target] * len(hits), [None] * len(hits)):
+            assert enricher.rejudge(opens, targets) == [None] * len(hits)
 
     def test_its_age_is_measured_from_the_sent_time_of_now(self, enricher: Enricher) -> None:
         (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
         stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), age=90.0)
         sent = [None, NOON + 60 * SECOND, NOON + 90 * SECOND, NOON + 91 * SECOND]
-        found = [enricher.rejudge(stored, attrs.evolve(recipient, sent_at=at)).age for at in sent]
+        found = [_again(enricher, stored, attrs.evolve(recipient, sent_at=at)).age for at in sent]
         assert found == [90.0, 30.0, 0.0, 90.0]
-        assert enricher.rejudge(stored, None).age == 90.0
+        assert _again(enricher, stored).age == 90.0
 
     def test_the_sent_time_decides_what_is_early(self, enricher: Enricher) -> None:
         (recipient,) = make_recipients(PIXEL, ["ann@example.org"])
         apple_mail = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
         stored = attrs.evolve(make_open(PIXEL, recipient, at=NOON + 90 * SECOND), user_agent=apple_mail, age=90.0)
         sent = attrs.evolve(recipient, sent_at=NOON + 85 * SECOND)
-        assert enricher.rejudge(stored, recipient).verdict.kind is VerdictKind.HUMAN
-        assert enricher.rejudge(stored, sent).verdict.kind is VerdictKind.PREFETCH
+        assert _again(enricher, stored, recipient).verdict.kind is VerdictKind.HUMAN
+        assert _again(enricher, stored, sent).verdict.kind is VerdictKind.PREFETCH
 
     def test_without_its_address_an_open_is_judged_by_the_networks_that_it_was_found_in(
         self, enricher: Enricher
@@ -391,14 +401,14 @@ class TestJudgingAgain:
         hit = attrs.evolve(make_hit(PIXEL), user_agent=apple_mail, ip="17.58.97.10")
         (stored,) = _enrich(enricher, [hit])
         assert (stored.networks, stored.verdict.kind) == (("apple",), VerdictKind.PREFETCH)
-        again = enricher.rejudge(attrs.evolve(stored, ip=None), None)
+        again = _again(enricher, attrs.evolve(stored, ip=None))
         assert (again.verdict, again.networks) == (stored.verdict, ("apple",))
 
     def test_with_its_address_the_networks_are_looked_up_anew(self, enricher: Enricher) -> None:
         stored = attrs.evolve(make_open(PIXEL), ip="192.0.2.1", networks=("apple",))
         table = default_rules().with_networks(office=["192.0.2.0/24"], works=["192.0.2.1"])
-        assert enricher.rejudge(stored, None).networks == ()
-        assert Enricher(Judge(table)).rejudge(stored, None).networks == ("office", "works")
+        assert _again(enricher, stored).networks == ()
+        assert _again(Enricher(Judge(table)), stored).networks == ("office", "works")
 
     @pytest.fixture
     def pixel(self, memory: Storage) -> Pixel:

@@ -10,7 +10,7 @@ from mailtrack._addresses import domain_of
 from mailtrack._columns import Finding, Hits, Opens, Targets
 from mailtrack._delays import clock_start
 from mailtrack._forking import ForkSafeLock
-from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Recipient, Target, Verdict
+from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, Target, Verdict
 from mailtrack._times import to_utc
 from mailtrack.verdicts import Judge, RecentHits, RuleTable, name_client
 from mailtrack.verdicts._companies import is_company
@@ -136,24 +136,47 @@ class Enricher:
             age=age,
         )
 
-    def rejudge(self, stored: Open, recipient: Recipient | None) -> Judgement:
-        """Judge a stored open by the rules, networks and sent time of now.
+    def rejudge(self, opens: Sequence[Open], targets: Sequence[Target | None]) -> list[Judgement | None]:
+        """Judge stored opens by the rules, networks and sent times of now; return a judgement of each that changes.
 
         Without its address, the networks that it was found in before count; without its recipient, its former age.
+        Those of erased people stay as they are: what they were judged by is gone.
         """
-        networks = stored.networks if stored.ip is None else self._judge.find_networks(stored.ip)
-        age = stored.age
-        if recipient is not None:
-            age = _seconds(stored.opened_at, recipient.created_at, recipient.sent_at)
-        verdict = self._judge.judge(stored.user_agent, signals=stored.signals, age=age, networks=networks)
-        return Judgement(
-            open_id=stored.id,
-            verdict=verdict,
-            client=name_client(stored.user_agent, verdict),
-            counted=self._judge.counts(verdict),
-            networks=networks,
-            age=age,
-        )
+        stored, found = Opens.of(opens), Targets.of(targets)
+        ages = [
+            own if made is None else at - clock_start(made, sent, at)
+            for own, at, made, sent in zip(stored.ages, stored.times, found.made, found.sent, strict=True)
+        ]
+        keys = [
+            (
+                former.user_agent,
+                former.signals,
+                former.networks if ip is None else self._judge.find_networks(ip),
+                age is not None and self._judge.is_early(age / 1000),
+            )
+            for former, ip, age in zip(stored.findings, stored.ips, ages, strict=True)
+        ]
+        present = self._find_all(keys)
+        # Most opens share both findings, so these are compared once.
+        same = {
+            (former, finding): former.erased or _to_judged(former) == _to_judged(finding)
+            for former, finding in set(zip(stored.findings, present, strict=True))
+        }
+        return [
+            None
+            if same[former, finding] and (age == own or former.erased)
+            else Judgement(
+                open_id=open_id,
+                verdict=finding.verdict,
+                client=finding.client,
+                counted=finding.counted,
+                networks=finding.networks,
+                age=None if age is None else age / 1000,
+            )
+            for open_id, former, finding, own, age in zip(
+                stored.ids, stored.findings, present, stored.ages, ages, strict=True
+            )
+        ]
 
     def explain(self, verdict: Verdict) -> str:
         """Return a sentence that explains a verdict, or the code of its rule if the judge does not have that rule."""
@@ -220,6 +243,11 @@ def _to_company(address: str) -> str | None:
     """Return the domain of an address if its recipients belong together."""
     domain = domain_of(address)
     return domain if is_company(domain) else None
+
+
+def _to_judged(finding: Finding) -> tuple[object, ...]:
+    """Return what the judge has found."""
+    return (finding.verdict, finding.client, finding.counted, finding.networks)
 
 
 def _seconds(opened_at: datetime, made_at: datetime, sent_at: datetime | None) -> float:

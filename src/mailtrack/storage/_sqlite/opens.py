@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from mailtrack._columns import Opens
-from mailtrack._model import Open, Page, VerdictKind
+from mailtrack._model import Open, Page, VerdictKind, make
 from mailtrack._times import from_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.tallies import Tally
@@ -226,20 +226,24 @@ def _to_opens(
 def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: ReadJudgement) -> Open:
     recipient_id, token, deleted_id, _, erased, at, shift, rest, ip, age, referer, _, _ = row
     verdict, counted, signals, networks = judgement
-    found = Open(
-        id=unpack_id(at, shift, rest),
-        pixel_id=pixel_id,
-        recipient_id=recipient_id or deleted_id,
-        token=token,
-        opened_at=from_milliseconds(at),
-        ip=unpack_ip(ip),
-        user_agent=agent.user_agent,
-        referer=referer,
-        signals=signals,
-        networks=networks,
-        age=None if age is None else age / 1000,
-        verdict=verdict,
-        client=agent.client,
-        counted=counted,
+    found = make(
+        Open,
+        {
+            "id": unpack_id(at, shift, rest),
+            "pixel_id": pixel_id,
+            "recipient_id": recipient_id or deleted_id,
+            "token": token,
+            "opened_at": from_milliseconds(at),
+            "ip": unpack_ip(ip),
+            "user_agent": agent.user_agent,
+            "referer": referer,
+            "signals": signals,
+            "networks": networks,
+            "age": None if age is None else age / 1000,
+            "verdict": verdict,
+            "client": agent.client,
+            "counted": counted,
+            "erased": False,
+        },
     )
     return found.as_erased() if erased else found
