@@ -90,8 +90,6 @@ DOORS = {
     "mailtrack.cli": ["main"],
     "mailtrack.mail": ["MessageNotTrackable", "embed", "pixel_tag", "track"],
     "mailtrack.report": [
-        "DEFAULT_TOP",
-        "MAX_HOURS",
         "Delay",
         "DelayRange",
         "Named",

@@ -26,7 +26,7 @@ from mailtrack import (
 )
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
-from mailtrack.report import MAX_HOURS, Delay, Named, Rate, Report, make_report
+from mailtrack.report import MAX_HOURS, Delay, Named, Rate, Report, make_report, rate_of
 from mailtrack.storage import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack.testing import FakeClock, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
@@ -117,7 +117,7 @@ class TestRates:
     @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
     def test_every_rate_but_the_raw_one_lies_between_the_bounds(self, opened: int, prefetched: int, rest: int) -> None:
         counts = {"recipients": opened + prefetched + rest, "opened": Count(opened, opened), "prefetched": prefetched}
-        rate = Rate.of(attrs.evolve(PIXEL, **counts))
+        rate = rate_of(attrs.evolve(PIXEL, **counts))
         for share in (rate.counted, rate.measurable):
             if share is not None and rate.lower is not None and rate.upper is not None:
                 assert rate.lower <= share <= rate.upper

@@ -15,8 +15,6 @@ from mailtrack._model import Pixel, Recipient
 from mailtrack._times import start_of_day
 
 __all__ = [
-    "DEFAULT_TOP",
-    "MAX_HOURS",
     "Delay",
     "DelayRange",
     "Named",
@@ -61,18 +59,6 @@ class Rate:
     measurable: float | None
     lower: float | None
     upper: float | None
-
-    @classmethod
-    def of(cls, pixel: Pixel) -> "Rate":
-        """Return the rate of a pixel."""
-        opened, everyone = pixel.opened, pixel.recipients
-        return cls(
-            counted=_share(opened.counted, everyone),
-            raw=_share(opened.raw, everyone),
-            measurable=_share(opened.counted, everyone - pixel.prefetched),
-            lower=_share(opened.counted, everyone),
-            upper=_share(opened.counted + pixel.prefetched, everyone),
-        )
 
 
 @attrs.frozen
@@ -147,7 +133,7 @@ class Report:
         views: the same without repeats within seconds.
         delay: the median time from the sending of a mail, or the making of its token, to the first open.
         delays: recipients by that time, in order; no range is left out.
-        hours: opens by hour, in order, of the last `MAX_HOURS` hours that have any.
+        hours: opens by hour, in order, of the last 744 hours that have any.
         days: opens by day, in order, of all days that have any. An hour of UTC is one piece: where a zone is not whole
             hours from UTC, the opens of an hour belong to the day in which that hour begins.
         hours_of_day: 24 counts, by the hour of the day in which opens came.
@@ -181,6 +167,18 @@ class Report:
     top: tuple[Recipient, ...]
 
 
+def rate_of(pixel: Pixel) -> Rate:
+    """Return the rate of a pixel."""
+    opened, everyone = pixel.opened, pixel.recipients
+    return Rate(
+        counted=_share(opened.counted, everyone),
+        raw=_share(opened.raw, everyone),
+        measurable=_share(opened.counted, everyone - pixel.prefetched),
+        lower=_share(opened.counted, everyone),
+        upper=_share(opened.counted + pixel.prefetched, everyone),
+    )
+
+
 def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
     pixel = figures.pixel
@@ -196,7 +194,7 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
         time_zone=str(zone),
         recipients=pixel.recipients,
         opened=pixel.opened,
-        rate=Rate.of(pixel),
+        rate=rate_of(pixel),
         not_opened=pixel.recipients - pixel.opened.counted,
         prefetched=pixel.prefetched,
         fetches=Count(counted.number, raw.number),

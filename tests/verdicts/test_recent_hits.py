@@ -12,6 +12,7 @@ from mailtrack.testing import make_hit
 from mailtrack.testing._factories import NOON
 from mailtrack.verdicts import RecentHits, _bursts, _recent_hits
 from mailtrack.verdicts._latest import Latest
+from mailtrack.verdicts._recent_hits import renew
 
 serial = count()
 
@@ -349,7 +350,7 @@ def test_settings_at_the_end_of_their_range_are_taken(setting):
 def test_a_fresh_one_has_the_same_thresholds_and_remembers_nothing():
     recent_hits = RecentHits(burst_recipients=2, burst_seconds=1, repeat_seconds=60)
     recent_hits.signals([hit(0, "tok_a")])
-    fresh = recent_hits.fresh()
+    fresh = renew(recent_hits)
     assert repeats(fresh, [hit(1, "tok_a"), hit(60, "tok_a")]) == [False, True]
     assert bursts(fresh, [hit(70, "tok_b"), hit(71, "tok_c"), hit(73, "tok_d")]) == [True, True, False]
 

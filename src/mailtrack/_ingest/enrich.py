@@ -15,6 +15,7 @@ from mailtrack._times import to_utc
 from mailtrack.verdicts import Judge, RecentHits, RuleTable, name_client
 from mailtrack.verdicts._companies import is_company
 from mailtrack.verdicts._judge import NO_RULE
+from mailtrack.verdicts._recent_hits import renew
 
 _USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _UNUSUAL = ""  # needs every way to find a client's name
@@ -56,7 +57,7 @@ class Enricher:
 
     def fresh(self) -> "Enricher":
         """Return an enricher with the same judge and thresholds, and no memory of recent hits."""
-        return Enricher(self._judge, self._recent_hits.fresh())
+        return Enricher(self._judge, renew(self._recent_hits))
 
     def prepare(self) -> None:
         """Load the rules and modules that judging needs, so that the first hit does not wait for them."""

@@ -80,11 +80,6 @@ class RecentHits:
     def __repr__(self) -> str:
         return "<RecentHits>"
 
-    def fresh(self) -> "RecentHits":
-        """Return one with the same thresholds and an empty memory."""
-        recipients, burst, repeat = self._thresholds
-        return RecentHits(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)
-
     def signals(
         self,
         hits: Sequence[Hit],
@@ -184,3 +179,9 @@ class _Repeats:
 def _check(name: str, seconds: float) -> None:
     if not is_within(seconds, 0, _LONGEST):
         raise InvalidSetting(name, f"must be from 0 to {_LONGEST:.0f} seconds")
+
+
+def renew(recent_hits: RecentHits) -> RecentHits:
+    """Return one with the same thresholds and an empty memory."""
+    recipients, burst, repeat = recent_hits._thresholds
+    return RecentHits(burst_recipients=recipients, burst_seconds=burst, repeat_seconds=repeat)

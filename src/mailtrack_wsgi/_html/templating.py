@@ -13,7 +13,7 @@ from mailtrack._rate_text import rate_figures
 from mailtrack._text import plural
 from mailtrack._times import to_text
 from mailtrack._urls import UPLOADS_PATH
-from mailtrack.report import Rate
+from mailtrack.report import rate_of
 from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi import _security_headers as security_headers
 from mailtrack_wsgi._html import filters
@@ -66,7 +66,7 @@ _templates.filters.update(
     machines=filters.machines,
     percentage=filters.percentage,
     plural=plural,
-    rate=Rate.of,
+    rate=rate_of,
     rate_figures=partial(rate_figures, to_text=filters.percentage),
     relative=filters.relative_time,
     short_name=filters.short_name,
