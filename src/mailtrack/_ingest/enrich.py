@@ -14,7 +14,7 @@ from mailtrack._model import BURST_SIGNALS, NO_LANGUAGE, Hit, Judgement, Open, T
 from mailtrack._times import to_utc
 from mailtrack.verdicts import Judge, RecentHits, RuleTable, name_client
 from mailtrack.verdicts._companies import is_company
-from mailtrack.verdicts._judge import NO_RULE
+from mailtrack.verdicts._judge import NO_RULE, is_early
 from mailtrack.verdicts._recent_hits import renew
 
 _USUAL = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -78,7 +78,7 @@ class Enricher:
             None if made is None else at - clock_start(made, sent, at)
             for at, made, sent in zip(given.times, found.made, found.sent, strict=True)
         ]
-        early = [age is not None and self._judge.is_early(age / 1000) for age in ages]
+        early = [age is not None and is_early(age / 1000, self._judge.window) for age in ages]
         networks = [self._judge.find_networks(ip) for ip in given.ips]
         keys = list(zip(given.user_agents, given.signals, networks, early, strict=True))
         findings = self._find_all(keys)
@@ -126,7 +126,7 @@ class Enricher:
         made_at = target.token_made_at
         age = None if made_at is None else _seconds(to_utc(hit.at), made_at, target.sent_at)
         networks = self._judge.find_networks(hit.ip)
-        (found,) = self._find_all([(hit.user_agent, signals, networks, self._judge.is_early(age))])
+        (found,) = self._find_all([(hit.user_agent, signals, networks, is_early(age, self._judge.window))])
         return Judgement(
             open_id=hit.id,
             verdict=found.verdict,

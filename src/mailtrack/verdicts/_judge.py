@@ -99,7 +99,7 @@ class Judge:
         find_networks, decide = self._stages  # both of one table: another thread may replace it
         names = tuple(networks) if ip is None else (*networks, *find_networks(ip))
         present = _to_present(names, (signals,) if isinstance(signals, str) else tuple(signals))
-        if self.is_early(age):
+        if is_early(age, self.window):
             present |= _EARLY
         return decide(user_agent[:MAX_TEXT_LENGTH], present)
 
@@ -107,16 +107,17 @@ class Judge:
         """Return the names of the table's networks that contain an address, sorted; none for an invalid address."""
         return () if ip is None else self._stages[0](ip)
 
-    def is_early(self, age: float | None) -> bool:
-        """Return whether a hit so many seconds after the mail is early."""
-        return age is not None and 0 <= age < self.window
-
     def counts(self, verdict: Verdict) -> bool:
         """Return whether an open with this verdict is attributed to a person."""
         return verdict.kind in self.counted
 
 
 _EARLY = frozenset({EARLY})
+
+
+def is_early(age: float | None, window: float) -> bool:
+    """Return whether a hit so many seconds after the mail is early."""
+    return age is not None and 0 <= age < window
 
 
 def use_table(judge: Judge, table: RuleTable) -> None:
