@@ -10,6 +10,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import FunctionType
 from typing import Generic, Protocol
@@ -55,10 +56,10 @@ maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes are listed with their class
 
-STANDARD = "|".join(sorted(re.escape(name) for name in {*sys.stdlib_module_names, *dir(builtins)}))
+ELSEWHERE = {*sys.stdlib_module_names, *dir(builtins), *packages_distributions()} - {"mailtrack", "mailtrack_wsgi"}
 nitpick_ignore_regex = [
-    ("py:.*", rf"({STANDARD})(\..*)?"),  # documented elsewhere, and without network there is no index of it
-    ("py:.*", r"(django|flask|hypothesis|markupsafe)\..*|ImproperlyConfigured"),  # the same
+    # Python and other projects are documented elsewhere, and without network there is no index of them.
+    ("py:.*", rf"({'|'.join(sorted(map(re.escape, ELSEWHERE)))}|ImproperlyConfigured)(\..*)?"),
     ("py:class", r"mailtrack\._model\.T"),  # the type of the items in a `Page`
 ]
 
