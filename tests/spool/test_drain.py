@@ -35,7 +35,7 @@ def fail_with(error: Exception) -> Callable[..., None]:
 
 
 def threads_of_drainers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("mailtrack-")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("mailtrack-drain")]
 
 
 @pytest.fixture

@@ -164,9 +164,10 @@ class TestOtherVersions:
         ]
 
     def test_a_hit_of_version_1_that_the_storage_refuses_is_kept_as_it_was(self, leave, make_reader, folder) -> None:
-        def store(hits) -> None:
+        def store(hits) -> int:
             if any(hit.user_agent == "Grüße" for hit in hits):
                 raise ValueError("refused")
+            return len(hits)
 
         leave(*VERSION_1)
         assert drain(make_reader(), store) == 1

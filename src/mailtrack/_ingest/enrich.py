@@ -153,7 +153,7 @@ class Enricher:
                 former.user_agent,
                 former.signals,
                 former.networks if ip is None else self._judge.find_networks(ip),
-                age is not None and self._judge.is_early(age / 1000),
+                age is not None and is_early(age / 1000, self._judge.window),
             )
             for former, ip, age in zip(stored.findings, stored.ips, ages, strict=True)
         ]

@@ -21,6 +21,7 @@ The fixtures need pytest, and the suite needs pytest and hypothesis, which `mail
 `mailtrack[testing]`. They are loaded when one of their names is used.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 from mailtrack.testing._clock import FakeClock
@@ -34,6 +35,10 @@ from mailtrack.testing._factories import (
     make_recipients,
 )
 from mailtrack.testing._open_mail import open_mail
+
+# Makes a failing test of the suite show its values. It must run before the modules are imported.
+if _pytest := sys.modules.get("pytest"):
+    _pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
 
 if TYPE_CHECKING:
     from mailtrack.testing._fixtures import mailtrack_clock, mailtrack_tracker

@@ -2,23 +2,20 @@
 
 try:
     import hypothesis  # noqa: F401  # the state machine imports it
-    import pytest
+    import pytest  # noqa: F401  # as do all of its tests
 except ImportError as _error:
     raise ImportError(
         "The suite in mailtrack.testing needs pytest and hypothesis: install mailtrack[testing]."
     ) from _error
 
-# Makes a failing test of the suite show its values. It must run before the modules are imported.
-pytest.register_assert_rewrite("mailtrack.testing._contract", "mailtrack.testing._machine")
-
-from mailtrack.testing._contract import (  # noqa: E402
+from mailtrack.testing._contract import (
     BackupContract,
     ForkContract,
     LocalFileContract,
     SettingsContract,
     StorageContract,
 )
-from mailtrack.testing._machine import StorageMachine, storage_machine  # noqa: E402
+from mailtrack.testing._machine import StorageMachine, storage_machine
 
 __all__ = [
     "BackupContract",
