@@ -541,7 +541,10 @@ class TestInterruption:
         monkeypatch.setattr(compacting, "_AT_ONCE", 500)
 
         def peak(opens: int) -> int:
-            path = tmp_path / f"{opens}.db"
+            """Return the least of two, since threads that other tests have left allocate memory as well."""
+            return min(measure(tmp_path / f"{opens} {name}.db", opens) for name in "ab")
+
+        def measure(path: Path, opens: int) -> int:
             _write_many(path, opens)
             tracemalloc.start()
             try:
