@@ -326,3 +326,10 @@ class TestReferences:
     def test_an_address_is_deleted_with_all_of_its_references(self, run, pixel, listed):
         run("recipients", "delete", "--pixel", pixel.id, "--email", "ANN@example.org")
         assert listed() == ["=3"]
+
+    def test_no_other_pixel_loses_a_reference_of_the_address(self, run, tracker, pixel, listed):
+        other = tracker.create_pixel("Autumn")
+        kept = tracker.generate_tokens(other, [NewRecipient("ann@example.org", ref) for ref in ("INV-1", "INV-3")])
+        result = run("recipients", "delete", "--pixel", pixel.short_id, "--email", "ann@example.org")
+        assert (result.output.count("Deleted "), listed()) == (3, ["=3"])
+        assert list(tracker.iter_recipients(other)) == kept

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from mailtrack import _wire as wire
-from mailtrack._addresses import canonical, comparable
 from mailtrack._errors import InvalidArgument, RecipientNotFound
 from mailtrack._export import recipients_csv
 from mailtrack._model import Pixel, Recipient, RecipientState
@@ -189,9 +188,9 @@ def delete(recipient: str | None, pixel: str | None, email: str | None, **given:
 
 
 def _find(tracker: Tracker, pixel: str, email: str) -> list[str]:
-    """Return the ids of a pixel's recipients with an address: one, or several of an earlier version."""
-    wanted = comparable(canonical(email.strip(), allow_special_domains=True))
-    found = [one.id for one in tracker.iter_recipients(pixel) if comparable(one.email) == wanted]
+    """Return the ids of a pixel's recipients with an address: one for each of its references."""
+    pixel_id = tracker.get_pixel(pixel).id
+    found = [one.id for one in tracker.find_recipients(email.strip()) if one.pixel_id == pixel_id]
     if not found:
         raise RecipientNotFound
     return found
