@@ -32,6 +32,7 @@ from mailtrack import (
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack.testing import FakeClock, make_hit
 from mailtrack.verdicts import Judge, Networks, RecentHits, RuleTable, default_rules, load_networks, load_rules
+from mailtrack.verdicts._networks import parse_networks
 from mailtrack_wsgi import create_app
 
 BASE = "https://mail.example.com/track"
@@ -293,7 +294,7 @@ class TestSeveral:
 
     @pytest.mark.parametrize("networks", ["192.0.2.0/24", b"192.0.2.0/24", None])
     def test_one_network_alone_is_refused(self, networks: Any) -> None:
-        for make in (Networks, Networks.from_lines):
+        for make in (Networks, parse_networks):
             with pytest.raises(InvalidArgument, match="must be a list or"):
                 make(networks)
 

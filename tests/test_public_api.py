@@ -99,8 +99,6 @@ DOORS = {
         "make_report",
     ],
     "mailtrack.storage": [
-        "ENTRY_POINT_GROUP",
-        "MAX_TOP",
         "DelayCount",
         "Facet",
         "FacetCount",
@@ -138,7 +136,6 @@ DOORS = {
     ],
     "mailtrack.verdicts": [
         "DEFAULT_COUNTED",
-        "DEFAULT_WINDOW",
         "SIGNALS",
         "Judge",
         "Networks",

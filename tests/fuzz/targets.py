@@ -25,6 +25,7 @@ from mailtrack._text import clean_text, parse_ip
 from mailtrack.storage import _cursors as cursors
 from mailtrack.testing._factories import to_line
 from mailtrack.verdicts import Judge, Networks, default_rules, load_rules, name_client
+from mailtrack.verdicts._networks import parse_networks
 from mailtrack_wsgi import _beacon as beacon
 from mailtrack_wsgi import _tracker_urls as tracker_urls
 from mailtrack_wsgi._bodies import read_json, read_pixel_form, read_recipients_form
@@ -170,7 +171,7 @@ def rules(data: bytes) -> None:
 def networks(data: bytes) -> None:
     """A file of networks."""
     with suppress(InvalidRules):
-        assert "no address" not in Networks.from_lines(data.decode("utf-8-sig", "replace").splitlines())
+        assert "no address" not in parse_networks(data.decode("utf-8-sig", "replace").splitlines())
 
 
 def cursor(data: bytes) -> None:

@@ -12,7 +12,7 @@ from mailtrack.cli._networks import formats
 from mailtrack.cli._networks.failure import UpdateFailed
 from mailtrack.cli._networks.formats import count, parse, subtract, to_lines
 from mailtrack.verdicts import Networks
-from mailtrack.verdicts._networks import fingerprint
+from mailtrack.verdicts._networks import fingerprint, parse_networks
 
 GOOGLE = {
     "syncToken": "1",
@@ -132,6 +132,6 @@ def test_taking_out_leaves_exactly_the_other_addresses(networks, holes):
 @given(SMALL)
 def test_the_lines_of_a_list_are_the_same_networks(networks):
     before = Networks(map(str, networks))
-    after = Networks.from_lines(to_lines(before))
+    after = parse_networks(to_lines(before))
     assert fingerprint(after) == fingerprint(before)
     assert count(after) == count(before)

@@ -46,7 +46,7 @@ for name, values in {
 def map_case(context, case):  # noqa: ARG001  # how schemathesis calls it
     """Let valid paths name what exists, mails be sent now, and data be of a size that no schema can state."""
     if case.meta.generation.mode is GenerationMode.POSITIVE:
-        if case.operation.path == "/api/v1/recipients":
+        if case.operation.path in ("/", "/api/v1/recipients"):
             case.query.pop("cursor", None)  # of another form than those within a pixel
         names = case.path_parameters.keys() & _KNOWN.keys()
         if case.operation.path != "/logs/{pixel}":  # the others find pixels among those that they made

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailtrack._errors import InvalidRules
 from mailtrack.verdicts import Networks, load_networks
-from mailtrack.verdicts._networks import NetworkTable, fingerprint, iter_ranges
+from mailtrack.verdicts._networks import NetworkTable, fingerprint, iter_ranges, parse_networks
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_bad_lines_of_a_file_are_listed_by_their_number(tmp_path):
 
 def test_a_message_stays_short_however_many_lines_are_bad():
     with pytest.raises(InvalidRules) as raised:
-        Networks.from_lines(["x"] * 5000)
+        parse_networks(["x"] * 5000)
     assert len(raised.value.problems) == 5000
     assert str(raised.value).endswith("; and 4,990 more")
 
@@ -187,9 +187,9 @@ def test_an_address_that_is_given_twice_is_one_range():
 
 
 def test_only_quotes_are_taken_off_a_prefix():
-    assert "192.0.2.1" in Networks.from_lines(['"192.0.2.0/24",US'])
+    assert "192.0.2.1" in parse_networks(['"192.0.2.0/24",US'])
     with pytest.raises(InvalidRules):
-        Networks.from_lines(["X192.0.2.0/24X"])
+        parse_networks(["X192.0.2.0/24X"])
 
 
 @pytest.mark.parametrize("text", ["192.0.2.0/255.255.255.0", "192.0.2.0/024", "192.0.2.0/0.0.0.255"])

@@ -4,6 +4,7 @@ import pytest
 
 from mailtrack._errors import InvalidArgument, InvalidInput, InvalidRules, RuleProblem
 from mailtrack.verdicts import SIGNALS, Judge, Networks, Rule, RuleTable, default_rules, load_rules
+from mailtrack.verdicts._networks import parse_networks
 
 OWN = """
 version = 3
@@ -377,7 +378,7 @@ class TestProblems:
             (lambda: default_rules().with_rules("own"), "rule"),
             (lambda: default_rules().without_rules(["own"]), "code"),
             (lambda: Networks("192.0.2.0/24"), "networks"),
-            (lambda: Networks.from_lines("192.0.2.0/24"), "lines"),
+            (lambda: parse_networks("192.0.2.0/24"), "lines"),
         ],
     )
     def test_an_argument_of_another_type_is_named(self, change, name):

@@ -16,7 +16,8 @@ from mailtrack._urls import check_base_url
 from mailtrack.cli._ages import parse_age
 from mailtrack.cli._networks.folder import Folder
 from mailtrack.cli._networks.status import named_networks
-from mailtrack.verdicts import DEFAULT_WINDOW, Judge, RuleTable, default_rules, load_networks, load_rules
+from mailtrack.verdicts import Judge, RuleTable, default_rules, load_networks, load_rules
+from mailtrack.verdicts._judge import DEFAULT_WINDOW
 
 ENVIRONMENT_PREFIX = "MAILTRACK_"
 

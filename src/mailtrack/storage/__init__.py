@@ -15,11 +15,9 @@ from mailtrack._errors import InvalidSetting
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Judgement, Target
 from mailtrack.storage._abilities import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
-from mailtrack.storage._protocol import MAX_TOP, Storage
+from mailtrack.storage._protocol import Storage
 
 __all__ = [
-    "ENTRY_POINT_GROUP",
-    "MAX_TOP",
     "DelayCount",
     "Facet",
     "FacetCount",

@@ -328,7 +328,7 @@ class Storage(Protocol):
 
         Args:
             pixel_id: the pixel.
-            top: the most recipients in the top list, and the most names of each facet; 1 to `MAX_TOP`.
+            top: the most recipients in the top list, and the most names of each facet; 1 to 100.
 
         Raises:
             PixelNotFound: it does not exist.

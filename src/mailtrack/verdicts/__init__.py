@@ -2,7 +2,7 @@
 
 from mailtrack._errors import RuleProblem
 from mailtrack.verdicts._clients import name_client
-from mailtrack.verdicts._judge import DEFAULT_COUNTED, DEFAULT_WINDOW, Judge
+from mailtrack.verdicts._judge import DEFAULT_COUNTED, Judge
 from mailtrack.verdicts._networks import Networks, load_networks
 from mailtrack.verdicts._recent_hits import RecentHits
 from mailtrack.verdicts._rule import SIGNALS, Rule
@@ -10,7 +10,6 @@ from mailtrack.verdicts._rule_table import RuleTable, default_rules, load_rules
 
 __all__ = [
     "DEFAULT_COUNTED",
-    "DEFAULT_WINDOW",
     "SIGNALS",
     "Judge",
     "Networks",

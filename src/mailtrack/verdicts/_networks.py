@@ -43,17 +43,6 @@ class Networks:
         given = to_items(networks, "networks")
         self._fill(_parse_all((f"network {number}", text) for number, text in enumerate(given, 1)))
 
-    @classmethod
-    def from_lines(cls, lines: Iterable[str]) -> "Networks":
-        """Parse lines with one network each, or the first column of a CSV file; `#` begins a comment.
-
-        Raises:
-            InvalidRules: some lines are invalid; the error lists each by its number.
-        """
-        found = cls()
-        found._fill(_parse_all(_numbered_prefixes(to_items(lines, "lines"))))
-        return found
-
     def __contains__(self, ip: object) -> bool:
         """Return whether one of the networks contains an address; false for an invalid address.
 
@@ -121,7 +110,18 @@ def load_networks(path: str | PathLike[str]) -> Networks:
         OSError: the file can't be read.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        return Networks.from_lines(lines)
+        return parse_networks(lines)
+
+
+def parse_networks(lines: Iterable[str]) -> Networks:
+    """Parse lines with one network each, or the first column of a CSV file; `#` begins a comment.
+
+    Raises:
+        InvalidRules: some lines are invalid; the error lists each by its number.
+    """
+    found = Networks()
+    found._fill(_parse_all(_numbered_prefixes(to_items(lines, "lines"))))
+    return found
 
 
 def _numbered_prefixes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -1,1 +1,1 @@
-"""Commands of `manage.py`."""
+"""What mailtrack adds to `manage.py`."""
