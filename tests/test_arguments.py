@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mailtrack import (
-    Durability,
     ImageNotFound,
     InvalidArgument,
     InvalidName,
@@ -97,7 +96,7 @@ class TestKinds:
             Judge(counted=counted)
 
     def test_a_durability_may_be_given_as_its_text(self, tmp_path: Path) -> None:
-        assert Spool(tmp_path, durability="always").durability is Durability.ALWAYS
+        assert Spool(tmp_path, durability="always")._syncs_each
 
     @pytest.mark.parametrize("durability", ["never", None, True, ["always"]])
     def test_an_unknown_durability_is_refused_with_those_that_there_are(self, tmp_path: Path, durability: Any) -> None:

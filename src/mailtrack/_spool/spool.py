@@ -62,7 +62,6 @@ class Spool:
 
     Attributes:
         folder: the folder.
-        durability: when an open is synced to disk.
         refused: the number of opens that this process has refused.
 
     Raises:
@@ -70,7 +69,6 @@ class Spool:
     """
 
     folder: Path
-    durability: Durability
     refused: int
 
     def __init__(
@@ -87,9 +85,8 @@ class Spool:
             if not is_within(value, 0, math.inf):
                 raise InvalidArgument(name, "must be a number of at least 0")
         self.folder = Path(folder)
-        self.durability = to_choice(durability, Durability, "durability")
         self.refused = 0
-        self._syncs_each = self.durability is Durability.ALWAYS
+        self._syncs_each = to_choice(durability, Durability, "durability") is Durability.ALWAYS
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST)
         self._segment_seconds = segment_seconds
