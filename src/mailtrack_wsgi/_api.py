@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
-from itertools import chain, islice
 
 from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Request, Response
@@ -18,7 +16,7 @@ from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
 from mailtrack_wsgi._bodies import read_json, read_optional_json, read_pixel_form
 from mailtrack_wsgi._context import Context
-from mailtrack_wsgi._downloads import cut_on_error, cut_when_stalled
+from mailtrack_wsgi._downloads import download
 from mailtrack_wsgi._new_recipients import read_new_recipients
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._query import (
@@ -133,16 +131,7 @@ def export_opens(context: Context, request: Request, pixel: str) -> Response:
 
 
 def _csv_response(context: Context, request: Request, pieces: Iterator[bytes], name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', **NO_STORE}
-    with ExitStack() as stack:
-        stack.enter_context(context.downloads)  # it lasts as long as the client reads
-        begun = list(islice(pieces, 2))  # header and first rows: an error among them still gets a status of its own
-        cut_when_stalled(request.environ)
-        body = cut_on_error(request.environ, chain(begun, pieces))
-        turn = stack.pop_all()  # closes once, however often the server closes the answer
-    response = Response(body, 200, headers, content_type="text/csv; charset=utf-8")
-    response.call_on_close(turn.close)
-    return response
+    return download(context.downloads, request.environ, pieces, name, "text/csv; charset=utf-8")
 
 
 def get_report(context: Context, request: Request, pixel: str) -> Response:

@@ -68,6 +68,7 @@ _routes = Map(
         Rule("/pixels/<pixel>/recipients", methods=["GET"], endpoint=recipients_page.recipients),
         Rule("/pixels/<pixel>/recipients", methods=["POST"], endpoint=recipients_page.add_recipients),
         Rule("/people", methods=["GET"], endpoint=people_page.person),
+        Rule("/people/export", methods=["GET"], endpoint=people_page.export_person),
         Rule("/people/erasure", methods=["GET"], endpoint=people_page.confirm_person),
         Rule("/people/erase", methods=["POST"], endpoint=people_page.erase_person),
         Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),

@@ -1,15 +1,20 @@
-"""Cuts downloads that stall or fail, so that the client notices."""
+"""Streams downloads, and cuts those that stall or fail, so that the client notices."""
 
 import logging
 import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import chain, islice
 from stat import S_ISSOCK
 from typing import TYPE_CHECKING
 
+from werkzeug.wrappers import Response
+
 from mailtrack._text import parse_ip
+from mailtrack_wsgi._concurrency import ConcurrencyLimit
+from mailtrack_wsgi._security_headers import NO_STORE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -25,6 +30,30 @@ _NOWHERE = bytes(16)  # a `struct sockaddr` of the family `AF_UNSPEC`
 
 Peer = tuple[str, int]
 """The address and port of a client."""
+
+
+def download(
+    limit: ConcurrencyLimit, environ: "WSGIEnvironment", pieces: Iterator[bytes], name: str, content_type: str
+) -> Response:
+    """Return an answer that is a file to download, and that must not be cached.
+
+    Args:
+        limit: gives the answer its turn, which lasts as long as the client reads.
+        environ: the request.
+        pieces: the file. An error in the first two still gets a status of its own.
+        name: the file's name, in ASCII and without quotes.
+        content_type: the file's type.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **NO_STORE}
+    with ExitStack() as stack:
+        stack.enter_context(limit)
+        begun = list(islice(pieces, 2))
+        cut_when_stalled(environ)
+        body = cut_on_error(environ, chain(begun, pieces))
+        turn = stack.pop_all()  # closes once, however often the server closes the answer
+    response = Response(body, 200, headers, content_type=content_type)
+    response.call_on_close(turn.close)
+    return response
 
 
 def cut_when_stalled(environ: "WSGIEnvironment") -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailtrack import Client, NewRecipient, Open, Verdict
+from mailtrack._everything import everything
+from mailtrack_wsgi._html import people
 
 each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 PATH = "/people?email=ann@example.org"
@@ -161,6 +163,66 @@ def test_the_page_is_small_whatever_is_on_it(client, tracker, storage):
             ]
         )
     assert len(client.get("/people", query_string={"email": email}).data) < 95_000
+
+
+@each_storage
+def test_all_that_is_stored_about_a_person_can_be_downloaded(client, show, mails, tracker, add_opens):
+    add_opens((mails[0], 1), (mails[0], 3), (mails[1], 2))
+    (link,) = [link for link in show(PATH).links if "/people/export" in link]
+    answer = client.get(link.removeprefix("/track"))
+    assert (answer.status, answer.headers["Content-Disposition"]) == (200, 'attachment; filename="person.json"')
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = tracker.find_recipients("ann@example.org")
+    assert answer.json == [everything(tracker, one, tracker.urls) for one in found]
+    assert [one["id"] for one in answer.json] == [mails[2].id, mails[1].id, mails[0].id]
+    assert [[one["openedAt"][11:13] for one in mail["log"]] for mail in answer.json] == [[], ["02"], ["03", "01"]]
+    assert "bob@" not in answer.text
+
+
+def test_a_download_has_each_mail_however_many_there_are(client, tracker, pixel):
+    tracker.generate_tokens(pixel, [NewRecipient("ann@example.org", f"{number}") for number in range(1001)])
+    refs = [one["ref"] for one in client.get("/people/export?email=ANN@example.org").json]
+    assert refs == [f"{number}" for number in range(1000, -1, -1)]
+
+
+@pytest.mark.usefixtures("mails")
+def test_a_download_is_made_mail_by_mail_as_the_client_reads_it(client, monkeypatch):
+    made = []
+    monkeypatch.setattr(people, "everything", lambda _, one, __: made.append(one) or {})
+    body, *_ = client.open("GET", "/people/export?email=ann@example.org")
+    assert len(made) == 2
+    assert b"".join(body) == b"[\n{},\n{},\n{}\n]\n"
+    assert len(made) == 3
+    body.close()
+
+
+def test_a_download_of_an_address_of_which_nothing_is_known_is_empty(client):
+    assert client.get("/people/export?email=zoe@example.org").json == []
+
+
+@pytest.mark.usefixtures("mails")
+def test_a_download_leaves_out_mails_of_a_pixel_that_is_deleted_meanwhile(client, tracker, recipient, monkeypatch):
+    def delete_first(*given):
+        if tracker.get_recipients([recipient]):
+            tracker.delete_pixel(recipient.pixel_id)
+        return everything(*given)
+
+    monkeypatch.setattr(people, "everything", delete_first)
+    assert [one["ref"] for one in client.get("/people/export?email=ann@example.org").json] == ["2", "INV-<1>"]
+
+
+@pytest.mark.parametrize("query", ["", "?email=", "?email=ann", "?email=a@b.org&email=a@b.org"])
+def test_a_download_of_what_is_no_address_gets_a_400_page(client, query):
+    answer = client.get("/people/export" + query)
+    assert (answer.status, answer.is_page) == (400, True)
+
+
+@pytest.mark.usefixtures("mails")
+@pytest.mark.parametrize("path", [PATH, "/people/export?email=ann@example.org"])
+def test_the_page_and_its_download_need_the_same_key(make_client, path):
+    client = make_client(api_keys=["secret-key-of-ann"])
+    assert client.get(path).status == 401
+    assert client.get(path, headers={"Authorization": "Bearer secret-key-of-ann"}).status == 200
 
 
 @each_storage

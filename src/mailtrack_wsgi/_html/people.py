@@ -1,6 +1,7 @@
 """The page of a person: the mails to one address over all pixels, and their opens."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from urllib.parse import urlencode
 
@@ -8,14 +9,17 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mailtrack._errors import InvalidEmail, PixelNotFound
+from mailtrack._everything import everything
 from mailtrack._model import Open, Pixel, Recipient
-from mailtrack._paging import MAX_LIMIT
+from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._recipients import to_address
 from mailtrack._text import plural
 from mailtrack._tracker import Tracker
+from mailtrack._urls import Urls
 from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._bodies import read_text_form
 from mailtrack_wsgi._context import Context
+from mailtrack_wsgi._downloads import download
 from mailtrack_wsgi._html.templating import page_response
 from mailtrack_wsgi._query import count_argument, number_argument, one_argument
 
@@ -58,6 +62,22 @@ def person(context: Context, request: Request) -> Response:
         number=number,
         more=end < len(found.items),
     )
+
+
+def export_person(context: Context, request: Request) -> Response:
+    """`GET /people/export?email=<address>`: all that is stored about a person, as a JSON file."""
+    pieces = _everything(context.tracker, _address_argument(request), context.urls(request.environ))
+    return download(context.downloads, request.environ, pieces, "person.json", "application/json")
+
+
+def _everything(tracker: Tracker, email: str, urls: Urls) -> Iterator[bytes]:
+    """Return a JSON array of the recipients with an address and their opens, a recipient a line, in pieces."""
+    begin = "[\n"
+    for one in walk(lambda cursor: tracker.list_found(email, limit=MAX_LIMIT, cursor=cursor)):
+        with suppress(PixelNotFound):  # deleted meanwhile
+            yield (begin + json.dumps(everything(tracker, one, urls), ensure_ascii=False)).encode()
+            begin = ",\n"
+    yield b"\n]\n" if begin == ",\n" else b"[]\n"
 
 
 def confirm_person(context: Context, request: Request) -> Response:

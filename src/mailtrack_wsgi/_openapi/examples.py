@@ -105,6 +105,7 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "RecipientPage": wire.page(Page(items=(ANN, _BOB)), recipient),
         "FoundRecipient": wire.found_recipient(ANN, PIXEL, urls),
         "FoundRecipientPage": wire.page(Page(items=(ANN,)), partial(wire.found_recipient, owner=PIXEL, urls=urls)),
+        "PersonExport": [wire.found_recipient(ANN, PIXEL, urls) | {"log": [wire.open_(_OPEN)]}],
         "ErasedPerson": {"email": ANN.email},
         "Erased": {"success": True, "recipients": 1, "opens": 1},
         "RecipientDeleted": {

@@ -1,10 +1,13 @@
 """The operations of pages that others may link or post to."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mailtrack._model import VerdictKind
 from mailtrack_wsgi._openapi.errors import refusal_page
 from mailtrack_wsgi._openapi.examples import ANN
 from mailtrack_wsgi._openapi.parts import ANY, CHANGE, IN_PIXEL, OF_RECIPIENT, Data, in_query, operation
-from mailtrack_wsgi._openapi.schema_types import text
+from mailtrack_wsgi._openapi.schema_types import array, ref, text
 
 
 def _choice(*choices: str) -> Data:
@@ -37,13 +40,14 @@ _PAGE_OF_MAILS = in_query("page", "Number of a page of mails, 25 on each.", _NUM
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
-def make_page_paths() -> dict[str, Data]:
+def make_page_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     """Return the paths of pages with their operations."""
     return {
         "/": {"get": _dashboard()},
         "/logs/{pixel}": {"parameters": [IN_PIXEL], "get": _logs()},
         "/pixels/{pixel}/delete": {"parameters": [IN_PIXEL], "post": _deletion()},
         "/people": {"get": _person()},
+        "/people/export": {"get": _person_export(examples)},
         "/docs": {"get": _docs()},
     }
 
@@ -80,6 +84,36 @@ def _person() -> Data:
         "at the newest 1,000 mails.",
         parameters=[_EMAIL, _PAGE_OF_MAILS],
         answers=_page("The page.", *ANY),
+    )
+
+
+def _person_export(examples: Mapping[str, Any]) -> Data:
+    name = {
+        "description": "The name of the file.",
+        "required": True,
+        "schema": text("The name of the file.", const='attachment; filename="person.json"'),
+        "example": 'attachment; filename="person.json"',
+    }
+    recipient = {  # not all properties again: the reference stays short
+        "type": "object",
+        "description": "A `FoundRecipient`, with its opens.",
+        "properties": {"log": array(ref("Open"), "Its opens, the newest first.")},
+        "required": ["log"],
+    }
+    file = {
+        "description": "The file.",
+        "headers": {"Content-Disposition": name},
+        "content": {
+            "application/json": {"schema": array(recipient, "The recipients."), "example": examples["PersonExport"]}
+        },
+    }
+    return operation(
+        "Pages",
+        "exportPerson",
+        "All that is stored about a person",
+        "A file with all recipients with one address over all pixels, and their opens. The person's page links to it.",
+        parameters=[_EMAIL],
+        answers={200: file, **_refusals(*ANY)},
     )
 
 

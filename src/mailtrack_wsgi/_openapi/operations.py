@@ -66,7 +66,7 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         f"{pixel}/opens": _opens(examples),
         f"{pixel}/opens/csv": _opens_csv(examples),
         f"{pixel}/report": _report(examples),
-        **make_page_paths(),
+        **make_page_paths(examples),
         **_server_paths(examples),
     }
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from mailtrack import _wire as wire
+from mailtrack._everything import everything
 from mailtrack._model import Pixel, Recipient
-from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._pixels import pixels_of
 from mailtrack._text import plural
 from mailtrack._times import to_text
@@ -37,6 +37,7 @@ from mailtrack.cli._tables import Table, echo_list
 @click.argument("email")
 @click.option(
     "--everything",
+    "with_opens",
     is_flag=True,
     help="Print all that is stored about the person as JSON: each recipient with its opens.",
 )
@@ -45,17 +46,17 @@ from mailtrack.cli._tables import Table, echo_list
 @json_option
 @database_option
 @base_url_option
-def find(email: str, everything: bool, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
+def find(email: str, with_opens: bool, limit: int | None, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List the recipients with the address EMAIL, in any case, over all pixels, the newest first."""
     with open_tracker(**given) as tracker:
-        urls = printed_urls(tracker) if as_json or everything else None
+        urls = printed_urls(tracker) if as_json or with_opens else None
         echo_list(
             lambda most, start: tracker.list_found(email, limit=most, cursor=start),
             limit=limit,
             cursor=cursor,
             table=Table("ID", "CREATED", "STATE", "OPENS", "COUNTED", "PIXEL", "REFERENCE", right=(3, 4), cut=(5, 6)),
             to_rows=partial(_rows, tracker),
-            to_json=None if urls is None else partial(_to_json, tracker, urls, everything),
+            to_json=None if urls is None else partial(_to_json, tracker, urls, with_opens),
         )
 
 
@@ -69,12 +70,10 @@ def _row(one: Recipient, pixel: Pixel) -> tuple[str, ...]:
     return one.id, to_text(one.created_at), one.state.value, *opens, pixel.name, one.ref or ""
 
 
-def _to_json(tracker: Tracker, urls: Urls, everything: bool, one: Recipient) -> wire.Json:
-    found = wire.found_recipient(one, tracker.get_pixel(one.pixel_id), urls)
-    if everything:
-        opens = walk(lambda cursor: tracker.list_opens(one.pixel_id, recipient_id=one, limit=MAX_LIMIT, cursor=cursor))
-        found["log"] = list(map(wire.open_, opens))
-    return found
+def _to_json(tracker: Tracker, urls: Urls, with_opens: bool, one: Recipient) -> wire.Json:
+    if with_opens:
+        return everything(tracker, one, urls)
+    return wire.found_recipient(one, tracker.get_pixel(one.pixel_id), urls)
 
 
 @click.command(epilog=example("mailtrack recipients erase ann@example.org --yes"))
