@@ -310,7 +310,8 @@ def fail(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAILTRACK_")}
+            | {"MAILTRACK_PORT": str(free_port())},  # another program may use the default one
             start_new_session=True,
         ) as process:
             try:

@@ -320,7 +320,7 @@ def test_the_port_of_another_server_is_in_use(start, fail):
 
 
 def test_an_address_that_is_not_ours_fails_with_one_clear_line(fail):
-    code, told = fail("--host", "192.0.2.1")
+    code, told = fail("--host", "192.0.2.1", "--port", 8000)
     assert (code, len(told.splitlines())) == (1, 1)
     assert told.startswith("Error: Can't listen on 192.0.2.1, port 8000: ")
 
