@@ -304,8 +304,10 @@ class TestConfig:
         assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ([made] if made else [])
 
     def test_options_are_those_of_create_app(self):
-        app, _ = self.make(DATABASE="memory://", OPTIONS={"api_keys": [KEY], "trusted_proxies": 1})
+        app, mailtrack = self.make(DATABASE="memory://", OPTIONS={"api_keys": [KEY], "trusted_proxies": 1})
         assert app.test_client().get("/track/").status_code == 401
+        with app.app_context():
+            assert mailtrack.tracker.stop()
 
     @pytest.mark.parametrize(
         ("config", "error", "named"),
@@ -350,6 +352,9 @@ class TestApplications:
             ["first"],
             ["second"],
         ]
+        for app in apps:
+            with app.app_context():
+                assert mailtrack.tracker.stop()
 
     def test_without_an_application_there_is_no_tracker(self):
         mailtrack = Mailtrack()
