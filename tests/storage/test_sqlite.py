@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -164,6 +165,21 @@ class TestConnections:
             assert connection.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
+def _fork_in_c() -> int:
+    """Fork as servers written in C do, without Python's preparations, and return what `fork` returns.
+
+    If a thread that another test has left asked for the interpreter just then, the child would wait for it to take its
+    turn, for ever. So none may ask for a minute.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    time.sleep(0)  # one that has asked already takes its turn
+    try:
+        return int(ctypes.PyDLL(None).fork())
+    finally:
+        sys.setswitchinterval(interval)
+
+
 class TestForks:
     def test_a_child_uses_connections_of_its_own(self, storage, spies) -> None:
         storage.ping()
@@ -213,7 +229,7 @@ class TestForks:
 
     def test_a_child_that_was_not_announced_uses_a_connection_of_its_own(self, storage, spies) -> None:
         storage.ping()
-        child = ctypes.PyDLL(None).fork()  # as servers written in C fork
+        child = _fork_in_c()
         if child == 0:
             try:
                 storage.ping()
@@ -227,7 +243,7 @@ class TestForks:
             other.execute("SELECT * FROM pixels").fetchall()  # the WAL stays
             storage.ping()
             (done, tell), (wait, go_on) = os.pipe(), os.pipe()
-            child = ctypes.PyDLL(None).fork()
+            child = _fork_in_c()
             if child == 0:
                 try:
                     storage.ping()
