@@ -1,5 +1,6 @@
 """Rejected uploads, and the low cost of rejecting them."""
 
+import base64
 import random
 import struct
 import sys
@@ -363,3 +364,14 @@ class TestBombs:
             assert _memory("VmHWM") - before < 74 * 2**20  # of 96 MiB; the rest is for bodies being read
 
         assert in_child(task) == ""
+
+
+def test_a_side_that_takes_decoders_minutes() -> None:
+    """The canvas has 16,515,074 x 2 pixels, fewer than are allowed."""
+    data = base64.b64decode(
+        "UklGRoQAAABXRUJQVlA4WAoAAAACAAAAAQD8AQAAQU5JTQYAAAAAAAAAAABBTk1GKAAAAAAAAAAAAAEAAAEAADIAAA"
+        "JVUDhMDwAAAC8BQAAABxDVj/4HIqL/AQBBTk1GKAAAAAAAAAAAAAEAAAEAADIAAABWUDhMDwAAAC8BQAAAB1D9iP4H"
+        "IqL/AQA="
+    )
+    with pytest.raises(InvalidImage):
+        check_upload(data)

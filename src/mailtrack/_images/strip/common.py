@@ -6,6 +6,7 @@ import attrs
 
 from mailtrack._errors import InvalidImage
 
+MAX_SIDE = 65_535  # pixels; decoders take minutes for some that are wider
 MAX_PIXELS = 50_000_000
 """Width × height of an image, the sum over all frames: enough for the 48 megapixels of a phone."""
 
@@ -69,7 +70,7 @@ class PartCounter:
         if self._frames > MAX_FRAMES:
             raise InvalidImage(f"The image must have at most {MAX_FRAMES:,} frames.")
         check_pixels(self._pixels, self._most)
-        check(width > 0 < height)
+        check(width > 0 < height and max(width, height) <= MAX_SIDE)
 
 
 def check_pixels(number: int, most: int) -> None:

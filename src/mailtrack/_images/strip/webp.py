@@ -8,6 +8,7 @@ import attrs
 from mailtrack._images.strip.common import (
     MAX_BUFFERED_PIXELS,
     MAX_PIXELS,
+    MAX_SIDE,
     PartCounter,
     StrippedFile,
     check,
@@ -62,6 +63,7 @@ def _rebuild_extended(chunks: list[Chunk], parts: PartCounter) -> StrippedFile:
     check(len(head) >= 10)
     canvas = _read_24(head, 4) + 1, _read_24(head, 7) + 1
     check_pixels(canvas[0] * canvas[1], MAX_PIXELS)
+    check(max(canvas) <= MAX_SIDE)
     still: _Still | None = None
     if head[0] & _ANIMATED:
         check(len(first.get(b"ANIM", nothing)) >= 6)
