@@ -76,6 +76,13 @@ class KeyNotFound(NotFound):
         super().__init__("Key not found")
 
 
+class WebhookNotFound(NotFound):
+    """No webhook has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("Webhook not found")
+
+
 class InvalidInput(MailtrackError, ValueError):
     """The input is not valid. Nothing was changed."""
 

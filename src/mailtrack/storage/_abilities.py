@@ -1,8 +1,12 @@
 """The optional abilities of a storage, each a small Protocol with a suite of its own in `mailtrack.testing`."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from mailtrack._model import Page
+from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
 from mailtrack.storage._protocol import Storage
 
 
@@ -80,4 +84,105 @@ class SupportsSettings(Protocol):
 
     def set_setting(self, name: str, value: str | None) -> None:
         """Store a text of at most 4,096 characters under a name, replacing the former one; `None` removes it."""
+        ...
+
+
+@runtime_checkable
+class SupportsWebhooks(Protocol):
+    """An optional ability of a storage: webhooks, each with an outbox of deliveries.
+
+    Threads, atomicity, reads and errors are as for `Storage`. `mailtrack.testing.WebhookContract` is this text as
+    tests.
+    """
+
+    def add_webhook(self, webhook: Webhook) -> None:
+        """Add a webhook, with `Webhook.after` at the end of the feed, whatever the given one has.
+
+        Raises:
+            StorageError: another webhook has the same id; nothing was added.
+        """
+        ...
+
+    def get_webhook(self, webhook_id: str) -> Webhook:
+        """Return a webhook.
+
+        Raises:
+            WebhookNotFound: there is none.
+        """
+        ...
+
+    def list_webhooks(self) -> list[Webhook]:
+        """Return all webhooks, of which there are few, in the order in which they were added."""
+        ...
+
+    def change_webhook(self, former: Webhook, present: Webhook) -> bool:
+        """Replace a webhook by another value with the same id, if it still has the former value.
+
+        Returns:
+            Whether it had. If not, nothing has changed: read it again.
+
+        Raises:
+            WebhookNotFound: there is none.
+        """
+        ...
+
+    def delete_webhook(self, webhook_id: str) -> Webhook:
+        """Delete a webhook with its deliveries, and return it as it was.
+
+        Raises:
+            WebhookNotFound: there is none.
+        """
+        ...
+
+    def fill_outbox(self, webhook_id: str, *, after: str | None, to: str, deliveries: Sequence[Delivery]) -> bool:
+        """Add deliveries, and move `Webhook.after` on from one cursor to another, in one transaction.
+
+        A webhook has one delivery for each event id. Where it has one already, that stays as it is; but with
+        `Webhook.replay_since`, and `Delivery.event_at` then or later, it becomes the given one, with a new id.
+
+        Args:
+            webhook_id: the webhook.
+            after: the cursor at which `Webhook.after` must be.
+            to: the cursor to move it to.
+            deliveries: up to 10,000 deliveries, without ids.
+
+        Returns:
+            Whether it was there, and enabled. If not, nothing has changed: another process was faster.
+        """
+        ...
+
+    def take_deliveries(self, webhook_id: str, *, now: datetime, until: datetime, limit: int) -> list[Delivery]:
+        """Return pending deliveries of a webhook that are due, the longest due first, each to one caller only.
+
+        They are the caller's alone until a time, or until `settle_deliveries`. Those whose taker's time is over are due
+        again. A webhook that does not exist, or is not enabled, has none.
+
+        Args:
+            webhook_id: the webhook.
+            now: the current time: due is what has its `Delivery.next_try_at` then or earlier.
+            until: how long they are the caller's.
+            limit: the maximum number, 1 to 1,000.
+        """
+        ...
+
+    def settle_deliveries(self, webhook_id: str, deliveries: Sequence[Delivery]) -> None:
+        """Store what has become of deliveries that were taken. Those that are gone, or have ended, are passed over."""
+        ...
+
+    def list_deliveries(
+        self, webhook_id: str, *, limit: int, cursor: str | None = None, state: DeliveryState | None = None
+    ) -> Page[Delivery]:
+        """Return deliveries of a webhook, the last added first. One that does not exist has none.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
+        """
+        ...
+
+    def count_deliveries(self) -> dict[str, DeliveryCount]:
+        """Return the counts of pending deliveries of all webhooks, by their ids."""
+        ...
+
+    def delete_deliveries(self, *, before: datetime, limit: int) -> int:
+        """Delete deliveries that ended before a time, up to a limit of 1 to 10,000, and return how many."""
         ...
