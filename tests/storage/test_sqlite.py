@@ -1,11 +1,10 @@
 """The SQLite storage keeps the contract, and its connections to itself."""
 
-import ctypes
 import os
 import sqlite3
 import subprocess
 import sys
-import time
+import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 from mailtrack import Client, Storage, Verdict, VerdictKind, open_storage
-from mailtrack.storage._sqlite import SQLiteStorage, connections, recipients, wal
+from mailtrack.storage._sqlite import SQLiteStorage, connections, recipients
 from mailtrack.testing import (
     BackupContract,
     ForkContract,
@@ -165,19 +164,31 @@ class TestConnections:
             assert connection.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
-def _fork_in_c() -> int:
-    """Fork as servers written in C do, without Python's preparations, and return what `fork` returns.
+def _run_forking(code: str, path: Path) -> None:
+    """Run code in a process of its own, with `storage`, `made` (its connections) and `fork`, which is that of C.
 
-    If a thread that another test has left asked for the interpreter just then, the child would wait for it to take its
-    turn, for ever. So none may ask for a minute.
+    Servers written in C fork so, without Python's preparations. In a process with other threads, a child could wait
+    for ever for one that asked for the interpreter just then.
     """
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(60)
-    time.sleep(0)  # one that has asked already takes its turn
-    try:
-        return int(ctypes.PyDLL(None).fork())
-    finally:
-        sys.setswitchinterval(interval)
+    before = """
+        import ctypes, os, sqlite3, sys
+        from pathlib import Path
+        from mailtrack.storage._sqlite import SQLiteStorage, wal
+
+        path, made, connect = Path(sys.argv[1]), [], sqlite3.connect
+
+        def connect_noting(*args, **kwargs):
+            made.append(os.getpid())
+            return connect(*args, **kwargs)
+
+        sqlite3.connect = connect_noting
+        storage = SQLiteStorage(path)
+        storage.ping()
+        made.clear()
+        fork = ctypes.PyDLL(None).fork
+    """
+    script = textwrap.dedent(before) + textwrap.dedent(code)
+    subprocess.run([sys.executable, "-c", script, path], check=True, timeout=60)
 
 
 class TestForks:
@@ -227,40 +238,49 @@ class TestForks:
         with SQLiteStorage(path) as again:
             assert again.list_pixels(limit=9).items == (after, before)
 
-    def test_a_child_that_was_not_announced_uses_a_connection_of_its_own(self, storage, spies) -> None:
-        storage.ping()
-        child = _fork_in_c()
-        if child == 0:
-            try:
-                storage.ping()
-                os._exit(0 if [len(spy.users) for spy in spies.made] == [1, 1] else 1)
-            finally:
-                os._exit(2)
-        assert os.waitpid(child, 0)[1] == 0
-
-    def test_a_child_that_was_not_announced_does_not_keep_its_parents_claim_to_the_wal(self, storage, path) -> None:
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("SELECT * FROM pixels").fetchall()  # the WAL stays
-            storage.ping()
-            (done, tell), (wait, go_on) = os.pipe(), os.pipe()
-            child = _fork_in_c()
+    def test_a_child_that_was_not_announced_uses_a_connection_of_its_own(self, path: Path) -> None:
+        _run_forking(
+            """
+            child = fork()
             if child == 0:
                 try:
                     storage.ping()
-                    storage._connections.rest()
-                    os.write(tell, b".")
-                    os.read(wait, 1)
+                    os._exit(0 if made == [os.getpid()] else 1)
                 finally:
-                    os._exit(0)
-            try:
-                assert os.read(done, 1) == b"."
-                storage.close()
-                wal.check_claims(path, (0, 1))  # of a file that came into the place
-            finally:
-                os.write(go_on, b".")
-                assert os.waitpid(child, 0)[1] == 0
-        for end in (done, tell, wait, go_on):
-            os.close(end)
+                    os._exit(2)
+            assert os.waitpid(child, 0)[1] == 0
+            storage.ping()
+            assert made == []
+            """,
+            path,
+        )
+
+    def test_a_child_that_was_not_announced_does_not_keep_its_parents_claim_to_the_wal(self, path: Path) -> None:
+        SQLiteStorage(path).close()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("SELECT * FROM pixels").fetchall()  # the WAL stays
+            _run_forking(
+                """
+                (done, answer), (wait, go_on) = os.pipe(), os.pipe()
+                child = fork()
+                if child == 0:
+                    try:
+                        storage.ping()
+                        storage._connections.rest()
+                        os.write(answer, b".")
+                        os.read(wait, 1)
+                    finally:
+                        os._exit(0)
+                try:
+                    assert os.read(done, 1) == b"."
+                    storage.close()
+                    wal.check_claims(path, (0, 1))  # of a file that came into the place
+                finally:
+                    os.write(go_on, b".")
+                    assert os.waitpid(child, 0)[1] == 0
+                """,
+                path,
+            )
 
     def test_a_parents_threads_go_on_after_a_fork(self, storage) -> None:
         pixel = make_pixel()
