@@ -23,7 +23,7 @@ GROUPS = sorted(PROJECT["dependency-groups"])
 # The most names that users can reach: behind the doors of the first releases, and behind each that was added later.
 # Tests of the suite, and methods such as `__eq__`, are left out.
 MOST_REACHABLE = {
-    "": 450,
+    "": 480,  # 450 before the feed of events
     "mailtrack.mail": 5,
     "mailtrack_wsgi.asgi": 5,
     "mailtrack_wsgi.django": 25,

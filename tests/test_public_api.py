@@ -32,6 +32,8 @@ DOORS = {
         "Durability",
         "EmailProblem",
         "Erased",
+        "Event",
+        "First",
         "Hit",
         "Image",
         "ImageNotFound",

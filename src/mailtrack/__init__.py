@@ -38,6 +38,7 @@ from mailtrack._errors import (
     StorageUnavailable,
     UnsupportedImage,
 )
+from mailtrack._event import Event, First
 from mailtrack._figures import DayCount
 from mailtrack._imports import ImportProgress, ImportResult, ImportRows, RejectedRow
 from mailtrack._ingest.rejudging import RejudgeProgress
@@ -80,6 +81,8 @@ __all__ = [
     "Durability",
     "EmailProblem",
     "Erased",
+    "Event",
+    "First",
     "Hit",
     "Image",
     "ImageNotFound",

@@ -6,16 +6,16 @@ from functools import partial
 from mailtrack import _ids as ids
 from mailtrack._arguments import check_type, to_id, to_items
 from mailtrack._errors import RecipientNotFound
+from mailtrack._following import Following
 from mailtrack._ingest.forgetting import forget
 from mailtrack._model import Erased, Page, Pixel, Recipient, RecipientState
 from mailtrack._new_recipients import may_be_in_recipients
-from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT, check_cursor, check_limit, walk
 from mailtrack._pixels import find_pixel
 from mailtrack._recipients import to_address, to_states
 
 
-class People(Operations):
+class People(Following):
     """Finds, lists and deletes recipients. `Tracker` adds pixels, tokens and opens."""
 
     def list_recipients(
