@@ -27,6 +27,7 @@ MAX_EMAILS = 10_000
 MAX_PROBLEMS = 20  # invalid addresses in one answer
 MAX_JSON_BYTES = 8 * 1024 * 1024  # 10,000 addresses of the greatest length, with room for escapes
 MAX_TOKENS_BYTES = 24 * 1024 * 1024  # the same, with references and data
+MAX_VALUES = 1_000_000  # in a JSON body, which take up to some 100 MB; a hundred for each of 10,000 recipients
 MAX_FORM_BYTES = MAX_IMAGE_BYTES + 256 * 1024  # an image, and a name long enough to be refused
 MAX_TEXT_BYTES = 256 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024  # 10,000 addresses of the greatest length, pasted
@@ -69,6 +70,9 @@ def read_json(environ: "WSGIEnvironment", most: int = MAX_JSON_BYTES) -> dict[st
     if media_type != "application/json" or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("The body must be application/json in UTF-8.")
     data = _WholeBody(environ, most).read()
+    # Each value but the first of an object or array has a comma before it. 24 MiB of `{}` would take 690 MB.
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadRequest(f"The body must have at most {MAX_VALUES:,} values.")
     try:
         value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

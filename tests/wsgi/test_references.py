@@ -1,6 +1,7 @@
 """One mail to one person: recipients with references and data, over the API."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -262,6 +263,21 @@ class TestRefusing:
         path = f"/api/v1/pixels/{pixel.id}/generate-tokens"
         answer = client.post(path, content_type="application/json", environ=environ)
         assert (answer.status, MAX_TOKENS_BYTES) == (413, 24 * 1024 * 1024)
+
+    @pytest.mark.parametrize("value", [b"{}", b"[]", b'{"a":[]}', b"[[[]]]", b"0.5", b'"ab"'])
+    def test_a_body_of_a_great_many_values_is_refused_in_little_memory(self, client, pixel, contents, value):
+        before = contents()
+        number = MAX_TOKENS_BYTES // (len(value) + 1) - 10
+        body = b'{"recipients": [' + b",".join([value] * number) + b"]}"
+        tracemalloc.start()
+        try:
+            path = f"/api/v1/pixels/{pixel.id}/generate-tokens"
+            answer = client.post(path, data=body, content_type="application/json")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (answer.status, contents()) == (400, before)
+        assert peak < 4 * len(body)
 
 
 class TestLists:
