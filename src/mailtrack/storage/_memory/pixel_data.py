@@ -1,5 +1,6 @@
 """`PixelData`: one pixel in memory, with everything it owns. All numbers are counted from its opens."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
 from mailtrack._model import Erased, Image, Judgement, Open, Pixel, Recipient, Target
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.digests import digest
+from mailtrack.storage._counting.firsts import find_firsts
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans, to_open_spans
 from mailtrack.storage._counting.tallies import DAY, Tally, to_hour_counts
@@ -40,6 +42,9 @@ class PixelData:
     _by_token: dict[str, int] = attrs.Factory(dict)
     _opens: list[Open | None] = attrs.Factory(list)  # in order of arrival; `None` where one was purged
     _open_places: dict[str, int] = attrs.Factory(dict)
+    _firsts: list[int] = attrs.Factory(list)  # the bits of each open, see `find_firsts`
+    _opened: set[str] = attrs.Factory(set)  # the ids of the recipients that have ever opened
+    _counted: Counter[str] = attrs.Factory(Counter)  # the number of opens that count, by recipient
     _purged: list[Open] = attrs.Factory(list)  # only the parts of them that are counted
     _erased: set[int] = attrs.Factory(set)  # digests of the tokens and ids of erased recipients
     _tally: Tally | None = None  # of all opens, purged ones included; `None` where they have changed
@@ -166,8 +171,37 @@ class PixelData:
             new = new.as_erased()
         self._open_places[new.id] = len(self._opens)
         self._opens.append(new)
+        self._firsts.append(self._find_firsts(new))
         self._tally = None
         return new
+
+    def _find_firsts(self, new: Open) -> int:
+        owner = new.recipient_id
+        if owner is None or owner not in self._by_id:
+            return 0
+        unopened = {owner} - self._opened
+        (bits,) = find_firsts([(owner, new.counted)], unopened, {owner} if not self._counted[owner] else set())
+        self._opened.add(owner)
+        self._counted[owner] += new.counted
+        return bits
+
+    @property
+    def last_open(self) -> int:
+        """The place of the open that was added last, from 1; 0 without any."""
+        return len(self._opens)
+
+    def has_open(self, place: int) -> bool:
+        """Return whether the open at a place was not purged."""
+        return self._opens[place - 1] is not None
+
+    def get_open(self, place: int) -> Open:
+        """Return the open at a place, which was not purged."""
+        ((_, found),) = islice(self.iter_opens(last=place), 1)
+        return found
+
+    def get_firsts(self, place: int) -> int:
+        """Return the bits of the open at a place."""
+        return self._firsts[place - 1]
 
     def iter_opens(self, *, last: int | None) -> Iterator[tuple[int, Open]]:
         """Iterate over the opens that were not purged, each with its place from 1, down from a place or the newest."""
@@ -183,7 +217,10 @@ class PixelData:
         found = [(self._open_places[one.open_id], one) for one in judgements if one.open_id in self._open_places]
         for place, judgement in found:
             stored = self._opens[place]
-            self._opens[place] = stored and judgement.apply(stored)
+            if stored is not None:
+                judged = self._opens[place] = judgement.apply(stored)
+                if stored.recipient_id is not None:
+                    self._counted[stored.recipient_id] += judged.counted - stored.counted
         self._tally = None
         return len(found)
 
@@ -201,6 +238,10 @@ class PixelData:
             until = max(before, self._pixel.purged_before or before)
             self._pixel = attrs.evolve(self._pixel, purged_before=until)
         return len(found)
+
+    def delete_opens(self) -> None:
+        """Delete all opens, as of a pixel that is deleted."""
+        self._opens = [None] * len(self._opens)
 
     def count_by_day(self, since: datetime) -> list[DayCount]:
         """Return the numbers of opens by day, in order."""

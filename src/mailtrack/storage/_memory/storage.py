@@ -19,6 +19,7 @@ from mailtrack._errors import (
     ShortIdTaken,
     StorageError,
 )
+from mailtrack._event import Event, First
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
@@ -37,6 +38,7 @@ from mailtrack._model import (
 )
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._memory import pixel_lists
+from mailtrack.storage._memory.feed import MemoryFeed
 from mailtrack.storage._memory.pixel_data import PixelData
 from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
@@ -49,6 +51,7 @@ class MemoryStorage:
         self._lock = threading.RLock()
         self._pixels: dict[str, PixelData] = {}  # by short id, in order of creation
         self._last_place = 0
+        self._feed = MemoryFeed()
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._settings: dict[str, str] = {}
         self._closed = False
@@ -93,7 +96,10 @@ class MemoryStorage:
 
     def delete_pixel(self, pixel_id: str) -> None:
         with self._opened():
-            del self._pixels[self._require(self._owner(pixel_id)).id[:8]]
+            data = self._require(self._owner(pixel_id))
+            del self._pixels[data.id[:8]]
+            data.delete_opens()
+            self._feed.forget_gone(data)
 
     def sweep(self) -> int:
         with self._opened():
@@ -180,8 +186,14 @@ class MemoryStorage:
 
     def add_opens(self, opens: Sequence[Open]) -> list[Open]:
         with self._opened():
-            stored = (data.add_open(new) for new in opens if (data := self._owner(new.pixel_id)))
+            stored = (self._add_open(data, new) for new in opens if (data := self._owner(new.pixel_id)))
             return [one for one in stored if one is not None]
+
+    def _add_open(self, data: PixelData, new: Open) -> Open | None:
+        stored = data.add_open(new)
+        if stored is not None:
+            self._feed.add(data, data.last_open, stored.opened_at)
+        return stored
 
     def list_opens(
         self,
@@ -228,7 +240,38 @@ class MemoryStorage:
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
         with self._opened():
             data = self._owner(pixel_id)
-            return data.purge_opens(before, limit) if data else 0
+            purged = data.purge_opens(before, limit) if data else 0
+            if data and purged:
+                self._feed.forget_gone(data)
+            return purged
+
+    def list_events(self, *, limit: int, after: str | None = None, first: First = "any") -> Page[Event]:
+        with self._opened():
+            return self._feed.get_page(limit, after, first)
+
+    def get_events(self, cursors: Collection[str]) -> dict[str, Event]:
+        with self._opened():
+            return self._feed.get(cursors)
+
+    def get_feed_end(self) -> str:
+        with self._opened():
+            return self._feed.get_end()
+
+    def find_feed_place(self, *, since: datetime) -> str | None:
+        with self._opened():
+            return self._feed.find_place(since)
+
+    def add_reader(self, name: str) -> None:
+        with self._opened():
+            self._feed.add_reader(name)
+
+    def take_reader(self, name: str, owner: str, *, now: datetime, until: datetime) -> str | None:
+        with self._opened():
+            return self._feed.take_reader(name, owner, now, until)
+
+    def move_reader(self, name: str, owner: str, after: str, *, until: datetime) -> bool:
+        with self._opened():
+            return self._feed.move_reader(name, owner, after, until)
 
     def add_key(self, key: ApiKey) -> None:
         with self._opened():
@@ -271,6 +314,7 @@ class MemoryStorage:
         with self._lock:
             self._closed = True
             self._pixels.clear()
+            self._feed = MemoryFeed()
             self._keys.clear()
             self._settings.clear()
 
