@@ -10,6 +10,7 @@ import pytest
 
 from mailtrack import (
     ApiKey,
+    Count,
     DayCount,
     Erased,
     Hit,
@@ -119,6 +120,9 @@ class OwnStorage:
         return Page(items=(make_open(make_pixel()),))
 
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
+        return {}
+
+    def count_by_kind(self) -> dict[VerdictKind, Count]:
         return {}
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:

@@ -176,6 +176,7 @@ def _tour(storage: SQLiteStorage, size: Size, pixel: Pixel, people: list[Recipie
         yield call("list_opens", pixel.id, limit=10, **options)
     yield call("list_opens", pixel.id, limit=3, recipient_id=people[9].id)
     yield call("count_by_day", [pixel.id], since=NOON - timedelta(days=1))
+    yield call("count_by_kind")
     yield call("get_figures", pixel.id, top=10)
     yield call("rejudge", pixel.id, [make_judgement(one, counted=False) for one in newest.items])
     yield call("count_opens", pixel.id, before=_time(10, size))

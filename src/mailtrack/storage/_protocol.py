@@ -8,6 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from mailtrack._counts import Count
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
@@ -318,6 +319,13 @@ class Storage(Protocol):
         Args:
             pixel_ids: the pixels.
             since: the start of the first day.
+        """
+        ...
+
+    def count_by_kind(self) -> dict[VerdictKind, Count]:
+        """Return how many opens were ever added, by the kind that they had then; only kinds that had any.
+
+        The numbers never fall: deleting, purging, erasing and rejudging leave them. The cost does not depend on them.
         """
         ...
 

@@ -25,6 +25,7 @@ class Comparison(RuleBasedStateMachine):
     _serial: int
     _pixels: list[dict[str, Any]]  # in order of creation; each owns "recipients" and "opens"
     _gone: list[dict[str, Any]]  # pixels and recipients that were deleted
+    _added: list[tuple[str, bool]]  # kind of each open that was ever added, and whether it counted
     _keys: list[dict[str, Any]]  # in order of creation
     _cursors: list[tuple[str, dict[str, Any], str, int]]  # of which list, of which pixel, the cursor, the place
 
@@ -32,7 +33,7 @@ class Comparison(RuleBasedStateMachine):
         super().__init__()
         self._storage = self.open_storage()
         self._serial = 0
-        self._pixels, self._gone, self._keys, self._cursors = [], [], [], []
+        self._pixels, self._gone, self._added, self._keys, self._cursors = [], [], [], [], []
 
     def open_storage(self) -> Storage:
         """Open a new, empty storage."""
@@ -55,6 +56,7 @@ class Comparison(RuleBasedStateMachine):
             assert found_names == [one.name for one in listed if text.lower() in one.name.lower()]
         assert self._storage.list_keys() == [ApiKey(**key) for key in self._keys]
         self._compare_days()
+        assert shown.totals(self._storage.count_by_kind()) == expected.totals(self._added)
         for email in ("ann@example.org", "BOB@example.org"):
             self._compare_person(email)
         for pixel, found in zip(reversed(self._pixels), listed, strict=True):

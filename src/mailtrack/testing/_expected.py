@@ -72,6 +72,13 @@ def days(pixel: Plain, since: datetime) -> list[tuple[datetime, int, int]]:
     return _grouped(opens, lambda one: (one["at"].replace(hour=0, minute=0, second=0, microsecond=0),))
 
 
+def totals(added: list[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
+    """Return the number of opens by kind, of all and of those that counted."""
+    numbers = Counter(kind for kind, _ in added)
+    counting = Counter(kind for kind, counts in added if counts)
+    return {kind: (number, counting[kind]) for kind, number in numbers.items()}
+
+
 def _grouped(opens: list[Plain], key: Any) -> list[Any]:
     numbers = Counter(map(key, opens))
     counting = Counter(map(key, counted(opens)))

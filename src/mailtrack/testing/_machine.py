@@ -200,6 +200,7 @@ class StorageMachine(Comparison):
                 erased = recipient is not None and "erased" in recipient and pixel["id"][:8] == recipient["id"][:8]
                 new |= {"recipient": None} if erased else {}
                 pixel["opens"].append(new | {"place": self._next(), "purged": False, "erased": erased})
+                self._added.append((spec["kind"], spec["counted"]))
                 added.append(attrs.evolve(opens[-1], recipient_id=None, erased=True) if erased else opens[-1])
         assert self._storage.add_opens(opens) == added
 

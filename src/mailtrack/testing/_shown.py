@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from mailtrack._counts import OpenSpan
+from mailtrack._counts import Count, OpenSpan
 from mailtrack._figures import DayCount, Figures
-from mailtrack._model import Pixel, Recipient
+from mailtrack._model import Pixel, Recipient, VerdictKind
 
 Span = tuple[int, datetime | None, datetime | None]
 
@@ -36,6 +36,11 @@ def hours(figures: Figures) -> list[tuple[datetime, str, int, int]]:
 def days(found: list[DayCount]) -> list[tuple[datetime, int, int]]:
     """Return the days with all opens, and those that count."""
     return [(one.day, one.opens.raw, one.opens.counted) for one in found]
+
+
+def totals(found: dict[VerdictKind, Count]) -> dict[str, tuple[int, int]]:
+    """Return the kinds with all opens, and those that counted."""
+    return {kind.value: (number.raw, number.counted) for kind, number in found.items()}
 
 
 def facets(figures: Figures) -> list[tuple[str, str, int, int]]:

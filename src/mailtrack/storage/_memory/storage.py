@@ -11,6 +11,7 @@ from typing import Self
 import attrs
 
 from mailtrack import _forking as forking
+from mailtrack._counts import Count
 from mailtrack._errors import (
     ImageNotFound,
     KeyNotFound,
@@ -52,6 +53,7 @@ class MemoryStorage:
         self._pixels: dict[str, PixelData] = {}  # by short id, in order of creation
         self._last_place = 0
         self._feed = MemoryFeed()
+        self._added: dict[VerdictKind, Count] = {}
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._settings: dict[str, str] = {}
         self._closed = False
@@ -193,6 +195,8 @@ class MemoryStorage:
         stored = data.add_open(new)
         if stored is not None:
             self._feed.add(data, data.last_open, stored.opened_at)
+            kind = stored.verdict.kind
+            self._added[kind] = self._added.get(kind, Count()) + Count(int(stored.counted), 1)
         return stored
 
     def list_opens(
@@ -222,6 +226,10 @@ class MemoryStorage:
             pixels = [data for pixel_id in pixel_ids if (data := self._owner(pixel_id))]
             counted = {data.id: data.count_by_day(since) for data in pixels}
             return {pixel_id: days for pixel_id, days in counted.items() if days}
+
+    def count_by_kind(self) -> dict[VerdictKind, Count]:
+        with self._opened():
+            return dict(self._added)
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
         with self._opened():
@@ -315,6 +323,7 @@ class MemoryStorage:
             self._closed = True
             self._pixels.clear()
             self._feed = MemoryFeed()
+            self._added.clear()
             self._keys.clear()
             self._settings.clear()
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from mailtrack._counts import Count
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
+from mailtrack._model import VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.openers import Openers
@@ -48,6 +49,7 @@ def add(db: sqlite3.Connection, pixel: int, tally: Tally, owners: Iterable[Owner
         (*spans[:6], tally.views.raw, tally.views.counted, opened.raw, opened.counted, openers.prefetched, pixel),
     )
     change_by_name(db, pixel, tally.hours, tally.facets)
+    _add_to_totals(db, tally.hours)
 
 
 def change_by_name(
@@ -70,6 +72,17 @@ def change_by_name(
         db.execute("DELETE FROM hours WHERE pixel = ? AND opens = 0", (pixel,))
     for facet in {key.facet for key, change in facets.items() if change.raw < 0}:
         db.execute("DELETE FROM facets WHERE pixel = ? AND facet = ? AND opens = 0", (pixel, facet))
+
+
+def _add_to_totals(db: sqlite3.Connection, hours: Mapping[HourKey, Count]) -> None:
+    totals: defaultdict[str, Count] = defaultdict(Count)
+    for key, number in hours.items():
+        totals[key.kind] += number
+    db.executemany(
+        "INSERT INTO totals (verdict, opens, counted) VALUES (?, ?, ?) ON CONFLICT (verdict)"
+        " DO UPDATE SET opens = opens + excluded.opens, counted = counted + excluded.counted",
+        [(kind, number.raw, number.counted) for kind, number in totals.items()],
+    )
 
 
 def _add_to_recipients(
@@ -151,6 +164,12 @@ def days(db: sqlite3.Connection, pixel_ids: Collection[str], since: datetime) ->
     ):
         found[pixel_id].append(DayCount(day=from_milliseconds(day), opens=Count(counted, raw)))
     return dict(found)
+
+
+def totals(db: sqlite3.Connection) -> dict[VerdictKind, Count]:
+    """Return the numbers of all opens that were ever added, by the kind that they had then."""
+    found = db.execute("SELECT verdict, counted, opens FROM totals")
+    return {VerdictKind(kind): Count(counted, raw) for kind, counted, raw in found}
 
 
 def facets(db: sqlite3.Connection, pixel: int, limit: int) -> Iterator[FacetCount]:

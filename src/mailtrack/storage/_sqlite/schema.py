@@ -347,6 +347,24 @@ def m015_orders_of_pixels(db: sqlite_utils.Database) -> None:
     pixel_pages.add_indexes(db.conn)
 
 
+@migrations()
+def m016_totals(db: sqlite_utils.Database) -> None:
+    """Count all opens that are ever added, by the kind of verdict that they had then. Nothing lowers these numbers.
+
+    Those that are there are counted with their present kinds; those of deleted pixels can't be counted any more.
+    """
+    db.executescript(
+        """
+        CREATE TABLE totals (
+            verdict TEXT PRIMARY KEY,
+            opens INTEGER NOT NULL,
+            counted INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        INSERT INTO totals SELECT verdict, sum(opens), sum(counted) FROM hours GROUP BY verdict;
+        """
+    )
+
+
 def all_names() -> set[str]:
     """Return the names of all migrations that this version knows."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:

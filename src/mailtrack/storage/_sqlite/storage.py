@@ -12,6 +12,7 @@ from typing import Self
 
 from mailtrack import _forking as forking
 from mailtrack._columns import Opens
+from mailtrack._counts import Count
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
@@ -262,6 +263,10 @@ class SQLiteStorage:
     def count_by_day(self, pixel_ids: Collection[str], *, since: datetime) -> dict[str, list[DayCount]]:
         with self._connections.reading() as db:
             return counts.days(db, pixel_ids, since)
+
+    def count_by_kind(self) -> dict[VerdictKind, Count]:
+        with self._connections.reading() as db:
+            return counts.totals(db)
 
     def get_figures(self, pixel_id: str, *, top: int) -> Figures:
         with self._connections.reading(snapshot=True) as db:

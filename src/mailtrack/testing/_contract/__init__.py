@@ -24,6 +24,7 @@ from mailtrack.testing._contract.sending import SendingContract
 from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.states import StatesContract
 from mailtrack.testing._contract.threads import ThreadsContract
+from mailtrack.testing._contract.totals import TotalsContract
 
 __all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContract", "StorageContract"]
 
@@ -43,6 +44,7 @@ class StorageContract(
     OpensContract,
     FiguresContract,
     RejudgingContract,
+    TotalsContract,
     PurgingContract,
     DeletionContract,
     KeysContract,
