@@ -1,8 +1,8 @@
 """Know whether the mail you send was opened, by whom and when.
 
 This package has what a first program needs, and every error. What puts pixels into mails is in `mailtrack.mail`, rules
-are in `mailtrack.verdicts`, figures in `mailtrack.report`, the values that only storages handle in `mailtrack.storage`,
-and their tests in `mailtrack.testing`.
+are in `mailtrack.verdicts`, figures in `mailtrack.report`, webhooks in `mailtrack.webhooks`, the values that only
+storages handle in `mailtrack.storage`, and their tests in `mailtrack.testing`.
 """
 
 from mailtrack._backup import Backup
@@ -37,6 +37,7 @@ from mailtrack._errors import (
     StorageError,
     StorageUnavailable,
     UnsupportedImage,
+    WebhookNotFound,
 )
 from mailtrack._event import Event, First
 from mailtrack._figures import DayCount
@@ -136,5 +137,6 @@ __all__ = [
     "Urls",
     "Verdict",
     "VerdictKind",
+    "WebhookNotFound",
     "open_storage",
 ]

@@ -45,7 +45,7 @@ def _rebuild(kind: type[MailtrackError], args: tuple[Any, ...]) -> MailtrackErro
 
 
 class NotFound(MailtrackError, LookupError):
-    """A pixel, recipient, image or key does not exist (any more)."""
+    """A pixel, recipient, image, key or webhook does not exist (any more)."""
 
 
 class PixelNotFound(NotFound):

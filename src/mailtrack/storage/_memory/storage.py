@@ -37,10 +37,12 @@ from mailtrack._model import (
     Target,
     VerdictKind,
 )
+from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._memory import pixel_lists
 from mailtrack.storage._memory.feed import MemoryFeed
 from mailtrack.storage._memory.pixel_data import PixelData
+from mailtrack.storage._memory.webhooks import MemoryWebhooks
 from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
@@ -53,6 +55,7 @@ class MemoryStorage:
         self._pixels: dict[str, PixelData] = {}  # by short id, in order of creation
         self._last_place = 0
         self._feed = MemoryFeed()
+        self._webhooks = MemoryWebhooks()
         self._added: dict[VerdictKind, Count] = {}
         self._keys: dict[str, ApiKey] = {}  # by id, in order of creation
         self._settings: dict[str, str] = {}
@@ -314,6 +317,52 @@ class MemoryStorage:
             if value is not None:
                 self._settings[name] = value
 
+    def add_webhook(self, webhook: Webhook) -> None:
+        with self._opened():
+            self._webhooks.add(webhook, self._feed.get_end())
+
+    def get_webhook(self, webhook_id: str) -> Webhook:
+        with self._opened():
+            return self._webhooks.get(webhook_id)
+
+    def list_webhooks(self) -> list[Webhook]:
+        with self._opened():
+            return self._webhooks.get_all()
+
+    def change_webhook(self, former: Webhook, present: Webhook) -> bool:
+        with self._opened():
+            return self._webhooks.change(former, present)
+
+    def delete_webhook(self, webhook_id: str) -> Webhook:
+        with self._opened():
+            return self._webhooks.delete(webhook_id)
+
+    def fill_outbox(self, webhook_id: str, *, after: str | None, to: str, deliveries: Sequence[Delivery]) -> bool:
+        with self._opened():
+            return self._webhooks.fill(webhook_id, after, to, deliveries)
+
+    def take_deliveries(self, webhook_id: str, *, now: datetime, until: datetime, limit: int) -> list[Delivery]:
+        with self._opened():
+            return self._webhooks.take(webhook_id, now, until, limit)
+
+    def settle_deliveries(self, webhook_id: str, deliveries: Sequence[Delivery]) -> None:
+        with self._opened():
+            self._webhooks.settle(webhook_id, deliveries)
+
+    def list_deliveries(
+        self, webhook_id: str, *, limit: int, cursor: str | None = None, state: DeliveryState | None = None
+    ) -> Page[Delivery]:
+        with self._opened():
+            return self._webhooks.get_page(webhook_id, limit, cursor, state)
+
+    def count_deliveries(self) -> dict[str, DeliveryCount]:
+        with self._opened():
+            return self._webhooks.count()
+
+    def delete_deliveries(self, *, before: datetime, limit: int) -> int:
+        with self._opened():
+            return self._webhooks.delete_ended(before, limit)
+
     def ping(self) -> None:
         with self._opened():
             pass
@@ -323,6 +372,7 @@ class MemoryStorage:
             self._closed = True
             self._pixels.clear()
             self._feed = MemoryFeed()
+            self._webhooks = MemoryWebhooks()
             self._added.clear()
             self._keys.clear()
             self._settings.clear()
