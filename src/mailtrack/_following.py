@@ -1,22 +1,37 @@
 """`Following`: the part of a tracker by which programs hear of opens."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
-from mailtrack._event import Event
+from mailtrack._event import Event, First
 from mailtrack._events import feed
+from mailtrack._events.callbacks import Callbacks
 from mailtrack._model import Page
 from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, check_limit
+from mailtrack._spool import Spool
+from mailtrack._times import Clock
 from mailtrack.storage._feed import Feed
+from mailtrack.storage._protocol import Storage
+from mailtrack.verdicts import Judge, RecentHits
 
 
 class Following(Operations):
     """Reports opens as events. `Tracker` adds the pixels, recipients and opens."""
 
-    @property
-    def _feed(self) -> Feed:
-        return cast("Feed", self._storage)
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        spool: Spool | None,
+        judge: Judge | None,
+        recent_hits: RecentHits | None,
+        clock: Clock,
+    ) -> None:
+        super().__init__(storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock)
+        self._feed = cast("Feed", storage)
+        self._callbacks = Callbacks(self._feed, clock)
+        self._follow(self._callbacks)
 
     def list_events(self, *, limit: int = DEFAULT_LIMIT, after: Event | str | None = None) -> Page[Event]:
         """Return a page of the feed: an event for each stored open of all pixels, in order, oldest first.
@@ -55,3 +70,27 @@ class Following(Operations):
     def get_feed_end(self) -> str:
         """Return a cursor behind all events of now. As `after`, it leads to those of opens that are stored later."""
         return self._feed.get_feed_end()
+
+    def on_open(self, function: Callable[[Event], object], *, name: str, first: First = "firstCounted") -> None:
+        """Call a function with each event, at least once, after its open is stored.
+
+        It is called in a background thread of its own, in the order of the feed, while the tracker is started: never in
+        a request. A new name begins with the opens that are stored from now on. Later, also after a kill, a function of
+        the same name goes on where the last one was. Of several processes that have one of this name, one calls it at
+        a time; if that one is killed, another goes on within 15 seconds.
+
+        The event at which a process is killed comes again, and at most those of the last 0.1 seconds: a function that
+        must not act twice remembers `Event.id`. If it raises, that is logged, and it is called again with the same
+        event, after 1 second, 2, 4 and so on up to 5 minutes; the events behind wait. Other functions do not.
+
+        Args:
+            function: takes the event. What it returns is not used.
+            name: 1 to 128 characters that stand for the function in the storage.
+            first: which events: of each recipient the first that counts, the first, or "any": all of all pixels.
+
+        Raises:
+            InvalidArgument: the tracker is started, or has a function of this name; or the function is async, the name
+                too long, or `first` none of these.
+            StorageError: the storage can't be written. If it can't be reached now, the name begins once it can.
+        """
+        self._callbacks.add(function, name, first)

@@ -1,5 +1,6 @@
 """`Operations`: the part of a tracker that runs and maintains it: the spool, sent times, rejudging, purges, backups."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from mailtrack._arguments import check_type, to_path
 from mailtrack._backup import Backup, back_up
 from mailtrack._errors import InvalidArgument
+from mailtrack._events.follower import Follower
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
@@ -45,6 +47,7 @@ class Operations:
         self._enricher = Enricher(judge, recent_hits)
         self._recorder = Recorder(storage, self._enricher, spool, clock)
         self._sweeper = Sweeper(storage)
+        self._followers: list[Follower] = []
         self._clock = clock
         self._spool_folder = None if spool is None else spool.folder
 
@@ -72,12 +75,17 @@ class Operations:
         Call it in each process that serves, after it was forked: in `post_worker_init` of gunicorn, `postfork` of
         uWSGI, before serving with waitress. Until then, and without a spool, `record` stores at once. Of several
         processes that share a folder, one drains it for all; the others stand by. The last thread removes what
-        deletions left, also those of processes that were killed, see `sweep`. Harmless if it is started.
+        deletions left, also those of processes that were killed, see `sweep`. Functions given to `on_open` have a
+        thread each. Harmless if it is started.
 
         Raises:
-            OSError: the spool's folder can't be used.
+            OSError: the spool's folder can't be used. Opens are then stored at once, and functions called all the same.
         """
-        self._recorder.start()
+        try:
+            self._recorder.start()
+        finally:
+            for follower in self._followers:
+                follower.start()
         self._sweeper.wake()
 
     def prepare(self) -> None:
@@ -90,14 +98,27 @@ class Operations:
     def stop(self, *, timeout: float = 5.0) -> bool:
         """Stop using the spool, and wait until the opens of this process are stored. Harmless if it is not started.
 
+        The events of opens that are stored just then come at the next `start`, of this process or another.
+
         Args:
-            timeout: how long to wait for the storage, in seconds.
+            timeout: how long to wait for the storage, and for functions given to `on_open` that run, in seconds.
 
         Returns:
             Whether all are stored. The others stay in the spool for the next process that starts to use it.
         """
+        deadline = time.monotonic() + timeout
+        for follower in self._followers:
+            follower.end()
         self._sweeper.stop(timeout)
-        return self._recorder.stop(timeout)
+        stored = self._recorder.stop(timeout)
+        for follower in self._followers:
+            follower.stop(max(0.0, deadline - time.monotonic()))
+        return stored
+
+    def _follow(self, follower: Follower) -> None:
+        """Start and stop a follower with this tracker, and wake it when this process has stored opens."""
+        self._followers.append(follower)
+        self._recorder.report_to(follower.wake)
 
     def _report_opens(self, function: Callable[[Sequence[Open]], None]) -> None:
         """Call a function with the new opens after each time that this process has stored some; for adapters.

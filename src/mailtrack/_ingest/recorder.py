@@ -31,7 +31,7 @@ class Recorder:
         self._spool = spool
         self._worker: Worker | None = None
         self._starting = ForkSafeLock()
-        self._report: Report | None = None
+        self._reports: list[Report] = []
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
     def start(self) -> None:
@@ -68,12 +68,12 @@ class Recorder:
 
     def store(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many were new."""
-        return len(store_hits(self._storage, self._enricher, hits, self._report))
+        return len(store_hits(self._storage, self._enricher, hits, self._reports))
 
     def report_to(self, function: Report) -> None:
-        """Call a function with the new opens after each time that this process has stored some."""
-        self._report = function
+        """Call one more function with the new opens after each time that this process has stored some."""
+        self._reports.append(function)
 
     def keep(self, hits: Sequence[Hit]) -> int:
         """Store hits as opens, and return how many have an open now, see `keep_hits`."""
-        return keep_hits(self._storage, self._enricher, hits, self._report)
+        return keep_hits(self._storage, self._enricher, hits, self._reports)

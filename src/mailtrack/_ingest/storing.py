@@ -17,7 +17,7 @@ Report = Callable[[Sequence[Open]], None]
 
 
 def store_hits(
-    storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None = None
+    storage: Storage, enricher: Enricher, hits: Sequence[Hit], reports: Sequence[Report] = ()
 ) -> Sequence[Open]:
     """Store hits as opens, all or none, and return the new ones. Storing a hit again changes nothing.
 
@@ -27,20 +27,20 @@ def store_hits(
     Raises:
         StorageError: they can't be stored.
     """
-    return _store(storage, enricher, hits, report)[1]
+    return _store(storage, enricher, hits, reports)[1]
 
 
-def keep_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None = None) -> int:
+def keep_hits(storage: Storage, enricher: Enricher, hits: Sequence[Hit], reports: Sequence[Report] = ()) -> int:
     """Do what `store_hits` does, and return how many hits have an open now: those with a pixel, new or not.
 
     Raises:
         StorageError: they can't be stored.
     """
-    return len(_store(storage, enricher, hits, report)[0])
+    return len(_store(storage, enricher, hits, reports)[0])
 
 
 def _store(
-    storage: Storage, enricher: Enricher, hits: Sequence[Hit], report: Report | None
+    storage: Storage, enricher: Enricher, hits: Sequence[Hit], reports: Sequence[Report]
 ) -> tuple[Sequence[Open], Sequence[Open]]:
     """Store hits, and return all of their opens, and those that are new."""
     opens = enricher.enrich(hits, storage.resolve(hits))
@@ -56,7 +56,7 @@ def _store(
             enricher.keep_late(late)
         except Exception:
             _logger.exception("The first opens of a burst can't be judged again")
-    if new and report is not None:
+    for report in reports if new else ():
         try:
             report(new)
         except Exception:
