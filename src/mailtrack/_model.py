@@ -387,7 +387,7 @@ class Erased:
 
 
 def make(kind: type[T], fields: dict[str, Any]) -> T:
-    """Return a `Hit`, `Target` or `Open` with all its fields, unchecked, in half the time of `kind(...)`."""
+    """Return a `Hit`, `Target`, `Open` or `Event` with all its fields, unchecked, in half the time of `kind(...)`."""
     made = object.__new__(kind)
     object.__setattr__(made, "__dict__", fields)
     return made

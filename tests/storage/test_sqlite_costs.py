@@ -18,8 +18,9 @@ from typing import Any, ClassVar, NamedTuple, get_args
 import pytest
 
 from mailtrack import Pixel, PixelOrder, Recipient, RecipientState, Storage, Verdict, VerdictKind
+from mailtrack._event import First
 from mailtrack.storage import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
-from mailtrack.storage._sqlite import SQLiteStorage, edges, erasure, pixel_pages, recipients
+from mailtrack.storage._sqlite import SQLiteStorage, edges, erasure, feed, pixel_pages, recipients
 from mailtrack.testing import (
     make_api_key,
     make_hit,
@@ -106,15 +107,15 @@ def _fill(storage: SQLiteStorage, size: Size) -> tuple[Pixel, list[Recipient]]:
         ],
     )
     kinds = [VerdictKind.HUMAN, VerdictKind.PREFETCH, VerdictKind.SCANNER]
-    storage.add_opens(
-        [
+    opens = [
             make_open(
                 pixel, people[n % len(people)], at=_time(n, size),
                 verdict=Verdict(kind=kinds[n % 3]), counted=n % 3 == 0,
             )
             for n in range(size.opens)
-        ]
-    )  # fmt: skip
+    ]  # fmt: skip
+    for start in range(0, len(opens), 3):
+        storage.add_opens(opens[start : start + 3])
     return pixel, people
 
 
@@ -165,6 +166,15 @@ def _tour(storage: SQLiteStorage, size: Size, pixel: Pixel, people: list[Recipie
     new = [make_open(pixel, one, at=NOON + timedelta(hours=2)) for one in people[:10]]
     yield call("add_opens", new)
     yield call("add_opens", new)
+    for first in get_args(First):
+        events = storage.list_events(limit=5, first=first)
+        yield call("list_events", limit=5, first=first, after=events.next)
+    yield call("get_events", [one.cursor for one in events.items])
+    yield call("get_feed_end")
+    yield call("find_feed_place", since=_time(size.opens // 2, size))
+    yield call("add_reader", "crm")
+    yield call("take_reader", "crm", "a", now=NOON, until=NOON + timedelta(hours=1))
+    yield call("move_reader", "crm", "a", storage.get_feed_end(), until=NOON)
     newest = storage.list_opens(pixel.id, limit=20)
     for options in (
         {},
@@ -207,7 +217,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> type[CountingConnection]:
         counts: ClassVar[Counter[str]] = Counter()
 
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Own))
-    for module in (pixel_pages, recipients):
+    for module in (feed, pixel_pages, recipients):
         monkeypatch.setattr(module, "SEARCHED_AT_ONCE", 3)
     monkeypatch.setattr(edges, "_NEAR", 10)
     return Own

@@ -8,6 +8,7 @@ from mailtrack._errors import InvalidPaging
 from mailtrack._model import Page, T
 
 _MAX_DIGITS = 18  # stays below 2^63
+_PAIR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _THREE = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\.[0-9]{1,18}")
 
 
@@ -42,6 +43,23 @@ def to_places(cursor: str) -> tuple[int, int, int]:
         raise InvalidPaging("The cursor is not valid.")
     first, second, third = map(int, cursor.split("."))
     return first, second, third
+
+
+def from_pair(place: int, number: int) -> str:
+    """Return the cursor for a place in the feed: of a row, and an open in it."""
+    return f"{place}-{number}"
+
+
+def to_pair(cursor: str) -> tuple[int, int]:
+    """Return the two numbers of a cursor for a place in the feed.
+
+    Raises:
+        InvalidPaging: it is no such cursor.
+    """
+    found = _PAIR.fullmatch(cursor)
+    if found is None:
+        raise InvalidPaging("The cursor is not valid.")
+    return int(found[1]), int(found[2])
 
 
 def cut_long_page(found: Sequence[tuple[tuple[int, int, int], T]], limit: int) -> Page[T]:

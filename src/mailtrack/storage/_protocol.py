@@ -25,6 +25,7 @@ from mailtrack._model import (
     Target,
     VerdictKind,
 )
+from mailtrack.storage._feed import Feed
 
 MAX_TOP = 100
 """The most recipients in a top list, and the most names of each facet, that a storage returns."""
@@ -34,8 +35,8 @@ SEARCHED_AT_ONCE = 10_000
 
 
 @runtime_checkable
-class Storage(Protocol):
-    """Stores pixels, recipients, opens and API keys, and counts opens.
+class Storage(Feed, Protocol):
+    """Stores pixels, recipients, opens and API keys, counts opens, and has a feed of them.
 
     **Threads.** Every method may be called from any thread at any time.
     **Atomicity.** A method does all it says or, when it raises, nothing. Once it has returned, its changes are durable
@@ -272,6 +273,10 @@ class Storage(Protocol):
 
     def add_opens(self, opens: Sequence[Open]) -> Sequence[Open]:
         """Add opens, and count them for their pixels, recipients, hours and everything else in `Figures`.
+
+        Each that is added becomes an event, see `list_events`. `Event.first` and `first_counted` are of the moment when
+        it is added, in the order in which opens are added: they never change, whatever is judged again, purged or
+        deleted. Both are false without a recipient that exists.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
         more) is left out, and one of a recipient that does not exist any more is added without counting for it. One of

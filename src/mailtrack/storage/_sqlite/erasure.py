@@ -7,7 +7,7 @@ Then they refer to the recipient 0. Only digests of the tokens and ids are kept.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import monotonic
 from typing import NamedTuple
 
@@ -144,6 +144,16 @@ def _overwrite(db: sqlite3.Connection, pixel: int, number: int, limit: int) -> i
     )
     release(db, pixel, "agents", [agent for _, agent, *_ in rows])
     return len(rows)
+
+
+def find_erasing(db: sqlite3.Connection, keys: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those of some pixels and numbers that are recipients whose opens are still to be overwritten."""
+    found = db.execute(
+        "SELECT e.pixel, e.number FROM json_each(?) w CROSS JOIN erasing e"
+        " ON e.pixel = json_extract(w.value, '$[0]') AND e.number = json_extract(w.value, '$[1]')",
+        (json.dumps(list(keys)),),
+    )
+    return set(found)
 
 
 def find_erased(db: sqlite3.Connection, pixel: int, secrets: Iterable[str]) -> set[str]:

@@ -175,31 +175,33 @@ class ReadJudgement(NamedTuple):
     networks: tuple[str, ...]
 
 
-def read_agents(db: sqlite3.Connection, pixel: int, numbers: Collection[int]) -> dict[int, ReadAgent]:
-    """Return the agents of a pixel with some numbers, by their numbers."""
+Key: TypeAlias = tuple[int, int]
+"""A pixel, and a number in it."""
+
+
+def read_agents(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, ReadAgent]:
+    """Return some agents by their pixels and numbers."""
     return {
-        number: ReadAgent(user_agent, _to_client(*client))
-        for number, user_agent, *client in _read(db, pixel, "agents", Agent._fields, numbers)
+        (pixel, number): ReadAgent(user_agent, _to_client(*client))
+        for pixel, number, user_agent, *client in _read(db, "agents", Agent._fields, keys)
     }
 
 
-def read_judgements(db: sqlite3.Connection, pixel: int, numbers: Collection[int]) -> dict[int, ReadJudgement]:
-    """Return the judgements of a pixel with some numbers, by their numbers."""
+def read_judgements(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, ReadJudgement]:
+    """Return some judgements by their pixels and numbers."""
     return {
-        number: ReadJudgement(_to_verdict(*verdict), bool(counted), _to_names(signals), _to_names(networks))
-        for number, *verdict, counted, signals, networks in _read(
-            db, pixel, "judgements", JudgementRow._fields, numbers
-        )
+        (pixel, number): ReadJudgement(_to_verdict(*verdict), bool(counted), _to_names(signals), _to_names(networks))
+        for pixel, number, *verdict, counted, signals, networks in _read(db, "judgements", JudgementRow._fields, keys)
     }
 
 
-def _read(
-    db: sqlite3.Connection, pixel: int, table: str, columns: Sequence[str], numbers: Collection[int]
-) -> list[tuple[Any, ...]]:
+def _read(db: sqlite3.Connection, table: str, columns: Sequence[str], keys: Collection[Key]) -> list[tuple[Any, ...]]:
+    number = table[:-1]
     return db.execute(
-        f"SELECT t.{table[:-1]}, {', '.join(f't.{column}' for column in columns)} FROM json_each(?) w"
-        f" CROSS JOIN {table} t ON t.pixel = ? AND t.{table[:-1]} = w.value",
-        (json.dumps(list(numbers)), pixel),
+        f"SELECT t.pixel, t.{number}, {', '.join(f't.{column}' for column in columns)} FROM json_each(?) w"
+        f" CROSS JOIN {table} t ON t.pixel = json_extract(w.value, '$[0]')"
+        f" AND t.{number} = json_extract(w.value, '$[1]')",
+        (json.dumps(list(keys)),),
     ).fetchall()
 
 

@@ -15,8 +15,11 @@ from mailtrack._columns import Opens
 from mailtrack._model import Open, Page, VerdictKind, make
 from mailtrack._times import from_milliseconds
 from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._counting.firsts import find_firsts
+from mailtrack.storage._counting.log_gaps import Gap
 from mailtrack.storage._counting.tallies import Tally
-from mailtrack.storage._sqlite import counts, erasure, purging, recipient_numbers
+from mailtrack.storage._sqlite import counts, erasure, feed_rows, purging, recipient_numbers
+from mailtrack.storage._sqlite.counts import Owner
 from mailtrack.storage._sqlite.interned import (
     KINDS,
     ReadAgent,
@@ -29,10 +32,10 @@ from mailtrack.storage._sqlite.interned import (
 from mailtrack.storage._sqlite.packing import PLACES, PackedId, by_process, pack_id, pack_ip, unpack_id, unpack_ip
 from mailtrack.storage._sqlite.resolved import Resolved
 
-_ROW = (
-    f"r.id, r.token, d.id, o.number, {erasure.IS_ERASED}, o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer,"
-    " o.agent, o.judgement"
-)
+FIELDS = "o.opened_at, o.shift, o.rest, o.ip, o.age, o.referer, o.agent, o.judgement"
+"""The columns of a row, apart from its place, its recipient, and what is not in an `Open`."""
+
+_ROW = f"r.id, r.token, d.id, o.number, {erasure.IS_ERASED}, {FIELDS}"
 _JOINS = (
     " LEFT JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient"
     " LEFT JOIN deleted_recipients d ON d.pixel = o.pixel AND d.number = o.recipient" + erasure.ERASING
@@ -95,7 +98,7 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved)
         return opens
     shared = share(db, pixel, opens.findings)
     db.executemany(
-        f"INSERT INTO opens VALUES ({PLACES})",
+        f"INSERT INTO opens VALUES ({PLACES}, ?)",
         zip(
             repeat(pixel),
             count(last + 1),
@@ -112,11 +115,22 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved)
             [shared[finding].kind for finding in opens.findings],
             opens.ages,
             opens.referers,
+            _find_firsts(opens, owners),
             strict=False,
         ),
     )
+    feed_rows.add(db, pixel, Gap(last + 1, last + len(opens)), max(opens.times))
     counts.add(db, pixel, batch.tally, owners)
     return opens
+
+
+def _find_firsts(opens: Opens, owners: Sequence[Owner]) -> list[int]:
+    spans = [(owner[0], counts.spans_of(owner)) for owner in owners]
+    return find_firsts(
+        zip(opens.recipients, [finding.counted for finding in opens.findings], strict=True),
+        {recipient_id for recipient_id, before in spans if not before.raw},
+        {recipient_id for recipient_id, before in spans if not before.counted},
+    )
 
 
 def _find_present(db: sqlite3.Connection, pixel: int, batch: Batch) -> Collection[str]:
@@ -218,20 +232,37 @@ def _to_opens(
     db: sqlite3.Connection, pixel: int, pixel_id: str, rows: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, Open]]:
     """Return the number and the open of each row."""
-    agents = read_agents(db, pixel, {row[-2] for row in rows})
-    judgements = read_judgements(db, pixel, {row[-1] for row in rows})
-    return [(row[3], _to_open(row, pixel_id, agents[row[-2]], judgements[row[-1]])) for row in rows]
+    agents = read_agents(db, {(pixel, row[-2]) for row in rows})
+    judgements = read_judgements(db, {(pixel, row[-1]) for row in rows})
+    found = []
+    for recipient_id, token, deleted_id, number, erased, *own, agent, judgement in rows:
+        shared = (agents[pixel, agent], judgements[pixel, judgement])
+        one = to_open(pixel_id, recipient_id or deleted_id, token, *shared, *own)
+        found.append((number, one.as_erased() if erased else one))
+    return found
 
 
-def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: ReadJudgement) -> Open:
-    recipient_id, token, deleted_id, _, erased, at, shift, rest, ip, age, referer, _, _ = row
+def to_open(
+    pixel_id: str,
+    recipient_id: str | None,
+    token: str | None,
+    agent: ReadAgent,
+    judgement: ReadJudgement,
+    at: int,
+    shift: int,
+    rest: bytes | str,
+    ip: bytes | str | None,
+    age: int | None,
+    referer: str,
+) -> Open:
+    """Return the open of a row, given the columns `FIELDS`, of which the last two come first, as what they refer to."""
     verdict, counted, signals, networks = judgement
-    found = make(
+    return make(
         Open,
         {
             "id": unpack_id(at, shift, rest),
             "pixel_id": pixel_id,
-            "recipient_id": recipient_id or deleted_id,
+            "recipient_id": recipient_id,
             "token": token,
             "opened_at": from_milliseconds(at),
             "ip": unpack_ip(ip),
@@ -246,4 +277,3 @@ def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: R
             "erased": False,
         },
     )
-    return found.as_erased() if erased else found

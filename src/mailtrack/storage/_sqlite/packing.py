@@ -15,7 +15,7 @@ _V6 = 16
 
 
 PLACES = ", ".join("?" * 12)
-"""The placeholders of the row of an open, with all its columns."""
+"""The placeholders of the row of an open, with all its columns that `compacting` fills."""
 
 
 PackedId: TypeAlias = tuple[int, bytes | str]

@@ -110,9 +110,14 @@ def update(db: sqlite3.Connection, pixel_id: str, name: str | None, archived: bo
 def get_page(db: sqlite3.Connection, choice: Choice, limit: int, cursor: str | None) -> Page[Pixel]:
     """Return a page of pixels."""
     numbers, following = pixel_pages.choose(db, choice, limit, cursor)
-    rows = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE pixel IN (SELECT value FROM json_each(?))", (str(numbers),))
-    found = dict(map(_to_pixel, rows))
+    found = get_by_numbers(db, numbers)
     return Page(items=tuple(found[number] for number in numbers if number in found), next=following)
+
+
+def get_by_numbers(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Pixel]:
+    """Return the pixels that exist of those with some numbers, by these."""
+    rows = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE pixel IN (SELECT value FROM json_each(?))", (str(numbers),))
+    return dict(map(_to_pixel, rows))
 
 
 def _key_column(key: str) -> str:

@@ -10,6 +10,7 @@ from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
 from mailtrack.storage._counting.spans import Span, join_spans, make_span, spans_by_recipient
 from mailtrack.storage._counting.tallies import HOUR
+from mailtrack.storage._sqlite import feed_rows
 from mailtrack.storage._sqlite.interned import release
 
 _AT_ONCE = 200
@@ -126,7 +127,9 @@ def _purge(db: sqlite3.Connection, pixel: int, numbers: Sequence[int], before: i
     release(db, pixel, "agents", [agent for *_, agent, _ in found])
     release(db, pixel, "judgements", [judgement for *_, judgement in found])
     _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, counted, *_ in found if counted])
-    _keep_gaps(db, pixel, [number for number, *_ in found])
+    gaps = join_gaps(Gap(number, number) for number, *_ in found)
+    _keep_gaps(db, pixel, gaps)
+    feed_rows.forget_gone(db, pixel, gaps)
     db.execute(
         "UPDATE pixels SET purged = purged + ?, purged_before = max(coalesce(purged_before, ?), ?) WHERE pixel = ?",
         (len(found), before, before, pixel),
@@ -172,8 +175,7 @@ def read_span(db: sqlite3.Connection, pixel: int) -> Span:
     return Span(*found.fetchone())
 
 
-def _keep_gaps(db: sqlite3.Connection, pixel: int, numbers: Sequence[int]) -> None:
-    new = join_gaps(Gap(number, number) for number in numbers)
+def _keep_gaps(db: sqlite3.Connection, pixel: int, new: Sequence[Gap]) -> None:
     before = _touching(db, pixel, new)
     after = join_gaps([*before, *new])
     db.executemany(

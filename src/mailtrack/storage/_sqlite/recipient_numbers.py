@@ -18,6 +18,16 @@ def find(db: sqlite3.Connection, pixel: int, recipient_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
+def find_deleted(db: sqlite3.Connection, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Return the ids of deleted recipients, by their pixels and numbers."""
+    found = db.execute(
+        "SELECT d.pixel, d.number, d.id FROM json_each(?) w CROSS JOIN deleted_recipients d"
+        " ON d.pixel = json_extract(w.value, '$[0]') AND d.number = json_extract(w.value, '$[1]')",
+        (json.dumps(list(keys)),),
+    )
+    return {(pixel, number): recipient_id for pixel, number, recipient_id in found}
+
+
 def number_deleted(db: sqlite3.Connection, pixel: int, recipient_ids: Collection[str]) -> dict[str, int]:
     """Return the numbers by which opens refer to recipients that do not exist any more, by id; new ones if needed."""
     if not recipient_ids:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -104,6 +104,24 @@ def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Rec
     ).fetchall()
     recipients = (_to_recipient(row, pixel_id) for pixel_id, *row in found)
     return {recipient.id: recipient for recipient in recipients}
+
+
+def get_by_numbers(
+    db: sqlite3.Connection, keys: Collection[tuple[int, int]], pixel_ids: Mapping[int, str]
+) -> dict[tuple[int, int], Recipient]:
+    """Return the recipients that exist of those with some pixels and numbers, by these.
+
+    Args:
+        db: the connection.
+        keys: the pixels and numbers.
+        pixel_ids: the ids of the pixels, by their numbers.
+    """
+    found = db.execute(
+        f"SELECT r.pixel, {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r"
+        " ON r.pixel = json_extract(w.value, '$[0]') AND r.number = json_extract(w.value, '$[1]')",
+        (json.dumps(list(keys)),),
+    )
+    return {(pixel, row[0]): _to_recipient(row, pixel_ids[pixel]) for pixel, *row in found}
 
 
 def get_page(

@@ -365,6 +365,38 @@ def m016_totals(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m017_feed(db: sqlite_utils.Database) -> None:
+    """Store the feed, and its readers. Opens that are there already are not in it.
+
+    A row is the opens that one call of `add_opens` added to a pixel, by their numbers. `newest` is the latest time of
+    an open up to there, of the rows before as well. `opens.firsts` are the bits of `firsts.find_firsts`.
+    """
+    db.execute("ALTER TABLE opens ADD COLUMN firsts INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        """
+        CREATE TABLE feed (
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            pixel INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            newest INTEGER NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE UNIQUE INDEX feed_of_pixel ON feed (pixel, first)")
+    db.execute(
+        """
+        CREATE TABLE readers (
+            name TEXT PRIMARY KEY,
+            after TEXT NOT NULL,
+            owner TEXT,
+            until INTEGER
+        ) WITHOUT ROWID
+        """
+    )
+
+
 def all_names() -> set[str]:
     """Return the names of all migrations that this version knows."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:

@@ -13,6 +13,7 @@ from typing import Self
 from mailtrack import _forking as forking
 from mailtrack._columns import Opens
 from mailtrack._counts import Count
+from mailtrack._event import Event, First
 from mailtrack._figures import DayCount, Figures
 from mailtrack._model import (
     ApiKey,
@@ -35,10 +36,13 @@ from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._sqlite import (
     counts,
     erasure,
+    feed,
+    feed_rows,
     keys,
     pixels,
     preparing,
     purging,
+    readers,
     rejudging,
     sending,
     sweeping,
@@ -309,6 +313,37 @@ class SQLiteStorage:
                 self._forget_deleted()
             if purged:  # else another process was faster
                 return purged
+
+    def list_events(self, *, limit: int, after: str | None = None, first: First = "any") -> Page[Event]:
+        place = (0, 0) if after is None else cursors.to_pair(after)
+        with self._connections.reading(snapshot=True) as db:
+            return feed.get_page(db, limit, place, first)
+
+    def get_events(self, cursors: Collection[str]) -> dict[str, Event]:
+        with self._connections.reading(snapshot=True) as db:
+            return feed.get(db, cursors)
+
+    def get_feed_end(self) -> str:
+        with self._connections.reading() as db:
+            return cursors.from_pair(*feed_rows.get_end(db))
+
+    def find_feed_place(self, *, since: datetime) -> str | None:
+        with self._connections.reading(snapshot=True) as db:
+            place = feed_rows.find_place(db, to_milliseconds(since))
+        return cursors.from_pair(place + 1, 0) if place else None
+
+    def add_reader(self, name: str) -> None:
+        with self._connections.writing() as db:
+            readers.add(db, name)
+
+    def take_reader(self, name: str, owner: str, *, now: datetime, until: datetime) -> str | None:
+        with self._connections.writing() as db:
+            return readers.take(db, name, owner, to_milliseconds(now), to_milliseconds(until))
+
+    def move_reader(self, name: str, owner: str, after: str, *, until: datetime) -> bool:
+        cursors.to_pair(after)
+        with self._connections.writing() as db:
+            return readers.move(db, name, owner, after, to_milliseconds(until))
 
     def add_key(self, key: ApiKey) -> None:
         with self._connections.writing() as db:

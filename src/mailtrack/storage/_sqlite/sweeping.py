@@ -118,11 +118,11 @@ def _drop_former(db: sqlite3.Connection) -> int:
 
 
 def _owned(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Yield all tables of things that pixels own, and the columns of their keys, which begin with the pixel."""
+    """Yield all tables of things that pixels own, which have a column `pixel`, and the columns of their keys."""
     yield from db.execute(
-        "SELECT t.name, group_concat(k.name) FROM sqlite_master t, pragma_table_info(t.name) k"
-        " WHERE t.type = 'table' AND t.name NOT IN ('pixels', 'deleted_pixels') AND k.pk > 0"
-        " GROUP BY t.name HAVING max(k.pk = 1 AND k.name = 'pixel') ORDER BY t.name <> ?, t.name",
+        "SELECT t.name, group_concat(k.name) FILTER (WHERE k.pk > 0) FROM sqlite_master t, pragma_table_info(t.name) k"
+        " WHERE t.type = 'table' AND t.name NOT IN ('pixels', 'deleted_pixels')"
+        " GROUP BY t.name HAVING max(k.name = 'pixel') ORDER BY t.name <> ?, t.name",
         (_FIRST,),
     ).fetchall()
 
