@@ -105,6 +105,7 @@ DOORS = {
         "DelayCount",
         "Facet",
         "FacetCount",
+        "Feed",
         "Figures",
         "HourCount",
         "Judgement",

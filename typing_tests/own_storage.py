@@ -13,6 +13,7 @@ from mailtrack import (
     Count,
     DayCount,
     Erased,
+    Event,
     Hit,
     Image,
     Open,
@@ -136,6 +137,25 @@ class OwnStorage:
 
     def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
         return 0
+
+    def list_events(self, *, limit: int, after: str | None = None, first: str = "any") -> Page[Event]:
+        return Page(items=(), next="0")
+
+    def get_events(self, cursors: Collection[str]) -> dict[str, Event]:
+        return {}
+
+    def get_feed_end(self) -> str:
+        return "0"
+
+    def find_feed_place(self, *, since: datetime) -> str | None:
+        return None
+
+    def add_reader(self, name: str) -> None: ...
+    def take_reader(self, name: str, owner: str, *, now: datetime, until: datetime) -> str | None:
+        return None
+
+    def move_reader(self, name: str, owner: str, after: str, *, until: datetime) -> bool:
+        return False
 
     def add_key(self, key: ApiKey) -> None: ...
     def list_keys(self) -> list[ApiKey]:

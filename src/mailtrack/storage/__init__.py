@@ -15,12 +15,14 @@ from mailtrack._errors import InvalidSetting
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Judgement, Target
 from mailtrack.storage._abilities import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
+from mailtrack.storage._feed import Feed
 from mailtrack.storage._protocol import Storage
 
 __all__ = [
     "DelayCount",
     "Facet",
     "FacetCount",
+    "Feed",
     "Figures",
     "HourCount",
     "Judgement",

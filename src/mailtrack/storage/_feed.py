@@ -9,7 +9,11 @@ from mailtrack._model import Page
 
 
 class Feed(Protocol):
-    """The part of a storage that is about events. Threads, atomicity, reads and errors are as for `Storage`."""
+    """The part of a `Storage` that is about events. Threads, atomicity, reads and errors are as for all of it.
+
+    `first` and `first_counted` of an event are those of the moment when its open was added, and never change. Both are
+    false for an open without a recipient that existed then.
+    """
 
     def list_events(self, *, limit: int, after: str | None = None, first: First = "any") -> Page[Event]:
         """Return events of the feed, which has one for each open that `add_opens` has added, in order, oldest first.
@@ -27,7 +31,8 @@ class Feed(Protocol):
                 does (the bundled ones after 10,000 events).
 
         Returns:
-            The events, and in `next` a cursor for the rest, also where there is no rest yet.
+            The events, and in `next` a cursor for the rest, also where there is no rest yet. The end is reached where a
+            page is empty and `next` is `after`; a page may be empty before that.
 
         Raises:
             InvalidPaging: the cursor is unusable.
@@ -79,6 +84,10 @@ class Feed(Protocol):
         """Move a reader on to a cursor, and keep it until a time, which may be past.
 
         Returns:
-            Whether this owner still had it. If not, nothing has changed: another has taken it.
+            Whether this owner was the last to take it, even if the time until which it had it is over. If not, nothing
+            has changed: another has taken it.
+
+        Raises:
+            InvalidPaging: the cursor is unusable.
         """
         ...

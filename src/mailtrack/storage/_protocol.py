@@ -274,9 +274,7 @@ class Storage(Feed, Protocol):
     def add_opens(self, opens: Sequence[Open]) -> Sequence[Open]:
         """Add opens, and count them for their pixels, recipients, hours and everything else in `Figures`.
 
-        Each that is added becomes an event, see `list_events`. `Event.first` and `first_counted` are of the moment when
-        it is added, in the order in which opens are added: they never change, whatever is judged again, purged or
-        deleted. Both are false without a recipient that exists.
+        Each that is added becomes an event in the same transaction, see `list_events`.
 
         Idempotent: an open whose id its pixel already has changes nothing. An open of a pixel that does not exist (any
         more) is left out, and one of a recipient that does not exist any more is added without counting for it. One of
