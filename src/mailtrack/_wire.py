@@ -10,6 +10,7 @@ import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from mailtrack._counts import Count, OpenSpan, OpenSpans
+from mailtrack._event import Event
 from mailtrack._json_data import to_data
 from mailtrack._model import ApiKey, Client, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
@@ -127,6 +128,24 @@ def open_(value: Open) -> Json:
     """Return an open."""
     found: Json = _converter.unstructure(value)
     return found
+
+
+def event(value: Event) -> Json:
+    """Return an event, with as much of its pixel and recipient as its readers need."""
+    owner = value.recipient
+    return {
+        "id": value.id,
+        "type": "open",
+        "timestamp": to_text(value.open.opened_at),
+        "data": {
+            "pixel": {"id": value.pixel.id, "name": value.pixel.name},
+            "recipient": owner
+            and {"id": owner.id, "email": owner.email, "ref": owner.ref, "data": _from_data(owner.data)},
+            "open": open_(value.open),
+            "first": value.first,
+            "firstCounted": value.first_counted,
+        },
+    }
 
 
 def api_key(value: ApiKey) -> Json:

@@ -11,6 +11,7 @@ from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._errors import StorageUnavailable
 from mailtrack._model import Page, VerdictKind
+from mailtrack._paging import DEFAULT_LIMIT
 from mailtrack._pixels import pixels_of
 from mailtrack._times import from_text
 from mailtrack.report import DEFAULT_TOP
@@ -161,6 +162,13 @@ def list_opens(context: Context, request: Request, pixel: str) -> Response:
         recipient_id=one_argument(request, "recipient"),
     )
     return json_response(wire.page(page, wire.open_))
+
+
+def list_events(context: Context, request: Request) -> Response:
+    """`GET /api/v1/events`."""
+    limit = number_argument(request, "limit", DEFAULT_LIMIT)
+    page = context.tracker.list_events(limit=limit, after=one_argument(request, "after"))
+    return json_response(wire.page(page, wire.event))
 
 
 def find_recipients(context: Context, request: Request) -> Response:

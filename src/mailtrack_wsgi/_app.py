@@ -94,6 +94,7 @@ _routes = Map(
         Rule(paths.RECIPIENTS, methods=["GET"], endpoint=api.find_recipients),
         Rule(f"{paths.RECIPIENTS}/<recipient>", methods=["GET"], endpoint=api.get_recipient),
         Rule(f"{paths.RECIPIENTS}/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
+        Rule(paths.EVENTS, methods=["GET"], endpoint=api.list_events),
         Rule(paths.ERASE, methods=["POST"], endpoint=api.erase),
         Rule(paths.OPENAPI, methods=["GET"], endpoint=api.openapi),
     ],

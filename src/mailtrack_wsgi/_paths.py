@@ -10,6 +10,7 @@ STATIC = "/static/"
 API = "/api/"
 PIXELS = "/api/v1/pixels"
 RECIPIENTS = "/api/v1/recipients"
+EVENTS = "/api/v1/events"
 ERASE = "/api/v1/erase"
 OPENAPI = "/api/v1/openapi.json"
 

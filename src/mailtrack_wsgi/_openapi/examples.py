@@ -9,6 +9,7 @@ from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._delays import to_bucket
+from mailtrack._event import Event
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Client, Open, Page, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack._times import to_text
@@ -62,6 +63,7 @@ _OPEN = Open(
     ),
     client=Client(name="Thunderbird", version="128", os="Linux", device="desktop"),
 )
+_EVENT = Event(cursor="1.0", open=_OPEN, pixel=PIXEL, recipient=ANN, first=False, first_counted=True)
 _FIGURES = Figures(
     pixel=PIXEL,
     hours=(
@@ -113,6 +115,7 @@ def make_examples(urls: Urls) -> dict[str, Any]:
             "message": "Recipient deleted successfully",
             "deletedEmail": ANN.email,
         },
+        "EventPage": wire.page(Page(items=(_EVENT,), next=_EVENT.cursor), wire.event),
         "OpenPage": wire.page(Page(items=(_OPEN,)), wire.open_),
         "Report": wire.report(make_report(_FIGURES, zone=UTC), urls),
         "Status": {"status": "ok"},

@@ -9,11 +9,13 @@ from mailtrack_wsgi import _paths as paths
 from mailtrack_wsgi._openapi.html_routes import make_page_paths
 from mailtrack_wsgi._openapi.image_routes import IMAGE_TYPES, make_image_paths
 from mailtrack_wsgi._openapi.parts import (
+    AFTER,
     ANY,
     BODY,
     CHANGE,
     IN_PIXEL,
     KIND,
+    LIMIT,
     OF_RECIPIENT,
     PAGING,
     RAW,
@@ -33,6 +35,7 @@ TAGS = [
     {"name": "Pixels", "description": "A pixel is a tracked mailing and its image."},
     {"name": "Recipients", "description": "A recipient is one address and one reference in one pixel, with its token."},
     {"name": "Opens", "description": "Single opens, and the figures made of them."},
+    {"name": "Events", "description": "The opens of all pixels, for programs that act on them."},
     {"name": "Pages", "description": "Pages for people. Their errors are pages, too."},
     {"name": "Server", "description": "The server itself."},
 ]
@@ -66,6 +69,7 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         f"{pixel}/opens": _opens(examples),
         f"{pixel}/opens/csv": _opens_csv(examples),
         f"{pixel}/report": _report(examples),
+        paths.EVENTS: _events(examples),
         **make_page_paths(examples),
         **_server_paths(examples),
     }
@@ -186,6 +190,22 @@ def _report(examples: Mapping[str, Any]) -> Data:
             ],
             answers={200: json_answer("Report", "The figures.", examples)},
             refusals=(*ANY, 404),
+        ),
+    }
+
+
+def _events(examples: Mapping[str, Any]) -> Data:
+    return {
+        "get": operation(
+            "Events",
+            "listEvents",
+            "List events",
+            "The opens of all pixels in the order in which they were stored, the oldest first. A program that gives "
+            "each answer's `next` as `after` of its next request misses no event and gets none twice. Events are kept "
+            "as long as their opens.",
+            parameters=[LIMIT, AFTER],
+            answers={200: json_answer("EventPage", "A page of the feed.", examples)},
+            refusals=ANY,
         ),
     }
 

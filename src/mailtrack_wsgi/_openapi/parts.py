@@ -95,18 +95,24 @@ def body(content: Mapping[str, str], examples: Mapping[str, Any], *, required: b
 IN_PIXEL = in_path("pixel", "The pixel's UUID or short id, in either case.", PIXEL.id, pattern=PIXEL_KEY_PATTERN)
 IN_RECIPIENT = in_path("recipient", "The recipient's id.", ANN.id, pattern=RECIPIENT_ID_PATTERN)
 
+LIMIT = in_query(
+    "limit",
+    f"Length of a page, 1 to {MAX_LIMIT:,}.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+)
 PAGING = [
-    in_query(
-        "limit",
-        f"Length of a page, 1 to {MAX_LIMIT:,}.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-    ),
+    LIMIT,
     in_query(
         "cursor",
         "The value of `next` on the preceding page; without it, the first page.",
         {"type": "string", "format": "cursor"},
     ),
 ]
+AFTER = in_query(
+    "after",
+    "The value of `next` of the last answer; without it, the first event that is kept.",
+    {"type": "string", "format": "cursor"},
+)
 RAW = in_query(
     "raw",
     "`1` leaves cells as they are. Without it, a cell that a spreadsheet would run as a formula begins with `'`.",

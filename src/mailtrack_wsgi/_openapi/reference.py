@@ -290,6 +290,8 @@ def _kind(schema: _Data) -> Markup:
     """Return the type of a schema in words, or a link to the object on the page."""
     if "$ref" in schema:
         return Markup('<a href="#{0}">{0}</a>').format(schema["$ref"].rpartition("/")[2])
+    if "oneOf" in schema:
+        return Markup(" or ").join(map(_kind, schema["oneOf"]))
     kinds: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if "array" in kinds:
         return Markup("list ({})").format(_kind(schema["items"]))

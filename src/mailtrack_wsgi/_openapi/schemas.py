@@ -10,6 +10,7 @@ from mailtrack._urls import UPLOADS_PATH
 from mailtrack.report import MAX_HOURS
 from mailtrack.storage._protocol import MAX_TOP
 from mailtrack_wsgi._bodies import MAX_EMAILS, MAX_JSON_BYTES, MAX_PROBLEMS
+from mailtrack_wsgi._openapi.event_schemas import EVENT_SCHEMAS
 from mailtrack_wsgi._openapi.schema_types import (
     DONE,
     EMAIL,
@@ -272,6 +273,7 @@ SCHEMAS: dict[str, Schema] = {
         counted=flag("Whether it is attributed to a person."),
     ),
     "OpenPage": page_of("Open", "opens, the last recorded first"),
+    **EVENT_SCHEMAS,
     "Verdict": object_(
         "Who or what an open is attributed to, and why.",
         kind=text("The kind of client.", enum=[kind.value for kind in VerdictKind]),
