@@ -131,6 +131,10 @@ class Keyring:
             self._kept = (time_now + CACHE_SECONDS, keys)
         return find_key(text, keys)
 
+    def _find_kept(self, text: str) -> ApiKey | None:
+        """Return the key with this text, as of the last time that the keys were read, however long ago that is."""
+        return find_key(text, self._kept[1])
+
     def _forget(self) -> None:
         """Have the next `find` read the keys again."""
         self._kept = (0.0, [])

@@ -14,6 +14,7 @@ from mailtrack._events.follower import Follower
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
+from mailtrack._measures import Measures, measure
 from mailtrack._model import Open, Pixel, Recipient, Verdict
 from mailtrack._pixels import find_pixel, iter_pixels
 from mailtrack._recipients import mark_sent
@@ -127,6 +128,10 @@ class Operations:
         reported at most once, by the process that drains, and not at all if that ends just then.
         """
         self._recorder.report_to(function)
+
+    def _measure(self) -> Measures:
+        """Return what a monitor wants to know, see `mailtrack._measures`; for adapters."""
+        return measure(self._storage, self._spool_folder)
 
     def explain(self, verdict: Verdict) -> str:
         """Return a sentence that explains a verdict, by the rules of this tracker's judge.

@@ -45,6 +45,7 @@ from mailtrack_wsgi._html import recipients as recipients_page
 from mailtrack_wsgi._html import settings as settings_page
 from mailtrack_wsgi._html import views as pages
 from mailtrack_wsgi._html.errors import error_page
+from mailtrack_wsgi._metrics import metrics
 from mailtrack_wsgi._mount import Mount
 from mailtrack_wsgi._openapi import page as reference_page
 from mailtrack_wsgi._proxies import Proxies
@@ -79,6 +80,7 @@ _routes = Map(
         Rule(f"{paths.STATIC}<name>", methods=["GET"], endpoint=pages.static),
         Rule(paths.HEALTH, methods=["GET"], endpoint=api.healthz),
         Rule(paths.READINESS, methods=["GET"], endpoint=api.readyz),
+        Rule(paths.METRICS, methods=["GET"], endpoint=metrics),
         Rule(paths.PIXELS, methods=["POST"], endpoint=api.create_pixel),
         Rule(paths.PIXELS, methods=["GET"], endpoint=api.list_pixels),
         Rule(_PIXEL, methods=["GET"], endpoint=api.get_pixel),
@@ -103,7 +105,7 @@ _routes = Map(
 )
 
 _UNAVAILABLE = "The storage is not available. Try again later."
-_JSON_PATHS = (paths.API, paths.HEALTH, paths.READINESS)
+_JSON_PATHS = (paths.API, paths.HEALTH, paths.READINESS, paths.METRICS)
 
 
 def create_app(
@@ -180,7 +182,9 @@ def create_app(
         tracker.prepare()
     except Exception:  # it will be tried again, and mails get their images anyway
         _logger.exception("The data that judging opens needs can't be loaded.")
-    gate = Gate(verifiers, authorize) if verifiers or authorize is not None else None
+    gate = None
+    if verifiers or authorize is not None:
+        gate = Gate(verifiers, authorize, remembered=tracker.keys._find_kept)
     return Application(_Dispatcher(context, gate, None if hosts is None else frozenset(hosts)).answer)
 
 

@@ -6,6 +6,7 @@ from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
 
 HEALTH = "/healthz"
 READINESS = "/readyz"
+METRICS = "/metrics"
 STATIC = "/static/"
 API = "/api/"
 PIXELS = "/api/v1/pixels"

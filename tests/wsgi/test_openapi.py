@@ -8,7 +8,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mailtrack._model import Certainty, VerdictKind
 from mailtrack_wsgi._app import _routes
 
-PUBLIC = re.compile("/api/|/healthz$|/readyz$|/uploads/|/docs$|/logs/|/people(/export)?$|/pixels/<pixel>/delete$|/$")
+PUBLIC = re.compile(
+    "/api/|/healthz$|/readyz$|/metrics$|/uploads/|/docs$|/logs/|/people(/export)?$|/pixels/<pixel>/delete$|/$"
+)
 METHODS = ("get", "head", "post", "delete", "put", "patch", "options", "trace")
 
 

@@ -8,6 +8,7 @@ is its **order key** of 32 characters, which begins with the time in millisecond
 without such a key is read as well, but its place among the others is undefined.
 """
 
+from mailtrack._spool.backlog import Backlog, get_backlog
 from mailtrack._spool.dead_letters import drop as drop_dead_letters
 from mailtrack._spool.dead_letters import read as read_dead_letters
 from mailtrack._spool.periodic import PeriodicThread
@@ -18,6 +19,7 @@ from mailtrack._spool.status import SpoolStatus, get_status, inspect
 from mailtrack._spool.syncer import Syncer
 
 __all__ = [
+    "Backlog",
     "Batch",
     "Durability",
     "PeriodicThread",
@@ -29,6 +31,7 @@ __all__ = [
     "SpoolStatus",
     "Syncer",
     "drop_dead_letters",
+    "get_backlog",
     "get_status",
     "inspect",
     "read_dead_letters",

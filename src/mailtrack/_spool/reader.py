@@ -3,15 +3,16 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 import attrs
 
 from mailtrack import _forking as forking
-from mailtrack._spool import dead_letters
+from mailtrack._spool import dead_letters, progress
 from mailtrack._spool.merging import Front, Piece, Queue, come_before, make_queues, merge, order_of
 from mailtrack._spool.segment import is_at, segments, try_lock
 
@@ -53,6 +54,8 @@ class Reader:
         self._batch_bytes = batch_bytes
         self._leading: int | None = None  # descriptor of the folder, which is locked through it
         self._done: dict[Path, int] = {}
+        self._noted: dict[Path, int] | None = None  # what the progress says of `_done`, `None` if that is not known
+        self._waited = 0.0
         self._unusable: set[Path] = set()
         self._files = threading.Lock()  # held while a file is open: a forked child would keep it open, and locked
         forking.watch(self)
@@ -90,6 +93,7 @@ class Reader:
     def _release(self) -> None:
         descriptor, self._leading = self._leading, None
         self._done.clear()
+        self._noted = None
         if descriptor is not None:
             os.close(descriptor)
 
@@ -107,6 +111,7 @@ class Reader:
         for path in batch.ends:  # these were read to their ends
             with self._skipping_unreadable(path):
                 self._read_segment(path, _LINE_BYTES)
+        self._note()
 
     def acknowledge(self, batch: Batch) -> None:
         """Mark a batch as stored, and move its dead letters to their file.
@@ -120,6 +125,17 @@ class Reader:
             for _, reason in batch.dead_letters:
                 _logger.error("A line of the spool was moved to %s: %s.", dead_letters.FILE, reason)
         self._done |= batch.ends
+        self._waited = _age_of(batch.lines[0]) if batch.lines else 0.0
+        self._note()
+
+    def _note(self) -> None:
+        """Write down how far this reader is, where that has changed."""
+        if self._noted == self._done:
+            return
+        positions = {path.name: position for path, position in self._done.items()}
+        with self._files, suppress(OSError):  # a hint, without which more seems to wait than does
+            progress.write(self._folder, progress.Progress(positions, self._waited))
+            self._noted = dict(self._done)
 
     def before_fork(self) -> None:
         """Wait until no file is open."""
@@ -214,6 +230,14 @@ def _read_lines(descriptor: int, start: int, limit: int) -> tuple[bytes, bool]:
         if end or len(data) < limit:
             return data[:end], len(data) == limit
         limit *= 2  # a line longer than the limit, which is foreign
+
+
+def _age_of(line: bytes) -> float:
+    """Return the age of a line in seconds, 0 where it has no time."""
+    try:
+        return max(0.0, time.time() - int(order_of(line)[:12], 16) / 1000)
+    except ValueError:
+        return 0.0
 
 
 def _count_rivals(queues: list[Queue]) -> int:

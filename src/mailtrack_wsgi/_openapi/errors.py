@@ -37,6 +37,11 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
         {},
     ),
     500: ("Something went wrong on the server; nothing was changed.", "Something went wrong on the server.", {}),
+    501: (
+        "prometheus-client is not installed.",
+        "Metrics need prometheus-client: pip install 'mailtrack[metrics]'",
+        {},
+    ),
     503: (
         "The server is busy, or its storage is locked, full or unreachable. Opens are still recorded.",
         "The storage is not available. Try again later.",

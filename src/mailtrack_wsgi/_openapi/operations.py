@@ -40,6 +40,13 @@ TAGS = [
     {"name": "Server", "description": "The server itself."},
 ]
 
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+_METRICS_EXAMPLE = """\
+# HELP mailtrack_storage_up Whether the storage answers (1) or not (0).
+# TYPE mailtrack_storage_up gauge
+mailtrack_storage_up 1.0
+"""
+
 _SEARCH = in_query(
     "search",
     "Only pixels with this text in their name, in any case. A page may then hold fewer than `limit`, even none, though "
@@ -230,6 +237,22 @@ def _server_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
                 "For load balancers.",
                 answers={200: json_answer("Status", "The storage answers.", examples)},
                 refusals=ANY,
+            ),
+        },
+        paths.METRICS: {
+            "get": operation(
+                "Server",
+                "getMetrics",
+                "Get metrics",
+                "For Prometheus, in its text format: opens by verdict, the hits in the spool, deliveries to webhooks, "
+                "whether the storage answers. No label names a pixel or a person.",
+                answers={
+                    200: {
+                        "description": "The metrics.",
+                        "content": {_METRICS: {"schema": {"type": "string"}, "example": _METRICS_EXAMPLE}},
+                    }
+                },
+                refusals=(*ANY, 501),
             ),
         },
         paths.OPENAPI: {
