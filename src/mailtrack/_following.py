@@ -1,7 +1,6 @@
 """`Following`: the part of a tracker by which programs hear of opens."""
 
 from collections.abc import Callable, Iterator
-from typing import cast
 
 from mailtrack._event import Event, First
 from mailtrack._events import feed
@@ -11,7 +10,6 @@ from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, check_limit
 from mailtrack._spool import Spool
 from mailtrack._times import Clock
-from mailtrack.storage._feed import Feed
 from mailtrack.storage._protocol import Storage
 from mailtrack.verdicts import Judge, RecentHits
 
@@ -29,8 +27,7 @@ class Following(Operations):
         clock: Clock,
     ) -> None:
         super().__init__(storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock)
-        self._feed = cast("Feed", storage)
-        self._callbacks = Callbacks(self._feed, clock)
+        self._callbacks = Callbacks(storage, clock)
         self._follow(self._callbacks)
 
     def list_events(self, *, limit: int = DEFAULT_LIMIT, after: Event | str | None = None) -> Page[Event]:
@@ -50,7 +47,7 @@ class Following(Operations):
             InvalidPaging: the limit is out of range, or the cursor is not valid.
         """
         limit, cursor = check_limit(limit), feed.to_cursor(after)
-        return self._feed.list_events(limit=limit, after=cursor)
+        return self._storage.list_events(limit=limit, after=cursor)
 
     def iter_events(self, after: Event | str | None = None) -> Iterator[Event]:
         """Iterate over the events of all pixels, in order, oldest first, in bounded memory.
@@ -65,11 +62,11 @@ class Following(Operations):
             InvalidPaging: the cursor is not valid. Raised at once, before the first step.
         """
         cursor = feed.to_cursor(after)
-        return feed.iter_events(self._feed, cursor)
+        return feed.iter_events(self._storage, cursor)
 
     def get_feed_end(self) -> str:
         """Return a cursor behind all events of now. As `after`, it leads to those of opens that are stored later."""
-        return self._feed.get_feed_end()
+        return self._storage.get_feed_end()
 
     def on_open(self, function: Callable[[Event], object], *, name: str, first: First = "firstCounted") -> None:
         """Call a function with each event, at least once, after its open is stored.
