@@ -11,7 +11,7 @@ import mailtrack.storage
 import mailtrack.testing
 from mailtrack.storage import SupportsBackup
 from mailtrack.storage._memory import MemoryStorage
-from mailtrack.testing import ForkContract, SettingsContract, StorageContract
+from mailtrack.testing import ForkContract, SettingsContract, StorageContract, WebhookContract
 from mailtrack.testing._contract.abilities import SUITES
 from mailtrack.testing._contract.helpers import require_ability
 
@@ -19,10 +19,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "storages.md"
 ABILITIES = [getattr(mailtrack.storage, name) for name in mailtrack.storage.__all__ if name.startswith("Supports")]
 
 
-class WithoutSettings(ForkContract, StorageContract): ...
+class WithoutSettings(ForkContract, WebhookContract, StorageContract): ...
 
 
-class WithSettings(ForkContract, SettingsContract, StorageContract): ...
+class WithSettings(ForkContract, SettingsContract, WebhookContract, StorageContract): ...
 
 
 def test_a_storage_with_an_ability_whose_suite_is_not_run_fails_and_names_the_suite() -> None:

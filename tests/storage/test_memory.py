@@ -10,11 +10,19 @@ from hypothesis import settings
 
 from mailtrack import Open, Pixel
 from mailtrack.storage._memory import MemoryStorage
-from mailtrack.testing import ForkContract, SettingsContract, StorageContract, make_open, make_pixel, storage_machine
+from mailtrack.testing import (
+    ForkContract,
+    SettingsContract,
+    StorageContract,
+    WebhookContract,
+    make_open,
+    make_pixel,
+    storage_machine,
+)
 from mailtrack.testing._contract.forks import in_child, needs_fork
 
 
-class TestMemoryStorage(ForkContract, SettingsContract, StorageContract):
+class TestMemoryStorage(ForkContract, SettingsContract, WebhookContract, StorageContract):
     @pytest.fixture
     def storage(self) -> Iterator[MemoryStorage]:
         with MemoryStorage() as storage:

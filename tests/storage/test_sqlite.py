@@ -27,6 +27,7 @@ from mailtrack.testing import (
     SettingsContract,
     StorageContract,
     StorageMachine,
+    WebhookContract,
     make_hit,
     make_open,
     make_pixel,
@@ -38,7 +39,9 @@ from mailtrack.testing._contract.helpers import at_once, make_judgement
 from mailtrack.testing._factories import NOON
 
 
-class TestSQLiteStorage(BackupContract, ForkContract, LocalFileContract, SettingsContract, StorageContract):
+class TestSQLiteStorage(
+    BackupContract, ForkContract, LocalFileContract, SettingsContract, WebhookContract, StorageContract
+):
     @pytest.fixture
     def storage(self, tmp_path: Path, new_database: Callable[[Path], Path]) -> Iterator[SQLiteStorage]:
         with SQLiteStorage(new_database(tmp_path / "mail.db")) as storage:

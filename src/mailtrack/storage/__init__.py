@@ -14,7 +14,13 @@ from mailtrack._delays import to_bucket
 from mailtrack._errors import InvalidSetting
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Judgement, Target
-from mailtrack.storage._abilities import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
+from mailtrack.storage._abilities import (
+    SupportsBackup,
+    SupportsFork,
+    SupportsLocalFile,
+    SupportsSettings,
+    SupportsWebhooks,
+)
 from mailtrack.storage._feed import Feed
 from mailtrack.storage._protocol import Storage
 
@@ -31,6 +37,7 @@ __all__ = [
     "SupportsFork",
     "SupportsLocalFile",
     "SupportsSettings",
+    "SupportsWebhooks",
     "Target",
     "open_storage",
     "to_bucket",

@@ -144,7 +144,7 @@ class SupportsWebhooks(Protocol):
             webhook_id: the webhook.
             after: the cursor at which `Webhook.after` must be.
             to: the cursor to move it to.
-            deliveries: up to 10,000 deliveries, without ids.
+            deliveries: up to 10,000 pending deliveries, without ids.
 
         Returns:
             Whether it was there, and enabled. If not, nothing has changed: another process was faster.

@@ -13,9 +13,10 @@ A storage::
 
     TestMyMachine = storage_machine(lambda: MyStorage(new_path()))
 
-`StorageContract` is required. `BackupContract`, `ForkContract`, `LocalFileContract` and `SettingsContract` test the
-optional abilities: run them if the storage implements `SupportsBackup`, `SupportsFork`, `SupportsLocalFile` or
-`SupportsSettings`. A storage that has an ability whose suite is not run fails `StorageContract`.
+`StorageContract` is required. `BackupContract`, `ForkContract`, `LocalFileContract`, `SettingsContract` and
+`WebhookContract` test the optional abilities: run them if the storage implements `SupportsBackup`, `SupportsFork`,
+`SupportsLocalFile`, `SupportsSettings` or `SupportsWebhooks`. A storage that has an ability whose suite is not run
+fails `StorageContract`.
 
 The fixtures need pytest, and the suite needs pytest and hypothesis, which `mailtrack` itself does not: install
 `mailtrack[testing]`. They are loaded when one of their names is used.
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         SettingsContract,
         StorageContract,
         StorageMachine,
+        WebhookContract,
         storage_machine,
     )
 else:
@@ -72,6 +74,7 @@ __all__ = [
     "SettingsContract",
     "StorageContract",
     "StorageMachine",
+    "WebhookContract",
     "mailtrack_clock",
     "mailtrack_tracker",
     "make_api_key",

@@ -1,8 +1,10 @@
 """Factories for values of the model. Each call returns a new value, with ids of the forms that mailtrack makes."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 import attrs
 
@@ -13,6 +15,7 @@ from mailtrack._ingest.lines import make_line
 from mailtrack._ingest.request import Request
 from mailtrack._model import UNJUDGED, UNKNOWN_CLIENT, ApiKey, Client, Hit, Image, Open, Pixel, Recipient, Verdict
 from mailtrack._times import to_milliseconds
+from mailtrack._webhook import Delivery, Webhook
 
 NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
 """The default time of every value."""
@@ -103,3 +106,19 @@ def make_open(
 def make_api_key(name: str = "", *, key_id: str | None = None, at: datetime = NOON) -> ApiKey:
     """Make an API key. Its text is random and discarded."""
     return ApiKey(id=key_id or keys.new_key_id(), name=name, digest=keys.to_digest(keys.new_key()), created_at=at)
+
+
+def make_webhook(*, webhook_id: str | None = None, at: datetime = NOON, **values: Any) -> Webhook:
+    """Make a webhook for all events, by default, with a secret that is random."""
+    made: dict[str, Any] = {
+        "url": "https://hooks.example.com/opens",
+        "secret": f"whsec_{secrets.token_urlsafe(32)}",
+        "created_at": at,
+    }
+    return Webhook(id=webhook_id or secrets.token_hex(8), **(made | values))
+
+
+def make_delivery(number: int | None = None, *, at: datetime = NOON, due_at: datetime | None = None) -> Delivery:
+    """Make a pending delivery of an event, given as a number or a new one, which is due at its own time by default."""
+    number = next(_serial) if number is None else number
+    return Delivery(event_id=f"evt_{number:032x}", cursor=str(number), event_at=at, next_try_at=due_at or at)

@@ -14,6 +14,7 @@ from mailtrack.testing._contract import (
     LocalFileContract,
     SettingsContract,
     StorageContract,
+    WebhookContract,
 )
 from mailtrack.testing._machine import StorageMachine, storage_machine
 
@@ -24,5 +25,6 @@ __all__ = [
     "SettingsContract",
     "StorageContract",
     "StorageMachine",
+    "WebhookContract",
     "storage_machine",
 ]

@@ -11,7 +11,7 @@ import sqlite_utils
 
 from mailtrack._addresses import comparable
 from mailtrack._delays import to_bucket
-from mailtrack.storage._sqlite import compacting, people_tables, pixel_pages
+from mailtrack.storage._sqlite import compacting, people_tables, pixel_pages, webhook_tables
 
 AFTER_COPYING = "m008_sent_times_and_states"
 """The first of the migrations that earlier versions refuse: it waits until the opens are copied."""
@@ -395,6 +395,16 @@ def m017_feed(db: sqlite_utils.Database) -> None:
         ) WITHOUT ROWID
         """
     )
+
+
+@migrations()
+def m018_webhooks(db: sqlite_utils.Database) -> None:
+    """Store webhooks, and for each the deliveries in its outbox.
+
+    A deleted webhook has no row in `webhooks`, by which all else is found, and one in `deleted_webhooks` until none of
+    its deliveries is left. Its number is never given again, nor is that of a delivery within its webhook.
+    """
+    webhook_tables.add(db.conn)
 
 
 def all_names() -> set[str]:

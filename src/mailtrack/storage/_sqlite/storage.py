@@ -1,9 +1,7 @@
 """`SQLiteStorage`: the methods of `Storage`, each with its transactions; the SQL is in the modules beside."""
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -35,6 +33,7 @@ from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._sqlite import (
     counts,
+    deliveries,
     erasure,
     feed,
     feed_rows,
@@ -54,11 +53,12 @@ from mailtrack.storage._sqlite.connections import Connections
 from mailtrack.storage._sqlite.edges import TooFar
 from mailtrack.storage._sqlite.opens import Batch
 from mailtrack.storage._sqlite.resolved import Resolved
+from mailtrack.storage._sqlite.webhook_methods import WebhookMethods
 
 _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
 
 
-class SQLiteStorage:
+class SQLiteStorage(WebhookMethods):
     """A `Storage` in one SQLite file.
 
     Any number of threads and processes of one machine may use the file at once, each process with a storage of its
@@ -81,7 +81,7 @@ class SQLiteStorage:
         preparing.prepare(self.path, create=create)
         self._connections = Connections(self.path, partial(preparing.prepare, self.path.absolute(), create=False))
         self._pace = sweeping.Pace()
-        self._forgets = False  # whether the WAL still has deleted data, because a reader held up its emptying
+        self._forgets = False
         self._purged_last: purging.Place | None = None
         self._resolved = Resolved()
         forking.watch(self)
@@ -130,7 +130,8 @@ class SQLiteStorage:
         while True:
             with self._connections.reading() as db:  # where nothing is left, no writer waits
                 remains, erasing = sweeping.has_remains(db), erasure.has_remains(db)
-                left = erasing or remains or sweeping.free_pages(db)
+                undelivered = deliveries.has_remains(db)
+                left = erasing or remains or undelivered or sweeping.free_pages(db)
             if not left:
                 if self._forgets:
                     self._forget_deleted()
@@ -138,21 +139,14 @@ class SQLiteStorage:
             with self._step() as (db, until):
                 if erasing:
                     swept, ended = erasure.overwrite(db, until)
+                elif remains:
+                    swept, ended = sweeping.sweep(db, until)
                 else:
-                    swept, ended = sweeping.sweep(db, until) if remains else sweeping.give_back(db, until)
+                    swept, ended = deliveries.sweep(db, until) if undelivered else sweeping.give_back(db, until)
             if ended:
                 self._forget_deleted()
             if swept:  # else another process was faster
                 return swept
-
-    def _forget_deleted(self) -> None:
-        self._forgets = not self._connections.forget_deleted()
-
-    @contextmanager
-    def _step(self, *, cascade: bool = True) -> Iterator[tuple[sqlite3.Connection, float]]:
-        """Yield a connection in a transaction, and when, by `monotonic`, to commit so that no writer waits long."""
-        with ExitStack() as pace, self._connections.writing(cascade=cascade) as db:
-            yield db, pace.enter_context(self._pace.step())
 
     def get_image(self, key: str) -> Image:
         with self._connections.reading() as db:

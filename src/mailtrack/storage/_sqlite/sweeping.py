@@ -73,7 +73,7 @@ def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
     """
     deleted, addresses_gone = 0, False
     for table, key in _owned(db):
-        of_table = _repeat(partial(_delete, db, table, key), until, _MAX_ROWS)
+        of_table = repeat(partial(_delete, db, table, key), until, _MAX_ROWS)
         deleted += of_table
         if of_table and table == _FIRST:
             addresses_gone = db.execute(f"SELECT 1 {_LEFT.format(table)} LIMIT 1").fetchone() is None
@@ -81,7 +81,7 @@ def sweep(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
             return deleted, addresses_gone
     deleted += db.execute("DELETE FROM deleted_pixels").rowcount
     if has_former(db):
-        of_table = _repeat(partial(_delete_former, db), until, _MAX_ROWS)
+        of_table = repeat(partial(_delete_former, db), until, _MAX_ROWS)
         return (deleted + of_table, False) if of_table else (deleted + _drop_former(db), True)
     return deleted, True
 
@@ -151,10 +151,10 @@ def give_back(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
             db.execute(f"PRAGMA incremental_vacuum({limit})").fetchall()  # a step a page
         return before - free_pages(db)
 
-    return _repeat(vacuum, until, _MAX_PAGES), not free_pages(db)
+    return repeat(vacuum, until, _MAX_PAGES), not free_pages(db)
 
 
-def _repeat(work: Callable[[int], int], until: float, most: int) -> int:
+def repeat(work: Callable[[int], int], until: float, most: int) -> int:
     """Repeat a piece of work, with limits that grow from 1, until there is none or it is late; return its sum."""
     done, limit = 0, 1
     while now := work(limit):

@@ -25,8 +25,16 @@ from mailtrack.testing._contract.settings import SettingsContract
 from mailtrack.testing._contract.states import StatesContract
 from mailtrack.testing._contract.threads import ThreadsContract
 from mailtrack.testing._contract.totals import TotalsContract
+from mailtrack.testing._contract.webhooks import WebhookContract
 
-__all__ = ["BackupContract", "ForkContract", "LocalFileContract", "SettingsContract", "StorageContract"]
+__all__ = [
+    "BackupContract",
+    "ForkContract",
+    "LocalFileContract",
+    "SettingsContract",
+    "StorageContract",
+    "WebhookContract",
+]
 
 
 class StorageContract(
@@ -56,5 +64,5 @@ class StorageContract(
 
     Subclass it as `Test...`, with a fixture `storage` that opens a new, empty storage for each test and closes it
     afterwards. Add the suites of the optional abilities that the storage has (`BackupContract`, `ForkContract`,
-    `LocalFileContract`, `SettingsContract`) to the bases; a test here fails where one is missing.
+    `LocalFileContract`, `SettingsContract`, `WebhookContract`) to the bases; a test here fails where one is missing.
     """

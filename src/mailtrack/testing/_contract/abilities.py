@@ -2,17 +2,26 @@
 
 import pytest
 
-from mailtrack.storage import Storage, SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
+from mailtrack.storage import (
+    Storage,
+    SupportsBackup,
+    SupportsFork,
+    SupportsLocalFile,
+    SupportsSettings,
+    SupportsWebhooks,
+)
 from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.forks import ForkContract
 from mailtrack.testing._contract.local_files import LocalFileContract
 from mailtrack.testing._contract.settings import SettingsContract
+from mailtrack.testing._contract.webhooks import WebhookContract
 
 SUITES: dict[type, type] = {
     SupportsBackup: BackupContract,
     SupportsFork: ForkContract,
     SupportsLocalFile: LocalFileContract,
     SupportsSettings: SettingsContract,
+    SupportsWebhooks: WebhookContract,
 }
 """The suite of each optional ability, by the Protocol that describes the ability."""
 
