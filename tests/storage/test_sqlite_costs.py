@@ -15,11 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, get_args
 
+import attrs
 import pytest
 
 from mailtrack import Pixel, PixelOrder, Recipient, RecipientState, Storage, Verdict, VerdictKind
 from mailtrack._event import First
-from mailtrack.storage import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings
+from mailtrack._webhook import Delivery, DeliveryState
+from mailtrack.storage import SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings, SupportsWebhooks
 from mailtrack.storage._sqlite import SQLiteStorage, edges, erasure, feed, pixel_pages, recipients
 from mailtrack.testing import (
     make_api_key,
@@ -31,7 +33,7 @@ from mailtrack.testing import (
     make_recipients,
 )
 from mailtrack.testing._contract.helpers import make_judgement
-from mailtrack.testing._factories import NOON
+from mailtrack.testing._factories import NOON, make_delivery, make_webhook
 
 ALLOWED = {
     "FROM pixels p CROSS JOIN recipients r INDEXED BY": "a person is looked for in each pixel",
@@ -116,7 +118,25 @@ def _fill(storage: SQLiteStorage, size: Size) -> tuple[Pixel, list[Recipient]]:
     ]  # fmt: skip
     for start in range(0, len(opens), 3):
         storage.add_opens(opens[start : start + 3])
+    _fill_outboxes(storage, size)
     return pixel, people
+
+
+def _fill_outboxes(storage: SQLiteStorage, size: Size) -> None:
+    """Add two webhooks, each with as many deliveries as there are opens: of every three, one is still pending."""
+    for _ in range(2):
+        storage.add_webhook(webhook := make_webhook())
+        for _ in range(3):
+            given = [make_delivery() for _ in range(size.opens // 3)]
+            _fill_outbox(storage, webhook.id, given)
+        ended = [one for one in storage.list_deliveries(webhook.id, limit=size.opens).items if int(one.id) % 3]
+        settled = [attrs.evolve(one, state="delivered", ended_at=_time(int(one.id), size)) for one in ended]
+        storage.settle_deliveries(webhook.id, settled)
+
+
+def _fill_outbox(storage: SQLiteStorage, webhook_id: str, given: list[Delivery]) -> None:
+    after = storage.get_webhook(webhook_id).after
+    assert storage.fill_outbox(webhook_id, after=after, to=f"{after}0", deliveries=given)
 
 
 def _tour(storage: SQLiteStorage, size: Size, pixel: Pixel, people: list[Recipient]) -> Iterator[str]:
@@ -198,14 +218,44 @@ def _tour(storage: SQLiteStorage, size: Size, pixel: Pixel, people: list[Recipie
     yield call("set_setting", "name", "value")
     yield call("get_setting", "name")
     yield call("set_setting", "name", None)
+    yield from _tour_webhooks(storage, size)
     yield call("ping")
     yield call("delete_pixel", other.id)
     yield call("sweep")
 
 
+def _tour_webhooks(storage: SQLiteStorage, size: Size) -> Iterator[str]:
+    """Call all methods that are about webhooks, and yield the name of each."""
+
+    def call(name: str, /, *args: Any, **kwargs: Any) -> str:
+        getattr(storage, name)(*args, **kwargs)
+        return name
+
+    yield call("add_webhook", webhook := make_webhook())
+    first = storage.list_webhooks()[0]
+    yield "list_webhooks"
+    yield call("get_webhook", first.id)
+    yield call("change_webhook", first, attrs.evolve(first, replay_since=NOON))
+    yield call("count_deliveries")
+    for state in (None, *DeliveryState):
+        for cursor in (None, storage.list_deliveries(first.id, limit=50).next):
+            yield call("list_deliveries", first.id, limit=10, cursor=cursor, state=state)
+    given = [make_delivery() for _ in range(10)]
+    for _ in range(2):  # new ones, and a replay
+        _fill_outbox(storage, first.id, given)
+    yield "fill_outbox"
+    times = {"now": NOON + timedelta(days=1), "until": NOON + timedelta(days=2)}
+    taken = storage.take_deliveries(first.id, limit=10, **times)
+    yield call("take_deliveries", first.id, limit=10, **times)
+    yield call("settle_deliveries", first.id, [attrs.evolve(one, state="failed", ended_at=NOON) for one in taken])
+    yield call("delete_deliveries", before=_time(20, size), limit=5)
+    yield call("delete_deliveries", before=NOON - timedelta(days=1), limit=5)
+    yield call("delete_webhook", webhook.id)
+
+
 METHODS = {
     name
-    for protocol in (Storage, SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings)
+    for protocol in (Storage, SupportsBackup, SupportsFork, SupportsLocalFile, SupportsSettings, SupportsWebhooks)
     for name, _ in inspect.getmembers(protocol, inspect.isfunction)
     if not name.startswith("_")
 } - {"close", "copy_to", "before_fork", "after_fork"}  # the copy is all that there is; the others use no statement
