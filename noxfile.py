@@ -236,7 +236,7 @@ def audit(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md lists."""
     install(session, "bench")
-    scripts = ("imports", "tokens", "csv_export", "log_pages", "pages", "report", "drain", "verdicts", "opens")
+    scripts = ("imports", "tokens", "csv_export", "feed", "log_pages", "pages", "report", "drain", "verdicts", "opens")
     scripts += ("slow_clients", "memory", "new_user_agents", "deletion", "embed", "people")
     for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailtrack._counts import NEVER_OPENED, NO_OPENS, OpenSpan, OpenSpans
+from mailtrack._slots import setters_of
 from mailtrack._times import from_milliseconds
 
 
@@ -98,10 +99,25 @@ def to_open_spans(
     """Return the opens of a pixel or a recipient as a value of the model, given the first six fields of its `Spans`."""
     if not raw:
         return NO_OPENS
-    return OpenSpans(counted=_to_open_span(counted, first_counted, last_counted), raw=_to_open_span(raw, first, last))
+    made = _new(OpenSpans)
+    whole = _to_open_span(raw, first, last)
+    part = (counted, first_counted, last_counted)
+    _set_counted(made, whole if part == (raw, first, last) else _to_open_span(*part))
+    _set_raw(made, whole)
+    return made
 
 
 def _to_open_span(number: int, first: int | None, last: int | None) -> OpenSpan:
     if first is None or last is None:
         return NEVER_OPENED
-    return OpenSpan(number=number, first=from_milliseconds(first), last=from_milliseconds(last))
+    made = _new(OpenSpan)
+    at = from_milliseconds(first)
+    _set_number(made, number)
+    _set_first(made, at)
+    _set_last(made, at if last == first else from_milliseconds(last))
+    return made
+
+
+_new = object.__new__
+_set_number, _set_first, _set_last = setters_of(OpenSpan)
+_set_counted, _set_raw = setters_of(OpenSpans)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from mailtrack._addresses import comparable
 from mailtrack._errors import PixelNotFound, RecipientNotFound
 from mailtrack._json_data import JsonData, to_data
 from mailtrack._model import Page, Recipient, RecipientState
+from mailtrack._slots import setters_of
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.spans import to_open_spans
@@ -20,10 +21,11 @@ from mailtrack.storage._sqlite.erasure import BY_ADDRESS
 
 # CROSS JOIN keeps SQLite to the order written: the wanted values first, then their places in an index.
 
-_RECIPIENT = (
+RECIPIENT = (
     "r.number, r.id, r.email, r.ref, r.data, r.token, r.created_at, r.sent_at, r.prefetches,"
     " r.counted, r.first_counted_at, r.last_counted_at, r.opens, r.first_opened_at, r.last_opened_at"
 )
+"""The columns of a recipient."""
 
 _INSERT = (
     "INSERT INTO recipients (pixel, number, id, email, email_key, ref, data, token, created_at, sent_at)"
@@ -86,42 +88,24 @@ def _find_by_keys(
 ) -> list[Recipient]:
     """Return the recipients with some addresses and references, all of which are there, in that order."""
     found = db.execute(
-        f"SELECT {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.spare = 0"
+        f"SELECT {RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.spare = 0"
         " AND r.email_key = json_extract(w.value, '$[0]') AND r.ref = json_extract(w.value, '$[1]') ORDER BY w.key",
         (json.dumps(keys), pixel),
     ).fetchall()
-    return [_to_recipient(row, pixel_id) for row in found]
+    return [to_recipient(row, pixel_id) for row in found]
 
 
 def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Recipient]:
     """Return the recipients that exist of those with some ids, by id."""
     wanted = [(recipient_id[:8], recipient_id) for recipient_id in recipient_ids]
     found = db.execute(
-        f"SELECT p.id, {_RECIPIENT} FROM json_each(?) w"
+        f"SELECT p.id, {RECIPIENT} FROM json_each(?) w"
         " CROSS JOIN pixels p ON p.short_id = json_extract(w.value, '$[0]')"
         " CROSS JOIN recipients r ON r.pixel = p.pixel AND r.id = json_extract(w.value, '$[1]')",
         (json.dumps(wanted),),
     ).fetchall()
-    recipients = (_to_recipient(row, pixel_id) for pixel_id, *row in found)
+    recipients = (to_recipient(row, pixel_id) for pixel_id, *row in found)
     return {recipient.id: recipient for recipient in recipients}
-
-
-def get_by_numbers(
-    db: sqlite3.Connection, keys: Collection[tuple[int, int]], pixel_ids: Mapping[int, str]
-) -> dict[tuple[int, int], Recipient]:
-    """Return the recipients that exist of those with some pixels and numbers, by these.
-
-    Args:
-        db: the connection.
-        keys: the pixels and numbers.
-        pixel_ids: the ids of the pixels, by their numbers.
-    """
-    found = db.execute(
-        f"SELECT r.pixel, {_RECIPIENT} FROM json_each(?) w CROSS JOIN recipients r"
-        " ON r.pixel = json_extract(w.value, '$[0]') AND r.number = json_extract(w.value, '$[1]')",
-        (json.dumps(list(keys)),),
-    )
-    return {(pixel, row[0]): _to_recipient(row, pixel_ids[pixel]) for pixel, *row in found}
 
 
 def get_page(
@@ -143,12 +127,12 @@ def get_page(
     if ref is not None:
         bound.append(ref)
     found = db.execute(
-        f"SELECT {_RECIPIENT} FROM {given} recipients r"
+        f"SELECT {RECIPIENT} FROM {given} recipients r"
         f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND {place} AND {_to_condition(states, ref)}"
         " ORDER BY r.number LIMIT ?",
         (*bound, limit + 1),
     ).fetchall()
-    return cursors.cut_page(((row[0], _to_recipient(row, pixel_id)) for row in found), limit)
+    return cursors.cut_page(((row[0], to_recipient(row, pixel_id)) for row in found), limit)
 
 
 def search(
@@ -190,25 +174,25 @@ def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int,
     """
     order = "r.created_at, r.pixel, r.number"
     found = db.execute(
-        f"SELECT {order}, p.id, {_RECIPIENT} FROM pixels p"
+        f"SELECT {order}, p.id, {RECIPIENT} FROM pixels p"
         f" CROSS JOIN recipients r {BY_ADDRESS} ON r.pixel = p.pixel AND r.email_key = ?"
         f" WHERE {'true' if before is None else f'({order}) < (?, ?, ?)'}"
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT ?",
         (comparable(email), *(before or ()), limit + 1),
     ).fetchall()
     return cursors.cut_long_page(
-        [((at, pixel, number), _to_recipient(row, pixel_id)) for at, pixel, number, pixel_id, *row in found], limit
+        [((at, pixel, number), to_recipient(row, pixel_id)) for at, pixel, number, pixel_id, *row in found], limit
     )
 
 
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
     """Return the recipients of a pixel with the most opens that count, the most first."""
     found = db.execute(
-        f"SELECT {_RECIPIENT} FROM recipients r INDEXED BY recipients_by_counted"
+        f"SELECT {RECIPIENT} FROM recipients r INDEXED BY recipients_by_counted"
         f" WHERE pixel = ? AND counted >= {TOP_COUNTS_FROM} ORDER BY counted DESC, number LIMIT ?",
         (pixel, limit),
     ).fetchall()
-    return tuple(_to_recipient(row, pixel_id) for row in found)
+    return tuple(to_recipient(row, pixel_id) for row in found)
 
 
 def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
@@ -218,14 +202,14 @@ def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
         RecipientNotFound: there is none.
     """
     found = db.execute(
-        f"SELECT p.pixel, p.id, {_RECIPIENT} FROM pixels p JOIN recipients r ON r.pixel = p.pixel"
+        f"SELECT p.pixel, p.id, {RECIPIENT} FROM pixels p JOIN recipients r ON r.pixel = p.pixel"
         " WHERE p.short_id = ? AND r.id = ?",
         (recipient_id[:8], recipient_id),
     ).fetchone()
     if found is None:
         raise RecipientNotFound
     pixel, pixel_id, *row = found
-    deleted = _to_recipient(row, pixel_id)
+    deleted = to_recipient(row, pixel_id)
     counts.delete_recipient(db, pixel, recipient_id)
     _pass_on(db, pixel, comparable(deleted.email), deleted.ref or "")
     return deleted
@@ -240,17 +224,22 @@ def _pass_on(db: sqlite3.Connection, pixel: int, key: str, ref: str) -> None:
     )
 
 
-def _to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
+def to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
+    """Return the recipient of a row with the columns `RECIPIENT`."""
     _, recipient_id, email, ref, data, token, created_at, sent_at, prefetches, *spans = row
-    return Recipient(
-        id=recipient_id,
-        pixel_id=pixel_id,
-        email=email,
-        ref=ref or None,
-        data=None if data is None else JsonData(data),
-        token=token,
-        created_at=to_shared_time(created_at),
-        sent_at=None if sent_at is None else to_shared_time(sent_at),
-        opens=to_open_spans(*spans),
-        prefetches=prefetches,
-    )
+    made = object.__new__(Recipient)
+    _set_id(made, recipient_id)
+    _set_pixel(made, pixel_id)
+    _set_email(made, email)
+    _set_ref(made, ref or None)
+    _set_data(made, None if data is None else JsonData(data))
+    _set_token(made, token)
+    _set_created_at(made, to_shared_time(created_at))
+    _set_sent_at(made, None if sent_at is None else to_shared_time(sent_at))
+    _set_opens(made, to_open_spans(*spans))
+    _set_prefetches(made, prefetches)
+    return made
+
+
+_set_id, _set_pixel, _set_email, _set_ref, _set_data, *_others = setters_of(Recipient)
+_set_token, _set_created_at, _set_sent_at, _set_opens, _set_prefetches = _others
