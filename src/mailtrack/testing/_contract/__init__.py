@@ -5,6 +5,7 @@ from mailtrack.testing._contract.backups import BackupContract
 from mailtrack.testing._contract.changing import ChangingContract
 from mailtrack.testing._contract.deletion import DeletionContract
 from mailtrack.testing._contract.erasure import ErasureContract
+from mailtrack.testing._contract.feed import FeedContract
 from mailtrack.testing._contract.figures import FiguresContract
 from mailtrack.testing._contract.finding import FindingContract
 from mailtrack.testing._contract.forks import ForkContract
@@ -15,6 +16,7 @@ from mailtrack.testing._contract.opens import OpensContract
 from mailtrack.testing._contract.ordering import OrderingContract
 from mailtrack.testing._contract.pixels import PixelsContract
 from mailtrack.testing._contract.purging import PurgingContract
+from mailtrack.testing._contract.readers import ReadersContract
 from mailtrack.testing._contract.recipients import RecipientsContract
 from mailtrack.testing._contract.references import ReferencesContract
 from mailtrack.testing._contract.rejudging import RejudgingContract
@@ -55,6 +57,8 @@ class StorageContract(
     TotalsContract,
     PurgingContract,
     DeletionContract,
+    FeedContract,
+    ReadersContract,
     KeysContract,
     ThreadsContract,
     LifecycleContract,

@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 
+from mailtrack._event import Event, First
 from mailtrack._figures import HourCount
 from mailtrack._model import (
     UNJUDGED,
@@ -65,6 +66,19 @@ def all_recipients(storage: Storage, pixel: Pixel) -> list[Recipient]:
 def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
     """Return the opens of a pixel, the last arrived first."""
     return walk(lambda cursor: storage.list_opens(pixel.id, limit=1000, cursor=cursor))
+
+
+def all_events(storage: Storage, *, after: str | None = None, limit: int = 1000, first: First = "any") -> list[Event]:
+    """Return all events of the feed behind a cursor, page by page, some of which may be empty."""
+    items: list[Event] = []
+    while True:
+        page = storage.list_events(limit=limit, after=after, first=first)
+        assert len(page.items) <= limit
+        assert page.next is not None, "a page of events must have a cursor"
+        items += page.items
+        if not page.items and page.next == after:
+            return items
+        after = page.next
 
 
 def all_in(storage: Storage, pixel: Pixel, *states: RecipientState) -> list[Recipient]:
