@@ -14,7 +14,7 @@ from mailtrack import Pixel, Recipient, StorageError, StorageUnavailable, Tracke
 from mailtrack.storage._sqlite import SQLiteStorage, connections
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child
-from mailtrack.testing._contract.helpers import all_opens, all_recipients
+from mailtrack.testing._contract.helpers import all_events, all_opens, all_recipients
 from mailtrack.testing._factories import NOON
 
 MOST_STEPS = 5000  # a ladder that needs more never ends
@@ -50,6 +50,7 @@ class Scene:
             self.storage.list_pixels(limit=10),
             all_recipients(self.storage, self.pixel),
             all_opens(self.storage, self.pixel),
+            [(one.open.id, one.first, one.first_counted, one.recipient) for one in all_events(self.storage)],
             self._figures(),
             images,
         )

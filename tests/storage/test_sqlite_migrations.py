@@ -24,7 +24,7 @@ from mailtrack.storage._sqlite import SQLiteStorage, compacting, ours, preparing
 from mailtrack.testing import make_api_key, make_open, make_pixel, make_recipients
 from mailtrack.testing._contract.forks import in_child, needs_fork
 from mailtrack.testing._contract.full_scan import assert_scan
-from mailtrack.testing._contract.helpers import all_opens, all_recipients, at_once
+from mailtrack.testing._contract.helpers import all_events, all_opens, all_recipients, at_once
 from mailtrack.testing._factories import NOON
 
 FIRST = "m001_pixels_recipients_opens"
@@ -235,6 +235,17 @@ class TestEarlierFiles:
             for pixel in PIXELS:
                 assert all_recipients(storage, pixel) == all_recipients(new, pixel)
                 assert all_opens(storage, pixel) == all_opens(new, pixel)
+
+    def test_its_opens_are_no_events_but_they_are_the_first_ones(self, old: Path) -> None:
+        opened, not_opened = RECIPIENTS[3], RECIPIENTS[128]
+        with SQLiteStorage(old) as storage:
+            assert (all_events(storage), storage.find_feed_place(since=NOON)) == ([], None)
+            storage.add_opens([make_open(PIXELS[0], one) for one in (opened, not_opened, opened, not_opened)])
+            events = all_events(storage)
+            assert [one.first for one in events] == [one.first_counted for one in events] == [False, True, False, False]
+            storage.purge_opens(PIXELS[0].id, before=NOON + timedelta(days=9), limit=1000)
+            assert all_events(storage) == []
+            assert storage.find_feed_place(since=NOON) is None
 
     def test_it_goes_on_like_a_new_one(self, old: Path, new: Storage) -> None:
         further = [make_open(PIXELS[0], one, at=NOON + timedelta(hours=2)) for one in RECIPIENTS[::3]]

@@ -1,9 +1,9 @@
 """The expected results of a storage, computed from the state machine's plain dicts.
 
 Nothing here is shared with a storage: no helper of `mailtrack`, and no type of its model. An open is a dict with the
-keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place`, `purged` and
-`erased`; a recipient is one with `id`, `email`, `ref`, `data`, `token`, `at`, `sent` and `place`; a pixel is a dict
-with its `recipients` and `opens`, both in the order in which they were added.
+keys `id`, `recipient`, `at`, `kind`, `vendor`, `client`, `os`, `device`, `repeat`, `counted`, `place`, `purged`,
+`erased`, `first` and `first_counted`; a recipient is one with `id`, `email`, `ref`, `data`, `token`, `at`, `sent` and
+`place`; a pixel is a dict with its `recipients` and `opens`, both in the order in which they were added.
 """
 
 from collections import Counter
@@ -109,6 +109,13 @@ def _delay(recipient: Plain, first: datetime) -> timedelta:
     late = recipient["sent"] is None or recipient["sent"] > first
     start: datetime = recipient["at" if late else "sent"]
     return first - start
+
+
+def firsts(pixel: Plain, new: Plain) -> Plain:
+    """Return whether an open that is going to be added is the first of its recipient, and the first that counts."""
+    exists = new["recipient"] in [one["id"] for one in pixel["recipients"]]
+    own = [one for one in pixel["opens"] if one["recipient"] == new["recipient"]]
+    return {"first": exists and not own, "first_counted": exists and new["counted"] and not counted(own)}
 
 
 def same(pixel: Plain, wanted: Plain) -> Plain | None:

@@ -34,12 +34,13 @@ from mailtrack._model import (
 from mailtrack.storage import Storage
 from mailtrack.testing import _expected as expected
 from mailtrack.testing import _strategies as strategies
-from mailtrack.testing._comparison import START, Comparison
+from mailtrack.testing._comparison import START
+from mailtrack.testing._feed_rules import FeedRules
 
 _JUDGED = ("kind", "vendor", "client", "os", "device", "counted")
 
 
-class StorageMachine(Comparison):
+class StorageMachine(FeedRules):
     """Calls the methods of a storage in any order. `storage_machine` makes test cases of it."""
 
     @rule(minutes=strategies.minutes, data=st.none() | st.binary(min_size=1, max_size=20))
@@ -174,6 +175,7 @@ class StorageMachine(Comparison):
         """Add opens of pixels and recipients that exist, or did, some of them again."""
         opens: list[Open] = []
         added: list[Open] = []
+        new_ones: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for spec in specs:
             targets = [one for one in self._gone if "email" not in one] + self._pixels
             pixel = targets[-1 - spec["pixel"] % len(targets)]
@@ -199,10 +201,13 @@ class StorageMachine(Comparison):
             if pixel in self._pixels and new["id"] not in [one["id"] for one in expected.kept(pixel)]:
                 erased = recipient is not None and "erased" in recipient and pixel["id"][:8] == recipient["id"][:8]
                 new |= {"recipient": None} if erased else {}
+                new |= expected.firsts(pixel, new)
                 pixel["opens"].append(new | {"place": self._next(), "purged": False, "erased": erased})
+                new_ones.append((pixel, pixel["opens"][-1]))
                 self._added.append((spec["kind"], spec["counted"]))
                 added.append(attrs.evolve(opens[-1], recipient_id=None, erased=True) if erased else opens[-1])
         assert self._storage.add_opens(opens) == added
+        self._hear_of(new_ones)
 
     @precondition(lambda self: self._pixels)
     @rule(place=strategies.place, specs=strategies.judgements)
