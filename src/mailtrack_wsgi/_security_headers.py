@@ -20,11 +20,11 @@ _EVERYWHERE = {
 NO_STORE = {"Cache-Control": "no-store"}
 """For answers that hold personal data, or change from one request to the next."""
 
-# Only our own style sheet and script; the icon is part of the page.
+# Only our own style sheet and scripts, which load only from us; the icon is part of the page.
 PAGE = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     **NO_STORE,
 }

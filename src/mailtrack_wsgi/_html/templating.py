@@ -36,6 +36,7 @@ def _load(name: str, media_type: str) -> Asset:
 ASSETS = {
     "style.css": _load("style.css", "text/css; charset=utf-8"),
     "page.js": _load("page.js", "text/javascript; charset=utf-8"),
+    "live.js": _load("live.js", "text/javascript; charset=utf-8"),  # uses the former
 }
 
 _templates = Environment(

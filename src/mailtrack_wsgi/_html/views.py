@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Self
 
 import attrs
 from werkzeug.exceptions import NotFound
+from werkzeug.http import unquote_etag
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
@@ -121,6 +123,11 @@ class _Selection:
         return bool(self.kind or self.recipient_id)
 
     @property
+    def newest(self) -> bool:
+        """Whether the page shows the newest opens, and so keeps itself up to date."""
+        return self.number == 1 and not self.cursor
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The arguments for links that keep the selection."""
         return {
@@ -136,6 +143,11 @@ def logs(context: Context, request: Request, pixel: str) -> Response:
     """`GET /logs/<pixel>`: the figures of a pixel and its opens, the newest first."""
     selection = _Selection.of(request)
     now = context.tracker.now()
+    tag = None
+    if selection.newest:
+        tag = _tag_of(context.tracker.get_pixel(pixel), now)
+        if request.if_none_match.contains_weak(unquote_etag(tag)[0] or ""):
+            return Response(status=304, headers=[*security_headers.NO_STORE.items(), ("ETag", tag)])
     report = context.tracker.report(pixel)
     found = report.pixel
     last = max(1, -(-found.kept // OPENS_ON_PAGE))
@@ -149,10 +161,11 @@ def logs(context: Context, request: Request, pixel: str) -> Response:
     )
     recipient_id = selection.recipient_id
     recipients = context.tracker.get_recipients([recipient_id, *(one.recipient_id for one in opens.items)])
-    return page_response(
+    response = page_response(
         "logs.html",
         root=context.root(request.environ),
         now=now,
+        tag=tag,
         explain=context.tracker.explain,
         report=report,
         pixel=found,
@@ -164,6 +177,18 @@ def logs(context: Context, request: Request, pixel: str) -> Response:
         next=opens.next,
         last=last,
     )
+    if tag:
+        response.headers["ETag"] = tag
+    return response
+
+
+def _tag_of(pixel: Pixel, now: datetime) -> str:
+    """Return a tag that changes with the pixel's counts, and each minute, since the page says how long ago things were.
+
+    The page asks for itself every few seconds. Comparing tags costs the reading of one row.
+    """
+    known = f"{attrs.astuple(pixel, recurse=True)} {now:%Y-%m-%dT%H:%M}"
+    return f'W/"{sha256(known.encode()).hexdigest()[:24]}"'
 
 
 def confirm_pixel(context: Context, request: Request, pixel: str) -> Response:

@@ -40,6 +40,15 @@ _PAGE_OF_MAILS = in_query("page", "Number of a page of mails, 25 on each.", _NUM
 _CURSOR = in_query("cursor", "The cursor in the link to the following page.", {"type": "string", "format": "cursor"})
 
 
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of a page that shows the newest opens. The page asks with it whether there is news.",
+    "schema": {"type": "string"},
+}
+_UNCHANGED: Data = {"description": "The page is as it was."}
+
+
 def make_page_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
     """Return the paths of pages with their operations."""
     return {
@@ -70,8 +79,8 @@ def _logs() -> Data:
         "Logs of a pixel",
         "The pixel's figures and its opens, newest first, 50 a page. A number past the end shows an empty page with a "
         "link to the last. With `kind` or `recipient`, pages follow by `cursor` instead of `page`.",
-        parameters=[_PAGE, _FIGURES, _KIND, OF_RECIPIENT, _CURSOR],
-        answers=_page("The page.", *ANY, 404),
+        parameters=[_PAGE, _FIGURES, _KIND, OF_RECIPIENT, _CURSOR, _IF_NONE_MATCH],
+        answers={304: _UNCHANGED, **_page("The page.", *ANY, 404)},
     )
 
 

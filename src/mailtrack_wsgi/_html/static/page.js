@@ -8,17 +8,21 @@ const show = (at, way) => {
   const whole = way !== "day" || at.getHours() + at.getMinutes() === 0; // a day of UTC begins at another hour in other zones
   return ways[whole ? way : "minute"].format(at);
 };
-for (const element of document.querySelectorAll("time")) {
-  const at = new Date(element.dateTime);
-  if (element.title) element.title = zoned.format(at);
-  else element.textContent = show(at, element.closest("[data-as]").dataset.as);
+
+function showTimes(page) { // live.js has it do so with pages that it loads
+  for (const element of page.querySelectorAll("time")) {
+    const at = new Date(element.dateTime);
+    if (element.title) element.title = zoned.format(at);
+    else element.textContent = show(at, element.closest("[data-as]").dataset.as);
+  }
+  const starts = page.querySelectorAll("figure tbody time"); // in the order of the bars
+  page.querySelectorAll("figure title").forEach((title, place) => {
+    title.textContent = starts[place].textContent + title.textContent.slice(title.textContent.lastIndexOf(": "));
+  });
+  const zone = page.querySelector("[data-zone]");
+  if (zone) zone.textContent = zoned.resolvedOptions().timeZone;
 }
-const starts = document.querySelectorAll("figure tbody time"); // in the order of the bars
-document.querySelectorAll("figure title").forEach((title, place) => {
-  title.textContent = starts[place].textContent + title.textContent.slice(title.textContent.lastIndexOf(": "));
-});
-const zone = document.querySelector("[data-zone]");
-if (zone) zone.textContent = zoned.resolvedOptions().timeZone;
+showTimes(document);
 
 // The outcome of a form is shown once: a reload requests the page with the form, and sends nothing again.
 if (document.getElementById("result")) history.replaceState(null, "", location.pathname);
