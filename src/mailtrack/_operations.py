@@ -58,6 +58,11 @@ class Operations:
         file = self._storage.path if isinstance(self._storage, SupportsLocalFile) else None
         return file if isinstance(file, Path) else None  # a storage may have a `path` of another kind
 
+    @property
+    def spool_folder(self) -> Path | None:
+        """The folder of the spool, or `None` without one."""
+        return self._spool_folder
+
     def now(self) -> datetime:
         """Return the current time by this tracker's clock, in UTC."""
         return self._clock()

@@ -145,8 +145,8 @@ def create_app(
         token_limit: how often each client may generate tokens and add recipients, as the library `limits` writes it:
             `10/15minutes`, `100/hour`. `None` switches the limit off.
         rate_limit_storage: where these requests are counted: `memory://` (each process for itself),
-            `sqlite:///file` or `redis://host:port`. By default a file beside that of the tracker's storage, or memory
-            if the storage has none.
+            `sqlite:///file`, or `redis://host:port` or `valkey://host:port` for several machines. By default a file
+            beside that of the tracker's storage, beside its spool if the storage has none, or memory without both.
         max_slow: number of requests that change something and run at once in one process, since they last as long as
             their client or the storage takes. Further ones are answered with 503, which keeps the server's other
             threads free for the tracker.
@@ -202,7 +202,7 @@ def _check_options(tracker: object, *, hosts: object, trusted_proxies: int, max_
 
 def _make_limiter(tracker: Tracker, limit: str | None, url: str | None) -> TokenLimiter | None:
     if url is None:
-        file = tracker.database_file
+        file = tracker.database_file or tracker.spool_folder
         url = "memory://" if file is None else f"sqlite:///{limits_file(file)}"
     return None if limit is None else TokenLimiter(url, limit)
 

@@ -39,6 +39,12 @@ def run():
 
 
 @pytest.fixture
+def runner():
+    """Runs `mailtrack` in this process."""
+    return CliRunner()
+
+
+@pytest.fixture
 def program():
     """Starts `mailtrack` as a process of its own."""
     processes = []

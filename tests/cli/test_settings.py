@@ -116,6 +116,20 @@ class TestValidation:
 
 
 class TestSpool:
+    @pytest.mark.parametrize(
+        ("database", "folder"),
+        [
+            ("sqlite:///mail.db", "mail.db.spool"),
+            ("sqlite:////srv/mail.db", "/srv/mail.db.spool"),
+            ("postgresql://db/mail", "mailtrack.spool"),
+            ("third-party://x", "mailtrack.spool"),
+        ],
+    )
+    def test_it_lies_beside_a_local_file_and_else_in_the_working_directory(self, database: str, folder: str) -> None:
+        assert Settings(database=database).spool_folder == Path(folder)
+        assert Settings(database=database, spool="other").spool_folder == Path("other")
+        assert Settings(database=database, spool="off").spool_folder is None
+
     def test_there_is_none_for_a_storage_that_each_process_has_for_itself(self, tmp_path: Path) -> None:
         assert Settings(database="memory://").make_spool() is None
         with pytest.raises(InvalidSetting, match="memory"):

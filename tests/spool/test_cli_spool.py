@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,44 @@ def test_a_storage_without_a_spool_is_reported(run, command, database, options) 
     done = run(command, *options, database=database)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "--spool: this storage has none by default; name its folder" in done.stderr
+
+
+class TestOptionsBeforeTheCommand:
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_each_reaches_a_command_of_the_program(self, tmp_path, order) -> None:
+        options = [["--database", f"sqlite:///{tmp_path}/mail"], ["--spool", f"{tmp_path}/other"]][::order]
+        before = [part for pair in options for part in pair]
+        printed = CliRunner().invoke(main, [*before, "doctor"]).output
+        assert f"There is no {tmp_path}/other yet" in printed
+        assert f"There is no {tmp_path}/mail." in printed
+
+    def test_the_spool_is_beside_the_database_that_is_named_before_the_command(self, tmp_path) -> None:
+        printed = CliRunner().invoke(main, ["--database", f"sqlite:///{tmp_path}/mail", "doctor"]).output
+        assert f"There is no {tmp_path}/mail.spool yet" in printed
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_each_reaches_a_command_of_a_group(self, tmp_path, order) -> None:
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "1.spool").write_bytes(b"line\n")
+        options = [["--database", f"sqlite:///{tmp_path}/mail"], ["--spool", f"{tmp_path}/other"]][::order]
+        before = [part for pair in options for part in pair]
+        assert json.loads(CliRunner().invoke(main, [*before, "spool", "status", "--json"]).stdout)["hits"] == 1
+
+
+class TestDrainOfAnotherMachine:
+    def test_its_folder_is_named(self, run, left, tmp_path, database, pixel, folder) -> None:
+        moved = folder.rename(tmp_path / "node3")
+        done = run("drain", str(moved))
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Stored 3 hits.\n")
+        with open_storage(database) as storage:
+            assert [one.id for one in reversed(all_opens(storage, pixel))] == [hit.id for hit in left]
+        assert [path.name for path in moved.iterdir()] == ["set-aside.lines"]
+
+    def test_a_copy_of_it_adds_nothing_twice(self, run, left, tmp_path, database, pixel, folder) -> None:
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        assert [run("drain", str(path)).stderr for path in (folder, copy)] == ["Stored 3 hits.\n"] * 2
+        with open_storage(database) as storage:
+            assert len(all_opens(storage, pixel)) == len(left)
+
+    def test_a_folder_that_is_not_there_is_wrong_usage(self, run, tmp_path) -> None:
+        assert run("drain", str(tmp_path / "nowhere")).exit_code == 2

@@ -1,6 +1,7 @@
 """The base URL of the printed URLs: the storage keeps the one that the server was last started with."""
 
 from mailtrack._errors import InvalidSetting, StorageError
+from mailtrack._redacting import redact
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls, check_base_url
 from mailtrack.cli._output import echo
@@ -17,7 +18,7 @@ def remember(settings: Settings) -> None:
             if isinstance(storage, SupportsSettings) and storage.get_setting(_NAME) != settings.base_url:
                 storage.set_setting(_NAME, settings.base_url)
     except StorageError as error:  # opens are recorded all the same
-        echo(f"Warning: the base URL can't be stored for other commands: {error}", err=True)
+        echo(f"Warning: the base URL can't be stored for other commands: {redact(str(error))}", err=True)
 
 
 def recall(storage: Storage) -> str | None:

@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from mailtrack._errors import InvalidSetting, MailtrackError
+from mailtrack._redacting import redact
 from mailtrack.cli._output import drop, echo
 
 FAILED = 1
@@ -55,7 +56,7 @@ def describe(error: OSError) -> str:
 
 def _fail(message: str, code: int = FAILED) -> int:
     with suppress(OSError):  # the reader may be gone
-        echo(message, err=True)
+        echo(redact(message), err=True)
     return code
 
 

@@ -1,10 +1,11 @@
 """Options that several commands share, and the examples at the end of a command's help."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from mailtrack._paging import MAX_LIMIT
 
@@ -75,10 +76,12 @@ def shared_options(group: F) -> F:
 
 
 def _hand_down(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        before, group = context.default_map or {}, context.command
+    before, group, name = context.default_map or {}, context.command, str(option.name)
+    by_default = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+    # The defaults of the command `spool` are there under the name of the option `--spool`, for which click takes them.
+    if value is not None and not (by_default and isinstance(before.get(name), Mapping)):
         names = group.list_commands(context) if isinstance(group, click.Group) else ()
-        theirs = {name: {**before.get(name, {}), option.name: value} for name in names}
+        theirs = {one: {**before.get(one, {}), name: value} for one in names}
         context.default_map = {**before, **theirs}
 
 

@@ -10,6 +10,7 @@ import attrs
 
 from mailtrack._errors import InvalidSetting
 from mailtrack._model import VerdictKind
+from mailtrack._redacting import redact
 from mailtrack._spool import Durability, Spool
 from mailtrack._spool.spool import MAX_BYTES
 from mailtrack._urls import check_base_url
@@ -107,8 +108,8 @@ class Settings:
         database: the URL of the storage, see `mailtrack.open_storage`.
         base_url: the public URL of the server, or `None` to build URLs from each request.
         workers: the number of serving processes, 1 to 64.
-        spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, and
-            none otherwise; "off" for none at all.
+        spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, none
+            for `memory://`, and `mailtrack.spool` in the working directory otherwise; "off" for none at all.
         spool_durability: `everysec` (an open is on disk within a second) or `always` (before its image goes out).
         spool_max_bytes: the size of each worker's spool while the storage is unavailable, in bytes, from 1 MiB.
         rules: a file of rules for the judge, in addition to the built-in ones; see `mailtrack.verdicts`.
@@ -123,13 +124,14 @@ class Settings:
         trusted_proxies: the number of proxies before the server whose `X-Forwarded-*` headers are trusted, 0 to 10.
         allow_special_domains: whether recipients may have addresses in `.test`, `.local`, `localhost` and so on.
         token_limit: the limit on requests for tokens, see `create_app`; "off" for none, `None` for the default.
-        rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`.
+        rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`; `None` for a file
+            beside the database, else beside the spool.
         keep: the age, such as `365d`, from which the server deletes opens; `None` for never.
     """
 
     host: str = "127.0.0.1"
     port: int = _number(8000, 1, 65_535)
-    database: str = "sqlite:///mailtrack.db"
+    database: str = attrs.field(default="sqlite:///mailtrack.db", repr=redact)
     base_url: str | None = attrs.field(default=None, converter=_to_base_url)
     workers: int = _number(1, 1, 64)
     spool: str | None = None
@@ -145,7 +147,7 @@ class Settings:
     trusted_proxies: int = _number(0, 0, 10)
     allow_special_domains: bool = _flag()
     token_limit: str | None = None
-    rate_limit_storage: str | None = None
+    rate_limit_storage: str | None = attrs.field(default=None, repr=lambda url: redact(str(url)))
     keep: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_age))
 
     @property
@@ -153,8 +155,10 @@ class Settings:
         """The folder of the spool, `None` if there is none."""
         if self.spool is not None:
             return None if self.spool == "off" else Path(self.spool)
+        if self.in_memory:
+            return None
         file = self.database_file
-        return None if file is None else Path(f"{file}.spool")
+        return Path("mailtrack.spool") if file is None else Path(f"{file}.spool")
 
     @property
     def stored_networks(self) -> Folder | None:
@@ -176,6 +180,16 @@ class Settings:
         return Path(path) if scheme.lower() == "sqlite" and path else None
 
     @property
+    def in_memory(self) -> bool:
+        """Whether each process has a storage of its own in its memory."""
+        return self.database.lower().startswith("memory:")
+
+    @property
+    def database_name(self) -> str:
+        """The URL of the storage without its password, for outputs."""
+        return redact(self.database)
+
+    @property
     def netloc(self) -> str:
         """The host and port that the server listens on, as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -190,7 +204,7 @@ class Settings:
         folder = self.spool_folder
         if folder is None:
             return None
-        if self.database.lower().startswith("memory:"):
+        if self.in_memory:
             raise InvalidSetting("spool", "can't be used with memory://")
         return Spool(folder, durability=self.spool_durability, max_bytes=self.spool_max_bytes)
 

@@ -8,7 +8,7 @@ import attrs
 
 from mailtrack._errors import InvalidSetting
 from mailtrack_wsgi._rate_limit.limit import DEFAULT_LIMIT, POLICY_NAME, TokenLimit, parse_limit
-from mailtrack_wsgi._rate_limit.redis import RedisWindows
+from mailtrack_wsgi._rate_limit.redis import SCHEMES, RedisWindows
 from mailtrack_wsgi._rate_limit.sqlite import SQLiteWindows
 from mailtrack_wsgi._rate_limit.windows import Windows
 
@@ -47,7 +47,7 @@ class TokenLimiter:
 
     Args:
         url: where requests are counted: `memory://` (each process for itself), `sqlite:///file` (created if missing)
-            or `redis://host:port` (needs the package redis).
+            or `redis://host:port`, also as `valkey://` (needs the package redis).
         limit: the number of requests in any window of a length.
 
     Raises:
@@ -94,9 +94,9 @@ class TokenLimiter:
         return self.limit.key_for(f"{_client(address, key)}/{digest}")
 
 
-def limits_file(database: Path) -> Path:
-    """Return the file in which requests are counted by default: the one beside an SQLite database."""
-    return Path(f"{database}.limits")
+def limits_file(neighbour: Path) -> Path:
+    """Return the file in which requests are counted by default: the one beside an SQLite database, or a spool."""
+    return Path(f"{neighbour}.limits")
 
 
 def _make_windows(url: str) -> Windows:
@@ -106,9 +106,11 @@ def _make_windows(url: str) -> Windows:
         return SQLiteWindows()
     if scheme == "sqlite" and len(place) > 1 and place.startswith("/") and "\0" not in place:
         return SQLiteWindows(Path(place[1:]))
-    if scheme in ("redis", "rediss", "redis+unix"):
-        return RedisWindows(url)
-    raise InvalidSetting("rate_limit_storage", "must be memory://, sqlite:///FILE or redis://HOST:PORT")
+    if scheme in SCHEMES:
+        return RedisWindows(f"{SCHEMES[scheme]}://{place}")
+    raise InvalidSetting(
+        "rate_limit_storage", "must be memory://, sqlite:///FILE, redis://HOST:PORT or valkey://HOST:PORT"
+    )
 
 
 def _client(address: str | None, key: str | None) -> str:

@@ -6,13 +6,18 @@ from limits.errors import ConfigurationError
 from limits.storage import RedisStorage
 
 from mailtrack._errors import InvalidSetting, StorageUnavailable
+from mailtrack._redacting import redact
 from mailtrack_wsgi._rate_limit.windows import Window
 
+_NAMES = ("redis", "valkey")
 _TIMEOUT = 1.0  # seconds; options in the query of the URL override it
+
+SCHEMES = {scheme.replace("redis", name): scheme for scheme in ("redis", "rediss", "redis+unix") for name in _NAMES}
+"""The schemes of URLs, each with the one that the package redis takes: Valkey speaks the same protocol."""
 
 
 class RedisWindows:
-    """`Windows` in Redis, for several machines. Nothing connects before the first request.
+    """`Windows` in Redis or Valkey, for several machines. Nothing connects before the first request.
 
     Time is the wall clock of the machine that asks. Keys are kept as they are, until their window is over.
 
@@ -26,8 +31,9 @@ class RedisWindows:
     def __init__(self, url: str) -> None:
         try:
             self._storage = RedisStorage(url, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT)
-        except (ConfigurationError, ValueError) as error:
-            raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from error
+        except (ConfigurationError, ValueError):
+            # Not `from error`: its message may hold a part of the URL, and so of the password.
+            raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from None
 
     def ask(self, key: str, *, limit: int, seconds: int, cost: int = 1) -> Window:
         """Run the two scripts of `limits`, which count and look, in one transaction."""
@@ -39,6 +45,8 @@ class RedisWindows:
                 storage.lua_moving_window(keys, [now - seconds, limit], client=transaction)
                 granted, found = transaction.execute()
         except storage.base_exceptions as error:
-            raise StorageUnavailable(f"Requests for tokens can't be counted: {error}", retry_after=1) from error
+            raise StorageUnavailable(
+                f"Requests for tokens can't be counted: {redact(str(error))}", retry_after=1
+            ) from error
         oldest, number = (float(found[0]), int(found[1])) if found else (now, 0)
         return Window(bool(granted), max(limit - number, 0), seconds - max(now - oldest, 0.0))  # it rounds to 0.1 ms

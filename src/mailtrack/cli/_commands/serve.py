@@ -51,7 +51,7 @@ def serve(**given: Any) -> None:
         remember(settings)
         access = ", with API keys" if keys else ""
         try:
-            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database}{access} (Ctrl-C ends it)")
+            echo(f"mailtrack serves http://{settings.netloc}/ with {settings.database_name}{access} (Ctrl-C ends it)")
         except OSError:  # a server goes on if its output can't be written
             drop(sys.stdout)
 

@@ -43,14 +43,24 @@ def status(as_json: bool, **given: Any) -> None:
     echo(f"Dead letters:  {found.dead_letters:,}")
 
 
-@spool.command(epilog=example("mailtrack spool drain"))
+@spool.command(
+    epilog=example(
+        "mailtrack spool drain",
+        "mailtrack --database postgresql://db.example.org/mail spool drain /mnt/node3/mailtrack.spool",
+    )
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @judge_options
 @database_option
 @spool_option
-def drain(**given: Any) -> None:
-    """Store the opens in the spool, if no running process does."""
+def drain(folder: Path | None, **given: Any) -> None:
+    """Store the opens in the spool, or in FOLDER, if no running process does.
+
+    FOLDER is the spool of a machine that is gone: its disk, mounted here, or a copy of the folder. Opens that the
+    storage already has are not stored twice.
+    """
     settings = Settings.resolve(given)
-    folder = _folder(settings)
+    folder = folder or _folder(settings)
     reader = Reader(folder)
     with open_storage(settings.database, create=False) as storage:  # a new database would have no pixel for the hits
         try:

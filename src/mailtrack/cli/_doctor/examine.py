@@ -93,7 +93,7 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield database.check_sqlite()
         yield from database.check_database(file)
         yield machine.check_space("disk", file.parent, wanted=machine.LITTLE_SPACE)
-    elif settings.database.lower().startswith("memory:"):
+    elif settings.in_memory:
         yield skipped("database", "Each process has its own memory://, so there is nothing to check.")
     else:
         yield _check_storage(settings.database)

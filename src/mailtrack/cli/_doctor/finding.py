@@ -4,6 +4,8 @@ import enum
 
 import attrs
 
+from mailtrack._redacting import redact
+
 
 class Outcome(enum.StrEnum):
     """How a check ended."""
@@ -52,5 +54,5 @@ def skipped(check: str, found: str, advice: str | None = None) -> Finding:
 
 
 def reason(error: Exception | str) -> str:
-    """Return the message of an error as the end of a sentence: one line of at most 300 characters."""
-    return " ".join(str(error).split())[:300].rstrip(".")
+    """Return the message of an error as the end of a sentence: one line of at most 300 characters, no password."""
+    return " ".join(redact(str(error)).split())[:300].rstrip(".")

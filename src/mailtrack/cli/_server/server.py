@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,13 +18,14 @@ from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.storing import keep_hits
 from mailtrack._tracker import Tracker
 from mailtrack.cli._ages import parse_age
+from mailtrack.cli._logs import hide_passwords
 from mailtrack.cli._server.following import FollowingJudge
 from mailtrack.cli._server.parent_watch import end_with_parent
 from mailtrack.cli._server.retention import Retention
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import Storage, open_storage
 from mailtrack_wsgi._app import Application, create_app
-from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter
+from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter, limits_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,12 +69,13 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     """
     if find_spec("granian") is None:
         raise ServerError("The server needs granian: pip install 'mailtrack[server]'")
+    hide_passwords()
     # All errors come before the server listens. Whether keys are required is decided once, for all workers of this run:
     # a server whose last key is revoked stays closed.
     with open_storage(settings.database) as storage:
         keys = bool(storage.list_keys())
     following = FollowingJudge(settings)
-    TokenLimiter(settings.rate_limit_storage or "memory://", _token_limit(settings) or DEFAULT_LIMIT)
+    TokenLimiter(_limits_url(settings) or "memory://", _token_limit(settings) or DEFAULT_LIMIT)
     address = _check_address(settings.host, settings.port)
     if not (keys or settings.allow_anonymous or ipaddress.ip_address(address).is_loopback):
         raise ServerError(_NEEDS_KEY.format(settings.host))
@@ -138,9 +141,16 @@ def _token_limit(settings: Settings) -> str | None:
     return None if limit == "off" else limit
 
 
+def _limits_url(settings: Settings) -> str | None:
+    """Return where requests for tokens are counted, `None` for beside the database or the spool."""
+    alone = settings.database_file is None and settings.spool_folder is None and not settings.in_memory
+    return settings.rate_limit_storage or (f"sqlite:///{limits_file(Path('mailtrack'))}" if alone else None)
+
+
 def _load(settings: Settings, keys: bool, parent: int) -> Application:
     """Make the application of one worker, in its own process."""
     end_with_parent(parent)
+    hide_passwords()
     memory.keep_large_blocks_apart()
     storage = open_storage(settings.database)
     # Forked workers end without running `atexit`, so a worker that outlives its parent closes its storage here.
@@ -163,7 +173,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
         hosts=None if keys else _own_hosts(settings),
         trusted_proxies=settings.trusted_proxies,
         token_limit=_token_limit(settings),
-        rate_limit_storage=settings.rate_limit_storage,
+        rate_limit_storage=_limits_url(settings),
         max_slow=_MAX_SLOW,
         max_downloads=_MAX_DOWNLOADS,
     )
@@ -203,7 +213,7 @@ def _keeping(settings: Settings, storage: Storage) -> "Iterator[None]":
     if settings.keep is None:
         yield
         return
-    if settings.database.lower().startswith("memory:"):  # this process has none of the workers' opens
+    if settings.in_memory:  # this process has none of the workers' opens
         raise InvalidSetting("keep", "can't be used with memory://")
     retention = Retention(Tracker(storage, spool=settings.make_spool()), parse_age(settings.keep))
     retention.start()
