@@ -8,6 +8,7 @@ import click
 
 from mailtrack.cli import _failures as failures
 from mailtrack.cli._commands.backup import backup
+from mailtrack.cli._commands.copy import copy
 from mailtrack.cli._commands.demo import demo
 from mailtrack.cli._commands.doctor import doctor
 from mailtrack.cli._commands.keys import keys
@@ -51,7 +52,22 @@ def main() -> None:
     """
 
 
-for command in (serve, demo, pixels, recipients, opens, report, rejudge, purge, backup, keys, networks, spool, doctor):
+for command in (
+    serve,
+    demo,
+    pixels,
+    recipients,
+    opens,
+    report,
+    rejudge,
+    purge,
+    backup,
+    copy,
+    keys,
+    networks,
+    spool,
+    doctor,
+):
     main.add_command(command)
 for command in (add, find, erase):
     recipients.add_command(command)
