@@ -35,7 +35,7 @@ def test_a_server_takes_the_copy_over(run, tracker, recipient):
     key, text = tracker.keys.create("ours")
     run("copy", FROM, TO)
     assert key.id in run("--database", TO, "keys", "list").stdout
-    assert recipient.email in run("--database", TO, "recipients", "find", recipient.email).stdout
+    assert recipient.id in run("--database", TO, "recipients", "find", recipient.email).stdout
     assert text not in run("--database", TO, "keys", "list").stdout
 
 
