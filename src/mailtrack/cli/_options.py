@@ -32,6 +32,12 @@ networks_folder_option = click.option(
     metavar="DIR",
     help="The folder of the stored lists of networks.  [default: beside the database]",
 )
+rate_limit_storage_option = click.option(
+    "--rate-limit-storage",
+    metavar="URL",
+    help="The storage that counts requests for tokens: sqlite:///FILE, redis://HOST:PORT, valkey://HOST:PORT,"
+    " memory://.  [default: beside the database or the spool]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
 cursor_option = click.option("--cursor", help="Continue a list that was cut: the cursor that the last call printed.")
 special_domains_option = click.option(

@@ -6,5 +6,16 @@ file or in memory (`sqlite`), or in Redis (`redis`).
 
 from mailtrack_wsgi._rate_limit.limit import DEFAULT_LIMIT, TokenLimit, parse_limit
 from mailtrack_wsgi._rate_limit.limiter import Allowance, TokenLimiter, limits_file
+from mailtrack_wsgi._rate_limit.redis import SCHEMES, Server, ask_server
 
-__all__ = ["DEFAULT_LIMIT", "Allowance", "TokenLimit", "TokenLimiter", "limits_file", "parse_limit"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "SCHEMES",
+    "Allowance",
+    "Server",
+    "TokenLimit",
+    "TokenLimiter",
+    "ask_server",
+    "limits_file",
+    "parse_limit",
+]

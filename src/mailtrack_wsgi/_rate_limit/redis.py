@@ -1,6 +1,7 @@
-"""`RedisWindows`: moving windows in Redis, through the library `limits`."""
+"""`RedisWindows`: moving windows in Redis, through the library `limits`; and what a server says about itself."""
 
 import time
+from typing import NamedTuple
 
 from limits.errors import ConfigurationError
 from limits.storage import RedisStorage
@@ -29,11 +30,7 @@ class RedisWindows:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._storage = RedisStorage(url, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT)
-        except (ConfigurationError, ValueError):
-            # Not `from error`: its message may hold a part of the URL, and so of the password.
-            raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from None
+        self._storage = _connect(url)
 
     def ask(self, key: str, *, limit: int, seconds: int, cost: int = 1) -> Window:
         """Run the two scripts of `limits`, which count and look, in one transaction."""
@@ -50,3 +47,55 @@ class RedisWindows:
             ) from error
         oldest, number = (float(found[0]), int(found[1])) if found else (now, 0)
         return Window(bool(granted), max(limit - number, 0), seconds - max(now - oldest, 0.0))  # it rounds to 0.1 ms
+
+
+class Server(NamedTuple):
+    """What a server says about itself.
+
+    Attributes:
+        name: `Redis` or `Valkey`, with the version.
+        policy: the keys that it deletes when its memory is full.
+        limited: whether its memory is limited, so that this may happen.
+        ahead: the seconds that its clock is ahead of this machine's.
+    """
+
+    name: str
+    policy: str
+    limited: bool
+    ahead: float
+
+
+def ask_server(url: str) -> Server:
+    """Ask a server about itself.
+
+    Args:
+        url: with a scheme of `SCHEMES`.
+
+    Raises:
+        InvalidSetting: as for `RedisWindows`.
+        StorageUnavailable: it does not answer.
+    """
+    scheme, _, place = url.partition("://")
+    storage = _connect(f"{SCHEMES[scheme.lower()]}://{place}")
+    try:
+        found = storage.storage.info()
+        seconds, microseconds = storage.storage.time()
+    except storage.base_exceptions as error:
+        raise StorageUnavailable(redact(str(error))) from error
+    finally:
+        storage.storage.close()
+    version = found.get("valkey_version")
+    return Server(
+        name=f"Valkey {version}" if version else f"Redis {found.get('redis_version')}",
+        policy=str(found.get("maxmemory_policy")),
+        limited=bool(found.get("maxmemory")),
+        ahead=seconds + microseconds / 1e6 - time.time(),
+    )
+
+
+def _connect(url: str) -> RedisStorage:
+    try:
+        return RedisStorage(url, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT)
+    except (ConfigurationError, ValueError):
+        # Not `from error`: its message may hold a part of the URL, and so of the password.
+        raise InvalidSetting("rate_limit_storage", "needs the package redis, and a URL that it takes") from None

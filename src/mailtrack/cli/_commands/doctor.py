@@ -7,7 +7,14 @@ import attrs
 import click
 
 from mailtrack.cli._doctor.finding import Outcome
-from mailtrack.cli._options import database_option, example, json_option, judge_options, spool_option
+from mailtrack.cli._options import (
+    database_option,
+    example,
+    json_option,
+    judge_options,
+    rate_limit_storage_option,
+    spool_option,
+)
 from mailtrack.cli._output import echo, echo_json
 from mailtrack.cli._settings import Settings
 
@@ -17,6 +24,7 @@ from mailtrack.cli._settings import Settings
 @json_option
 @database_option
 @spool_option
+@rate_limit_storage_option
 @judge_options
 @click.pass_context
 def doctor(context: click.Context, /, as_json: bool, **given: Any) -> None:

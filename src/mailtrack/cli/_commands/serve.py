@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from mailtrack.cli._base_url import remember
-from mailtrack.cli._options import database_option, example, judge_options, special_domains_option, spool_option
+from mailtrack.cli._options import (
+    database_option,
+    example,
+    judge_options,
+    rate_limit_storage_option,
+    special_domains_option,
+    spool_option,
+)
 from mailtrack.cli._output import drop, echo
 from mailtrack.cli._settings import Settings
 
@@ -34,12 +41,7 @@ from mailtrack.cli._settings import Settings
 @click.option(
     "--token-limit", metavar="LIMIT", help="How often a client may request tokens, or off.  [default: 10/15minutes]"
 )
-@click.option(
-    "--rate-limit-storage",
-    metavar="URL",
-    help="The storage that counts requests for tokens: memory://, sqlite:///FILE, redis://HOST:PORT."
-    "  [default: beside the database]",
-)
+@rate_limit_storage_option
 @click.option("--keep", metavar="AGE", help="Delete opens older than this, as in 365d.  [default: never]")
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""

@@ -12,6 +12,7 @@ from mailtrack._tracker import Tracker
 from mailtrack.cli._doctor import database, machine
 from mailtrack.cli._doctor.finding import Finding, Outcome, failed, ok, reason, skipped, warning
 from mailtrack.cli._doctor.http_client import TIMEOUT, Web
+from mailtrack.cli._doctor.limits import check_limits
 from mailtrack.cli._doctor.networks import check_networks
 from mailtrack.cli._doctor.public_url import check_url
 from mailtrack.cli._doctor.recording import check_recording
@@ -102,9 +103,10 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
     else:
         yield from check_spool(spool, clock())
         yield machine.check_space("spool-disk", spool, wanted=settings.spool_max_bytes * settings.workers)
-    files = [*_files_of(file), *([spool] if spool else [])]
+    files = [*_files_of(file), *([spool, limits_file(spool)] if spool else [])]
     yield machine.check_permissions(files)
     yield machine.check_clock(clock(), chain(_newest_open(file), machine.times_of(files)))
+    yield from check_limits(settings.rate_limit_storage)
     yield from _check_rules(settings, clock)
 
 
