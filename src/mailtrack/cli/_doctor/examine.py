@@ -12,7 +12,7 @@ from mailtrack._tracker import Tracker
 from mailtrack.cli._doctor import database, machine
 from mailtrack.cli._doctor.finding import Finding, Outcome, failed, ok, reason, skipped, warning
 from mailtrack.cli._doctor.http_client import TIMEOUT, Web
-from mailtrack.cli._doctor.limits import check_limits
+from mailtrack.cli._doctor.limiter import check_limits
 from mailtrack.cli._doctor.networks import check_networks
 from mailtrack.cli._doctor.public_url import check_url
 from mailtrack.cli._doctor.recording import check_recording

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mailtrack.cli._doctor.finding import Outcome
-from mailtrack.cli._doctor.limits import check_limits
+from mailtrack.cli._doctor.limiter import check_limits
 from mailtrack_wsgi._rate_limit import Server
 
 
@@ -30,7 +30,7 @@ def test_one_that_may_forget_counts_is_a_warning(run_counter: Any) -> None:
 
 def test_a_clock_that_differs_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server("Valkey 9", "noeviction", limited=False, ahead=-61.2)
-    monkeypatch.setattr("mailtrack.cli._doctor.limits.ask_server", lambda _: server)
+    monkeypatch.setattr("mailtrack.cli._doctor.limiter.ask_server", lambda _: server)
     (found,) = check_limits("valkey://localhost")
     assert found.outcome is Outcome.WARNING
     assert "by 61 seconds" in found.found
