@@ -95,7 +95,7 @@ def test_a_page_fits_into_a_small_screen(site, ids, open_page, path, width):
 
 
 @every_page
-def test_a_page_makes_three_requests_to_its_own_server_and_nothing_moves(site, ids, open_page, path):
+def test_a_page_makes_few_requests_to_its_own_server_and_nothing_moves(site, ids, open_page, path):
     page = open_page(width=390)
     page.add_init_script(
         "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach("
@@ -104,7 +104,7 @@ def test_a_page_makes_three_requests_to_its_own_server_and_nothing_moves(site, i
     page.goto(site.url + path.format(**ids))
     page.wait_for_load_state("networkidle")
     loaded = [url for url in page.requested if not url.startswith("data:")]
-    assert len(loaded) == 3
+    assert len(loaded) == (4 if any("/live.js" in url for url in loaded) else 3)
     assert all(url.startswith(site.url) for url in loaded)
     assert page.evaluate("window.moved") < 0.01
 

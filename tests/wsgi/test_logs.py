@@ -458,3 +458,38 @@ def test_the_icon_the_style_sheet_and_the_script_are_all_that_a_page_loads(show,
     assert [attributes.get("href") or attributes["src"] for attributes in loaded[1:]] == [
         f"/track/static/{name}?v={asset.version}" for name, asset in ASSETS.items()
     ]
+
+
+@each_storage
+def test_a_page_of_the_newest_opens_is_sent_again_only_if_there_is_news(make_client, storage, pixel, make_opens):
+    noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
+    client = make_client(clock=lambda: noon)
+    make_opens(60)
+    for query in ("", "?page=1&figures=raw", "?kind=unknown"):
+        first = client.get(f"/logs/{pixel.id}{query}")
+        known = {"headers": {"If-None-Match": first.headers["ETag"]}}
+        again = client.get(f"/logs/{pixel.id}{query}", **known)
+        assert (first.status, again.status, again.data) == (200, 304, b"")
+        assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "no-store"
+        assert client.get(f"/logs/{pixel.id}{query}", headers={"If-None-Match": '"other"'}).status == 200
+        storage.add_opens([Open(id=f"{9000 + len(query):032d}", pixel_id=pixel.id, opened_at=noon)])
+        assert client.get(f"/logs/{pixel.id}{query}", **known).status == 200
+
+
+def test_a_page_is_sent_again_each_minute_since_it_says_how_long_ago_things_were(make_client, pixel):
+    times = [datetime(2025, 11, 6, 12, 0, 1, tzinfo=UTC)]
+    client = make_client(clock=lambda: times[-1])
+    known = {"headers": {"If-None-Match": client.get(f"/logs/{pixel.id}").headers["ETag"]}}
+    statuses = []
+    for seconds in (0, 58, 59):
+        times.append(times[0] + timedelta(seconds=seconds))
+        statuses.append(client.get(f"/logs/{pixel.id}", **known).status)
+    assert statuses == [304, 304, 200]
+
+
+def test_a_page_of_older_opens_has_no_tag_and_no_script_for_news(logs, make_opens, take_apart):
+    make_opens(60)
+    answer = logs("?page=2")
+    assert "ETag" not in answer.headers
+    assert not any("live.js" in (attributes.get("src") or "") for _, attributes in take_apart(answer).tags)
+    assert "data-key" not in answer.text
