@@ -1,4 +1,4 @@
-"""Several servers, each with a spool of its own, on one database and one Valkey: killed, they lose and repeat nothing."""
+"""Servers with a spool each, on one database and one Valkey: killed, they lose and repeat nothing."""
 
 import contextlib
 import http.client
