@@ -7,14 +7,23 @@ from typing import Any
 import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from mailtrack._webhook import Delivery, DeliveryState, Webhook
 from mailtrack.storage import Storage, SupportsWebhooks
 from mailtrack.testing._factories import NOON, make_webhook
 
 _PLACE = st.integers(0, 5)
-_EVENTS = st.lists(st.integers(0, 7), max_size=6)
+_EVENTS = st.lists(st.integers(0, 7), min_size=1, max_size=6)
+_STATES = st.lists(st.none() | st.sampled_from(DeliveryState), max_size=5)
+_MOST_WEBHOOKS = 3
 _SECONDS = st.integers(0, 3)
 _CHANGES = st.fixed_dictionaries(
     {},
@@ -45,6 +54,13 @@ class WebhookMachine(RuleBasedStateMachine):
     def _pick(self, place: int) -> tuple[str, dict[str, Any]]:
         return list(self._known.items())[place % len(self._known)]
 
+    @initialize(events=_EVENTS)
+    def _begin(self, events: list[int]) -> None:
+        """Add a webhook, and fill its outbox."""
+        self._add()
+        self._fill(0, events, 0)
+
+    @precondition(lambda self: len(self._known) < _MOST_WEBHOOKS)
     @rule()
     def _add(self) -> None:
         """Add a webhook."""
@@ -54,26 +70,19 @@ class WebhookMachine(RuleBasedStateMachine):
         assert attrs.evolve(stored, after=None) == webhook
         self._known[webhook.id] = {"value": stored, "former": [], "deliveries": {}}
 
-    @precondition(lambda self: self._known)
     @rule(place=_PLACE, changes=_CHANGES)
     def _change(self, place: int, changes: dict[str, Any]) -> None:
-        """Change a webhook."""
+        """Change a webhook, and try to change former values of it."""
         _, known = self._pick(place)
-        changed = attrs.evolve(known["value"], **changes)
-        assert self._hooks.change_webhook(known["value"], changed)
-        known["former"].append(known["value"])
-        known["value"] = changed
-
-    @precondition(lambda self: any(known["former"] for known in self._known.values()))
-    @rule(place=_PLACE, former=_PLACE)
-    def _change_late(self, place: int, former: int) -> None:
-        """Change a webhook that has another value by now."""
-        _, known = self._pick(place)
-        for value in known["former"][former : former + 1]:
+        for value in known["former"]:
             if value != known["value"]:
                 assert not self._hooks.change_webhook(value, attrs.evolve(value, url="https://late.example.com"))
+        changed = attrs.evolve(known["value"], **changes)
+        assert self._hooks.change_webhook(known["value"], changed)
+        known["former"] = [*known["former"][-2:], known["value"]]
+        known["value"] = changed
 
-    @precondition(lambda self: self._known)
+    @precondition(lambda self: len(self._known) > 1)
     @rule(place=_PLACE)
     def _delete(self, place: int) -> None:
         """Delete a webhook."""
@@ -81,7 +90,6 @@ class WebhookMachine(RuleBasedStateMachine):
         assert self._hooks.delete_webhook(webhook_id) == known["value"]
         del self._known[webhook_id]
 
-    @precondition(lambda self: self._known)
     @rule(place=_PLACE, events=_EVENTS, delay=_SECONDS)
     def _fill(self, place: int, events: list[int], delay: int) -> None:
         """Fill an outbox, with events of which some may be there."""
@@ -104,10 +112,18 @@ class WebhookMachine(RuleBasedStateMachine):
                 known["deliveries"].pop(one.event_id, None)
                 known["deliveries"][one.event_id] = {"value": one, "free_at": NOON, "taken": False}
 
-    @precondition(lambda self: self._known)
-    @rule(place=_PLACE, limit=st.integers(1, 5), lease=st.integers(1, 3))
-    def _take(self, place: int, limit: int, lease: int) -> None:
-        """Take deliveries that are due."""
+    @rule(place=_PLACE, limit=st.integers(1, 5), lease=st.integers(1, 3), waited=_SECONDS, states=_STATES)
+    def _take_and_settle(
+        self, place: int, limit: int, lease: int, waited: int, states: list[DeliveryState | None]
+    ) -> None:
+        """Take deliveries that are due after some time, and settle some of them."""
+        taken = self._take(place, limit, lease, waited)
+        for held, state in zip(taken, states, strict=False):
+            if state is not None:
+                self._settle(held, state, lease)
+
+    def _take(self, place: int, limit: int, lease: int, waited: int) -> list[tuple[str, Delivery]]:
+        self._now += timedelta(seconds=waited)
         webhook_id, known = self._pick(place)
         until = self._now + timedelta(seconds=lease)
         taken = self._hooks.take_deliveries(webhook_id, now=self._now, until=until, limit=limit)
@@ -126,13 +142,19 @@ class WebhookMachine(RuleBasedStateMachine):
         assert not fresh or not left or fresh[-1] <= min(left)
         for one in taken:
             due[one.id] |= {"free_at": until, "taken": True}
-            self._held.append((webhook_id, one))
+        held = [(webhook_id, one) for one in taken]
+        self._held += held
+        return held
 
     @precondition(lambda self: self._held)
-    @rule(place=st.integers(0, 20), state=st.sampled_from(DeliveryState), delay=_SECONDS)
-    def _settle(self, place: int, state: DeliveryState, delay: int) -> None:
-        """Settle a delivery that was taken once: it may be gone, or have ended."""
-        webhook_id, held = self._held[-1 - place % len(self._held)]
+    @rule(first=st.integers(0, 9), state=st.sampled_from(DeliveryState), delay=_SECONDS)
+    def _settle_late(self, first: int, state: DeliveryState, delay: int) -> None:
+        """Settle deliveries that were taken once: they may be gone, have ended, or be taken by another."""
+        for held in self._held[-1 - first :][:4]:
+            self._settle(held, state, delay)
+
+    def _settle(self, taken: tuple[str, Delivery], state: DeliveryState, delay: int) -> None:
+        webhook_id, held = taken
         pending = state is DeliveryState.PENDING
         settled = attrs.evolve(
             held,
@@ -148,15 +170,13 @@ class WebhookMachine(RuleBasedStateMachine):
         if present is not None and present["value"].id == held.id and present["value"].state == "pending":
             present |= {"value": settled, "free_at": NOON, "taken": False}
 
-    @rule(seconds=_SECONDS)
-    def _wait(self, seconds: int) -> None:
-        """Let time pass."""
-        self._now += timedelta(seconds=seconds)
-
-    @rule(ago=_SECONDS, limit=st.integers(1, 5))
-    def _delete_old(self, ago: int, limit: int) -> None:
-        """Delete deliveries that ended a while ago."""
-        before = self._now - timedelta(seconds=ago)
+    @precondition(lambda self: self._held)
+    @rule(waited=_SECONDS, limit=st.integers(1, 5))
+    def _delete_old(self, waited: int, limit: int) -> None:
+        """Delete deliveries that ended before a time, after a part of what deletions left."""
+        self._now += timedelta(seconds=waited)
+        assert self._storage.sweep() >= 0
+        before = self._now
         old = [
             (known["deliveries"], event_id)
             for known in self._known.values()
@@ -169,11 +189,6 @@ class WebhookMachine(RuleBasedStateMachine):
             for deliveries, event_id in old:
                 if deliveries is known["deliveries"] and event_id not in stays:
                     del deliveries[event_id]
-
-    @rule()
-    def _sweep(self) -> None:
-        """Remove a part of what deletions left, which changes nothing."""
-        assert self._storage.sweep() >= 0
 
     def _read(self, webhook_id: str, state: DeliveryState | None = None) -> list[Delivery]:
         found: list[Delivery] = []
@@ -212,7 +227,7 @@ def _ids(deliveries: list[Delivery]) -> set[str]:
 def run_machine(hooks: SupportsWebhooks, storage: Storage) -> None:
     """Run the machine on a storage, which it uses from the beginning for each example."""
     chosen = settings(
-        max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     machine: Any = partial(WebhookMachine, hooks, storage)  # it asks for a class, and takes a function
     run_state_machine_as_test(machine, settings=chosen)
