@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mailtrack import Spool, StorageUnavailable, Tracker, Verdict, VerdictKind
 from mailtrack._version import __version__
-from mailtrack._webhook import DeliveryCount, Webhook
+from mailtrack._webhook import Delivery, Webhook
 from mailtrack.testing import make_hit, make_open
 from mailtrack.testing._factories import to_line
 from mailtrack_wsgi import create_app
@@ -29,27 +29,19 @@ def samples(answer) -> dict[tuple[str, ...], float]:
     }
 
 
-class WithWebhooks:
-    """A storage that has the ability of webhooks, with three of them."""
-
-    def __init__(self, storage) -> None:
-        self._storage = storage
-
-    def __getattr__(self, name):
-        return getattr(self._storage, name)
-
-    def list_webhooks(self):
-        made = [Webhook(id=f"{n:016x}", url="https://example.org/", secret="whsec_x", created_at=NOW) for n in range(2)]
-        return [*made, Webhook(id="2" * 16, url="https://x.example", secret="whsec_x", created_at=NOW, enabled=False)]
-
-    def count_deliveries(self):
-        return {"0" * 16: DeliveryCount(pending=7, oldest=NOW - timedelta(minutes=2))}
-
-    def _not_used(self, *_: object, **__: object) -> None:
-        raise AssertionError
-
-    add_webhook = get_webhook = change_webhook = delete_webhook = fill_outbox = _not_used
-    take_deliveries = settle_deliveries = list_deliveries = delete_deliveries = _not_used
+@pytest.fixture
+def with_webhooks(storage):
+    """The storage with three webhooks, of which one is disabled and one has two deliveries that are due."""
+    made = [
+        Webhook(id=f"{n:016x}", url="https://example.org/", secret="whsec_x", created_at=NOW, enabled=n < 2)
+        for n in range(3)
+    ]
+    for one in made:
+        storage.add_webhook(one)
+    end = storage.get_feed_end()
+    due = [Delivery(event_id=str(n), cursor=end, event_at=NOW - timedelta(minutes=n), next_try_at=NOW) for n in (1, 2)]
+    assert storage.fill_outbox(made[0].id, after=storage.get_webhook(made[0].id).after, to=end, deliveries=due)
+    return storage
 
 
 @pytest.fixture
@@ -114,17 +106,18 @@ def test_a_spool_that_cannot_be_read_is_down(make_spooling, client, tmp_path) ->
     assert [value for key, value in found.items() if key[0].startswith("spool_")] == [0]
 
 
-def test_deliveries_are_counted_for_each_webhook(storage, make_client) -> None:
-    found = samples(make_client(storage=WithWebhooks(storage), clock=lambda: NOW).get("/metrics"))
+@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+def test_deliveries_are_counted_for_each_webhook(with_webhooks, make_client) -> None:
+    found = samples(make_client(storage=with_webhooks, clock=lambda: NOW).get("/metrics"))
     assert {key: value for key, value in found.items() if "webhook" in key[0]} == {
         ("webhooks", "enabled"): 2,
         ("webhooks", "disabled"): 1,
-        ("webhook_pending_deliveries", "0" * 16): 7,
+        ("webhook_pending_deliveries", "0" * 16): 2,
         ("webhook_pending_deliveries", "0" * 15 + "1"): 0,
-        ("webhook_pending_deliveries", "2" * 16): 0,
+        ("webhook_pending_deliveries", "0" * 15 + "2"): 0,
         ("webhook_oldest_delivery_age_seconds", "0" * 16): 120,
         ("webhook_oldest_delivery_age_seconds", "0" * 15 + "1"): 0,
-        ("webhook_oldest_delivery_age_seconds", "2" * 16): 0,
+        ("webhook_oldest_delivery_age_seconds", "0" * 15 + "2"): 0,
     }
 
 
@@ -173,8 +166,8 @@ def test_no_label_names_a_pixel_or_a_person(client, recipient, storage, pixel) -
 
 
 @needs_promtool
-def test_promtool_finds_no_fault(make_spooling, storage, make_client, client) -> None:
-    for one in (make_spooling(type(client)), make_client(storage=WithWebhooks(storage))):
+def test_promtool_finds_no_fault(make_spooling, with_webhooks, make_client, client) -> None:
+    for one in (make_spooling(type(client)), make_client(storage=with_webhooks)):
         checked = subprocess.run(
             ["promtool", "check", "metrics"], input=one.get("/metrics").data, capture_output=True, check=False
         )
