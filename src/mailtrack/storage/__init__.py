@@ -47,15 +47,21 @@ ENTRY_POINT_GROUP = "mailtrack.storage"
 """The entry-point group in which other distributions add storages, each under its URL scheme."""
 
 # Modules load when their scheme is first used.
-_BUNDLED = {"memory": "mailtrack.storage._memory", "sqlite": "mailtrack.storage._sqlite"}
+_BUNDLED = {
+    "memory": "mailtrack.storage._memory",
+    "postgres": "mailtrack.storage._postgres",
+    "postgresql": "mailtrack.storage._postgres",
+    "sqlite": "mailtrack.storage._sqlite",
+}
 
 
 def open_storage(url: str, *, create: bool = True) -> Storage:
     """Open the storage that a URL names. The caller closes it, or uses it as a context manager.
 
     Args:
-        url: `memory://`; `sqlite:///file.db` (relative to the working directory), `sqlite:////absolute/file.db`; or a
-            scheme that an installed distribution adds.
+        url: `memory://`; `sqlite:///file.db` (relative to the working directory), `sqlite:////absolute/file.db`;
+            `postgresql://user:password@host:port/name`, which needs `mailtrack[postgres]`; or a scheme that an
+            installed distribution adds.
         create: whether to create a database that does not exist. `memory://`, and storages of other distributions
             whose function has no such argument, ignore it.
 

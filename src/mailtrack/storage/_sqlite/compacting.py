@@ -19,8 +19,9 @@ from time import monotonic, sleep
 from typing import Any
 
 from mailtrack._model import VerdictKind
+from mailtrack.storage._counting.shared_rows import KINDS, Agent, JudgementRow
 from mailtrack.storage._sqlite import recipient_numbers
-from mailtrack.storage._sqlite.interned import KINDS, Agent, JudgementRow, intern, release
+from mailtrack.storage._sqlite.interned import intern, release
 from mailtrack.storage._sqlite.packing import PLACES, pack_id, pack_ip
 
 _AT_ONCE = 5000  # opens in a transaction; a few MiB of memory

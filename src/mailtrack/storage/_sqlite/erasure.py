@@ -14,8 +14,9 @@ from typing import NamedTuple
 from mailtrack._addresses import comparable
 from mailtrack._model import Erased
 from mailtrack.storage._counting.digests import digest
+from mailtrack.storage._counting.shared_rows import Agent
 from mailtrack.storage._sqlite import counts, sweeping
-from mailtrack.storage._sqlite.interned import Agent, intern, release
+from mailtrack.storage._sqlite.interned import intern, release
 
 NO_ONE = 0
 """The number of the recipient that opens of erased ones refer to."""

@@ -1,48 +1,26 @@
 """Agents and judgements: what many opens of a pixel share, stored once and referred to by a small number.
 
-An **agent** is a user agent with its client. A **judgement** is a verdict with all that led to it and the weight that
-it gives an open. Each is stored with the number of opens that refer to it, and goes with the last of them.
+Each is stored with the number of opens that refer to it, and goes with the last of them.
 """
 
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from mailtrack._columns import Finding
-from mailtrack._model import Client, Verdict, VerdictKind
-
-Value: TypeAlias = str | int | None
-
-
-class Agent(NamedTuple):
-    """The columns of an agent."""
-
-    user_agent: str
-    client: str
-    client_version: str
-    os: str
-    device: str
-
-
-class JudgementRow(NamedTuple):
-    """The columns of a judgement."""
-
-    verdict: str
-    vendor: str | None
-    reasons: str
-    certainty: str | None
-    rules_version: int
-    counted: int
-    signals: str
-    networks: str
-
-
-KINDS = {kind: number for number, kind in enumerate(VerdictKind)}
-"""The numbers of the kinds in the rows of opens. New ones are only appended."""
+from mailtrack.storage._counting.shared_rows import (
+    KINDS,
+    Agent,
+    JudgementRow,
+    ReadAgent,
+    ReadJudgement,
+    digest_row,
+    read_agent,
+    read_judgement,
+    to_rows,
+)
 
 T = TypeVar("T", bound=Agent | JudgementRow)
 
@@ -75,25 +53,6 @@ def share(db: sqlite3.Connection, pixel: int, findings: Sequence[Finding]) -> di
     }
 
 
-@lru_cache(maxsize=4096)
-def to_rows(finding: Finding) -> tuple[Agent, JudgementRow]:
-    """Return the columns of the agent and the judgement of opens with a finding."""
-    client, verdict = finding.client, finding.verdict
-    return (
-        Agent(finding.user_agent, client.name, client.version, client.os, client.device),
-        JudgementRow(
-            verdict.kind.value,
-            verdict.vendor,
-            json.dumps(verdict.reasons),
-            verdict.certainty.value if verdict.certainty else None,
-            verdict.rules_version,
-            int(finding.counted),
-            " ".join(finding.signals),
-            " ".join(finding.networks),
-        ),
-    )
-
-
 def intern(db: sqlite3.Connection, pixel: int, table: str, rows: Mapping[T, int]) -> dict[T, int]:
     """Return the number of each row in `agents` or `judgements`; those that are new are added.
 
@@ -106,7 +65,7 @@ def intern(db: sqlite3.Connection, pixel: int, table: str, rows: Mapping[T, int]
     if not rows:
         return {}
     (pixel_id,) = db.execute("SELECT id FROM pixels WHERE pixel = ?", (pixel,)).fetchone()
-    digests = {row: _digest(row, pixel_id) for row in rows}
+    digests = {row: digest_row(row, pixel_id) for row in rows}
     number = table[:-1]
     found = dict(
         db.execute(
@@ -148,33 +107,6 @@ def release(db: sqlite3.Connection, pixel: int, table: str, numbers: Iterable[in
     db.executemany(f"DELETE FROM {table} WHERE {this_one} AND opens = 0", [(pixel, number) for number in released])
 
 
-@lru_cache(maxsize=8192)
-def _digest(row: Agent | JudgementRow, pixel_id: str) -> int:
-    """Return 64 bits of a hash. Two of a million rows have the same with a probability of 3 in 100 million.
-
-    It depends on the pixel's id, of which mails show a quarter only: else a client could look for two user agents with
-    the same hash, send one, and be shown with the other.
-    """
-    found = blake2b(json.dumps((pixel_id, row)).encode(), digest_size=8).digest()
-    return int.from_bytes(found, "big", signed=True)
-
-
-class ReadAgent(NamedTuple):
-    """An agent as values of the model."""
-
-    user_agent: str
-    client: Client
-
-
-class ReadJudgement(NamedTuple):
-    """A judgement as values of the model."""
-
-    verdict: Verdict
-    counted: bool
-    signals: tuple[str, ...]
-    networks: tuple[str, ...]
-
-
 Key: TypeAlias = tuple[int, int]
 """A pixel, and a number in it."""
 
@@ -182,16 +114,15 @@ Key: TypeAlias = tuple[int, int]
 def read_agents(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, ReadAgent]:
     """Return some agents by their pixels and numbers."""
     return {
-        (pixel, number): ReadAgent(user_agent, _to_client(*client))
-        for pixel, number, user_agent, *client in _read(db, "agents", Agent._fields, keys)
+        (pixel, number): read_agent(columns) for pixel, number, *columns in _read(db, "agents", Agent._fields, keys)
     }
 
 
 def read_judgements(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, ReadJudgement]:
     """Return some judgements by their pixels and numbers."""
     return {
-        (pixel, number): ReadJudgement(_to_verdict(*verdict), bool(counted), _to_names(signals), _to_names(networks))
-        for pixel, number, *verdict, counted, signals, networks in _read(db, "judgements", JudgementRow._fields, keys)
+        (pixel, number): read_judgement(columns)
+        for pixel, number, *columns in _read(db, "judgements", JudgementRow._fields, keys)
     }
 
 
@@ -203,24 +134,3 @@ def _read(db: sqlite3.Connection, table: str, columns: Sequence[str], keys: Coll
         f" AND t.{number} = json_extract(w.value, '$[1]')",
         (json.dumps(list(keys)),),
     ).fetchall()
-
-
-@lru_cache(maxsize=1024)
-def _to_verdict(kind: str, vendor: str | None, reasons: str, certainty: str | None, rules_version: int) -> Verdict:
-    return Verdict(
-        kind=kind,
-        vendor=vendor,
-        reasons=json.loads(reasons),
-        certainty=certainty,
-        rules_version=rules_version,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _to_client(name: str, version: str, os: str, device: str) -> Client:
-    return Client(name=name, version=version, os=os, device=device)
-
-
-@lru_cache(maxsize=1024)
-def _to_names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())

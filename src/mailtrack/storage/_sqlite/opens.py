@@ -17,18 +17,11 @@ from mailtrack._times import from_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.firsts import find_firsts
 from mailtrack.storage._counting.log_gaps import Gap
+from mailtrack.storage._counting.shared_rows import KINDS, ReadAgent, ReadJudgement
 from mailtrack.storage._counting.tallies import Tally
 from mailtrack.storage._sqlite import counts, erasure, feed_rows, purging, recipient_numbers
 from mailtrack.storage._sqlite.counts import Owner
-from mailtrack.storage._sqlite.interned import (
-    KINDS,
-    ReadAgent,
-    ReadJudgement,
-    read_agents,
-    read_judgements,
-    release,
-    share,
-)
+from mailtrack.storage._sqlite.interned import read_agents, read_judgements, release, share
 from mailtrack.storage._sqlite.packing import PLACES, PackedId, by_process, pack_id, pack_ip, unpack_id, unpack_ip
 from mailtrack.storage._sqlite.resolved import Resolved
 

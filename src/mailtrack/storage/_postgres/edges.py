@@ -1,0 +1,147 @@
+"""Edges: the times of a pixel's first and last open that count, found again where opens are judged again.
+
+They are in the first and the last hour that has such opens, and mostly near the opens that are judged, where the former
+ones were. Where they are not, as in an hour with a million opens, the log is read on a connection that sees one state,
+while others write.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
+
+from mailtrack.storage._counting.spans import Span
+from mailtrack.storage._counting.tallies import HOUR
+from mailtrack.storage._postgres import purging
+from mailtrack.storage._postgres.connections import Connection
+
+_NEAR = 1000  # opens on both sides that are read while others wait
+
+_COUNTED = " JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement AND j.counted"
+
+
+class TooFar(Exception):
+    """An edge is not near the opens that are judged: others would wait while it is searched."""
+
+
+class Edges(NamedTuple):
+    """The first and the last open that count, apart from some opens and from purged ones, in one state of a pixel.
+
+    Attributes:
+        rejudged: how often opens of the pixel were judged again before that state.
+        newest: the number of the newest open in that state.
+        first: the time of the first.
+        last: the time of the last.
+    """
+
+    rejudged: int
+    newest: int
+    first: int | None
+    last: int | None
+
+
+def read(db: Connection, pixel: int, but: Collection[int]) -> Edges:
+    """Read the edges apart from the opens with some numbers, on a connection that sees one state."""
+    numbers = list(but)
+    rejudged, newest = _state(db, pixel)
+    hours = Counter[int](
+        dict(
+            db.execute(
+                "SELECT hour, sum(counted)::bigint FROM hours WHERE pixel = %s GROUP BY hour", (pixel,)
+            ).fetchall()
+        )
+    )
+    hours -= Counter(
+        at - at % HOUR
+        for (at,) in db.execute(
+            f"SELECT o.opened_at FROM opens o{_COUNTED} WHERE o.pixel = %s AND o.number = ANY(%s::bigint[])",
+            (pixel, numbers),
+        )
+    )
+
+    def search(edge: Callable[[Iterable[int]], int]) -> int | None:
+        if not hours:
+            return None
+        hour = edge(hours)
+        ascending, near, found = edge is min, edge(but or (0,)), list[int]()
+        for ahead in (True, False):  # mostly, none behind the ones that are judged counts
+            side = ">" if ascending is ahead else "<"
+            found += [
+                at
+                for (at,) in db.execute(
+                    f"SELECT o.opened_at FROM opens o{_COUNTED} WHERE o.pixel = %s AND o.number {side} %s"
+                    " AND o.opened_at >= %s AND o.opened_at < %s AND o.number <> ALL(%s::bigint[])"
+                    f" ORDER BY o.number {_order(edge)} LIMIT %s",
+                    (pixel, near, hour, hour + HOUR, numbers, hours[hour] - len(found)),
+                )
+            ]
+        return _edge_of(edge, found)
+
+    return Edges(rejudged, newest, search(min), search(max))
+
+
+def find(
+    db: Connection,
+    pixel: int,
+    edge: Callable[[Iterable[int]], int],
+    judged: Span,
+    numbers: Collection[int],
+    edges: Edges | None,
+) -> int | None:
+    """Return the time of the first open that counts, given `min`, or of the last one, given `max`.
+
+    Args:
+        db: a connection in a transaction that has the pixel alone.
+        pixel: the pixel.
+        edge: `min` or `max`.
+        judged: the span of the opens that were just judged and count.
+        numbers: the numbers of the opens that were just judged.
+        edges: those that were read before, if any, apart from the opens that were just judged.
+
+    Raises:
+        TooFar: `edges` are needed, or not those of now.
+    """
+    purged = purging.read_span(db, pixel)
+    if edges is None or edges.rejudged != _state(db, pixel)[0]:
+        found = _find_near(db, pixel, edge, edge(numbers))
+    else:
+        newer = db.execute(
+            f"SELECT o.opened_at FROM opens o{_COUNTED} WHERE o.pixel = %s AND o.number > %s", (pixel, edges.newest)
+        )
+        found = [at for (at,) in newer] + [edges.first, edges.last, judged.first, judged.last]
+    return _edge_of(edge, (*found, purged.first, purged.last))
+
+
+def _find_near(db: Connection, pixel: int, edge: Callable[[Iterable[int]], int], place: int) -> list[int | None]:
+    """Return the times of the opens of the first or last hour, if all that count are near a place in the log."""
+    hour, number = db.execute(
+        "SELECT hour, sum(counted)::bigint FROM hours WHERE pixel = %s AND counted > 0"
+        f" GROUP BY hour ORDER BY hour {_order(edge)} LIMIT 1",
+        (pixel,),
+    ).fetchone() or (0, 0)
+    found: list[int | None] = [
+        at
+        for (at,) in db.execute(
+            f"SELECT o.opened_at FROM opens o{_COUNTED}"
+            " WHERE o.pixel = %s AND o.number BETWEEN %s AND %s AND o.opened_at >= %s AND o.opened_at < %s",
+            (pixel, place - _NEAR, place + _NEAR, hour, hour + HOUR),
+        )
+    ]
+    if len(found) < number:
+        raise TooFar
+    return found
+
+
+def _edge_of(edge: Callable[[Iterable[int]], int], times: Iterable[int | None]) -> int | None:
+    """Return the first or the last of some times, `None` where there is none."""
+    found = [at for at in times if at is not None]
+    return edge(found) if found else None
+
+
+def _order(edge: Callable[[Iterable[int]], int]) -> str:
+    return "ASC" if edge is min else "DESC"
+
+
+def _state(db: Connection, pixel: int) -> tuple[int, int]:
+    """Return how often opens of a pixel were judged again, and the number of its newest open."""
+    ((rejudged, newest),) = db.execute("SELECT rejudged, opens FROM pixels WHERE pixel = %s", (pixel,)).fetchall()
+    return rejudged, newest

@@ -1,0 +1,97 @@
+"""Migrations: numbered files of SQL, each applied once, in one transaction with its row in the table `migrations`."""
+
+from importlib.resources import files
+
+from mailtrack._errors import DatabaseNotFound, StorageError
+from mailtrack.storage._postgres.connections import Connection, Connections
+from mailtrack.storage._postgres.failures import translated
+from mailtrack.storage._postgres.urls import Address
+
+_LOCK = 7_235_421_953_120_871  # of `pg_advisory_xact_lock`: any number that others don't use
+_OLDEST = 140_000
+_FIND = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'migrations'"
+
+
+def all_names() -> list[str]:
+    """Return the names of all migrations that this version knows, in order."""
+    folder = files(__package__) / "migrations"
+    return sorted(file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql"))
+
+
+def prepare(connections: Connections, address: Address, *, create: bool) -> None:
+    """Make the tables of a database, or bring them up to date. Of several processes at once, one does it.
+
+    Raises:
+        DatabaseNotFound: it has none, and `create` is false.
+        StorageError: it was made by a newer version, which is left as it is, or can't be used.
+    """
+    with translated():
+        db = connections.connect()
+        try:
+            _check_server(db)
+            migrated = _migrate(db, address, create=create)
+            _raise_feed_base(db)
+        except BaseException:
+            db.close()
+            raise
+    if migrated:
+        db.close()  # it has no time limits
+    else:
+        connections.keep(db)
+
+
+def _migrate(db: Connection, address: Address, *, create: bool) -> bool:
+    """Apply the migrations that are missing, and return whether there were any."""
+    applied = _read_applied(db, address.schema)
+    if applied is None and not create:
+        raise DatabaseNotFound(address.shown)
+    names = all_names()
+    _check_known(applied or [], names)
+    missing = [name for name in names if name not in (applied or [])]
+    for name in missing:
+        _apply(db, name, names, address.schema)
+    return bool(missing)
+
+
+def _check_server(db: Connection) -> None:
+    if db.info.server_version < _OLDEST:
+        raise StorageError("PostgreSQL: the server is older than version 14.")
+    ((encoding,),) = db.execute("SELECT current_setting('server_encoding')").fetchall()
+    if encoding != "UTF8":
+        raise StorageError(f"PostgreSQL: the database has the encoding {encoding}, not UTF8.")
+
+
+def _read_applied(db: Connection, schema: str) -> list[str] | None:
+    """Return the names of the migrations that were applied, `None` where there are no tables."""
+    if db.execute(_FIND, (schema,)).fetchone() is None:
+        return None
+    return [name for (name,) in db.execute("SELECT name FROM migrations ORDER BY name")]
+
+
+def _check_known(applied: list[str], known: list[str]) -> None:
+    if not set(applied) <= set(known):
+        raise StorageError("PostgreSQL: the database was made by a newer version of mailtrack.")
+
+
+def _apply(db: Connection, name: str, names: list[str], schema: str) -> None:
+    """Apply one migration, unless another process has done so meanwhile."""
+    statements = (files(__package__) / "migrations" / f"{name}.sql").read_text(encoding="utf-8")
+    db.patience = None  # of large tables, a migration may take hours
+    db.execute("SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)")
+    with db.transaction():
+        db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        applied = _read_applied(db, schema)
+        if applied is None:
+            db.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+            db.execute("CREATE TABLE migrations (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())")
+        _check_known(applied or [], names)
+        if name not in (applied or []):
+            db.execute(statements.encode())
+            db.execute("INSERT INTO migrations (name) VALUES (%s)", (name,))
+
+
+def _raise_feed_base(db: Connection) -> None:
+    """Put new events behind all others in a database that was restored into a server with lower transactions."""
+    lower = "(SELECT max(place) FROM feed) >= base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    if db.execute(f"SELECT 1 FROM feed_base WHERE {lower}").fetchone():
+        db.execute(f"UPDATE feed_base SET base = (SELECT max(place) FROM feed) WHERE {lower}")

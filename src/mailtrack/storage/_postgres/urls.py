@@ -1,0 +1,54 @@
+"""URLs of databases: which part is whose, and how one is shown without its password."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import attrs
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from mailtrack._errors import InvalidSetting
+
+DEFAULT_SCHEMA = "mailtrack"
+"""The schema of the tables, unless the URL says `?schema=...`."""
+
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMES = ("postgresql", "postgres")
+
+
+@attrs.frozen
+class Address:
+    """Where a database is.
+
+    Attributes:
+        parameters: what libpq connects with, with the password.
+        schema: the schema of the tables.
+        shown: a short text without any secret.
+    """
+
+    parameters: dict[str, Any] = attrs.field(repr=False)
+    schema: str
+    shown: str
+
+
+def parse(url: str) -> Address:
+    """Return the address that a URL names.
+
+    Raises:
+        InvalidSetting: it is malformed. The message has no part of it.
+    """
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        schema = query.pop("schema", DEFAULT_SCHEMA)
+        rest = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
+        parameters = conninfo_to_dict(rest)
+    except (ValueError, psycopg.Error):
+        parts = None
+    if parts is None or parts.scheme.lower() not in _SCHEMES or parts.fragment or "\x00" in url:
+        raise InvalidSetting("database", "must be a URL such as postgresql://user@host/name")
+    if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
+        raise InvalidSetting("database", "has a schema that is not in lower-case letters, digits and underscores")
+    place = "/".join(str(parameters[key]) for key in ("host", "dbname") if parameters.get(key))
+    return Address(parameters, schema, f"postgresql://{place}")
