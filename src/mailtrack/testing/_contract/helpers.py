@@ -71,6 +71,7 @@ def all_opens(storage: Storage, pixel: Pixel) -> list[Open]:
 def all_events(storage: Storage, *, after: str | None = None, limit: int = 1000, first: First = "any") -> list[Event]:
     """Return all events of the feed behind a cursor, page by page, some of which may be empty."""
     items: list[Event] = []
+    cursors = {after}
     while True:
         page = storage.list_events(limit=limit, after=after, first=first)
         assert len(page.items) <= limit
@@ -78,6 +79,8 @@ def all_events(storage: Storage, *, after: str | None = None, limit: int = 1000,
         items += page.items
         if not page.items and page.next == after:
             return items
+        assert page.next not in cursors, "the feed must not lead back to one of its pages"
+        cursors.add(page.next)
         after = page.next
 
 
