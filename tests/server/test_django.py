@@ -195,10 +195,15 @@ def test_the_page_s_function_and_receiver_work(project: Path, pixel: Pixel) -> N
     code = f"""
 {block("@receiver")}
 {block("def opened_by")}
-import attrs
+import threading
+from mailtrack_wsgi.django._site import get_site
+come = threading.Event()
+opened.connect(lambda **_: come.set(), weak=False)  # called after the other
+get_site().start()  # as the first request to a process does
 tracker = get_tracker()
 (ann,) = tracker.generate_tokens("{pixel.id}", ["ann@example.org"])
 tracker.record("{pixel.id}", token=ann.token, user_agent="Mozilla/5.0 Thunderbird/128.3.1")
+assert come.wait(20)
 print(opened_by("ann@example.org"))
 """
     printed = run(project, "manage.py", "shell", "-c", code)

@@ -331,6 +331,9 @@ class SQLiteStorage(WebhookMethods):
             readers.add(db, name)
 
     def take_reader(self, name: str, owner: str, *, now: datetime, until: datetime) -> str | None:
+        with self._connections.reading() as db:  # processes that stand by ask often, and must not hold up writers
+            if readers.is_taken(db, name, owner, to_milliseconds(now)):
+                return None
         with self._connections.writing() as db:
             return readers.take(db, name, owner, to_milliseconds(now), to_milliseconds(until))
 
