@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -98,6 +99,10 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield skipped("database", "Each process has its own memory://, so there is nothing to check.")
     else:
         yield _check_storage(settings.database)
+        if settings.database.partition("://")[0].lower() in ("postgres", "postgresql") and find_spec("psycopg"):
+            from mailtrack.cli._doctor.postgres import check_postgres  # only here: it needs psycopg
+
+            yield from check_postgres(settings.database)
     if spool is None:
         yield skipped("spool", "There is no spool: each open is committed on its own.")
     else:
