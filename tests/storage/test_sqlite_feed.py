@@ -177,3 +177,22 @@ def test_a_pixel_without_rows_left_leaves_none_in_the_feed(storage: SQLiteStorag
         while storage.sweep():
             pass
         assert db.execute("SELECT count(*) FROM feed").fetchone() == (0,)
+
+
+def test_nothing_of_an_erased_person_is_read_before_her_opens_are_overwritten(storage: SQLiteStorage) -> None:
+    pixel = add_pixel(storage)
+    ann, bob = add_recipients(storage, pixel, 2)
+    opens = [make_open(pixel, one) for one in (ann, bob, ann)]
+    storage.add_opens(opens)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mailtrack.storage._sqlite.erasure.overwrite", lambda *_: (0, False))
+        storage.erase(ann.email)
+    with storage._connections.reading() as db:
+        assert db.execute("SELECT count(*) FROM opens WHERE recipient > 0").fetchone() == (3,)
+    for _ in range(2):
+        events = all_events(storage)
+        assert [one.recipient and one.recipient.id for one in events] == [None, bob.id, None]
+        assert [events[place].open for place in (0, 2)] == [opens[place].as_erased() for place in (0, 2)]
+        assert storage.get_events([one.cursor for one in events]) == {one.cursor: one for one in events}
+        while storage.sweep():
+            pass
