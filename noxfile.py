@@ -26,13 +26,17 @@ GROUPS = sorted(PROJECT["dependency-groups"])
 MOST_REACHABLE = {
     "": 480,  # 450 before the feed of events
     "mailtrack.mail": 5,
-    "mailtrack.webhooks": 45,
+    "mailtrack.webhooks": 60,
     "mailtrack_wsgi.asgi": 5,
     "mailtrack_wsgi.django": 25,
     "mailtrack_wsgi.flask": 5,
 }
 SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the sessions that these are for take long
-DEFINED_IN = {"mailtrack._webhook.": "mailtrack.webhooks."}  # pyright lists the members of classes there
+# Where pyright lists members that count for a door: those of its classes, and what a storage has for it.
+DEFINED_IN = {
+    "mailtrack._webhook.": "mailtrack.webhooks.",
+    "mailtrack.storage._abilities.SupportsWebhooks.": "mailtrack.webhooks.",
+}
 MEMBERS = ("constant", "method", "property", "variable")  # as pyright names them
 
 

@@ -106,6 +106,12 @@ class OutboxContract(HooksContract):
         oldest = pending[0].event_at
         assert hooks.count_deliveries() == {webhook.id: DeliveryCount(pending=len(pending), oldest=oldest)}
 
+    def test_in_a_replay_the_last_of_several_deliveries_of_an_event_is_kept(self, hooks: SupportsWebhooks) -> None:
+        webhook = add(hooks, replay_since=NOON)
+        filled = fill(hooks, webhook, make_delivery(1), make_delivery(2), make_delivery(1, at=NOON + MINUTE))
+        assert [(one.cursor, one.event_at) for one in filled] == [("2", NOON), ("1", NOON + MINUTE)]
+        assert hooks.count_deliveries()[webhook.id].pending == 2
+
     def test_a_delivery_that_was_replayed_while_it_was_taken_is_passed_over(self, hooks: SupportsWebhooks) -> None:
         webhook = add(hooks, replay_since=NOON)
         fill(hooks, webhook, make_delivery(1))
