@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import importlib.util
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -16,15 +17,33 @@ from mailtrack import Tracker, open_storage
 from mailtrack.testing._contract.helpers import all_opens
 
 NODES = 3
+OUTPUTS = ("stdout", "stderr")  # of each node
 REQUESTS = 240  # by all clients together
 CLIENTS = 4
 CLIENT = {"X-Forwarded-For": "198.51.100.7"}
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1 mail/{}"
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/shared.db"
+POSTGRES = Path(__file__).parents[1] / "storage/postgres/conftest.py"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server, as the tests of its storage have."""
+    spec = importlib.util.spec_from_file_location("postgres_server", POSTGRES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.Server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/shared.db"
+    return str(request.getfixturevalue("postgres").url(schema=f"nodes_{len(request.node.name)}"))
 
 
 class Nodes:
@@ -93,7 +112,9 @@ class Readers:
             assert self._changed.wait_for(lambda: len(self.sent) >= sent, 60)
 
 
-def test_killed_and_started_again_under_load_they_store_each_open_once(nodes: Nodes, database: str) -> None:
+def test_killed_and_started_again_under_load_they_store_each_open_once(
+    nodes: Nodes, database: str, tmp_path: Path
+) -> None:
     pixel = nodes.running[0].create_pixel()
     emails = [f"r{number}@example.org" for number in range(30)]
     path = f"/api/v1/pixels/{pixel['id']}/generate-tokens"
@@ -109,6 +130,7 @@ def test_killed_and_started_again_under_load_they_store_each_open_once(nodes: No
         for one in reading:
             one.result()
     nodes.stop()
+    assert not any("secret" in (tmp_path / f"node{one}" / name).read_text() for one in range(NODES) for name in OUTPUTS)
     with open_storage(database) as storage:
         stored = Counter(one.user_agent for one in all_opens(storage, storage.get_pixel(pixel["id"])))
         assert max(stored.values()) == 1
