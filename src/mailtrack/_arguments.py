@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from mailtrack._errors import InvalidArgument
 from mailtrack._model import ApiKey, Pixel, Recipient
+from mailtrack._webhook import Webhook
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
-def to_id(value: Any, kind: type[Pixel] | type[Recipient] | type[ApiKey], name: str) -> str:
+def to_id(value: Any, kind: type[Pixel | Recipient | ApiKey | Webhook], name: str) -> str:
     """Return the id of a value. A text is taken for an id and returned as it is."""
     if isinstance(value, str):
         return value

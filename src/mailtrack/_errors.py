@@ -274,6 +274,10 @@ class InvalidTimeZone(InvalidInput):
         super().__init__("The time zone is not known; give one such as UTC or Europe/Berlin.")
 
 
+class InvalidWebhook(InvalidInput):
+    """The URL of a webhook is not valid, or leads to an address that is not public."""
+
+
 class InvalidSetting(InvalidInput):
     """The value of a setting is not valid.
 

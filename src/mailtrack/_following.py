@@ -1,15 +1,24 @@
 """`Following`: the part of a tracker by which programs hear of opens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import cast
 
+from mailtrack._errors import StorageError
 from mailtrack._event import Event, First
 from mailtrack._events import feed
 from mailtrack._events.callbacks import Callbacks
+from mailtrack._events.webhooks import guard
+from mailtrack._events.webhooks.facade import Webhooks
+from mailtrack._events.webhooks.filling import Outboxes
+from mailtrack._events.webhooks.sending import Sender
 from mailtrack._model import Page
 from mailtrack._operations import Operations
 from mailtrack._paging import DEFAULT_LIMIT, check_limit
+from mailtrack._pixels import find_pixel
 from mailtrack._spool import Spool
 from mailtrack._times import Clock
+from mailtrack.storage._abilities import SupportsWebhooks
 from mailtrack.storage._protocol import Storage
 from mailtrack.verdicts import Judge, RecentHits
 
@@ -25,10 +34,28 @@ class Following(Operations):
         judge: Judge | None,
         recent_hits: RecentHits | None,
         clock: Clock,
+        webhook_allow: Iterable[str],
     ) -> None:
         super().__init__(storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock)
+        allow = guard.to_networks(webhook_allow)
         self._callbacks = Callbacks(storage, clock)
         self._follow(self._callbacks)
+        self._webhooks: Webhooks | None = None
+        if isinstance(storage, SupportsWebhooks):
+            outboxes = cast(Outboxes, storage)  # there is no intersection of types
+            self._webhooks = Webhooks(outboxes, partial(find_pixel, storage), allow, clock)
+            self._follow(Sender(outboxes, allow, clock))
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks: URLs to which this tracker sends events while it is started, see `docs/webhooks.md`.
+
+        Raises:
+            StorageError: the storage can't have any.
+        """
+        if self._webhooks is None:
+            raise StorageError("This storage does not support webhooks.")
+        return self._webhooks
 
     def list_events(self, *, limit: int = DEFAULT_LIMIT, after: Event | str | None = None) -> Page[Event]:
         """Return a page of the feed: an event for each stored open of all pixels, in order, oldest first.

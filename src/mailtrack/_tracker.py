@@ -48,9 +48,10 @@ class Tracker(People):
         clock: returns the current time.
         allow_special_domains: whether to accept addresses that can't be reached from outside, as in `.test`, `.local`,
             `.invalid` and `localhost`: for test suites and intranets.
+        webhook_allow: networks, such as "10.0.0.0/8", that webhooks may reach though they are not public.
 
     Raises:
-        InvalidSetting: `base_url` is not an absolute http or https URL.
+        InvalidSetting: `base_url` is not an absolute http or https URL, or `webhook_allow` has what is no network.
         InvalidArgument: another argument is of a wrong type, such as a URL in place of an open storage.
     """
 
@@ -64,8 +65,11 @@ class Tracker(People):
         recent_hits: RecentHits | None = None,
         clock: Clock = now,
         allow_special_domains: bool = False,
+        webhook_allow: Iterable[str] = (),
     ) -> None:
-        super().__init__(storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock)
+        super().__init__(
+            storage, spool=spool, judge=judge, recent_hits=recent_hits, clock=clock, webhook_allow=webhook_allow
+        )
         check_flag(allow_special_domains, "allow_special_domains")
         self._urls = None if base_url is None else Urls(base_url)
         self._images = ImageCache(storage.get_image)
