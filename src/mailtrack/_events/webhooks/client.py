@@ -5,32 +5,36 @@ import logging
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TypeAlias
+from typing import cast
 from urllib.parse import urlsplit
 
 import attrs
 
-from mailtrack._events.webhooks.guard import Network, is_allowed, parse_address
+from mailtrack._events.webhooks.guard import Network
+from mailtrack._events.webhooks.sockets import (
+    BoundedSocket,
+    Connector,
+    Deadline,
+    Refused,
+    Resolve,
+    resolve_by_system,
+)
 from mailtrack._version import __version__
 
 TIMEOUT = 15.0
 """Seconds that a try may take, from the look-up of the name to the end of the answer."""
 
 _MOST_READ = 64 * 1024  # of an answer
+_READ_SECONDS = 1.0  # for that, once its status and headers have come
 _MOST_RETRY_AFTER = timedelta(days=1)
 _WAITING = (429, 503)  # the statuses whose `Retry-After` is honoured
 _USER_AGENT = f"mailtrack/{__version__}"
 
 _logger = logging.getLogger(__name__)
-
-Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
-"""Returns the addresses of a host name, given also the port."""
 
 
 @attrs.frozen
@@ -48,20 +52,6 @@ class Answer:
     retry_after: timedelta = timedelta(0)
 
 
-class _Refused(Exception):
-    """The guard lets none of the addresses through."""
-
-
-def resolve_by_system(host: str, port: int) -> list[str]:
-    """Return the addresses of a host name by the system's resolver.
-
-    Raises:
-        OSError: it has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 class Client:
     """Posts to one URL, and keeps the connection for the next time. For one thread; `abort` is for others.
 
@@ -70,7 +60,7 @@ class Client:
     Args:
         url: the URL, as `check_url` returns it.
         allow: networks that are allowed though they are not public.
-        timeout: seconds that a try may take. The system's resolver can't be interrupted; it gives up by itself.
+        timeout: seconds that a try may take.
         resolve: looks names up.
         context: how to use TLS; by default as Python does, with the certificates of the system.
     """
@@ -86,7 +76,8 @@ class Client:
     ) -> None:
         self.url = url
         parts = urlsplit(url)
-        self._host, self._secure = parts.hostname or "", parts.scheme == "https"
+        self._secure = parts.scheme == "https"
+        self._host = (parts.hostname or "").strip("[]")
         self._port = parts.port or (443 if self._secure else 80)
         self._host_header = parts.netloc
         self._target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -95,56 +86,46 @@ class Client:
         self._resolve = resolve
         self._given_context = context
         self._connection: http.client.HTTPConnection | None = None
-        self._socket: socket.socket | None = None
+        self._socket: BoundedSocket | None = None
         self._ended = threading.Event()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post a JSON body once, and return what became of it. Never raises."""
-        with self._within_time():
-            try:
-                return self._post_on_any(body, headers)
-            except Exception as error:  # noqa: BLE001  # whatever an endpoint does, others are served
-                self.close()
-                return Answer(error=self._describe(error))
+        try:
+            return self._post_on_any(body, headers, Deadline(self._timeout, self._ended))
+        except Exception as error:  # noqa: BLE001  # whatever an endpoint does, others are served
+            self.close()
+            return Answer(error=self._describe(error))
 
     def abort(self) -> None:
         """End the try that is under way, from another thread; later ones fail at once."""
         self._ended.set()
-        self._interrupt()
-
-    def _interrupt(self) -> None:
         found = self._socket
         if found is not None:
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(found, socket.SHUT_RDWR)  # that of TLS is not for other threads
+            found.abort()
 
     def close(self) -> None:
         """Close the connection."""
-        connection, self._connection, self._socket = self._connection, None, None
+        connection, found = self._connection, self._socket
+        self._connection = self._socket = None
         if connection is not None:
             connection.close()
+        if found is not None:
+            found.close()
 
-    @contextmanager
-    def _within_time(self) -> Iterator[None]:
-        self._until = time.monotonic() + self._timeout
-        timer = threading.Timer(self._timeout, self._interrupt)  # also against an answer that comes byte by byte
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _post_on_any(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        if self._connection is not None:
+    def _post_on_any(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> Answer:
+        if self._connection is not None and self._socket is not None:
+            self._socket.deadline = deadline
             try:
-                return self._post(self._connection, body, headers)
-            except (http.client.RemoteDisconnected, ConnectionError):
+                return self._post(self._connection, self._socket, body, headers)
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 self.close()  # as servers do with connections that wait; a new one is tried
-        self._connection = self._connect()
-        return self._post(self._connection, body, headers)
+        self._connection, self._socket = self._connect(deadline)
+        return self._post(self._connection, self._socket, body, headers)
 
-    def _post(self, connection: http.client.HTTPConnection, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _post(
+        self, connection: http.client.HTTPConnection, sock: BoundedSocket, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
         connection.putrequest("POST", self._target, skip_host=True, skip_accept_encoding=True)
         own = {"Host": self._host_header, "User-Agent": _USER_AGENT, "Content-Type": "application/json"}
         for name, value in {**own, "Content-Length": str(len(body)), **headers}.items():
@@ -152,64 +133,43 @@ class Client:
         connection.endheaders(body)
         response = connection.getresponse()
         answer = _to_answer(response)
+        sock.deadline = Deadline(_READ_SECONDS, self._ended)  # the answer has come; the rest only serves the next one
         try:
             response.read(_MOST_READ)
             if not response.isclosed() or connection.sock is None:
                 self.close()
         except (OSError, http.client.HTTPException):
             self.close()
+        finally:
+            response.close()
         return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        addresses = self._resolve(self._host.strip("[]"), self._port)
-        allowed = [one for one in addresses if is_allowed(parse_address(one), self._allow)]
-        if not allowed:
-            raise _Refused(f"{self._host} is at {addresses[0]}, which is not public" if addresses else "")
-        plain = self._open(allowed)
-        self._socket = plain
+    def _connect(self, deadline: Deadline) -> tuple[http.client.HTTPConnection, BoundedSocket]:
+        connector = Connector(
+            host=self._host,
+            port=self._port,
+            allow=self._allow,
+            resolve=self._resolve,
+            context=self._context if self._secure else None,
+        )
+        sock = connector.connect(deadline)
         connection = http.client.HTTPConnection(self._host, self._port)
         connection.auto_open = 0  # never to an address that was not checked
-        connection.sock = self._secured(plain) if self._secure else plain
-        return connection
-
-    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        try:
-            secured = self._context.wrap_socket(plain, server_hostname=self._host, do_handshake_on_connect=False)
-        except BaseException:
-            plain.close()
-            raise
-        self._socket = secured
-        try:
-            secured.do_handshake()
-        except BaseException:
-            secured.close()
-            raise
-        return secured
-
-    def _open(self, addresses: Sequence[str]) -> socket.socket:
-        failed: OSError | None = None
-        for address in addresses:
-            left = self._until - time.monotonic()
-            if left <= 0 or self._ended.is_set():
-                break
-            try:
-                return socket.create_connection((address, self._port), timeout=left)
-            except OSError as error:
-                failed = error
-        raise failed or TimeoutError
+        connection.sock = cast(socket.socket, sock)  # it has all that `http.client` uses
+        return connection, sock
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
         return self._given_context or ssl.create_default_context()
 
     def _describe(self, error: Exception) -> str:
-        if time.monotonic() >= self._until or isinstance(error, TimeoutError):
-            return f"timed out after {self._timeout:g} s"
         if self._ended.is_set():
             return "interrupted"
         match error:
-            case _Refused():
-                return str(error) or "the name has no address"
+            case TimeoutError():
+                return f"timed out after {self._timeout:g} s"
+            case Refused():
+                return str(error)
             case socket.gaierror():
                 return "the name can't be resolved"
             case ssl.SSLCertVerificationError():

@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mailtrack._errors import InvalidWebhook, StorageError, WebhookNotFound
+import attrs
+
+from mailtrack._errors import InvalidPaging, InvalidWebhook, StorageError, WebhookNotFound
 from mailtrack._event import Event
 from mailtrack._events.webhooks import schedule, signing
 from mailtrack._events.webhooks.client import TIMEOUT, Answer, Client
@@ -33,7 +35,12 @@ class Endpoint:
         taken: deliveries of it that were taken for `LEASE`.
         allow: networks that are allowed though they are not public.
         clock: returns the current time.
+
+    Attributes:
+        paused_until: until when the endpoint has asked to get nothing, `None` if it has not.
     """
+
+    paused_until: datetime | None
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Endpoint:
         allow: Sequence[Network],
         clock: Clock,
     ) -> None:
+        self.paused_until = None
         self._storage = storage
         self._webhook = webhook
         self._taken = taken
@@ -60,6 +68,10 @@ class Endpoint:
     def is_alive(self) -> bool:
         """Return whether the thread has not ended."""
         return self._thread.is_alive()
+
+    def is_paused(self) -> bool:
+        """Return whether the endpoint has asked to get nothing now."""
+        return self.paused_until is not None and self._clock() < self.paused_until
 
     def end(self) -> None:
         """Let the thread end after the try that is under way."""
@@ -79,7 +91,7 @@ class Endpoint:
         try:
             while self._taken:
                 self._settle(self._try_some())
-                if self._stopping.is_set():
+                if self._stopping.is_set() or self.is_paused():
                     return
                 now = self._clock()
                 self._webhook = self._storage.get_webhook(self._webhook.id)
@@ -96,23 +108,37 @@ class Endpoint:
 
     def _try_some(self) -> list[Delivery]:
         """Try the deliveries that were taken, for some seconds, and return them as they are then."""
-        events = self._storage.get_events([one.cursor for one in self._taken])
         until = time.monotonic() + _STEP_SECONDS
         done: list[Delivery] = []
         for place, delivery in enumerate(self._taken):
-            if self._stopping.is_set() or time.monotonic() >= until or not self._webhook.enabled:
-                return [*done, *self._taken[place:]]  # the others as they were: they are free again
-            done.append(self._try(delivery, events))
+            if self._stopping.is_set() or time.monotonic() >= until or not self._webhook.enabled or self.is_paused():
+                return [*done, *map(self._postpone, self._taken[place:])]  # they are free again
+            done.append(self._try(delivery))
         return done
 
-    def _try(self, delivery: Delivery, events: Mapping[str, Event]) -> Delivery:
-        event = events.get(delivery.cursor)
+    def _postpone(self, delivery: Delivery) -> Delivery:
+        """Return a delivery that was not tried; not to be tried before the endpoint wants it."""
+        if self.paused_until is None or delivery.next_try_at is None:
+            return delivery
+        return attrs.evolve(delivery, next_try_at=max(delivery.next_try_at, self.paused_until))
+
+    def _read(self, delivery: Delivery) -> Event | None:
+        """Return the event of a delivery as it is at this moment, `None` if it is gone."""
+        try:
+            return self._storage.get_events([delivery.cursor]).get(delivery.cursor)
+        except InvalidPaging:  # as where the feed was made anew
+            return None
+
+    def _try(self, delivery: Delivery) -> Delivery:
+        event = self._read(delivery)
         if event is None:
             return schedule.give_up(delivery, _GONE, self._clock())
         answer = post(self._client, self._webhook, event.id, to_body(event), self._clock)
         if self._aborted and answer.error is not None:
             return delivery
         now = self._clock()
+        if answer.retry_after:
+            self.paused_until = now + answer.retry_after
         self._webhook = note(self._storage, self._webhook, answer, now)
         if self._webhook.url != self._client.url:
             self._client.close()

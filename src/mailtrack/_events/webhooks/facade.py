@@ -128,7 +128,7 @@ class Webhooks:
         """
         changes: dict[str, Any] = {}
         if url is not None:
-            changes["url"] = check_url(url, self._allow)
+            changes |= {"url": check_url(url, self._allow), "failing_since": None}
         if first is not None:
             changes["first"] = _check_first(first)
         if not isinstance(kinds, EllipsisType):

@@ -37,8 +37,8 @@ _NOT_PUBLIC_6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-_WITH_IPV4 = (  # at the end: compatible and mapped ones (RFC 4291), and those of NAT64 (RFC 6052, RFC 8215)
-    *(IPv6Network(one) for one in ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")),
+_WITH_IPV4 = (  # at the end: compatible and mapped ones (RFC 4291), and those of NAT64 (RFC 6052)
+    *(IPv6Network(one) for one in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")),
 )
 _6TO4 = IPv6Network("2002::/16")
 

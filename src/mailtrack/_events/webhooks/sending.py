@@ -18,6 +18,7 @@ from mailtrack._times import Clock
 from mailtrack._webhook import Webhook
 
 _LOOK_SECONDS = 0.5  # for opens that other processes have stored, and for deliveries that have become due
+_LEAST_SECONDS = 0.05  # between one look and the next, however many opens are stored
 _PAGES_AT_ONCE = 20  # of events, for one webhook, before the others have their turn
 _MOST_THREADS = 4  # for one webhook
 _KEPT = timedelta(days=30)  # deliveries that have ended
@@ -58,9 +59,10 @@ class Sender:
                 self._loop.start()
 
     def wake(self, _: Sequence[Open]) -> None:
-        """Look for events now."""
-        if self._process == os.getpid() and self._loop is not None:
-            self._loop.woken.set()
+        """Look for events now, if there are webhooks: without any, storing an open costs nothing more."""
+        loop = self._loop
+        if loop is not None and loop.has_webhooks and self._process == os.getpid():
+            loop.woken.set()
 
     def end(self) -> None:
         """Let the threads end after the tries that are under way."""
@@ -82,6 +84,7 @@ class _Loop:
 
     def __init__(self, storage: Outboxes, allow: Sequence[Network], clock: Clock) -> None:
         self.woken = threading.Event()
+        self.has_webhooks = False  # when they were last listed
         self._stopping = threading.Event()
         self._storage = storage
         self._allow = allow
@@ -120,6 +123,7 @@ class _Loop:
                 expected = isinstance(error, StorageError)
                 message = "Webhooks can't be served; trying again in %.1f s: %s"
                 _logger.warning(message, wait, error, exc_info=not expected)
+            self._stopping.wait(_LEAST_SECONDS)
             self.woken.wait(wait)
         for one in (it for some in self._endpoints.values() for it in some):
             one.end()
@@ -127,8 +131,11 @@ class _Loop:
     def _work(self) -> float:
         """Serve all webhooks once, and return how many seconds to wait before the next time."""
         webhooks = self._storage.list_webhooks()
+        self.has_webhooks = any(one.enabled for one in webhooks)
         self._endpoints = {
-            key: alive for key, some in self._endpoints.items() if (alive := [one for one in some if one.is_alive()])
+            key: kept
+            for key, some in self._endpoints.items()
+            if (kept := [one for one in some if one.is_alive() or one.is_paused()])
         }
         more = False
         for webhook in webhooks:
@@ -158,7 +165,7 @@ class _Loop:
     def _send(self, webhook: Webhook) -> None:
         """Start a thread for what is due, if it is not too many for the webhook."""
         threads = self._endpoints.get(webhook.id, [])
-        if len(threads) >= _MOST_THREADS:
+        if len(threads) >= _MOST_THREADS or any(one.is_paused() for one in threads):
             return
         now = self._clock()
         due = self._storage.take_deliveries(webhook.id, now=now, until=now + LEASE, limit=TAKEN_AT_ONCE)
