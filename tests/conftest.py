@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -22,6 +23,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 from mailtrack import Storage, Tracker, open_storage
 from mailtrack.testing import FakeClock
+from mailtrack.webhooks import Delivery
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a job in the background, whose children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -104,6 +108,22 @@ def memory() -> Iterator[Storage]:
 @pytest.fixture
 def tracker(memory: Storage, clock: FakeClock) -> Tracker:
     return Tracker(memory, base_url="https://mail.example.com/track", clock=clock)
+
+
+@pytest.fixture(scope="session")
+def add_deliveries() -> Callable[..., None]:
+    """Leaves deliveries in the outbox of a webhook as a sender does that has tried them."""
+
+    def add(tracker: Tracker, webhook_id: str, *deliveries: Delivery) -> None:
+        storage = cast(Any, tracker._storage)
+        new = [attrs.evolve(one, state="pending", tries=0, next_try_at=LONG_AGO, ended_at=None) for one in deliveries]
+        webhook = storage.get_webhook(webhook_id)
+        assert storage.fill_outbox(webhook_id, after=webhook.after, to=storage.get_feed_end(), deliveries=new)
+        taken = storage.take_deliveries(webhook_id, now=LONG_AGO, until=tracker.now(), limit=1000)
+        ids = {one.event_id: one.id for one in taken}
+        storage.settle_deliveries(webhook_id, [attrs.evolve(one, id=ids[one.event_id]) for one in deliveries])
+
+    return add
 
 
 @attrs.frozen

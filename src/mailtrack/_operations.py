@@ -15,7 +15,7 @@ from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._ingest.rejudging import RejudgeProgress, rejudge
 from mailtrack._measures import Measures, measure
-from mailtrack._model import Open, Pixel, Recipient, Verdict
+from mailtrack._model import Hit, Open, Pixel, Recipient, Verdict
 from mailtrack._pixels import find_pixel, iter_pixels
 from mailtrack._recipients import mark_sent
 from mailtrack._retention import Purge, make_purge
@@ -88,11 +88,19 @@ class Operations:
             OSError: the spool's folder can't be used. Opens are then stored at once, and functions called all the same.
         """
         try:
-            self._recorder.start()
+            self._start_recording()
         finally:
             for follower in self._followers:
                 follower.start()
+
+    def _start_recording(self) -> None:
+        """Do what `start` does, but for what follows the feed; for servers where another process does that."""
+        self._recorder.start()
         self._sweeper.wake()
+
+    def _keep(self, hits: Sequence[Hit]) -> int:
+        """Store hits as opens, and return how many have an open now; for servers that drain a spool for others."""
+        return self._recorder.keep(hits)
 
     def prepare(self) -> None:
         """Load the rules and modules that judging needs, so that the first open does not wait for them.

@@ -15,11 +15,14 @@ from mailtrack._json_data import to_data
 from mailtrack._model import ApiKey, Client, Open, Page, Pixel, Recipient, T, Verdict
 from mailtrack._times import to_text
 from mailtrack._urls import RECIPIENT_QUERY, UPLOADS_PATH, Urls
+from mailtrack._webhook import Delivery, Webhook
 from mailtrack.report import Delay, DelayRange, Named, Period, Rate, Report
 
 Json = dict[str, Any]
 
 _OMITTED = override(omit=True)
+_HIDDEN_OF_WEBHOOKS = ("secret", "former_secret", "former_until", "after", "replay_since")
+_HIDDEN_OF_DELIVERIES = ("cursor", "event_at", "ended_at")
 
 
 def make_converter() -> cattrs.Converter:
@@ -42,6 +45,10 @@ def make_converter() -> cattrs.Converter:
     - `ApiKey`: `{"id", "name", "createdAt"}`.
     - `Open`: `{"id", "recipientId", "token", "openedAt", "ip", "userAgent", "referer", "verdict", "client",
       "counted"}`.
+    - `Webhook`: `{"id", "url", "first", "kinds": [...] or null, "pixels": [...] or null, "enabled", "disabledReason",
+      "failingSince": time or null, "createdAt"}`; its secrets are left out.
+    - `Delivery`: `{"id", "eventId", "state", "tries", "nextTryAt": time or null, "lastStatus", "error"}`; the id is
+      `null` where it is not stored.
     """
     converter = cattrs.Converter()
     converter.register_unstructure_hook(datetime, to_text)
@@ -57,6 +64,12 @@ def make_converter() -> cattrs.Converter:
         _unstructure(converter, Open, **dict.fromkeys(("pixel_id", "signals", "networks", "age", "erased"), _OMITTED)),
     )
     converter.register_unstructure_hook(ApiKey, _unstructure(converter, ApiKey, digest=_OMITTED))
+    names = override(unstruct_hook=lambda values: None if values is None else sorted(map(str, values)))
+    hidden = dict.fromkeys(_HIDDEN_OF_WEBHOOKS, _OMITTED)
+    converter.register_unstructure_hook(Webhook, _unstructure(converter, Webhook, kinds=names, pixels=names, **hidden))
+    stored = override(unstruct_hook=lambda value: value or None)
+    hidden = dict.fromkeys(_HIDDEN_OF_DELIVERIES, _OMITTED)
+    converter.register_unstructure_hook(Delivery, _unstructure(converter, Delivery, id=stored, **hidden))
     local_time = override(unstruct_hook=lambda start: start.isoformat())
     converter.register_unstructure_hook(Period, _unstructure(converter, Period, start=local_time))
     converter.register_unstructure_hook(Report, _unstructure(converter, Report, pixel=_OMITTED, top=_OMITTED))
@@ -150,6 +163,23 @@ def event(value: Event) -> Json:
 
 def api_key(value: ApiKey) -> Json:
     """Return an API key without its digest."""
+    found: Json = _converter.unstructure(value)
+    return found
+
+
+def webhook(value: Webhook) -> Json:
+    """Return a webhook without its secrets."""
+    found: Json = _converter.unstructure(value)
+    return found
+
+
+def new_secret(value: Webhook) -> Json:
+    """Return a webhook with its present secret, which is shown only when it is made."""
+    return webhook(value) | {"secret": value.secret}
+
+
+def delivery(value: Delivery) -> Json:
+    """Return a delivery."""
     found: Json = _converter.unstructure(value)
     return found
 

@@ -27,6 +27,7 @@ from mailtrack._tracker import Tracker
 from mailtrack._urls import TRACKER_PATH, UPLOADS_PATH
 from mailtrack_wsgi import _api as api
 from mailtrack_wsgi import _paths as paths
+from mailtrack_wsgi import _webhooks_api as webhooks_api
 from mailtrack_wsgi._auth import (
     CHALLENGES,
     SAFE_METHODS,
@@ -44,6 +45,8 @@ from mailtrack_wsgi._html import people as people_page
 from mailtrack_wsgi._html import recipients as recipients_page
 from mailtrack_wsgi._html import settings as settings_page
 from mailtrack_wsgi._html import views as pages
+from mailtrack_wsgi._html import webhook as webhook_page
+from mailtrack_wsgi._html import webhooks as webhooks_page
 from mailtrack_wsgi._html.errors import error_page
 from mailtrack_wsgi._metrics import metrics
 from mailtrack_wsgi._mount import Mount
@@ -55,6 +58,7 @@ from mailtrack_wsgi._security_headers import harden
 _logger = logging.getLogger(__name__)
 
 _PIXEL = f"{paths.PIXELS}/<pixel>"
+_WEBHOOK = f"{paths.WEBHOOKS}/<webhook>"
 
 _routes = Map(
     [
@@ -74,6 +78,12 @@ _routes = Map(
         Rule("/people/erase", methods=["POST"], endpoint=people_page.erase_person),
         Rule("/recipients/<recipient>/deletion", methods=["GET"], endpoint=recipients_page.confirm_recipient),
         Rule("/recipients/<recipient>/delete", methods=["POST"], endpoint=recipients_page.delete_recipient),
+        Rule("/webhooks", methods=["GET"], endpoint=webhooks_page.webhooks),
+        Rule("/webhooks", methods=["POST"], endpoint=webhooks_page.add_webhook),
+        Rule("/webhooks/<webhook>", methods=["GET"], endpoint=webhook_page.webhook),
+        Rule("/webhooks/<webhook>", methods=["POST"], endpoint=webhook_page.change_webhook),
+        Rule("/webhooks/<webhook>/deletion", methods=["GET"], endpoint=webhook_page.confirm_webhook),
+        Rule("/webhooks/<webhook>/delete", methods=["POST"], endpoint=webhook_page.delete_webhook),
         Rule("/logs/<pixel>", methods=["GET"], endpoint=pages.logs),
         Rule(f"{UPLOADS_PATH}<image>", methods=["GET"], endpoint=pages.upload),
         Rule("/docs", methods=["GET"], endpoint=reference_page.docs),
@@ -98,6 +108,15 @@ _routes = Map(
         Rule(f"{paths.RECIPIENTS}/<recipient>", methods=["DELETE"], endpoint=api.delete_recipient),
         Rule(paths.EVENTS, methods=["GET"], endpoint=api.list_events),
         Rule(paths.ERASE, methods=["POST"], endpoint=api.erase),
+        Rule(paths.WEBHOOKS, methods=["POST"], endpoint=webhooks_api.create_webhook),
+        Rule(paths.WEBHOOKS, methods=["GET"], endpoint=webhooks_api.list_webhooks),
+        Rule(_WEBHOOK, methods=["GET"], endpoint=webhooks_api.get_webhook),
+        Rule(_WEBHOOK, methods=["PATCH"], endpoint=webhooks_api.update_webhook),
+        Rule(_WEBHOOK, methods=["DELETE"], endpoint=webhooks_api.delete_webhook),
+        Rule(f"{_WEBHOOK}/rotate", methods=["POST"], endpoint=webhooks_api.rotate_secret),
+        Rule(f"{_WEBHOOK}/test", methods=["POST"], endpoint=webhooks_api.send_test),
+        Rule(f"{_WEBHOOK}/deliveries", methods=["GET"], endpoint=webhooks_api.list_deliveries),
+        Rule(f"{_WEBHOOK}/replay", methods=["POST"], endpoint=webhooks_api.replay_webhook),
         Rule(paths.OPENAPI, methods=["GET"], endpoint=api.openapi),
     ],
     strict_slashes=False,

@@ -4,17 +4,27 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
+from werkzeug import exceptions
 
+from mailtrack._errors import InvalidArgument, PixelNotFound, StorageError
 from mailtrack._model import Erased
 from mailtrack._tracker import Tracker
 from mailtrack._urls import Urls
+from mailtrack._webhook import Webhook
 from mailtrack_wsgi._auth import KEY
 from mailtrack_wsgi._concurrency import ConcurrencyLimit
 from mailtrack_wsgi._proxies import Proxies
 from mailtrack_wsgi._rate_limit import Allowance, TokenLimit, TokenLimiter
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from _typeshed.wsgi import WSGIEnvironment
+
+    from mailtrack.webhooks import Webhooks
+
+MAX_PIXELS = 1_000
+"""Number of pixels that a webhook may name."""
 
 _DELETION_SECONDS = 0.5  # after which most pixels and people are wholly removed
 
@@ -48,6 +58,39 @@ class Context:
     def erase(self, email: str) -> Erased:
         """Erase a person. What takes longer than a request may is left to a background thread, as in `delete_pixel`."""
         return self.tracker.erase(email, timeout=_DELETION_SECONDS)
+
+    @property
+    def webhooks(self) -> "Webhooks":
+        """The webhooks of the tracker.
+
+        Raises:
+            NotImplemented: the storage does not support any.
+        """
+        try:
+            return self.tracker.webhooks
+        except StorageError as error:
+            raise exceptions.NotImplemented(str(error)) from error
+
+    def troubled_webhooks(self) -> list[Webhook]:
+        """Return the webhooks that failures have disabled, or whose deliveries fail."""
+        try:
+            found = self.webhooks.list()
+        except exceptions.NotImplemented:
+            return []
+        return [one for one in found if one.disabled_reason or (one.enabled and one.failing_since)]
+
+    def find_pixels(self, keys: "Collection[str]") -> list[str]:
+        """Return the ids of the pixels with some ids or short ids.
+
+        Raises:
+            InvalidArgument: one of them is of no pixel, or there are too many.
+        """
+        if len(keys) > MAX_PIXELS:
+            raise InvalidArgument("pixels", f"must be at most {MAX_PIXELS:,}.")
+        try:
+            return [self.tracker.get_pixel(key).id for key in keys]
+        except PixelNotFound as error:
+            raise InvalidArgument("pixels", "must be ids of pixels; one is of none.") from error
 
     def urls(self, environ: "WSGIEnvironment") -> Urls:
         """Return the URLs to print: below the tracker's base URL, else as the request was addressed."""

@@ -13,6 +13,8 @@ PIXELS = "/api/v1/pixels"
 RECIPIENTS = "/api/v1/recipients"
 EVENTS = "/api/v1/events"
 ERASE = "/api/v1/erase"
+WEBHOOKS = "/api/v1/webhooks"
+WEBHOOKS_PAGE = "/webhooks"
 OPENAPI = "/api/v1/openapi.json"
 
 PUBLIC = (TRACKER_PATH, UPLOADS_PATH, STATIC, HEALTH)
@@ -31,6 +33,11 @@ def is_public(path: str) -> bool:
 def recipients_page(pixel_id: str) -> str:
     """Return the path of the page of a pixel's recipients, with the pixel's short id."""
     return f"/pixels/{pixel_id[:8]}/recipients"
+
+
+def webhook_page(webhook_id: str) -> str:
+    """Return the path of the page of a webhook."""
+    return f"{WEBHOOKS_PAGE}/{webhook_id}"
 
 
 def person_page(email: str) -> str:

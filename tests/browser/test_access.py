@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from mailtrack import NewRecipient, Tracker, open_storage
+from mailtrack.webhooks import Delivery, DeliveryState
 from mailtrack_wsgi import create_app
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the group `browser` is not installed")
@@ -35,6 +36,9 @@ PAGES = {
     "person's erasure": "/people/erasure?email=reader2@example.org",
     "erased": "/people?erased=3&opens=2",
     "person of many mails": "/people?email=ann@example.org",
+    "webhooks": "/webhooks",
+    "webhook": "/webhooks/{webhook}",
+    "webhook's deletion": "/webhooks/{webhook}/deletion",
     "nobody": "/people?email=zoe@example.org",
     "reference": "/docs",
     "400": "/logs/{filled}?page=0",
@@ -44,11 +48,18 @@ every_page = pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 
 
 @pytest.fixture(scope="session")
-def ids(site):
+def ids(site, add_deliveries):
     filled, empty = site.fill("Filled"), site.tracker.create_pixel("Empty").short_id
     invoices = site.tracker.create_pixel("Invoices")
     site.tracker.generate_tokens(invoices, [NewRecipient("ann@example.org", f"INV-{number}") for number in range(40)])
+    hook = site.tracker.webhooks.add("https://crm.example.org/mailtrack")
+    now = site.tracker.now()
+    failed = Delivery(
+        event_id="evt_1", cursor="1.1", event_at=now, state=DeliveryState.FAILED, ended_at=now, error="no"
+    )
+    add_deliveries(site.tracker, hook.id, failed)
     return {
+        "webhook": hook.id,
         "filled": filled,
         "empty": empty,
         "recipient": next(site.tracker.iter_recipients(filled)).id,

@@ -40,6 +40,15 @@ WITH_DATABASE = [
         ["keys", "create"],
         ["keys", "list"],
         ["keys", "revoke", "0" * 12],
+        ["webhooks", "add", "https://crm.example.org/"],
+        ["webhooks", "list"],
+        ["webhooks", "remove", "0" * 16],
+        ["webhooks", "enable", "0" * 16],
+        ["webhooks", "disable", "0" * 16],
+        ["webhooks", "rotate", "0" * 16],
+        ["webhooks", "test", "0" * 16],
+        ["webhooks", "failed"],
+        ["webhooks", "replay", "0" * 16],
         ["serve"],
     )
 ]
@@ -132,6 +141,8 @@ def test_a_database_in_a_missing_folder_fails_with_one_clear_line(run):
         ("--base-url", "https://mail.example.com/?a=b"),
         ("--spool-durability", "sometimes"),
         ("--spool-max-bytes", "1"),
+        ("--webhook-allow", "localhost"),
+        ("--webhook-allow", "10.0.0.1/8"),
     ],
 )
 @pytest.mark.parametrize("way", ["option", "environment"])

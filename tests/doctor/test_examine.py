@@ -12,7 +12,7 @@ from mailtrack_wsgi import create_app
 
 INSIDE = [
     "sqlite", "database", "tables", "journal", "durability", "space", "integrity", "disk",
-    "spool", "spool-disk", "permissions", "clock", "rules", "networks", "keys",
+    "spool", "spool-disk", "permissions", "clock", "rules", "networks", "keys", "webhooks",
 ]  # fmt: skip
 OUTSIDE = [
     "https", "reachable", "certificate", "cookies", "server-clock", "access", "tracker", "image", "length", "headers",

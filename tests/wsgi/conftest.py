@@ -236,13 +236,14 @@ def tracker(storage):
 
 @pytest.fixture
 def make_client(storage):
-    """Makes clients of applications on the storage; the first three go to the tracker, the rest to `create_app`."""
+    """Makes clients of applications on the storage; the first ones go to the tracker, the rest to `create_app`."""
 
-    def make(*, base_url=None, allow_special_domains=False, storage=storage, clock=None, **options):
+    def make(*, base_url=None, allow_special_domains=False, webhook_allow=(), storage=storage, clock=None, **options):
         tracker = Tracker(
             storage,
             base_url=base_url,
             allow_special_domains=allow_special_domains,
+            webhook_allow=webhook_allow,
             clock=clock or SteppingClock(),
         )
         app = create_app(tracker, **options)

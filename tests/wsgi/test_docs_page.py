@@ -17,7 +17,7 @@ from mailtrack_wsgi import create_app
 from mailtrack_wsgi._html.templating import ASSETS
 from mailtrack_wsgi._openapi import make_document
 from mailtrack_wsgi._openapi.code_samples import KEY
-from mailtrack_wsgi._openapi.examples import ANN, PIXEL
+from mailtrack_wsgi._openapi.examples import ANN, PIXEL, WEBHOOK
 from mailtrack_wsgi._openapi.reference import make_reference, words
 from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, parse_limit
 
@@ -64,7 +64,10 @@ def test_it_shows_the_readers_own_base_url(make_client, base_url):
     text = make_client(base_url=base_url).get("/docs").text
     base = base_url or "http://mail.example.com/track"
     assert f"curl {base}/api/v1/pixels" in text
-    assert {url for url in re.findall(r"https?://[^/\s&]+/\w+", text) if "w3.org" not in url} == {base}
+    assert {url for url in re.findall(r"https?://[^/\s&]+/\w+", text) if "w3.org" not in url} == {
+        base,
+        WEBHOOK.url,
+    }
 
 
 def test_it_stays_small_below_a_long_base_url(make_client):
@@ -101,13 +104,16 @@ def adapt(tracker, storage, make_picture):
     """Puts what exists on a running server into samples."""
     pixel = tracker.create_pixel("Spring launch", image=make_picture())
     recipient = tracker.generate_tokens(pixel.id, ["cem@example.org"])[0]
-    with serving(create_app(Tracker(storage))) as base:
+    allowing = Tracker(storage, webhook_allow=["127.0.0.0/8"])
+    webhook = allowing.webhooks.add("http://127.0.0.1:1/")  # where nothing listens
+    with serving(create_app(allowing)) as base:
         yield (
             lambda sample: (
                 sample.replace("https://mail.example.com", base)
                 .replace(PIXEL.id, pixel.id)
                 .replace(PIXEL.short_id + ".", pixel.short_id + ".")
                 .replace(ANN.id, recipient.id)
+                .replace(WEBHOOK.id, webhook.id)
             )
         )
 

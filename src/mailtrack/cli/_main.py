@@ -23,6 +23,7 @@ from mailtrack.cli._commands.rejudge import rejudge
 from mailtrack.cli._commands.report import report
 from mailtrack.cli._commands.serve import serve
 from mailtrack.cli._commands.spool import spool
+from mailtrack.cli._commands.webhooks import webhooks
 from mailtrack.cli._options import example, shared_options
 
 
@@ -64,6 +65,7 @@ for command in (
     backup,
     copy,
     keys,
+    webhooks,
     networks,
     spool,
     doctor,

@@ -34,4 +34,5 @@ def open_tracker(
             judge=settings.make_judge() if with_judge else None,
             spool=settings.make_spool() if with_spool else None,
             allow_special_domains=settings.allow_special_domains,
+            webhook_allow=settings.webhook_allow,
         )

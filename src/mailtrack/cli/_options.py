@@ -46,6 +46,12 @@ special_domains_option = click.option(
     default=None,
     help="Accept addresses in .test, .local, localhost and so on.",
 )
+webhook_allow_option = click.option(
+    "--webhook-allow",
+    multiple=True,
+    metavar="NETWORK",
+    help="Let webhooks reach this network, though it is not public; repeatable.  [default: none]",
+)
 _JUDGE_OPTIONS = (
     rules_option,
     networks_option,

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,6 +95,14 @@ def _to_files(value: str) -> list[tuple[str, str]]:
     return [(name.strip(), file.strip()) for name, _, file in parts]
 
 
+def _to_networks(value: str | Iterable[str]) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        return tuple(str(ip_network(part.strip())) for part in parts)
+    except ValueError:
+        raise InvalidSetting("webhook_allow", "must be networks, such as 10.0.0.0/8") from None
+
+
 def _to_base_url(value: str | None) -> str | None:
     return None if value is None else check_base_url(value)
 
@@ -126,6 +135,8 @@ class Settings:
         token_limit: the limit on requests for tokens, see `create_app`; "off" for none, `None` for the default.
         rate_limit_storage: the URL of the storage that counts requests for tokens, see `create_app`; `None` for a file
             beside the database, else beside the spool.
+        webhook_allow: networks, such as `10.0.0.0/8`, that webhooks may reach though they are not public; as a text,
+            with commas between.
         keep: the age, such as `365d`, from which the server deletes opens; `None` for never.
     """
 
@@ -148,6 +159,7 @@ class Settings:
     allow_special_domains: bool = _flag()
     token_limit: str | None = None
     rate_limit_storage: str | None = attrs.field(default=None, repr=lambda url: redact(str(url)))
+    webhook_allow: tuple[str, ...] = attrs.field(default=(), converter=_to_networks)
     keep: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_age))
 
     @property
@@ -248,7 +260,7 @@ class Settings:
         """Return settings from given values, then from the environment, then from the defaults.
 
         Args:
-            given: values by attribute; `None` counts as not given.
+            given: values by attribute; `None` and an empty tuple count as not given.
             environment: variables, `MAILTRACK_PORT` for `port` and so on; an empty value counts as not set.
 
         Raises:
@@ -257,7 +269,7 @@ class Settings:
         values: dict[str, Any] = {}
         for field in attrs.fields(cls):
             value = given.get(field.name)
-            if value is None:
+            if value is None or value == ():  # an option that may be repeated
                 value = environment.get(ENVIRONMENT_PREFIX + field.name.upper()) or None
             if value is not None:
                 values[field.name] = value

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from urllib.parse import urlencode
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from mailtrack._counts import Count
 from mailtrack._model import UNKNOWN, Client, Open, Recipient, RecipientState, VerdictKind
 from mailtrack._rate_text import NOT_KNOWN
 from mailtrack._text import plural
+from mailtrack._webhook import DeliveryState, Webhook
 
 KINDS = {
     VerdictKind.HUMAN: "Person",
@@ -29,6 +30,20 @@ STATES = {
     RecipientState.NONE: "Not opened",
 }
 """Names of the states of recipients."""
+
+DELIVERIES = {
+    DeliveryState.PENDING: "Pending",
+    DeliveryState.DELIVERED: "Delivered",
+    DeliveryState.FAILED: "Failed",
+}
+"""Names of the states of deliveries."""
+
+FIRSTS = {
+    "firstCounted": "The first open that counts",
+    "first": "The first open, also by a machine",
+    "any": "Every open",
+}
+"""Names of the events of a recipient that a webhook can want."""
 
 DAY = timedelta(days=1)
 
@@ -66,6 +81,15 @@ def relative_time(value: datetime, now: datetime) -> str:
     return "just now"
 
 
+def time_until(value: datetime, now: datetime) -> str:
+    """Return a time in the future relative to now, as `in 3 hours`."""
+    seconds = (value - now).total_seconds()
+    for unit, length in (*_SPANS, ("second", 1)):
+        if seconds >= length:
+            return f"in {plural(int(seconds // length), unit)}"
+    return "now"
+
+
 def exact_time(value: datetime) -> str:
     """Return a UTC time to the second, as `6 Nov 2025, 12:00:05 UTC`."""
     return f"{zoneless_time(value)} UTC"
@@ -95,6 +119,23 @@ def percentage(share: float | None) -> str:
 def state_name(recipient: Recipient) -> str:
     """Return the name of a recipient's state."""
     return STATES[recipient.state]
+
+
+def webhook_state(webhook: Webhook) -> str:
+    """Return the name of the state of a webhook."""
+    if not webhook.enabled:
+        return "Disabled"
+    return "Failing" if webhook.failing_since else "Active"
+
+
+def webhook_name(webhook: Webhook) -> str:
+    """Return the URL of a webhook without its query, which may hold a secret, and without `https://`."""
+    return webhook.url.partition("?")[0].removeprefix("https://")
+
+
+def plain_text(text: str) -> Markup:
+    """Return a text as the content of an element. Quotes, of which code is full, stay as they are."""
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704  # escaped
 
 
 def client_name(client: Client) -> str:

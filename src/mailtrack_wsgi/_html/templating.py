@@ -50,10 +50,14 @@ _templates.globals.update(
     api_pixels=paths.PIXELS,
     api_recipients=paths.RECIPIENTS,
     assets={name: f"{paths.STATIC}{name}?v={asset.version}" for name, asset in ASSETS.items()},
+    delivery_states=filters.DELIVERIES,
+    firsts=filters.FIRSTS,
     kinds=filters.KINDS,
     openapi=paths.OPENAPI,
     person_page=paths.person_page,
     query=filters.query,
+    webhook_page=paths.webhook_page,
+    webhooks_page=paths.WEBHOOKS_PAGE,
     uploads=UPLOADS_PATH,
 )
 _templates.filters.update(
@@ -66,13 +70,17 @@ _templates.filters.update(
     kind=filters.kind_name,
     machines=filters.machines,
     percentage=filters.percentage,
+    plain=filters.plain_text,
     plural=plural,
     rate=rate_of,
     rate_figures=partial(rate_figures, to_text=filters.percentage),
     relative=filters.relative_time,
     short_name=filters.short_name,
     state=filters.state_name,
+    until=filters.time_until,
     verdict=filters.verdict_name,
+    webhook_name=filters.webhook_name,
+    webhook_state=filters.webhook_state,
     zoneless=filters.zoneless_time,
 )
 

@@ -66,6 +66,7 @@ def _dashboard(context: Context, request: Request, *, problem: str | None = None
         newcomer=newcomer,
         part=part,
         charts=_charts(context, part.pixels, now),
+        troubled=context.troubled_webhooks(),
         problem=problem,
         name=name,
         max_image_bytes=MAX_IMAGE_BYTES,

@@ -72,15 +72,14 @@ def to_python(request: Request) -> str:
         arguments.append(f'method="{request.method}"')
     is_json = request.media_type == _JSON
     reading = {"": "answer.headers", _JSON: "json.load(answer)", "text/csv": "answer.read().decode()"}
+    plain = len(arguments) == 1
     return "\n".join(
         [
             *(["import json"] if is_json or request.body is not None else []),
-            "from urllib.request import Request, urlopen",
+            f"from urllib.request import {'urlopen' if plain else 'Request, urlopen'}",
             "",
-            "request = Request(",
-            *(f"    {argument}," for argument in arguments),
-            ")",
-            "with urlopen(request) as answer:",
+            *([] if plain else ["request = Request(", *(f"    {argument}," for argument in arguments), ")"]),
+            f"with urlopen({arguments[0] if plain else 'request'}) as answer:",
             f"    print({reading.get(request.media_type, 'len(answer.read())')})",
         ]
     )

@@ -38,7 +38,7 @@ _REFUSALS: dict[int, tuple[str, str, dict[str, Any]]] = {
     ),
     500: ("Something went wrong on the server; nothing was changed.", "Something went wrong on the server.", {}),
     501: (
-        "prometheus-client is not installed.",
+        "The server lacks what this needs: prometheus-client for metrics, for webhooks a storage that keeps them.",
         "Metrics need prometheus-client: pip install 'mailtrack[metrics]'",
         {},
     ),

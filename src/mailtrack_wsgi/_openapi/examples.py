@@ -9,11 +9,12 @@ from mailtrack import _export as export
 from mailtrack import _wire as wire
 from mailtrack._counts import Count, OpenSpan, OpenSpans
 from mailtrack._delays import to_bucket
-from mailtrack._event import Event
+from mailtrack._event import Event, event_id
 from mailtrack._figures import DelayCount, Facet, FacetCount, Figures, HourCount
 from mailtrack._model import Client, Open, Page, Pixel, Recipient, Verdict, VerdictKind
 from mailtrack._times import to_text
 from mailtrack._urls import Urls
+from mailtrack._webhook import Delivery, DeliveryState, Webhook
 from mailtrack.report import make_report
 
 _NOON = datetime(2025, 11, 6, 12, tzinfo=UTC)
@@ -64,6 +65,31 @@ _OPEN = Open(
     client=Client(name="Thunderbird", version="128", os="Linux", device="desktop"),
 )
 _EVENT = Event(cursor="1.0", open=_OPEN, pixel=PIXEL, recipient=ANN, first=False, first_counted=True)
+WEBHOOK = Webhook(
+    id="0123456789abcdef",
+    url="https://crm.example.org/mailtrack",
+    secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",  # noqa: S106  # an example
+    created_at=_NOON,
+)
+_DELIVERY = Delivery(
+    id="17",
+    event_id=event_id(_OPEN.id),
+    cursor="1.1",
+    event_at=_OPENED,
+    tries=1,
+    next_try_at=_OPENED + timedelta(seconds=5),
+    last_status=500,
+    error="The endpoint answered with 500.",
+)
+_TEST = Delivery(
+    event_id="evt_test_0123456789abcdef",
+    cursor="",
+    event_at=_NOON,
+    state=DeliveryState.DELIVERED,
+    tries=1,
+    last_status=204,
+    ended_at=_NOON,
+)
 _FIGURES = Figures(
     pixel=PIXEL,
     hours=(
@@ -117,6 +143,15 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         },
         "EventPage": wire.page(Page(items=(_EVENT,), next=_EVENT.cursor), wire.event),
         "OpenPage": wire.page(Page(items=(_OPEN,)), wire.open_),
+        "NewWebhook": {"url": WEBHOOK.url, "first": "firstCounted", "kinds": ["human", "proxy"], "pixels": [PIXEL.id]},
+        "WebhookChange": {"enabled": True},
+        "Webhook": wire.webhook(WEBHOOK),
+        "WebhookWithSecret": wire.new_secret(WEBHOOK),
+        "WebhookList": {"items": [wire.webhook(WEBHOOK)], "next": None},
+        "WebhookDeleted": {"success": True, "message": "Webhook deleted successfully"},
+        "Delivery": wire.delivery(_TEST),
+        "DeliveryPage": wire.page(Page(items=(_DELIVERY,)), wire.delivery),
+        "Replay": {"since": to_text(_SENT)},
         "Report": wire.report(make_report(_FIGURES, zone=UTC), urls),
         "Status": {"status": "ok"},
         "recipients.csv": _text(export.recipients_csv(PIXEL, [ANN, _BOB], urls=urls)),

@@ -28,6 +28,7 @@ from mailtrack_wsgi._openapi.parts import (
 )
 from mailtrack_wsgi._openapi.recipient_routes import make_recipient_paths
 from mailtrack_wsgi._openapi.schema_types import ref
+from mailtrack_wsgi._openapi.webhook_routes import make_webhook_paths
 from mailtrack_wsgi._rate_limit import TokenLimit
 
 TAGS = [
@@ -36,6 +37,10 @@ TAGS = [
     {"name": "Recipients", "description": "A recipient is one address and one reference in one pixel, with its token."},
     {"name": "Opens", "description": "Single opens, and the figures made of them."},
     {"name": "Events", "description": "The opens of all pixels, for programs that act on them."},
+    {
+        "name": "Webhooks",
+        "description": "A webhook is a URL to which events are sent, signed as Standard Webhooks specifies.",
+    },
     {"name": "Pages", "description": "Pages for people. Their errors are pages, too."},
     {"name": "Server", "description": "The server itself."},
 ]
@@ -77,6 +82,7 @@ def make_paths(examples: Mapping[str, Any], limit: TokenLimit | None) -> dict[st
         f"{pixel}/opens/csv": _opens_csv(examples),
         f"{pixel}/report": _report(examples),
         paths.EVENTS: _events(examples),
+        **make_webhook_paths(examples),
         **make_page_paths(examples),
         **_server_paths(examples),
     }

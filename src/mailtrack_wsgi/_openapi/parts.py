@@ -6,8 +6,15 @@ from typing import Any
 from mailtrack._model import VerdictKind
 from mailtrack._paging import DEFAULT_LIMIT, MAX_LIMIT
 from mailtrack_wsgi._openapi.errors import component
-from mailtrack_wsgi._openapi.examples import ANN, PIXEL
-from mailtrack_wsgi._openapi.schema_types import PIXEL_KEY_PATTERN, RECIPIENT_ID_PATTERN, Schema, ref, text
+from mailtrack_wsgi._openapi.examples import ANN, PIXEL, WEBHOOK
+from mailtrack_wsgi._openapi.schema_types import (
+    PIXEL_KEY_PATTERN,
+    RECIPIENT_ID_PATTERN,
+    WEBHOOK_ID_PATTERN,
+    Schema,
+    ref,
+    text,
+)
 
 Data = dict[str, Any]
 """A part of the document."""
@@ -93,6 +100,7 @@ def body(content: Mapping[str, str], examples: Mapping[str, Any], *, required: b
 
 
 IN_PIXEL = in_path("pixel", "The pixel's UUID or short id, in either case.", PIXEL.id, pattern=PIXEL_KEY_PATTERN)
+IN_WEBHOOK = in_path("webhook", "The webhook's id.", WEBHOOK.id, pattern=WEBHOOK_ID_PATTERN)
 IN_RECIPIENT = in_path("recipient", "The recipient's id.", ANN.id, pattern=RECIPIENT_ID_PATTERN)
 
 LIMIT = in_query(

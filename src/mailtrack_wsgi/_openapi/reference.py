@@ -8,13 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attrs
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from mailtrack_wsgi._html.filters import plain_text
 from mailtrack_wsgi._openapi.code_samples import Request, to_curl, to_python
 from mailtrack_wsgi._openapi.errors import component
 
 _Data = dict[str, Any]
 
+_LINE = 100  # characters of a line in an example
+_LEAST_OF_BASE = 5  # fields of an object that others refer to
 _METHODS = ("get", "head", "post", "patch", "delete")
 _KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false"}
 _FORMATS = {"date-time": "time", "uuid": "UUID", "uri": "URL", "email": "address", "binary": "file"}
@@ -102,10 +105,18 @@ class Group:
 
 @attrs.frozen(kw_only=True)
 class Shape:
-    """An object in requests and answers."""
+    """An object in requests and answers.
+
+    Attributes:
+        name: its name.
+        about: its description.
+        base: the name of an object of which it has all fields; "" if there is none.
+        fields: its fields, without those of `base`.
+    """
 
     name: str
     about: Markup
+    base: str
     fields: tuple[Field, ...]
 
 
@@ -154,17 +165,14 @@ def make_reference(document: _Data) -> Reference:
         keyed=_is_keyed(document),
         keys=tuple(words(one["description"]) for one in components["securitySchemes"].values()),
         groups=_groups(document),
-        shapes=tuple(
-            Shape(name=name, about=words(schema["description"]), fields=_fields(schema))
-            for name, schema in components["schemas"].items()
-        ),
+        shapes=tuple(_shapes(document)),
         refusals=tuple(_refusal(status, answer) for status, answer in _statuses(components["responses"])),
     )
 
 
 def words(text: str) -> Markup:
     """Return a text as HTML, with the parts between backticks as code."""
-    parts = [escape(part) for part in text.split("`")]
+    parts = [plain_text(part) for part in text.split("`")]
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts)
     )
@@ -172,6 +180,40 @@ def words(text: str) -> Markup:
 
 def _is_keyed(document: _Data) -> bool:
     return {} not in document["security"]
+
+
+def _shapes(document: _Data) -> Iterator[Shape]:
+    """Yield the objects but for whole bodies of requests, whose fields are shown with the operation."""
+    schemas = document["components"]["schemas"]
+    bodies = {
+        one["schema"]["$ref"].rpartition("/")[2]
+        for item in document["paths"].values()
+        for operation in item.values()
+        if "requestBody" in operation
+        for one in operation["requestBody"]["content"].values()
+    }
+    for name, schema in schemas.items():
+        if name not in bodies:
+            base = _find_base(schema, schemas)
+            fields = _fields({**schema, "properties": _added(schema, schemas[base])} if base else schema)
+            yield Shape(name=name, about=words(schema["description"]), base=base, fields=fields)
+
+
+def _find_base(schema: _Data, schemas: _Data) -> str:
+    """Return the name of another object, not a small one, of which an object has all fields; "" if there is none."""
+    return next(
+        (
+            name
+            for name, other in schemas.items()
+            if len(schema["properties"]) > len(other["properties"]) >= _LEAST_OF_BASE
+            and all(schema["properties"].get(key) == field for key, field in other["properties"].items())
+        ),
+        "",
+    )
+
+
+def _added(schema: _Data, base: _Data) -> _Data:
+    return {name: field for name, field in schema["properties"].items() if name not in base["properties"]}
 
 
 def _groups(document: _Data) -> tuple[Group, ...]:
@@ -255,8 +297,21 @@ def _answer(status: str, answer: _Data) -> Answer:
             Field(name=name, kind=Markup(""), about=words(header["description"]), required=True)
             for name, header in answer.get("headers", {}).items()
         ),
-        example=example if isinstance(example, str) else json.dumps(example, indent=1, ensure_ascii=False),
+        example=example if isinstance(example, str) else _layout(example),
     )
+
+
+def _layout(value: Any, indent: str = "") -> str:
+    """Return a value as JSON. What fits into a line is on one, even if it is a list or an object."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(line) + len(indent) <= _LINE or not isinstance(value, dict | list):
+        return line
+    deeper = indent + " "
+    if isinstance(value, list):
+        parts, ends = [_layout(one, deeper) for one in value], "[]"
+    else:
+        parts, ends = [f"{json.dumps(name)}: {_layout(one, deeper)}" for name, one in value.items()], "{}"
+    return f"{ends[0]}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{ends[1]}"
 
 
 def _refusal(status: str, answer: _Data) -> Refusal:
@@ -296,7 +351,9 @@ def _kind(schema: _Data) -> Markup:
     if "array" in kinds:
         return Markup("list ({})").format(_kind(schema["items"]))
     if "enum" in schema:
-        return Markup(" or ").join(Markup("<code>{}</code>").format(json.dumps(value)) for value in schema["enum"])
+        return Markup(" or ").join(
+            Markup("<code>{}</code>").format(plain_text(json.dumps(value))) for value in schema["enum"]
+        )
     names = [
         _FORMATS.get(schema.get("format", ""), _KINDS.get(kind, kind)) if kind != "null" else kind for kind in kinds
     ]

@@ -9,6 +9,7 @@ Schema = dict[str, Any]
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PIXEL_KEY_PATTERN = f"^({_UUID.replace('a-f', 'A-Fa-f')}|[0-9A-Fa-f]{{8}})$"
 RECIPIENT_ID_PATTERN = "^[0-9a-f]{24}$"
+WEBHOOK_ID_PATTERN = "^[0-9a-f]{16}$"
 IMAGE_PATTERN = rf"^{_UUID}\.(gif|jpg|png|webp)$"
 
 # Blanks around a name are cut off, so control characters may be among those only.

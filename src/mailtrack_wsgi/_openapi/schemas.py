@@ -36,6 +36,7 @@ from mailtrack_wsgi._openapi.schema_types import (
     time,
     url,
 )
+from mailtrack_wsgi._openapi.webhook_schemas import WEBHOOK_SCHEMAS
 
 _RECIPIENT = {
     "id": RECIPIENT_ID,
@@ -378,6 +379,7 @@ SCHEMAS: dict[str, Schema] = {
         index=number("Its place in `emails` or `recipients`, counted from 0."),
         reason=text("Why it is not valid.", minLength=1),
     ),
+    **WEBHOOK_SCHEMAS,
     "Document": {
         "type": "object",
         "description": "An OpenAPI 3.1 document.",

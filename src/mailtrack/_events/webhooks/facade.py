@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from mailtrack._arguments import check_flag, to_choice, to_id, to_items
-from mailtrack._errors import InvalidArgument
+from mailtrack._errors import InvalidArgument, WebhookNotFound
 from mailtrack._event import FIRSTS, First
 from mailtrack._events.webhooks import schedule
 from mailtrack._events.webhooks.client import Client
@@ -97,7 +97,7 @@ class Webhooks:
         Raises:
             WebhookNotFound: no webhook has this id.
         """
-        return self._storage.get_webhook(to_id(webhook, Webhook, "webhook"))
+        return self._storage.get_webhook(_to_key(webhook))
 
     def update(
         self,
@@ -148,7 +148,7 @@ class Webhooks:
         Raises:
             WebhookNotFound: no webhook has this id.
         """
-        return self._storage.delete_webhook(to_id(webhook, Webhook, "webhook"))
+        return self._storage.delete_webhook(_to_key(webhook))
 
     def rotate(self, webhook: Webhook | str) -> Webhook:
         """Give a webhook a new secret. For 24 hours the former one signs, too.
@@ -242,6 +242,13 @@ class Webhooks:
         if not found:
             raise InvalidArgument("pixels", "must have at least one, or be None for all")
         return found
+
+
+def _to_key(webhook: Webhook | str) -> str:
+    found = to_id(webhook, Webhook, "webhook")
+    if not (found.isascii() and found.isprintable()):  # which not every storage could look up
+        raise WebhookNotFound
+    return found
 
 
 def _check_first(first: First) -> First:

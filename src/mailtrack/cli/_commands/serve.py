@@ -13,6 +13,7 @@ from mailtrack.cli._options import (
     rate_limit_storage_option,
     special_domains_option,
     spool_option,
+    webhook_allow_option,
 )
 from mailtrack.cli._output import drop, echo
 from mailtrack.cli._settings import Settings
@@ -42,6 +43,7 @@ from mailtrack.cli._settings import Settings
     "--token-limit", metavar="LIMIT", help="How often a client may request tokens, or off.  [default: 10/15minutes]"
 )
 @rate_limit_storage_option
+@webhook_allow_option
 @click.option("--keep", metavar="AGE", help="Delete opens older than this, as in 365d.  [default: never]")
 def serve(**given: Any) -> None:
     """Run the reference server until Ctrl-C or SIGTERM."""

@@ -18,6 +18,7 @@ from mailtrack.cli._doctor.networks import check_networks
 from mailtrack.cli._doctor.public_url import check_url
 from mailtrack.cli._doctor.recording import check_recording
 from mailtrack.cli._doctor.spool import check_spool
+from mailtrack.cli._doctor.webhooks import check_webhooks
 from mailtrack.cli._networks.status import list_status
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import open_storage
@@ -60,6 +61,8 @@ def examine(
         yield finding
     if usable:
         yield _check_keys(settings.database)
+        with open_storage(settings.database) as storage:
+            yield from check_webhooks(storage, clock())
     if settings.base_url is None:
         yield skipped("reachable", "No URL is given, so nothing was checked from outside.", "Give it with --url.")
         return

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
 from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
-from mailtrack._ingest.enrich import Enricher
-from mailtrack._ingest.storing import keep_hits
 from mailtrack._tracker import Tracker
 from mailtrack.cli._ages import parse_age
 from mailtrack.cli._logs import hide_passwords
@@ -37,6 +35,7 @@ _MAX_SLOW = 2  # of these threads for changes
 _MAX_DOWNLOADS = 2  # of these threads; the others remain for the tracker, however slow clients are
 _CONNECTIONS = 1024  # per worker; a slow client holds one
 _STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is killed
+_END_TIMEOUT = 1.0  # seconds for webhooks that are answering; their deliveries are tried again later
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; the whole stop takes at most 10
 
 # Under load the images go first, and draining catches up after the peak. A third of a processor that all want is left.
@@ -165,8 +164,13 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
         spool=spool,
         judge=following.judge,
         allow_special_domains=settings.allow_special_domains,
+        webhook_allow=settings.webhook_allow,
     )
-    tracker.start()
+    if spool is None:
+        Finalize(None, tracker.stop, kwargs={"timeout": _END_TIMEOUT}, exitpriority=1)  # before the storage is closed
+        tracker.start()
+    else:  # the main process stores the opens, and sends them to webhooks
+        tracker._start_recording()
     return create_app(
         tracker,
         stored_keys=keys,
@@ -181,7 +185,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
 
 @contextmanager
 def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]":
-    """Drain the spool of all workers in this process, and once more after the workers have ended.
+    """Drain the spool of all workers in this process, and once more after they have ended; send events to webhooks.
 
     If this process is killed, its workers end, and the next server drains what they leave.
     """
@@ -190,19 +194,21 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
         yield
         return
     with open_storage(settings.database) as storage:
-        enricher = Enricher(following.judge)
-        enricher.prepare()
-        drainer = Drainer(spool.folder, partial(keep_hits, storage, enricher), niceness=_DRAIN_NICENESS)
+        tracker = Tracker(storage, judge=following.judge, webhook_allow=settings.webhook_allow)
+        tracker.prepare()
+        drainer = Drainer(spool.folder, tracker._keep, niceness=_DRAIN_NICENESS)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             drainer.start()
             following.start()
+            tracker.start()
         except OSError as error:
             raise ServerError(f"The spool can't be used: {error.strerror}.") from error
         try:
             yield
         finally:
             drainer.stop(_DRAIN_TIMEOUT)
+            tracker.stop(timeout=_END_TIMEOUT)
             with suppress(StorageError):  # notices a replaced file, so that closing empties the WAL of the present one
                 storage.ping()
 
