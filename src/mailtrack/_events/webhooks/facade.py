@@ -3,8 +3,9 @@
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
 from types import EllipsisType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -15,13 +16,14 @@ from mailtrack._events.webhooks import schedule
 from mailtrack._events.webhooks.client import Client
 from mailtrack._events.webhooks.endpoint import post
 from mailtrack._events.webhooks.filling import Outboxes
-from mailtrack._events.webhooks.guard import Network, check_url
+from mailtrack._events.webhooks.guard import check_url
 from mailtrack._events.webhooks.messages import to_test_body
 from mailtrack._events.webhooks.signing import new_secret
 from mailtrack._model import Page, Pixel, VerdictKind
 from mailtrack._paging import DEFAULT_LIMIT, check_cursor, check_limit
 from mailtrack._times import Clock, to_utc
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
+from mailtrack.storage._abilities import SupportsWebhooks
 
 _OVERLAP = timedelta(hours=24)  # in which the former secret signs, too
 
@@ -40,12 +42,12 @@ class Webhooks:
 
     def __init__(
         self,
-        storage: Outboxes,
+        storage: SupportsWebhooks,
         find_pixel: Callable[[Pixel | str], Pixel],
-        allow: Sequence[Network],
+        allow: Sequence[IPv4Network | IPv6Network],
         clock: Clock,
     ) -> None:
-        self._storage = storage
+        self._storage = cast(Outboxes, storage)  # every storage has a feed
         self._find_pixel = find_pixel
         self._allow = allow
         self._clock = clock
