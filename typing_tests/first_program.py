@@ -9,6 +9,7 @@ from mailtrack import (
     ApiKey,
     Backup,
     Durability,
+    Event,
     Hit,
     Image,
     ImportResult,
@@ -111,3 +112,15 @@ def maintain(pixel: Pixel) -> None:
     assert_type(tracker.urls, Urls | None)
     tracker.urls.tracking(pixel)  # type: ignore[union-attr]
     assert_type(tracker.stop(timeout=1.5), bool)
+
+
+def follow() -> None:
+    def note(event: Event) -> None:
+        assert_type(event.recipient, Recipient | None)
+
+    tracker.on_open(note, name="crm", first="any")
+    tracker.on_open(lambda event: print(event.open.opened_at, event.pixel.name), name="print")
+    tracker.on_open(note, name="crm", first="second")  # type: ignore[arg-type]
+    tracker.on_open(note)  # type: ignore[call-arg]
+    assert_type(tracker.list_events(limit=10, after=tracker.get_feed_end()), Page[Event])
+    assert_type(tracker.iter_events(), Iterator[Event])

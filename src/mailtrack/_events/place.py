@@ -111,4 +111,4 @@ class Place:
             self._handled, self._saved_at = False, time.monotonic()
         else:
             _logger.warning("The reader %r goes on in another process, which has taken over its lease.", self._name)
-            self.after = None
+            self.after, self._known = None, False  # or a restored storage does not have it
