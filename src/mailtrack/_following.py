@@ -118,3 +118,13 @@ class Following(Operations):
             StorageError: the storage can't be written. If it can't be reached now, the name begins once it can.
         """
         self._callbacks.add(function, name, first)
+
+    def _call_on_open(self, function: Callable[[Event], object], name: str, *, at_end: Callable[[], object]) -> None:
+        """Call a function as `on_open` does with all events, also if the tracker is started; for adapters.
+
+        Args:
+            function: takes the event.
+            name: the name of its reader.
+            at_end: called in the thread of the function, when that ends.
+        """
+        self._callbacks.add(function, name, "any", late=True, at_end=at_end)

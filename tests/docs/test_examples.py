@@ -102,3 +102,14 @@ def test_the_mounted_tracker_makes_urls_below_its_prefix(mounted):
     assert pixel["trackingUrl"] == f"http://localhost/track/tracker/{pixel['id'][:8]}.png"
     assert mounted.get(f"/track/tracker/{pixel['id'][:8]}.png").status_code == 200
     assert mounted.get(f"/track/api/v1/pixels/{pixel['id']}").json["opens"]["number"] == 1
+
+
+def test_events_are_followed_from_where_the_last_run_ended(server, tmp_path):
+    with open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage:
+        tracker = Tracker(storage)
+        pixel = tracker.create_pixel("Spring launch")
+        for email in ("ann@example.org", "bob@example.org"):
+            (recipient,) = tracker.generate_tokens(pixel, [email])
+            tracker.record(pixel.id, token=recipient.token, user_agent="Thunderbird/128.3")
+            done = run("follow_events.py", f"http://127.0.0.1:{server}", "place.txt", "--once", cwd=tmp_path)
+            assert (done.stdout, done.stderr) == (f"{email} has read Spring launch\n", "")

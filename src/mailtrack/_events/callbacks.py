@@ -38,11 +38,26 @@ class Callbacks:
         self._callbacks: dict[str, Callback] = {}
         self._starting = ForkSafeLock()
         self._process: int | None = None  # the one in which it is started
-        self._threads: tuple[Calls, ...] = ()
+        self._threads: list[Calls] = []
         self._keeper: PeriodicThread | None = None
 
-    def add(self, function: Callable[[Event], object], name: str, first: First) -> None:
+    def add(
+        self,
+        function: Callable[[Event], object],
+        name: str,
+        first: First,
+        *,
+        late: bool = False,
+        at_end: Callable[[], object] | None = None,
+    ) -> None:
         """Add a function, whose reader is added at the end of the feed if there is none of its name.
+
+        Args:
+            function: the function.
+            name: the name of its reader.
+            first: which events it is called with.
+            late: whether it may be added while the others are called.
+            at_end: called in the thread of the function, when that ends.
 
         Raises:
             InvalidArgument: an argument can't be used, the name is taken, or it is too late.
@@ -50,7 +65,7 @@ class Callbacks:
         """
         _check(function, name, first)
         with self._starting:
-            if self._process == os.getpid():
+            if self._process == os.getpid() and not late:
                 raise InvalidArgument("function", "must be given to on_open before the tracker is started")
             if name in self._callbacks:
                 raise InvalidArgument("name", "is that of another function of this tracker")
@@ -58,22 +73,27 @@ class Callbacks:
                 self._feed.add_reader(name)
             except StorageUnavailable as error:
                 _logger.warning("The function %r of on_open begins once the storage can be used: %s", name, error)
-            self._callbacks[name] = Callback(name, function, first)
+            self._callbacks[name] = callback = Callback(name, function, first, at_end)
+            if self._process == os.getpid():
+                self._start_one(callback)
 
     def start(self) -> None:
         """Start the threads of this process, also in a forked child of one that had started. Harmless if they run."""
         with self._starting:
             if self._process == os.getpid():
                 return
-            self._process = os.getpid()
-            self._threads = tuple(Calls(self._feed, one, self._clock) for one in self._callbacks.values())
-            self._keeper = None
-            if self._threads:
-                renew = partial(_renew, self._threads)
-                self._keeper = PeriodicThread("mailtrack-on-open-leases", renew, first_wait=_RENEW_SECONDS)
-                self._keeper.start()
-            for one in self._threads:
-                one.start()
+            self._process, self._threads, self._keeper = os.getpid(), [], None
+            for callback in self._callbacks.values():
+                self._start_one(callback)
+
+    def _start_one(self, callback: Callback) -> None:
+        if self._keeper is None:
+            renew = partial(_renew, self._threads)
+            self._keeper = PeriodicThread("mailtrack-on-open-leases", renew, first_wait=_RENEW_SECONDS)
+            self._keeper.start()
+        calls = Calls(self._feed, callback, self._clock)
+        calls.start()
+        self._threads.append(calls)
 
     def wake(self, _: Sequence[Open]) -> None:
         """Look for events now."""
@@ -94,7 +114,7 @@ class Callbacks:
             if self._process != os.getpid():
                 return
             threads, keeper = self._threads, self._keeper
-            self._threads, self._keeper, self._process = (), None, None
+            self._threads, self._keeper, self._process = [], None, None
         deadline = time.monotonic() + timeout
         for one in threads:
             one.join(max(0.0, deadline - time.monotonic()))

@@ -30,11 +30,13 @@ class Callback:
         name: the name of its reader of the feed.
         function: the function.
         first: which events it is called with.
+        at_end: called once in the same thread, when that ends.
     """
 
     name: str
     function: Callable[[Event], object]
     first: First
+    at_end: Callable[[], object] | None = None
 
 
 class Calls:
@@ -98,6 +100,8 @@ class Calls:
                 _logger.warning(message, self._callback.name, wait, error, exc_info=not expected)
             self._woken.wait(wait)
         self._place.release()
+        if self._callback.at_end is not None:
+            self._callback.at_end()
 
     def _work(self) -> float:
         """Call the function with some events, and return how many seconds to wait before the next time."""

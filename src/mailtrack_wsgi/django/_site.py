@@ -17,8 +17,6 @@ from mailtrack_wsgi.django._pixels import Pixels
 from mailtrack_wsgi.django._settings import PREFIX, Settings, read_all
 from mailtrack_wsgi.django._signals import Announcer
 
-_STOP_SECONDS = 5.0
-
 
 class Site:
     """One tracker with its storage, spool and application. Thread-safe, and usable in forked children.
@@ -42,8 +40,7 @@ class Site:
         self._storage = open_storage(settings.database)
         spool = make_spool(self._storage, settings.spool)
         self.tracker = Tracker(self._storage, base_url=settings.base_url, spool=spool)
-        self._announcer = Announcer(self.tracker, threaded=spool is not None)
-        self.tracker._report_opens(self._announcer.announce)
+        self._announcer = Announcer(self.tracker, threaded=not settings.database.lower().startswith("memory:"))
         self._lifespan = Lifespan(self.tracker)
         self.pixels = Pixels(self._storage, self.tracker)
         self._settings = settings
@@ -60,6 +57,7 @@ class Site:
             with self._making:
                 if self._app is None:
                     self._app = self._make_app()
+        self._announcer.serve()
         self._lifespan.start()
         return self._app
 
@@ -73,7 +71,6 @@ class Site:
     def close(self) -> None:
         """Store what waits, as far as that is possible in some seconds, and close the storage."""
         self._lifespan.stop()
-        self._announcer.stop(_STOP_SECONDS)
         self._storage.close()
 
 
