@@ -128,6 +128,19 @@ class TestRetrying:
         wait_until(lambda: deliveries() and deliveries()[0].tries)
         assert deliveries()[0].next_try_at == clock() + timedelta(seconds=1200)
 
+    def test_an_endpoint_that_asks_to_wait_gets_nothing_else_meanwhile(
+        self, tracker, receiver, open_by, deliveries, states, clock, wait_until
+    ):
+        receiver.status, receiver.headers = 429, {"Retry-After": "1200"}
+        open_by(*(f"a{number}@example.org" for number in range(100)))
+        tracker.start()
+        later = clock() + timedelta(seconds=1200)
+        wait_until(lambda: sum(one.next_try_at == later for one in deliveries()) >= 20)
+        assert len(receiver.messages) <= 4  # one by each thread
+        receiver.status, receiver.headers = 204, {}
+        clock.advance(seconds=1200)
+        wait_until(lambda: states() == ["delivered"] * 100)
+
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
     def test_a_redirect_is_a_failure(self, tracker, receiver, make_receiver, open_by, deliveries, wait_until, status):
         other = make_receiver()
