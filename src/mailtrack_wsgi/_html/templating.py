@@ -1,5 +1,6 @@
 """Renders templates, and holds the files that pages load."""
 
+import re
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -33,8 +34,14 @@ def _load(name: str, media_type: str) -> Asset:
     return Asset(data, media_type, sha256(data).hexdigest()[:12])
 
 
+def _compress(style: Asset) -> Asset:
+    """Return a style sheet without comments, and without blanks around braces, semicolons and commas."""
+    data = re.sub(rb"\s*([{};,])\s*", rb"\1", re.sub(rb"/\*.*?\*/", b"", style.data, flags=re.DOTALL))
+    return attrs.evolve(style, data=data)
+
+
 ASSETS = {
-    "style.css": _load("style.css", "text/css; charset=utf-8"),
+    "style.css": _compress(_load("style.css", "text/css; charset=utf-8")),
     "page.js": _load("page.js", "text/javascript; charset=utf-8"),
     "live.js": _load("live.js", "text/javascript; charset=utf-8"),  # uses the former
 }
