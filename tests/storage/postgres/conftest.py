@@ -133,20 +133,20 @@ def new_url(server: Server) -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def tables(server: Server) -> Iterator[Callable[[], str]]:
+def tables(server: Server) -> Callable[[], str]:
     """Return a function that empties tables, which all tests share, and returns their URL."""
     url = server.url(schema="shared")
     PostgresStorage(url).close()
     with server.connect() as db:
-        db.execute("SET search_path = shared")
         names = [name for (name,) in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'shared'")]
-        statement = ";".join(f"DELETE FROM {name}" for name in names if name not in ("migrations", "feed_base"))
+    statement = ";".join(f"DELETE FROM shared.{name}" for name in names if name not in ("migrations", "feed_base"))
 
-        def empty() -> str:
+    def empty() -> str:
+        with server.connect() as db:  # a new one: tests stop the server
             db.execute(f"BEGIN; {statement}; COMMIT")
-            return url
+        return url
 
-        yield empty
+    return empty
 
 
 @pytest.fixture

@@ -41,6 +41,9 @@ _SETTINGS = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_material": "off",
+    "enable_sort": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "extra_float_digits": "1",
@@ -207,7 +210,7 @@ class Connections:
         with self.borrowed() as db:
             for left in reversed(range(_TRIES)):
                 try:
-                    with _transaction(db, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"):
+                    with _transaction(db, "BEGIN ISOLATION LEVEL READ COMMITTED"):
                         return work(db)
                 except (psycopg.Error, Again) as error:
                     if not (isinstance(error, Again) or may_repeat(error)) or db.closed:

@@ -117,7 +117,8 @@ def count(db: Connection) -> dict[str, DeliveryCount]:
     """Return the counts of pending deliveries, by webhook."""
     rows = db.execute(
         "SELECT w.id, w.pending, (SELECT d.event_at FROM deliveries d"
-        " WHERE d.webhook = w.webhook AND d.due_at IS NOT NULL ORDER BY d.event_at LIMIT 1) FROM webhooks w"
+        " WHERE d.webhook = w.webhook AND d.due_at IS NOT NULL ORDER BY d.event_at LIMIT 1)"
+        " FROM webhooks w ORDER BY w.webhook"
     )
     return {webhook_id: DeliveryCount(pending=pending, oldest=_to_time(oldest)) for webhook_id, pending, oldest in rows}
 

@@ -119,8 +119,9 @@ def _overwrite(db: Connection, pixel: int, pixel_id: str, number: int) -> int:
     )
     db.execute(
         f"UPDATE opens o SET recipient = {NO_ONE}, ip = NULL, agent = w.agent, age = NULL, referer = ''"
-        " FROM unnest(%s::bigint[], %s::bigint[]) w (number, agent) WHERE o.pixel = %s AND o.number = w.number",
-        (list(unnamed), [agents[agent] for agent in unnamed.values()], pixel),
+        " FROM unnest(%s::bigint[], %s::bigint[]) w (number, agent) WHERE o.pixel = %s AND o.number = w.number"
+        " AND o.number = ANY(%s::bigint[])",
+        (list(unnamed), [agents[agent] for agent in unnamed.values()], pixel, list(unnamed)),
     )
     release(db, pixel, "agents", [agent for _, agent, *_ in rows])
     return len(rows)

@@ -60,8 +60,8 @@ def get_page(
         condition += " AND o.recipient = %s"
         bound.append(owner)
     rows = db.execute(
-        f"SELECT {ROW} FROM opens o{JOINS} WHERE o.pixel = %s AND o.number <= %s{condition}"
-        " ORDER BY o.number DESC LIMIT %s",
+        f"SELECT {ROW} FROM (SELECT * FROM opens o WHERE o.pixel = %s AND o.number <= %s{condition}"
+        f" ORDER BY o.number DESC LIMIT %s) o{JOINS} ORDER BY o.number DESC",
         (pixel, last, *bound, limit + 1),
     ).fetchall()
     found_opens = to_opens(db, rows, {pixel: pixel_id})
@@ -73,8 +73,8 @@ def get_page(
 def find(db: Connection, pixel: int, pixel_id: str, open_ids: Iterable[str]) -> dict[int, Open]:
     """Return the opens that a pixel has of those with some ids, by their numbers."""
     rows = db.execute(
-        f"SELECT {ROW} FROM unnest(%s::bytea[]) w (id) JOIN opens o ON o.pixel = %s AND o.id = w.id{JOINS}"
-        " ORDER BY o.number",
+        f"SELECT {ROW} FROM (SELECT o.* FROM unnest(%s::bytea[]) w (id) JOIN opens o ON o.pixel = %s AND o.id = w.id"
+        f" OFFSET 0) o{JOINS} ORDER BY o.number",
         ([pack_id(one) for one in set(open_ids)], pixel),
     ).fetchall()
     return {row[_NUMBER]: one for row, one in zip(rows, to_opens(db, rows, {pixel: pixel_id}), strict=True)}
@@ -95,8 +95,9 @@ def judge(db: Connection, pixel: int, pixel_id: str, judged: Mapping[int, Open])
     db.execute(
         "UPDATE opens o SET agent = w.agent, judgement = w.judgement, kind = w.kind, age = w.age"
         " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::bigint[])"
-        " w (number, agent, judgement, kind, age) WHERE o.pixel = %s AND o.number = w.number",
-        (*columns, pixel),
+        " w (number, agent, judgement, kind, age) WHERE o.pixel = %s AND o.number = w.number"
+        " AND o.number = ANY(%s::bigint[])",
+        (*columns, pixel, numbers),
     )
     release(db, pixel, "agents", [agent for agent, _ in former])
     release(db, pixel, "judgements", [judgement for _, judgement in former])

@@ -149,8 +149,8 @@ def _keep_spans(db: Connection, pixel: int, counted: Sequence[tuple[int | None, 
         db.execute(
             "UPDATE openers o SET purged_counted = w.number, first_purged_at = w.first, last_purged_at = w.last"
             " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) w (recipient, number, first, last)"
-            " WHERE o.pixel = %s AND o.number = w.recipient",
-            (*[list(column) for column in zip(*rows, strict=True)], pixel),
+            " WHERE o.pixel = %s AND o.number = ANY(%s::bigint[]) AND o.number = w.recipient",
+            (*[list(column) for column in zip(*rows, strict=True)], pixel, [number for number, *_ in rows]),
         )
     span = join_spans(read_span(db, pixel), make_span([at for _, at in counted]))
     db.execute(

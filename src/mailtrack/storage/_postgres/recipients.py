@@ -115,17 +115,18 @@ def get_page(
     numbers: Sequence[int] | None = None,
 ) -> Page[Recipient]:
     """Return a page of a pixel's recipients with numbers above one, in order: all, or those that some filters leave."""
-    condition, bound = _to_condition(states), list[Any]()
+    condition, given, bound = _to_condition(states), "", list[Any]()
     if ref is not None:
-        condition += " AND r.ref = %s AND r.ref <> ''"  # as the index has it
+        given += " AND r.ref = %s AND r.ref <> ''"  # as the index has it
         bound.append(ref)
     if numbers is not None:
-        condition += " AND r.number = ANY(%s::bigint[])"
+        given += " AND r.number = ANY(%s::bigint[])"
         bound.append(list(numbers))
     found = db.execute(
-        f"SELECT {RECIPIENT} FROM recipients r{counts.OPENER}"
-        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = %s) AND r.number > %s AND {condition}"
-        " ORDER BY r.number LIMIT %s",
+        f"SELECT {RECIPIENT} FROM (SELECT * FROM recipients r"
+        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = %s) AND r.number > %s{given}"
+        f" ORDER BY r.number OFFSET 0) r{counts.OPENER}"
+        f" WHERE {condition} ORDER BY r.number LIMIT %s",
         (pixel_id, after, *bound, limit + 1),
     ).fetchall()
     return cursors.cut_page(((row[0], to_recipient(row, pixel_id)) for row in found), limit)

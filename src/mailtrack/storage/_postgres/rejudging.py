@@ -75,8 +75,9 @@ def _recount_recipients(db: Connection, pixel: int, changes: Mapping[str, tuple[
         db.execute(
             "UPDATE openers o SET counted = w.counted, first_counted_at = w.first, last_counted_at = w.last,"
             f" prefetches = w.prefetches FROM unnest({', '.join(['%s::bigint[]'] * 5)})"
-            " w (number, counted, first, last, prefetches) WHERE o.pixel = %s AND o.number = w.number",
-            (*[list(column) for column in zip(*changed, strict=True)], pixel),
+            " w (number, counted, first, last, prefetches) WHERE o.pixel = %s AND o.number = w.number"
+            " AND o.number = ANY(%s::bigint[])",
+            (*[list(column) for column in zip(*changed, strict=True)], pixel, [number for number, *_ in changed]),
         )
     counts.change_delays(db, {pixel: openers.delays})
     return openers

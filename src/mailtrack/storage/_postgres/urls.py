@@ -44,6 +44,8 @@ def parse(url: str) -> Address:
         schema = query.pop("schema", DEFAULT_SCHEMA)
         rest = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
         parameters = conninfo_to_dict(rest)
+        for port in str(parameters.get("port") or "0").split(","):
+            int(port or "0")
     except (ValueError, psycopg.Error):
         parts = None
     if parts is None or parts.scheme.lower() not in _SCHEMES or parts.fragment or "\x00" in url:

@@ -1,0 +1,58 @@
+"""Tables are made once, and nothing that is not ours is touched."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from mailtrack import DatabaseNotFound, StorageError, open_storage
+from mailtrack.storage._postgres import PostgresStorage, migrating
+from mailtrack.testing import make_open
+from mailtrack.testing._contract.helpers import add_pixel, at_once
+
+
+def test_of_many_that_start_at_once_one_makes_the_tables(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    storages = at_once([partial(PostgresStorage, url)] * 6)
+    pixel = add_pixel(storages[0])
+    for storage in storages:
+        with storage:
+            assert storage.get_pixel(pixel.id) == pixel
+
+
+def test_without_tables_nothing_is_made_unless_asked_for(new_url: Callable[[], str], server: Any) -> None:
+    url = new_url()
+    with pytest.raises(DatabaseNotFound):
+        open_storage(url, create=False)
+    with server.connect() as db:
+        found = db.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (url.partition("schema=")[2],))
+        assert found.fetchone() is None
+
+
+def test_tables_of_a_newer_version_are_refused_and_left(url: str, server: Any) -> None:
+    with server.connect() as db:
+        db.execute("INSERT INTO shared.migrations (name) VALUES ('9999_from_the_future')")
+        try:
+            with pytest.raises(StorageError, match="newer"):
+                open_storage(url)
+            ((number,),) = db.execute("SELECT count(*) FROM shared.migrations").fetchall()
+            assert number == len(migrating.all_names()) + 1
+        finally:
+            db.execute("DELETE FROM shared.migrations WHERE name LIKE '9999%'")
+
+
+def test_events_go_on_behind_the_others_in_a_server_with_lower_transactions(url: str, server: Any) -> None:
+    with PostgresStorage(url) as storage, server.connect() as db:
+        pixel = add_pixel(storage)
+        former = storage.add_opens([make_open(pixel)])
+        db.execute("UPDATE shared.feed SET place = place + 1000000000")  # as after a restore
+        try:
+            with PostgresStorage(url) as restored:
+                (event,) = restored.list_events(limit=10).items
+                assert [event.open] == former
+                new = restored.add_opens([make_open(pixel)])
+                page = restored.list_events(limit=10, after=event.cursor)
+                assert [one.open for one in page.items] == new
+        finally:
+            db.execute("UPDATE shared.feed_base SET base = 0")
