@@ -24,7 +24,7 @@ GROUPS = sorted(PROJECT["dependency-groups"])
 # The most names that users can reach: behind the doors of the first releases, and behind each that was added later.
 # Tests of the suite, and methods such as `__eq__`, are left out.
 MOST_REACHABLE = {
-    "": 480,  # 450 before the feed of events
+    "": 490,  # 450 before the feed of events, which has 21, and the webhooks, with 14 outside their door
     "mailtrack.mail": 5,
     "mailtrack.webhooks": 60,
     "mailtrack_wsgi.asgi": 5,

@@ -22,6 +22,8 @@ from mailtrack.storage._abilities import SupportsWebhooks
 from mailtrack.storage._protocol import Storage
 from mailtrack.verdicts import Judge, RecentHits
 
+_SWEEP_SECONDS = 1.0  # after the deletion of a webhook, before the rest is left to a thread
+
 
 class Following(Operations):
     """Reports opens as events. `Tracker` adds the pixels, recipients and opens."""
@@ -43,7 +45,8 @@ class Following(Operations):
         self._webhooks: Webhooks | None = None
         if isinstance(storage, SupportsWebhooks):
             outboxes = cast(Outboxes, storage)  # there is no intersection of types
-            self._webhooks = Webhooks(outboxes, partial(find_pixel, storage), allow, clock)
+            sweep = partial(self._sweeper.sweep, _SWEEP_SECONDS)
+            self._webhooks = Webhooks(outboxes, partial(find_pixel, storage), allow, clock, sweep)
             self._follow(Sender(outboxes, allow, clock))
 
     @property

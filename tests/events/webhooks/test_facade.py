@@ -197,3 +197,11 @@ class TestReplay:
     def test_the_future_is_refused(self, tracker, webhook, clock):
         with pytest.raises(InvalidArgument):
             tracker.webhooks.replay(webhook, since=clock() + timedelta(seconds=1))
+
+
+def test_what_a_deletion_leaves_is_swept(tracker):
+    swept = []
+    sweep = tracker._storage.sweep
+    tracker._storage.sweep = lambda: swept.append(tracker.webhooks.list()) or sweep()
+    tracker.webhooks.delete(tracker.webhooks.add("https://crm.example.org/"))
+    assert swept == [[]]

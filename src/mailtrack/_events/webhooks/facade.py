@@ -38,6 +38,7 @@ class Webhooks:
         find_pixel: returns a pixel by its value or id.
         allow: networks that they may reach though these are not public.
         clock: returns the current time.
+        sweep: removes what the deletion of a webhook leaves behind.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Webhooks:
         find_pixel: Callable[[Pixel | str], Pixel],
         allow: Sequence[IPv4Network | IPv6Network],
         clock: Clock,
+        sweep: Callable[[], None],
     ) -> None:
         self._storage = cast(Outboxes, storage)  # every storage has a feed
         self._find_pixel = find_pixel
         self._allow = allow
         self._clock = clock
+        self._sweep = sweep
 
     def add(
         self,
@@ -150,7 +153,9 @@ class Webhooks:
         Raises:
             WebhookNotFound: no webhook has this id.
         """
-        return self._storage.delete_webhook(_to_key(webhook))
+        deleted = self._storage.delete_webhook(_to_key(webhook))
+        self._sweep()
+        return deleted
 
     def rotate(self, webhook: Webhook | str) -> Webhook:
         """Give a webhook a new secret. For 24 hours the former one signs, too.
