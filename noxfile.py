@@ -31,6 +31,10 @@ MOST_REACHABLE = {
     "mailtrack_wsgi.django": 25,
     "mailtrack_wsgi.flask": 5,
 }
+# They take some four minutes of two processors; `coverage` and `postgres` run them.
+LONG_IN_POSTGRES = [
+    f"--ignore=tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans")
+]
 SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the sessions that these are for take long
 # Where pyright lists members that count for a door: those of its classes, and what a storage has for it.
 DEFINED_IN = {
@@ -72,7 +76,7 @@ def imports(session: nox.Session) -> None:
 @nox.session(tags=["quick"])
 def tests(session: nox.Session) -> None:
     """Run all tests but those that need a browser or a server of their own for long, which are sessions."""
-    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server")
+    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server", *LONG_IN_POSTGRES)
 
 
 def run_tests(session: nox.Session, *options: str) -> None:
@@ -145,7 +149,7 @@ def build(session: nox.Session) -> None:
 @nox.session(python=OTHER_PYTHONS, tags=["long"])
 def other_pythons(session: nox.Session) -> None:
     """Run all tests but those that need a browser on each other Python that is supported."""
-    run_tests(session, "--ignore=tests/browser")
+    run_tests(session, "--ignore=tests/browser", *LONG_IN_POSTGRES)
 
 
 @nox.session(python=PYTHONS[0], tags=["long"])
@@ -213,6 +217,13 @@ def examples(session: nox.Session) -> None:
     """Run the programs in examples as a user would."""
     install(session, "tests")
     session.run("pytest", "tests/docs/test_examples.py", *session.posargs)
+
+
+@nox.session
+def postgres(session: nox.Session) -> None:
+    """Run the tests of the storage in PostgreSQL, of which `tests` runs the short ones."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", "tests/storage/postgres", *session.posargs)
 
 
 @nox.session
