@@ -57,7 +57,7 @@ def until_stopped() -> Iterator[None]:
 
 
 def _wait() -> None:
-    """Wait some time, but not for what nobody reads any more."""
+    """Wait some time, but not for what is not read any more."""
     try:
         output = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):  # it is closed, or no file
