@@ -116,6 +116,7 @@ class Connections:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
         self._used = 0
+        self._waiting: list[object] = []  # tickets of the calls that want a connection, the first one's first
         self._forking = False
 
     @contextmanager
@@ -139,15 +140,22 @@ class Connections:
         """Wait until one more connection may be used."""
         if self._pid != os.getpid():  # the fork was not announced
             self._leave_to_parent()
+        ticket = object()
         with self._changed:
-            if not self._changed.wait_for(self._may_take, WAIT_SECONDS):
-                raise StorageUnavailable("PostgreSQL: all connections of this process are in use.")
+            self._waiting.append(ticket)
+            try:
+                if not self._changed.wait_for(lambda: self._may_take(ticket), WAIT_SECONDS):
+                    raise StorageUnavailable("PostgreSQL: all connections of this process are in use.")
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()  # another is the first now
             if self._closed:
                 raise StorageError("The storage is closed.")
             self._used += 1
 
-    def _may_take(self) -> bool:
-        return self._closed or (self._used < SIZE and not self._forking)
+    def _may_take(self, ticket: object) -> bool:
+        """Return whether the holder of a ticket may go on: in order, or a thread would wait while others come again."""
+        return self._closed or (self._waiting[0] is ticket and self._used < SIZE and not self._forking)
 
     def _get(self) -> Connection:
         while True:
