@@ -197,7 +197,7 @@ class TestStartingAndStopping:
     def test_starting_from_many_threads_at_once_starts_one_worker(self, tracker, pixel, opens, files) -> None:
         before = threading.active_count()
         at_once([tracker.start] * 8)
-        assert (threading.active_count() - before, len(files())) == (3, 1)
+        assert (threading.active_count() - before, len(files())) == (4, 1)
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
         assert (len(opens()), threading.active_count()) == (1, before)
@@ -235,7 +235,7 @@ class TestStartingAndStopping:
             context.setattr(owner, name, fail)
             with pytest.raises(OSError, match="open files"):
                 tracker.start()
-        assert threading.active_count() == before
+        assert threading.active_count() == before + 1  # webhooks are served all the same
         tracker.record(pixel.id)
         assert len(opens()) == 1
         tracker.start()
@@ -403,7 +403,7 @@ class TestForking:
         def task() -> None:
             assert threading.active_count() == 1
             tracker.start()
-            assert threading.active_count() == 4
+            assert threading.active_count() == 5
             assert tracker.stop(timeout=SECONDS) is True
 
         assert in_child(task) == ""

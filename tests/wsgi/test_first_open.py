@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import Client
 
 from mailtrack import Tracker, open_storage
+from mailtrack._ingest.enrich import Enricher
 from mailtrack.cli._server import server
 from mailtrack.cli._settings import Settings
 from mailtrack_wsgi import create_app
@@ -47,7 +48,7 @@ def test_an_application_is_made_though_judging_can_not_be_prepared(caplog):
 
 def test_the_server_is_ready_to_judge_before_it_drains(tmp_path, monkeypatch):
     done = []
-    monkeypatch.setattr(server.Enricher, "prepare", lambda _: done.append("prepared"))
+    monkeypatch.setattr(Enricher, "prepare", lambda _: done.append("prepared"))
     monkeypatch.setattr(server.Drainer, "start", lambda _: done.append("started"))
     monkeypatch.setattr(server.Drainer, "stop", lambda *_: done.append("stopped"))
     settings = Settings(database=f"sqlite:///{tmp_path}/mail.db", spool=str(tmp_path / "spool"))

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 import threading
 import time
 from datetime import timedelta
@@ -38,7 +37,7 @@ class Place:
         self._feed = feed
         self._name = name
         self._clock = clock
-        self._owner = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._owner = f"{os.getpid()}-{os.urandom(8).hex()}"
         self._known = False
         self._handled = False  # events since it was saved
         self._saved_at = 0.0

@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import cast
 from urllib.parse import urlsplit
 
-import attrs
-
+from mailtrack._events.webhooks.answer import Answer
 from mailtrack._events.webhooks.guard import Network
 from mailtrack._events.webhooks.sockets import (
     BoundedSocket,
@@ -35,21 +34,6 @@ _WAITING = (429, 503)  # the statuses whose `Retry-After` is honoured
 _USER_AGENT = f"mailtrack/{__version__}"
 
 _logger = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class Answer:
-    """The end of a try.
-
-    Attributes:
-        status: the HTTP status of the answer, `None` without one.
-        error: why the try failed, in a line that quotes nothing of the answer; `None` where it succeeded.
-        retry_after: the time that the endpoint asks to wait.
-    """
-
-    status: int | None = None
-    error: str | None = None
-    retry_after: timedelta = timedelta(0)
 
 
 class Client:

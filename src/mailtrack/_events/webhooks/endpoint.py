@@ -11,7 +11,8 @@ import attrs
 from mailtrack._errors import InvalidPaging, InvalidWebhook, StorageError, WebhookNotFound
 from mailtrack._event import Event
 from mailtrack._events.webhooks import schedule, signing
-from mailtrack._events.webhooks.client import TIMEOUT, Answer, Client
+from mailtrack._events.webhooks.answer import Answer
+from mailtrack._events.webhooks.client import TIMEOUT, Client
 from mailtrack._events.webhooks.filling import Outboxes
 from mailtrack._events.webhooks.guard import Network
 from mailtrack._events.webhooks.messages import to_body

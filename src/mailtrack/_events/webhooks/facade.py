@@ -1,6 +1,6 @@
 """`Webhooks`: what a program does with the webhooks of its tracker."""
 
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -12,13 +12,8 @@ import attrs
 from mailtrack._arguments import check_flag, to_choice, to_id, to_items
 from mailtrack._errors import InvalidArgument, WebhookNotFound
 from mailtrack._event import FIRSTS, First
-from mailtrack._events.webhooks import schedule
-from mailtrack._events.webhooks.client import Client
-from mailtrack._events.webhooks.endpoint import post
 from mailtrack._events.webhooks.filling import Outboxes
 from mailtrack._events.webhooks.guard import check_url
-from mailtrack._events.webhooks.messages import to_test_body
-from mailtrack._events.webhooks.signing import new_secret
 from mailtrack._model import Page, Pixel, VerdictKind
 from mailtrack._paging import DEFAULT_LIMIT, check_cursor, check_limit
 from mailtrack._times import Clock, to_utc
@@ -80,8 +75,10 @@ class Webhooks:
             PixelNotFound: one of the pixels does not exist.
             StorageError: it can't be stored.
         """
+        from mailtrack._events.webhooks.signing import new_secret  # only here: it takes a while to load
+
         webhook = Webhook(
-            id=secrets.token_hex(8),
+            id=os.urandom(8).hex(),
             url=check_url(url, self._allow),
             first=_check_first(first),
             kinds=_to_kinds(kinds),
@@ -163,6 +160,8 @@ class Webhooks:
         Raises:
             WebhookNotFound: no webhook has this id.
         """
+        from mailtrack._events.webhooks.signing import new_secret  # only here: it takes a while to load
+
         secret, until = new_secret(), self._clock() + _OVERLAP
         return self._change(
             webhook,
@@ -177,8 +176,13 @@ class Webhooks:
         Raises:
             WebhookNotFound: no webhook has this id.
         """
+        from mailtrack._events.webhooks import schedule  # only here: they take a while to load
+        from mailtrack._events.webhooks.client import Client
+        from mailtrack._events.webhooks.endpoint import post
+        from mailtrack._events.webhooks.messages import to_test_body
+
         found, now = self.get(webhook), self._clock()
-        message_id = f"evt_test_{secrets.token_hex(12)}"
+        message_id = f"evt_test_{os.urandom(12).hex()}"
         client = Client(found.url, allow=self._allow)
         try:
             answer = post(client, found, message_id, to_test_body(message_id, now), self._clock)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from mailtrack._events.webhooks.client import Answer
+from mailtrack._events.webhooks.answer import Answer
 from mailtrack._webhook import Delivery, DeliveryState, Webhook
 
 _DELAYS = tuple(
