@@ -31,10 +31,15 @@ MOST_REACHABLE = {
     "mailtrack_wsgi.django": 25,
     "mailtrack_wsgi.flask": 5,
 }
-# They take some four minutes of two processors; `coverage` and `postgres` run them.
-LONG_IN_POSTGRES = [
-    f"--ignore=tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans")
+# Tests with many processes or rounds. They take some five minutes of two processors, so `coverage` alone runs them.
+LONG = [
+    "tests/events/test_processes.py",
+    "tests/events/webhooks/test_kill.py",
+    *(f"tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans")),
+    "tests/storage/test_sqlite_feed.py",
+    "tests/storage/test_sqlite_webhooks.py",
 ]
+ALL_BUT_LONG = [f"--ignore={name}" for name in LONG]
 SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the sessions that these are for take long
 # Where pyright lists members that count for a door: those of its classes, and what a storage has for it.
 DEFINED_IN = {
@@ -75,8 +80,8 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(tags=["quick"])
 def tests(session: nox.Session) -> None:
-    """Run all tests but those that need a browser or a server of their own for long, which are sessions."""
-    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server", *LONG_IN_POSTGRES)
+    """Run all tests but those that need a browser, a server of their own or many processes for long."""
+    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server", *ALL_BUT_LONG)
 
 
 def run_tests(session: nox.Session, *options: str) -> None:
@@ -148,13 +153,13 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=OTHER_PYTHONS, tags=["long"])
 def other_pythons(session: nox.Session) -> None:
-    """Run all tests but those that need a browser on each other Python that is supported."""
-    run_tests(session, "--ignore=tests/browser", *LONG_IN_POSTGRES)
+    """Run them, and those with servers of their own, on each other Python that is supported."""
+    run_tests(session, "--ignore=tests/browser", "--ignore=tests/server/test_many_nodes.py", *ALL_BUT_LONG)
 
 
 @nox.session(python=PYTHONS[0], tags=["long"])
 def coverage(session: nox.Session) -> None:
-    """Run these tests on the oldest Python, whose tracing costs least, and hold the coverage of branches."""
+    """Run all tests but those in a browser, on the oldest Python, which traces at least cost; hold the coverage."""
     install(session, "tests")
     environment = SHORT | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
@@ -220,10 +225,10 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
-def postgres(session: nox.Session) -> None:
-    """Run the tests of the storage in PostgreSQL, of which `tests` runs the short ones."""
+def long(session: nox.Session) -> None:
+    """Run the tests that `tests` leaves to `coverage`: PostgreSQL, and many processes."""
     install(session, "tests")
-    session.run("pytest", "-n", "auto", "tests/storage/postgres", *session.posargs)
+    session.run("pytest", "-n", "auto", *(session.posargs or LONG))
 
 
 @nox.session
