@@ -42,6 +42,7 @@ RUN_ELSEWHERE = {
     "caddy": "tests/server/test_proxies.py",
     "toml": "test_the_file_of_rules_judges_as_the_program_before_it",
     "nginx": "tests/server/test_proxies.py",
+    "sql": "tests/storage/postgres/test_documented_queries.py",
     "{eval-rst}": "tests/docs/test_reference.py",
 }
 
