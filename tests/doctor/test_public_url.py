@@ -214,7 +214,7 @@ def test_plain_http_at_a_public_url_is_a_warning(front, web):
 
 def test_a_server_with_a_store_that_is_down_still_has_a_good_tracker(front, check):
     class Down:
-        database_file = None
+        database_file = spool_folder = None
 
         def __getattr__(self, name):
             raise OSError
