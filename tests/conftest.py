@@ -99,6 +99,19 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], P
     return copy
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server, as the tests of its storage have."""
+    place = Path(__file__).parent / "storage/postgres/conftest.py"
+    spec = importlib.util.spec_from_file_location("postgres_server", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.Server() as server:
+        yield server
+
+
 @pytest.fixture
 def memory() -> Iterator[Storage]:
     with open_storage("memory://") as storage:

@@ -1,12 +1,15 @@
 """What the tests of the command line share: a folder of their own to work in, and no settings from outside."""
 
 import fcntl
+import http.server
 import os
 import pty
 import struct
 import subprocess
 import sys
 import termios
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,33 @@ def pixel(tracker):
 @pytest.fixture
 def recipient(tracker, pixel):
     return tracker.generate_tokens(pixel.id, ["ann@example.org"])[0]
+
+
+@contextmanager
+def _receiving(status):
+    """Run an endpoint that answers with a status, and yield its URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/in"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def receiving():
+    """Runs an endpoint that answers with a status: a context manager that yields its URL."""
+    return _receiving

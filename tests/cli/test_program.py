@@ -2,9 +2,11 @@
 
 import json
 import re
+import select
 import shlex
 import subprocess
 import sys
+import time
 
 import click
 import pytest
@@ -25,6 +27,8 @@ def commands(command, *path):
 
 ALL = [pytest.param(*found, id=" ".join(found[0]) or "mailtrack") for found in commands(main)]
 NOT_HERE = (" serve", " demo", " doctor", "/srv/")  # what runs until it is ended, and what is about another machine
+WEBHOOK = "0123456789abcdef"
+POSTGRES = "postgresql://mail@db.example.org/mailtrack"
 
 
 class TestOptionsBeforeTheCommand:
@@ -89,10 +93,30 @@ class TestHelp:
         assert all(" ".join(["mailtrack", *path]) in example or command is main for example in found)
 
     @pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path, _ in commands(main)])
-    def test_the_examples_work(self, run, path, tracker, tmp_path):
+    def test_the_examples_work(self, run, path, tracker, prepared, follow):
         for example in examples(run, path):
-            if not any(part in example for part in NOT_HERE):
-                run(*prepared(example, tracker, tmp_path))
+            if "--follow" in example:
+                assert follow(prepared(example), tracker) == 0
+            elif not any(part in example for part in NOT_HERE):
+                run(*prepared(example), environment={"MAILTRACK_WEBHOOK_ALLOW": "127.0.0.0/8"})
+
+
+@pytest.fixture
+def follow(program):
+    """Runs an example that follows until it has printed an open; its exit code."""
+
+    def until_printed(arguments, tracker):
+        pixel = next(iter(tracker.iter_pixels()))
+        process = program(*arguments)
+        deadline = time.monotonic() + 30
+        while not select.select([process.stdout], [], [], 0.05)[0]:
+            assert time.monotonic() < deadline
+            tracker.record(pixel.id, user_agent="Thunderbird/128.3")
+        process.terminate()
+        process.communicate(timeout=30)
+        return process.returncode
+
+    return until_printed
 
 
 def examples(run, path):
@@ -100,20 +124,52 @@ def examples(run, path):
     return re.findall(r"^    (mailtrack .+)$", run(*path, "--help").stdout, re.MULTILINE)
 
 
-def prepared(example, tracker, folder):
-    """The arguments of an example, with what it names in the folder."""
-    remember(Settings(base_url="https://t.example"))
-    pixel = tracker.create_pixel("Spring launch")
-    (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
-    key, _ = tracker.keys.create("Nightly export")
+@pytest.fixture
+def prepared(request, tracker, tmp_path):
+    """Returns the arguments of an example, with what it names in the folder, in the storage and on servers."""
+
+    def prepare(example):
+        remember(Settings(base_url="https://t.example"))
+        make_files(tmp_path, tracker)
+        pixel = tracker.create_pixel("Spring launch")
+        (ann,) = tracker.generate_tokens(pixel.id, ["ann@example.org"])
+        key, _ = tracker.keys.create("Nightly export")
+        known = {"a1b2c3d4": pixel.short_id, "a1b2c3d4e5f60718293a4b5c": ann.id, "0123456789ab": key.id}
+        known["/mnt/node3/mailtrack.spool"] = str(tmp_path / "node3")
+        known["sqlite:////backups/mailtrack.db"] = f"sqlite:///{tmp_path}/copied.db"
+        if WEBHOOK in example:
+            known[WEBHOOK] = request.getfixturevalue("hook").id
+        if POSTGRES in example:
+            known[POSTGRES] = request.getfixturevalue("database")
+        _, *arguments = shlex.split(re.split(r" [>|] ", example)[0])
+        return [known.get(argument, argument) for argument in arguments]
+
+    return prepare
+
+
+@pytest.fixture
+def hook(run, tracker, receiving):
+    """A webhook whose endpoint answers."""
+    with receiving(204) as url:
+        run("webhooks", "add", url, "--webhook-allow", "127.0.0.0/8")
+        yield tracker.webhooks.list()[0]
+
+
+@pytest.fixture
+def database(request, postgres):
+    """The URL of tables on a PostgreSQL server, which hold nothing yet."""
+    url = postgres.url(schema=re.sub(r"\W+", "_", request.node.callspec.id))
+    open_storage(url).close()
+    return url
+
+
+def make_files(folder, tracker):
     (folder / "addresses.txt").write_text("bob@example.org\n")
     (folder / "people.csv").write_text("Name,Mail\nBob,bob@example.org\nDan,dan\n")
     (folder / "invoices.csv").write_text("Mail,Number\nBob@example.org,INV-2031\n")
     (folder / "relays.csv").write_text("192.0.2.0/24,GB,,,\n")
     (folder / "banner.png").write_bytes(tracker.get_pixel_image("none").data)
-    known = {"a1b2c3d4": pixel.short_id, "a1b2c3d4e5f60718293a4b5c": ann.id, "0123456789ab": key.id}
-    _, *arguments = shlex.split(example.partition(" > ")[0])
-    return [known.get(argument, argument) for argument in arguments]
+    (folder / "node3").mkdir(exist_ok=True)
 
 
 class TestCompletion:

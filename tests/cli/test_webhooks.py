@@ -1,9 +1,6 @@
 """`mailtrack webhooks`."""
 
-import http.server
 import json
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import attrs
@@ -45,30 +42,6 @@ def add_failed(tracker, hook, add_deliveries):
         return failed
 
     return add
-
-
-@contextmanager
-def receiving(status):
-    """Run an endpoint that answers with a status, and yield its URL."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/in"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_add_prints_the_secret_alone_and_this_once(run, tracker):
@@ -159,7 +132,7 @@ def test_rotate_prints_the_new_secret_this_once(run, tracker, hook):
 
 
 @pytest.mark.parametrize(("status", "exits"), [(204, 0), (500, 1)])
-def test_test_sends_an_event_and_says_what_became_of_it(run, tracker, status, exits):
+def test_test_sends_an_event_and_says_what_became_of_it(run, tracker, receiving, status, exits):
     with receiving(status) as url:
         run("webhooks", "add", url, "--webhook-allow", "127.0.0.0/8")
         (hook,) = tracker.webhooks.list()
@@ -171,7 +144,7 @@ def test_test_sends_an_event_and_says_what_became_of_it(run, tracker, status, ex
     assert (shown["state"], shown["lastStatus"]) == ("failed" if exits else "delivered", status)
 
 
-def test_test_refuses_an_address_that_is_not_allowed_any_more(run, tracker):
+def test_test_refuses_an_address_that_is_not_allowed_any_more(run, tracker, receiving):
     with receiving(204) as url:
         run("webhooks", "add", url, "--webhook-allow", "127.0.0.0/8")
         (hook,) = tracker.webhooks.list()

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import importlib.util
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -22,21 +21,6 @@ REQUESTS = 240  # by all clients together
 CLIENTS = 4
 CLIENT = {"X-Forwarded-For": "198.51.100.7"}
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.3.1 mail/{}"
-
-
-POSTGRES = Path(__file__).parents[1] / "storage/postgres/conftest.py"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Any]:
-    """A PostgreSQL server, as the tests of its storage have."""
-    spec = importlib.util.spec_from_file_location("postgres_server", POSTGRES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with module.Server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -46,7 +46,7 @@ def status(as_json: bool, **given: Any) -> None:
 @spool.command(
     epilog=example(
         "mailtrack spool drain",
-        "mailtrack --database postgresql://db.example.org/mail spool drain /mnt/node3/mailtrack.spool",
+        "mailtrack spool drain /mnt/node3/mailtrack.spool --database postgresql://mail@db.example.org/mailtrack",
     )
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
