@@ -35,7 +35,7 @@ class Event:
 
     @property
     def id(self) -> str:
-        """Its name for other programs: the same whenever and however it is read or sent."""
+        """Its name for other programs, the same whenever and however it is read or sent."""
         return event_id(self.open.id)
 
 

@@ -51,7 +51,7 @@ class Following(Operations):
 
     @property
     def webhooks(self) -> Webhooks:
-        """The webhooks: URLs to which this tracker sends events while it is started, see `docs/webhooks.md`.
+        """The webhooks, which are URLs to which this tracker sends events while it is started, see `docs/webhooks.md`.
 
         Raises:
             StorageError: the storage can't have any.

@@ -119,7 +119,7 @@ class SupportsWebhooks(Protocol):
         """Replace a webhook by another value with the same id, if it still has the former value.
 
         Returns:
-            Whether it had. If not, nothing has changed: read it again.
+            Whether it had. If not, nothing has changed, so read it again.
 
         Raises:
             WebhookNotFound: there is none.
@@ -147,7 +147,7 @@ class SupportsWebhooks(Protocol):
             deliveries: up to 10,000 pending deliveries, without ids.
 
         Returns:
-            Whether it was there, and enabled. If not, nothing has changed: another process was faster.
+            Whether it was there, and enabled. If not, nothing has changed, since another process was faster.
         """
         ...
 
