@@ -62,6 +62,16 @@ def map_case(context, case):  # noqa: ARG001  # how schemathesis calls it
     return case
 
 
+def _name_what_exists(webhook):
+    """Let the body of a request about webhooks have a URL, pixels and a time that can be used."""
+    if "url" in webhook:
+        webhook["url"] = "https://crm.invalid/mailtrack"  # a name that is never at any address (RFC 6761)
+    if webhook.get("pixels"):
+        webhook["pixels"] = [next(_KNOWN["pixel"])]
+    if "since" in webhook:
+        webhook["since"] = datetime.now(UTC).isoformat()
+
+
 def _is_address(text):
     try:
         to_address(text)
@@ -100,8 +110,11 @@ def before_call(context, case, kwargs):  # noqa: ARG001  # the same
 
     Only after DELETE does schemathesis expect that something is gone.
     """
-    if case.operation.path == "/pixels/{pixel}/delete" and case.meta.generation.mode is GenerationMode.POSITIVE:
-        case.path_parameters["pixel"] = next(_DOOMED)
+    if case.meta.generation.mode is GenerationMode.POSITIVE:
+        if case.operation.path == "/pixels/{pixel}/delete":
+            case.path_parameters["pixel"] = next(_DOOMED)
+        if case.operation.path.startswith("/api/v1/webhooks") and isinstance(case.body, dict):
+            _name_what_exists(case.body)  # also those of the document's examples
     if case.operation.path.endswith("/generate-tokens"):
         high, low = divmod(next(_calls) // _CALLS_OF_ONE_CLIENT, 256)
         case.headers["X-Forwarded-For"] = f"198.18.{high}.{low}"

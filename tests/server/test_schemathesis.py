@@ -47,6 +47,9 @@ def test_the_server_does_what_its_document_says(asked, tmp_path):
         emails = [f"reader{number}@example.org" for number in range(1000)]
         doomed = [tracker.create_pixel("Doomed").id for _ in range(100)]
         recipients = [recipient.id for recipient in tracker.generate_tokens(pixel.id, emails)]
+        webhooks = [tracker.webhooks.add("https://crm.invalid/mailtrack").id for _ in range(400)]
+        for webhook in webhooks:
+            tracker.webhooks.update(webhook, enabled=False)
     url = f"http://127.0.0.1:{server.port}/api/v1/openapi.json"
     ran = subprocess.run(
         [
@@ -66,7 +69,9 @@ def test_the_server_does_what_its_document_says(asked, tmp_path):
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
-            "MAILTRACK_KNOWN": json.dumps({"pixel": [pixel.id], "recipient": recipients, "image": [pixel.image]}),
+            "MAILTRACK_KNOWN": json.dumps(
+                {"pixel": [pixel.id], "recipient": recipients, "image": [pixel.image], "webhook": webhooks}
+            ),
             "MAILTRACK_DOOMED": json.dumps(doomed),
         },
     )
