@@ -153,8 +153,10 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=OTHER_PYTHONS, tags=["long"])
 def other_pythons(session: nox.Session) -> None:
-    """Run them, and those with servers of their own, on each other Python that is supported."""
-    run_tests(session, "--ignore=tests/browser", "--ignore=tests/server/test_many_nodes.py", *ALL_BUT_LONG)
+    """Run them on each other Python that is supported; on the newest also those with servers of their own."""
+    servers = ("tests/server/test_many_nodes.py", "tests/server/test_schemathesis.py")
+    ignored = servers if session.python == OTHER_PYTHONS[-1] else ["tests/server"]
+    run_tests(session, "--ignore=tests/browser", *(f"--ignore={name}" for name in ignored), *ALL_BUT_LONG)
 
 
 @nox.session(python=PYTHONS[0], tags=["long"])
@@ -162,7 +164,8 @@ def coverage(session: nox.Session) -> None:
     """Run all tests but those in a browser, on the oldest Python, which traces at least cost; hold the coverage."""
     install(session, "tests")
     environment = SHORT | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", "--ignore=tests/browser", env=environment)
+    ignored = ["--ignore=tests/browser", "--ignore=tests/server/test_schemathesis.py"]  # sessions of their own
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *ignored, env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
     session.run("coverage", "report", env=environment)
 

@@ -21,7 +21,7 @@ MANY = int(os.environ.get("MAILTRACK_API_CASES", "0"))
 OPTIONS = [
     "--checks=all",
     "--no-color",
-    f"--max-examples={MANY // 12 or 5}",
+    f"--max-examples={MANY // 16 or 5}",
     *([] if MANY else ["--generation-deterministic"]),
 ]
 
