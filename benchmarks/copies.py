@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailtrack.storage._sqlite.interned import _digest
+from mailtrack.storage._counting.shared_rows import Agent, JudgementRow, digest_row
 
 MONTH = 30 * 24 * 3_600_000
 """Milliseconds by which each further copy of a pixel's opens is later."""
@@ -52,12 +52,12 @@ def copy_pixel(db: sqlite3.Connection, pixel: int) -> int:
             changed["id"] = f"'{pixel_id[:8]}' || substr(id, 9)"
         values = ", ".join(changed.get(name, name) for name in _columns(db, table))
         db.execute(f"INSERT INTO {table} SELECT {values} FROM {table} WHERE pixel = ?", (pixel,))
-    for table in ("agents", "judgements"):
+    for table, kind in {"agents": Agent, "judgements": JudgementRow}.items():
         columns = ", ".join([table[:-1], *_columns(db, table)[4:]])
         for number, *row in db.execute(f"SELECT {columns} FROM {table} WHERE pixel = ?", (copy,)).fetchall():
             db.execute(
                 f"UPDATE {table} SET digest = ? WHERE pixel = ? AND {table[:-1]} = ?",
-                (_digest(tuple(row), pixel_id), copy, number),
+                (digest_row(kind(*row), pixel_id), copy, number),
             )
     return copy
 

@@ -1,7 +1,8 @@
 """How long others wait while much is changed at once, and how long that takes.
 
 A second process writes a row every 20 ms, and measures how long it waits for the lock. Its waits while nothing is
-changed are the base line: they are those of the machine and its disk.
+changed are the base line: they are those of the machine and its disk. A wait may be longer than any step, which is what
+the lock is held for: SQLite has a waiting process look again after up to 100 ms only.
 
     python benchmarks/deletion.py                 a pixel with many opens is deleted, and purged; the comparand deletes
                                                   it in one transaction, by foreign keys, as older code did
@@ -9,14 +10,15 @@ changed are the base line: they are those of the machine and its disk.
     python benchmarks/deletion.py --what sent     all recipients of a pixel are marked as sent
 """
 
+import os
 import random
 import shutil
 import subprocess
 import sys
 import time
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from copies import copy_opens, filling
 from mailtrack import Open, Pixel, Recipient, Tracker
 from mailtrack.storage._sqlite import SQLiteStorage
 from mailtrack.storage._sqlite.connections import connect
+from mailtrack.storage._sqlite.sweeping import Pace
 from mailtrack.testing import make_open
 
 AGENTS = 300
@@ -106,8 +109,25 @@ def _open(pixel: Pixel, recipients: list[Recipient], chance: random.Random, numb
     return attrs.evolve(make_open(pixel, chance.choice(recipients), at=at), user_agent=agent)
 
 
+class TimedPace(Pace):
+    """A pace that remembers how long the longest step took, with its commit.
+
+    Attributes:
+        longest: of all paces, in seconds.
+    """
+
+    longest = 0.0
+
+    @contextmanager
+    def step(self) -> Iterator[float]:
+        began = time.perf_counter()
+        with super().step() as until:
+            yield until
+        TimedPace.longest = max(TimedPace.longest, time.perf_counter() - began)
+
+
 class Measured:
-    """The waits of the other process, in seconds, and how long some work took."""
+    """The waits of the other process, in seconds, the longest step, and how long some work took."""
 
     def __init__(self, path: Path, work: Callable[[], object]) -> None:
         other = subprocess.Popen(
@@ -121,7 +141,8 @@ class Measured:
 
     def row(self, name: str) -> tuple[str, ...]:
         high = sorted(self.waits)[len(self.waits) * 99 // 100]
-        waits = (f"{1000 * wait:,.0f}" for wait in (median(self.waits), high, max(self.waits)))
+        times = (median(self.waits), high, max(self.waits), TimedPace.longest)
+        waits = (f"{1000 * wait:,.0f}" for wait in times)
         return name, f"{self.seconds:,.1f}", *waits
 
 
@@ -193,7 +214,10 @@ def main() -> None:
                 continue
             path.unlink(missing_ok=True)
             shutil.copyfile(source, path)
+            os.sync()  # else the first commit waits until the copy is on the disk
+            TimedPace.longest = 0.0
             with SQLiteStorage(path) as storage:
+                storage._pace = TimedPace()
                 tracker = Tracker(storage)
                 pixel = find_largest(tracker)
                 rows.append(Measured(path, partial(work, tracker, pixel)).row(name))
@@ -201,7 +225,7 @@ def main() -> None:
             print(*rows[-1], file=sys.stderr, flush=True)
         size = source.stat().st_size / 2**20
     title = f"Others' waits, in ms; the file has {size:,.0f} MiB before"
-    print_table(title, ("While", "seconds", "median", "99 %", "longest", "MiB after"), rows)
+    print_table(title, ("While", "seconds", "median", "99 %", "longest", "longest step", "MiB after"), rows)
 
 
 def purge(tracker: Tracker, pixel: Pixel) -> object:

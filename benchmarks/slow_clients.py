@@ -15,7 +15,8 @@ from contextlib import closing, contextmanager, suppress
 from statistics import median, quantiles
 
 from common import arguments, new_folder, print_table
-from opens import USER_AGENT, our_server, run
+from mail_traffic import SAME_USER_AGENT
+from opens import our_server, run
 
 HEADS, BODIES = 60, 30
 READERS = 4
@@ -82,7 +83,7 @@ def read(port: int, paths: list[str], until: float) -> list[float]:
     found = []
     while (start := time.monotonic()) < until:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-            connection.request("GET", paths[len(found) % len(paths)], headers={"User-Agent": USER_AGENT})
+            connection.request("GET", paths[len(found) % len(paths)], headers={"User-Agent": SAME_USER_AGENT})
             answer = connection.getresponse()
             if answer.status != 200 or not answer.read():
                 raise SystemExit(f"The tracker answered with {answer.status}.")
