@@ -35,13 +35,13 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 Figures = dict[str, float]
 
 
-def line_of(fetch: Fetch, number: int, pixel: str, tokens: list[str]) -> bytes:
+def line_of(fetch: Fetch, number: int, pixel: str, tokens: list[str], process: int = 0) -> bytes:
     """Return the line of an open in version 2 of the format, which every release since has read."""
     at = int((SENT_AT + fetch.at) * 1000)
     second, millisecond = divmod(at, 1000)
     time = f"{_time_text(second)}.{millisecond:03d}Z"
     body = (
-        f"2\t{at:012x}{0xBE7C4:012x}{number:08x}\t{time}\to\t{pixel}\t{tokens[fetch.recipient]}\t{fetch.ip}"
+        f"2\t{at:012x}{0xBE7C4 + process:012x}{number:08x}\t{time}\to\t{pixel}\t{tokens[fetch.recipient]}\t{fetch.ip}"
         f"\t{fetch.user_agent}\t{fetch.referer}\t{' '.join(fetch.signals) or '-'}\t"
     ).encode()
     return b"%b%08x\n" % (body, crc32(body))
