@@ -35,7 +35,7 @@ MOST_REACHABLE = {
 LONG = [
     "tests/events/test_processes.py",
     "tests/events/webhooks/test_kill.py",
-    *(f"tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans")),
+    *(f"tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans", "replica")),
     "tests/storage/test_sqlite_feed.py",
     "tests/storage/test_sqlite_webhooks.py",
 ]

@@ -99,17 +99,30 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], P
     return copy
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
-    """A PostgreSQL server, as the tests of its storage have."""
+def _postgres_servers() -> Any:
+    """Return the module with the servers that the tests of the storage in PostgreSQL have."""
     place = Path(__file__).parent / "storage/postgres/conftest.py"
     spec = importlib.util.spec_from_file_location("postgres_server", place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with module.Server() as server:
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server, as the tests of its storage have."""
+    with _postgres_servers().Server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def replicated() -> Iterator[tuple[Any, Any]]:
+    """A PostgreSQL server, and a replica of it."""
+    servers = _postgres_servers()
+    with servers.Server(**servers.REPLICATED) as primary, servers.Standby(primary) as standby:
+        yield primary, standby
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from mailtrack._spool import Backlog, get_backlog
 from mailtrack._webhook import DeliveryCount
 from mailtrack.storage._abilities import SupportsWebhooks
 from mailtrack.storage._protocol import Storage
+from mailtrack.storage._replica import ReplicaState
 
 _logger = logging.getLogger(__name__)
 
@@ -52,19 +53,22 @@ class Measures:
         storage: what is in its storage, `None` if that does not answer.
         spooled: whether it has a spool.
         backlog: what waits in its spool, `None` without one, or if that can't be read.
+        replica: how the replica is doing that its storage reads from, `None` without one.
     """
 
     storage: StorageMeasures | None
     spooled: bool
     backlog: Backlog | None
+    replica: ReplicaState | None = None
 
 
-def measure(storage: Storage, spool: Path | None) -> Measures:
+def measure(storage: Storage, spool: Path | None, replica: ReplicaState | None = None) -> Measures:
     """Measure a storage and the folder of a spool. What fails is logged and left out."""
     return Measures(
         storage=_measure_storage(storage),
         spooled=spool is not None,
         backlog=None if spool is None else _measure_spool(spool),
+        replica=replica,
     )
 
 

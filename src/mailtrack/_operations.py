@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import cast
 
 from mailtrack._arguments import check_type, to_path
 from mailtrack._backup import Backup, back_up
@@ -24,6 +25,7 @@ from mailtrack._sweeping import Sweeper, in_steps
 from mailtrack._times import Clock
 from mailtrack.storage._abilities import SupportsLocalFile
 from mailtrack.storage._protocol import Storage
+from mailtrack.storage._replica import ReadsReplica, ReplicaState
 from mailtrack.verdicts import Judge, RecentHits
 
 
@@ -51,6 +53,8 @@ class Operations:
         self._followers: list[Follower] = []
         self._clock = clock
         self._spool_folder = None if spool is None else spool.folder
+        # By its class: an object that stands for a storage may fail when it is asked.
+        self._replicated = cast(ReadsReplica, storage) if issubclass(type(storage), ReadsReplica) else None
 
     @property
     def database_file(self) -> Path | None:
@@ -144,7 +148,11 @@ class Operations:
 
     def _measure(self) -> Measures:
         """Return what a monitor wants to know, see `mailtrack._measures`; for adapters."""
-        return measure(self._storage, self._spool_folder)
+        return measure(self._storage, self._spool_folder, self._get_replica_state())
+
+    def _get_replica_state(self) -> ReplicaState | None:
+        """Return how the replica is doing from which the storage reads, `None` if it reads from none; for adapters."""
+        return self._replicated.get_replica_state() if self._replicated else None
 
     def explain(self, verdict: Verdict) -> str:
         """Return a sentence that explains a verdict, by the rules of this tracker's judge.

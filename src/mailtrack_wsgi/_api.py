@@ -227,4 +227,5 @@ def readyz(context: Context, _: Request) -> Response:
         raise
     except Exception as error:  # any fault means that it does not answer
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
-    return json_response({"status": "ok"})
+    replica = context.tracker._get_replica_state()
+    return json_response({"status": "ok", **({"replicaLag": replica.lag} if replica else {})})

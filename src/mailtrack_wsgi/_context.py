@@ -51,6 +51,12 @@ class Context:
     keyed: bool
     login: bool
 
+    @property
+    def lag(self) -> int:
+        """How old figures and lists are, in whole seconds; 0 where that is not worth a word."""
+        state = self.tracker._get_replica_state()
+        return int(state.lag or 0) if state else 0
+
     def delete_pixel(self, pixel: str) -> None:
         """Delete a pixel. What takes longer than a request may is left to a background thread."""
         self.tracker.delete_pixel(pixel, timeout=_DELETION_SECONDS)

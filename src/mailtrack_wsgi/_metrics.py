@@ -55,6 +55,13 @@ class _Collector:
             yield _opens(measures.storage.opens)
             if measures.storage.webhooks:
                 yield from self._webhooks(measures.storage.webhooks)
+        if measures.replica:
+            lag = measures.replica.lag
+            yield _gauge("replica_up", "Whether the replica is read (1) or not (0).", rows=[([], lag is not None)])
+            if lag is not None:
+                yield _gauge(
+                    "replica_lag_seconds", "How old what the replica shows is; 0 if it lacks nothing.", rows=[([], lag)]
+                )
         if measures.spooled:
             readable = measures.backlog is not None
             yield _gauge("spool_up", "Whether the spool can be read (1) or not (0).", rows=[([], readable)])

@@ -15,6 +15,7 @@ from mailtrack import Tracker, open_storage
 from mailtrack._measures import Measures, StorageMeasures, WebhookMeasures
 from mailtrack._spool import Backlog
 from mailtrack._webhook import DeliveryCount
+from mailtrack.storage._replica import ReplicaState
 from mailtrack_wsgi._metrics import _Collector
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ EVERYTHING = Measures(
     ),
     spooled=True,
     backlog=Backlog(lines=0, bytes=0, oldest=None, waited=0.0, dead_letters=0),
+    replica=ReplicaState(0.0),
 )
 
 

@@ -19,6 +19,11 @@ _BASE_URL: dict[str, Any] = {
 _SPOOL: dict[str, Any] = {"metavar": "DIR", "help": "The spool's folder, or off.  [default: beside the database]"}
 
 database_option = click.option("--database", **_DATABASE)
+read_url_option = click.option(
+    "--read-url",
+    metavar="URL",
+    help="A replica of a PostgreSQL database, to read figures and lists from.  [default: none]",
+)
 base_url_option = click.option("--base-url", **_BASE_URL)
 spool_option = click.option("--spool", **_SPOOL)
 rules_option = click.option(

@@ -115,6 +115,8 @@ class Settings:
         host: the address that the server listens on.
         port: its TCP port, 1 to 65,535.
         database: the URL of the storage, see `mailtrack.open_storage`.
+        read_url: the URL of a replica of the database, from which pages and the API read figures and lists; `None` for
+            none.
         base_url: the public URL of the server, or `None` to build URLs from each request.
         workers: the number of serving processes, 1 to 64.
         spool: the folder that keeps opens until the storage has them; `None` for one beside an SQLite database, none
@@ -143,6 +145,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = _number(8000, 1, 65_535)
     database: str = attrs.field(default="sqlite:///mailtrack.db", repr=redact)
+    read_url: str | None = attrs.field(default=None, repr=lambda url: redact(str(url)))
     base_url: str | None = attrs.field(default=None, converter=_to_base_url)
     workers: int = _number(1, 1, 64)
     spool: str | None = None

@@ -1,8 +1,9 @@
 """Storages: how to open one by its URL, and what a storage of your own must implement.
 
 Other distributions add storages in the entry-point group `mailtrack.storage`: an entry point is named after its URL
-scheme and refers to a function that takes the URL and returns a `Storage`. The function may also take the keyword
-`create`: if it is false, a database that does not exist is refused with `DatabaseNotFound`.
+scheme and refers to a function that takes the URL and returns a `Storage`. The function may also take the keywords
+`create`: if it is false, a database that does not exist is refused with `DatabaseNotFound`; and `read_url`: a
+replica of it, to read from.
 """
 
 from collections.abc import Callable
@@ -55,7 +56,7 @@ _BUNDLED = {
 }
 
 
-def open_storage(url: str, *, create: bool = True) -> Storage:
+def open_storage(url: str, *, create: bool = True, read_url: str | None = None) -> Storage:
     """Open the storage that a URL names. The caller closes it, or uses it as a context manager.
 
     Args:
@@ -64,10 +65,12 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
             installed distribution adds.
         create: whether to create a database that does not exist. `memory://`, and storages of other distributions
             whose function has no such argument, ignore it.
+        read_url: the URL of a replica of the database, from which figures and lists of opens and recipients are read;
+            for storages in PostgreSQL, and others whose function has such an argument. See `docs/many-nodes.md`.
 
     Raises:
         DatabaseNotFound: it does not exist, and `create` is false.
-        InvalidSetting: the URL is malformed, or no installed storage has its scheme.
+        InvalidSetting: the URL is malformed, or no installed storage has its scheme; or `read_url` is no replica of it.
         StorageUnavailable: the storage can't be reached now.
         StorageError: the URL does not lead to a usable storage.
     """
@@ -75,7 +78,12 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
     if not separator or not scheme:
         raise InvalidSetting("database", "must be a URL such as sqlite:///mailtrack.db")
     opener = _opener(scheme.lower())
-    storage = opener(url) if create or not _takes_create(opener) else opener(url, create=False)
+    arguments: dict[str, object] = {} if create or not _takes(opener, "create") else {"create": False}
+    if read_url is not None:
+        if not _takes(opener, "read_url"):
+            raise InvalidSetting("read_url", "can't be used: this storage has no replicas")
+        arguments["read_url"] = read_url
+    storage = opener(url, **arguments)
     if isinstance(storage, SupportsFork):
         forking.watch(storage)
     return storage
@@ -91,10 +99,10 @@ def _opener(scheme: str) -> Callable[..., Storage]:
     raise InvalidSetting("database", "no installed storage knows this URL's scheme")
 
 
-def _takes_create(opener: Callable[..., Storage]) -> bool:
+def _takes(opener: Callable[..., Storage], name: str) -> bool:
     from inspect import signature  # only here: it takes a while to load
 
     try:
-        return "create" in signature(opener).parameters
+        return name in signature(opener).parameters
     except (TypeError, ValueError):  # some callables written in C have no signature
         return False

@@ -48,6 +48,7 @@ def person(context: Context, request: Request) -> Response:
     return page_response(
         "person.html",
         root=context.root(request.environ),
+        lag=context.lag,
         now=context.tracker.now(),
         explain=context.tracker.explain,
         email=found.items[0].email if found.items else email,

@@ -185,6 +185,7 @@ def _show(context: Context, request: Request, pixel: Pixel, outcome: _Outcome | 
         "recipients.html",
         400 if outcome and outcome.failed else 200,
         root=context.root(request.environ),
+        lag=context.lag,
         now=context.tracker.now(),
         pixel=pixel,
         outcome=outcome,

@@ -60,6 +60,7 @@ def _dashboard(context: Context, request: Request, *, problem: str | None = None
         "dashboard.html",
         400 if problem else 200,
         root=context.root(request.environ),
+        lag=context.lag,
         now=now,
         chosen=chosen,
         search=chosen.search,
@@ -151,6 +152,8 @@ def logs(context: Context, request: Request, pixel: str) -> Response:
             return Response(status=304, headers=[*security_headers.NO_STORE.items(), ("ETag", tag)])
     report = context.tracker.report(pixel)
     found = report.pixel
+    if tag:  # what the page shows may be older, where it comes from a replica
+        tag = _tag_of(found, now)
     last = max(1, -(-found.kept // OPENS_ON_PAGE))
     opens = context.tracker.list_opens(
         found.id,
@@ -165,6 +168,7 @@ def logs(context: Context, request: Request, pixel: str) -> Response:
     response = page_response(
         "logs.html",
         root=context.root(request.environ),
+        lag=context.lag,
         now=now,
         tag=tag,
         explain=context.tracker.explain,

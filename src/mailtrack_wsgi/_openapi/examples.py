@@ -153,6 +153,7 @@ def make_examples(urls: Urls) -> dict[str, Any]:
         "DeliveryPage": wire.page(Page(items=(_DELIVERY,)), wire.delivery),
         "Replay": {"since": to_text(_SENT)},
         "Report": wire.report(make_report(_FIGURES, zone=UTC), urls),
+        "Readiness": {"status": "ok"},
         "Status": {"status": "ok"},
         "recipients.csv": _text(export.recipients_csv(PIXEL, [ANN, _BOB], urls=urls)),
         "opens.csv": _text(export.opens_csv([_OPEN], get_recipients=lambda _: {ANN.id: ANN})),

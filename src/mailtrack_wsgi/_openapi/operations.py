@@ -241,7 +241,7 @@ def _server_paths(examples: Mapping[str, Any]) -> dict[str, Data]:
                 "getReadiness",
                 "Check that the storage answers",
                 "For load balancers.",
-                answers={200: json_answer("Status", "The storage answers.", examples)},
+                answers={200: json_answer("Readiness", "The storage answers.", examples)},
                 refusals=ANY,
             ),
         },

@@ -358,6 +358,19 @@ SCHEMAS: dict[str, Schema] = {
     "Named": object_(
         "Opens of one name in a breakdown.", name=text("The name."), opens=ref("Count", "Number of opens.")
     ),
+    "Readiness": {
+        "type": "object",
+        "description": "The status of the storage.",
+        "properties": {
+            "status": text("Always `ok`.", const="ok"),
+            "replicaLag": seconds(
+                "Where figures and lists are read from a replica of the database: how old they are, or `null` while"
+                " it is not read."
+            ),
+        },
+        "required": ["status"],
+        "additionalProperties": False,
+    },
     "Status": object_("The status of the server.", status=text("Always `ok`.", const="ok")),
     "Error": object_("An error.", error=text("The reason, for people.", minLength=1)),
     "InvalidTokens": {

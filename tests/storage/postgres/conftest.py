@@ -37,6 +37,9 @@ SETTINGS = {
     "lc_messages": "C",
 }
 
+REPLICATED = {"wal_level": "replica", "max_wal_senders": "4"}
+"""The settings of a server that may have a replica, and of the replica."""
+
 
 class Server:
     """A server with a database `mail` for the user `mailtrack`, whose password is `secret`.
@@ -46,6 +49,7 @@ class Server:
     """
 
     def __init__(self, **settings: str) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="mailtrack-pg-"))
         shutil.chown(self.folder, **NOBODY) if NOBODY else None
         self.data = self.folder / "data"
@@ -53,12 +57,15 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        self.make()
+
+    def make(self) -> None:
+        """Make its files, and start it."""
         password = self.folder / "password"
         password.write_text("secret\n")
         password.chmod(0o644)
         self._run("initdb", "-D", self.data, "-U", "mailtrack", "-E", "UTF8", "--locale=C.UTF-8", "-N",
                   "--auth=scram-sha-256", f"--pwfile={password}")  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
         self.start()
         with self.connect("postgres") as db:
             db.execute("CREATE DATABASE mail")
@@ -115,6 +122,38 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder)
+
+
+class Standby(Server):
+    """A replica that follows another server, with a copy of its files.
+
+    Args:
+        primary: the other, which was started with `REPLICATED`.
+    """
+
+    def __init__(self, primary: Server) -> None:
+        self.primary = primary
+        super().__init__(**REPLICATED)
+
+    def make(self) -> None:
+        primary = f"host=127.0.0.1 port={self.primary.port} user=mailtrack password=secret application_name=second"
+        self._run("pg_basebackup", "-d", primary, "-D", self.data, "--write-recovery-conf", "--checkpoint=fast", "-N")
+        self.start()
+
+    def pause(self) -> None:
+        """Have it receive changes without showing them, as one does that is behind."""
+        with self.connect() as db:
+            db.execute("SELECT pg_wal_replay_pause()")
+
+    def resume(self) -> None:
+        """Have it show all that it has received."""
+        with self.connect() as db:
+            db.execute("SELECT pg_wal_replay_resume()")
+
+    def promote(self) -> None:
+        """Make it a primary, which can be written."""
+        with self.connect() as db:
+            db.execute("SELECT pg_promote(true, 30)")
 
 
 _numbers = count(1)

@@ -13,6 +13,7 @@ from mailtrack.cli._options import (
     json_option,
     judge_options,
     rate_limit_storage_option,
+    read_url_option,
     spool_option,
 )
 from mailtrack.cli._output import echo, echo_json
@@ -23,6 +24,7 @@ from mailtrack.cli._settings import Settings
 @click.option("--url", "--base-url", "base_url", metavar="URL", help="The public URL of the server.")
 @json_option
 @database_option
+@read_url_option
 @spool_option
 @rate_limit_storage_option
 @judge_options

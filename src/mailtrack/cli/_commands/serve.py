@@ -11,6 +11,7 @@ from mailtrack.cli._options import (
     example,
     judge_options,
     rate_limit_storage_option,
+    read_url_option,
     special_domains_option,
     spool_option,
     webhook_allow_option,
@@ -25,6 +26,7 @@ from mailtrack.cli._settings import Settings
 @click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="The TCP port to listen on.  [default: 8000]")
 @database_option
+@read_url_option
 @click.option("--base-url", metavar="URL", help="The server's URL from outside.  [default: from each request]")
 @click.option("--workers", help="The number of serving processes.  [default: 1]")
 @spool_option

@@ -103,9 +103,11 @@ def _examine_inside(settings: Settings, clock: Clock) -> Iterator[Finding]:
     else:
         yield _check_storage(settings.database)
         if settings.database.partition("://")[0].lower() in ("postgres", "postgresql") and find_spec("psycopg"):
-            from mailtrack.cli._doctor.postgres import check_postgres  # only here: it needs psycopg
+            from mailtrack.cli._doctor.postgres import check_postgres, check_replica  # only here: they need psycopg
 
             yield from check_postgres(settings.database)
+            if settings.read_url is not None:
+                yield check_replica(settings.database, settings.read_url)
     if spool is None:
         yield skipped("spool", "There is no spool: each open is committed on its own.")
     else:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from mailtrack._errors import InvalidSetting, StorageError
 from mailtrack.cli._doctor.finding import Finding, failed, ok, reason, warning
+from mailtrack.storage import open_storage
 from mailtrack.storage._postgres.inspection import Findings, inspect
+from mailtrack.storage._replica import ReadsReplica
 
 _OLDEST_VERSION = 14
 _LONG = 60  # seconds that a transaction may last
@@ -29,6 +31,31 @@ def check_postgres(url: str) -> Iterator[Finding]:
     yield _check_transactions(found)
     yield from _check_replicas(found)
     yield _check_tables(found)
+
+
+def check_replica(url: str, read_url: str) -> Finding:
+    """Check the replica of a database from which figures and lists are read."""
+    try:
+        with open_storage(url, create=False, read_url=read_url) as storage:
+            state = storage.get_replica_state() if isinstance(storage, ReadsReplica) else None
+    except (InvalidSetting, StorageError) as error:
+        return failed(
+            "read-url", f"The replica can't be read: {reason(error)}.", "Correct --read-url, or leave it out."
+        )
+    if state is None or state.lag is None:
+        return warning(
+            "read-url",
+            f"The replica is not read, so all reads go to the primary: {reason(state.reason if state else '')}.",
+            "Check that it runs and follows. It is read by itself once it does.",
+        )
+    if state.lag > _LONG:
+        return warning(
+            "read-url",
+            f"The replica shows figures and lists as of {state.lag:,.0f} seconds ago.",
+            "Look at its log, and at its network and disk.",
+        )
+    behind = f"{state.lag:,.1f} seconds behind" if state.lag else "not behind"
+    return ok("read-url", f"Figures and lists are read from the replica, which is {behind}.")
 
 
 def _check_version(found: Findings) -> Finding:

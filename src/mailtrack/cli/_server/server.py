@@ -71,7 +71,7 @@ def serve(settings: Settings, *, on_start: "Callable[[bool], None]" = lambda _: 
     hide_passwords()
     # All errors come before the server listens. Whether keys are required is decided once, for all workers of this run:
     # a server whose last key is revoked stays closed.
-    with open_storage(settings.database) as storage:
+    with open_storage(settings.database, read_url=settings.read_url) as storage:
         keys = bool(storage.list_keys())
     following = FollowingJudge(settings)
     TokenLimiter(_limits_url(settings) or "memory://", _token_limit(settings) or DEFAULT_LIMIT)
@@ -151,7 +151,7 @@ def _load(settings: Settings, keys: bool, parent: int) -> Application:
     end_with_parent(parent)
     hide_passwords()
     memory.keep_large_blocks_apart()
-    storage = open_storage(settings.database)
+    storage = open_storage(settings.database, read_url=settings.read_url)
     # Forked workers end without running `atexit`, so a worker that outlives its parent closes its storage here.
     Finalize(None, storage.close, exitpriority=0)
     spool = settings.make_spool()

@@ -3,6 +3,7 @@
 from mailtrack._errors import InvalidSetting
 
 try:
+    from mailtrack.storage._postgres.replicated import ReplicatedStorage
     from mailtrack.storage._postgres.storage import PostgresStorage
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "psycopg":
@@ -14,6 +15,9 @@ except ImportError as error:  # psycopg is there, and libpq is not
 __all__ = ["PostgresStorage", "open_url"]
 
 
-def open_url(url: str, *, create: bool = True) -> PostgresStorage:
-    """Open the storage in a database, given as `postgresql://user:password@host:port/name`; by default, make tables."""
-    return PostgresStorage(url, create=create)
+def open_url(url: str, *, create: bool = True, read_url: str | None = None) -> PostgresStorage:
+    """Open the storage in a database, given as `postgresql://user:password@host:port/name`; by default, make tables.
+
+    With `read_url`, the same for a replica of it, lists of opens and recipients and all figures are read from there.
+    """
+    return PostgresStorage(url, create=create) if read_url is None else ReplicatedStorage(url, read_url, create=create)

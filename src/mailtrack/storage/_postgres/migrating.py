@@ -42,7 +42,7 @@ def prepare(connections: Connections, address: Address, *, create: bool) -> None
 
 def _migrate(db: Connection, address: Address, *, create: bool) -> bool:
     """Apply the migrations that are missing, and return whether there were any."""
-    applied = _read_applied(db, address.schema)
+    applied = read_applied(db, address.schema)
     if applied is None and not create:
         raise DatabaseNotFound(address.shown)
     names = all_names()
@@ -61,7 +61,7 @@ def _check_server(db: Connection) -> None:
         raise StorageError(f"PostgreSQL: the database has the encoding {encoding}, not UTF8.")
 
 
-def _read_applied(db: Connection, schema: str) -> list[str] | None:
+def read_applied(db: Connection, schema: str) -> list[str] | None:
     """Return the names of the migrations that were applied, `None` where there are no tables."""
     if db.execute(_FIND, (schema,)).fetchone() is None:
         return None
@@ -80,7 +80,7 @@ def _apply(db: Connection, name: str, names: list[str], schema: str) -> None:
     db.execute("SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)")
     with db.transaction():
         db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        applied = _read_applied(db, schema)
+        applied = read_applied(db, schema)
         if applied is None:
             db.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
             db.execute("CREATE TABLE migrations (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())")

@@ -76,10 +76,14 @@ class PostgresStorage(WebhookMethods):
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self._address = urls.parse(url)
-        self._connections = Connections(self._address)
-        migrating.prepare(self._connections, self._address, create=create)
+        self._connections = self._connect(create=create)
         self._purged_last: purging.Place | None = None
         forking.watch(self)
+
+    def _connect(self, *, create: bool) -> Connections:
+        connections = Connections(self._address)
+        migrating.prepare(connections, self._address, create=create)
+        return connections
 
     def __repr__(self) -> str:
         return f"<PostgresStorage {self._address.shown}>"
