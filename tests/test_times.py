@@ -30,6 +30,10 @@ class TestNow:
 
 
 class TestMilliseconds:
+    @pytest.mark.parametrize("values", [[], [0, -1, 1_762_430_400_001, 0]])
+    def test_many_become_the_times_that_each_becomes(self, values: list[int]) -> None:
+        assert times.from_all_milliseconds(values) == [times.from_milliseconds(one) for one in values]
+
     @pytest.mark.parametrize(
         ("time", "milliseconds"),
         [

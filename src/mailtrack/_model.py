@@ -4,8 +4,10 @@ All times are aware, in UTC, in whole milliseconds. No value knows how it is sto
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
@@ -390,6 +392,13 @@ def make(kind: type[T], fields: dict[str, Any]) -> T:
     """Return a `Hit`, `Target`, `Open` or `Event` with all its fields, unchecked, in half the time of `kind(...)`."""
     made = object.__new__(kind)
     object.__setattr__(made, "__dict__", fields)
+    return made
+
+
+def make_all(kind: type[T], fields: Sequence[dict[str, Any]]) -> list[T]:
+    """Return as many values as `make` would one by one, in half the time."""
+    made = list(map(object.__new__, repeat(kind, len(fields))))
+    deque(map(object.__setattr__, made, repeat("__dict__"), fields), maxlen=0)
     return made
 
 

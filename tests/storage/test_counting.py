@@ -31,6 +31,7 @@ from mailtrack.storage._counting.spans import (
     join_spans,
     make_span,
     spans_by_recipient,
+    to_all_open_spans,
     to_open_spans,
 )
 from mailtrack.storage._counting.tallies import HOUR, FacetKey, HourKey, Tally, subtract, to_hour_counts
@@ -82,6 +83,21 @@ class TestSpans:
         span = OpenSpan(number=2, first=NOON, last=NOON + timedelta(milliseconds=5))
         assert to_open_spans(*_spans(raw=Span(2, NOON_MS, NOON_MS + 5))[:6]) == OpenSpans(raw=span)
         assert to_open_spans(*NO_SPANS[:6]) == OpenSpans()
+
+    def test_many_become_values_of_the_model_as_each_does(self) -> None:
+        once, twice = Span(1, NOON_MS, NOON_MS), Span(2, NOON_MS - 1, NOON_MS)
+        some = [_spans(once, once), _spans(once, twice), _spans(NO_SPAN, twice), _spans(twice, twice)]
+        for given_spans in (some, [*some, NO_SPANS], [NO_SPANS] * 2):
+            columns = zip(*(one[:6] for one in given_spans), strict=True)
+            assert to_all_open_spans(*columns) == [to_open_spans(*one[:6]) for one in given_spans]
+        first = OpenSpan(number=1, first=NOON, last=NOON)
+        both = OpenSpan(number=2, first=NOON - timedelta(milliseconds=1), last=NOON)
+        assert to_all_open_spans(*zip(*(one[:6] for one in some), strict=True)) == [
+            OpenSpans(counted=first, raw=first),
+            OpenSpans(counted=first, raw=both),
+            OpenSpans(raw=both),
+            OpenSpans(counted=both, raw=both),
+        ]
 
 
 class TestTally:

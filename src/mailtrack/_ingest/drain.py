@@ -1,11 +1,10 @@
 """Drain the spool: read its lines as hits and store them, in batches, until the storage has them all."""
 
-import gc
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mailtrack._collector import collector_paused
 from mailtrack._columns import HitRow, Hits
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack._ingest.lines import UnreadableLine, parse_line
@@ -34,7 +33,7 @@ def drain(reader: Reader, store: Store) -> int:
     """
     stored = 0
     for batch in reader.batches():
-        with _collector_paused():
+        with collector_paused():
             stored += _store_batch(batch, store)
         reader.acknowledge(batch)
     return stored
@@ -55,22 +54,6 @@ def _store_batch(batch: Batch, store: Store) -> int:
     ]
     batch.dead_letters += letters
     return len(hits) - len(letters)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python's garbage collector from running in this process, for some tenths of a second.
-
-    A batch makes tens of thousands of values, of which none is garbage before its end, and nearly none in a cycle.
-    Going through them again and again took a tenth of the time.
-    """
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _read(batch: Batch) -> tuple[Hits, list[bytes]]:

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from mailtrack._counts import NEVER_OPENED, NO_OPENS, OpenSpan, OpenSpans
-from mailtrack._slots import setters_of
-from mailtrack._times import from_milliseconds
+from mailtrack._slots import maker_of
+from mailtrack._times import from_all_milliseconds, from_milliseconds
 
 
 class Span(NamedTuple):
@@ -93,31 +93,49 @@ def spans_by_recipient(opens: Iterable[tuple[int | None, int]]) -> dict[int, Spa
     return {recipient: make_span(some) for recipient, some in times.items()}
 
 
-def to_open_spans(
-    counted: int, first_counted: int | None, last_counted: int | None, raw: int, first: int | None, last: int | None
-) -> OpenSpans:
+Column: TypeAlias = Sequence[Any]
+"""What many rows have in one column."""
+
+
+def to_open_spans(*spans: int | None) -> OpenSpans:
     """Return the opens of a pixel or a recipient as a value of the model, given the first six fields of its `Spans`."""
-    if not raw:
-        return NO_OPENS
-    made = _new(OpenSpans)
-    whole = _to_open_span(raw, first, last)
-    part = (counted, first_counted, last_counted)
-    _set_counted(made, whole if part == (raw, first, last) else _to_open_span(*part))
-    _set_raw(made, whole)
-    return made
+    return to_all_open_spans(*([field] for field in spans))[0]
+
+
+def to_all_open_spans(
+    counted: Column, first_counted: Column, last_counted: Column, raw: Column, first: Column, last: Column
+) -> list[OpenSpans]:
+    """Return the opens of many pixels or recipients, given the first six fields of their `Spans` in columns."""
+    if not any(raw):
+        return [NO_OPENS] * len(raw)
+    wholes = _to_open_spans(raw, first, last)
+    parts = [
+        whole if part == of else _to_open_span(*part)
+        for whole, part, of in zip(
+            wholes,
+            zip(counted, first_counted, last_counted, strict=True),
+            zip(raw, first, last, strict=True),
+            strict=True,
+        )
+    ]
+    return _make_both(len(wholes), (parts, wholes))
+
+
+def _to_open_spans(number: Column, first: Column, last: Column) -> list[OpenSpan]:
+    if None in first or None in last:
+        return [_to_open_span(*span) for span in zip(number, first, last, strict=True)]
+    begins = from_all_milliseconds(first)
+    ends = [
+        begin if at == since else from_milliseconds(at) for begin, since, at in zip(begins, first, last, strict=True)
+    ]
+    return _make_each(len(begins), (number, begins, ends))
 
 
 def _to_open_span(number: int, first: int | None, last: int | None) -> OpenSpan:
     if first is None or last is None:
         return NEVER_OPENED
-    made = _new(OpenSpan)
-    at = from_milliseconds(first)
-    _set_number(made, number)
-    _set_first(made, at)
-    _set_last(made, at if last == first else from_milliseconds(last))
-    return made
+    return OpenSpan(number=number, first=from_milliseconds(first), last=from_milliseconds(last))
 
 
-_new = object.__new__
-_set_number, _set_first, _set_last = setters_of(OpenSpan)
-_set_counted, _set_raw = setters_of(OpenSpans)
+_make_each = maker_of(OpenSpan)
+_make_both = maker_of(OpenSpans)

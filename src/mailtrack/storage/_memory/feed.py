@@ -1,7 +1,7 @@
 """The feed in memory: the places of the opens that were added, in order, and its readers."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -11,7 +11,8 @@ import attrs
 from mailtrack._event import Event, First
 from mailtrack._model import Page
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.firsts import BITS, FIRST, FIRST_COUNTED
+from mailtrack.storage._counting.firsts import BITS
+from mailtrack.storage._counting.values import make_events
 from mailtrack.storage._memory.pixel_data import PixelData
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 
@@ -60,23 +61,24 @@ class MemoryFeed:
 
     def get_page(self, limit: int, after: str | None, first: First) -> Page[Event]:
         """Return the events behind a cursor."""
-        place, bits, items = 0 if after is None else cursors.to_place(after), BITS[first], list[Event]()
+        place, bits, found = 0 if after is None else cursors.to_place(after), BITS[first], list[_Entry]()
         begin = bisect_right(self._entries, place, key=attrgetter("place"))
         for entry in islice(self._entries, begin, begin + SEARCHED_AT_ONCE):
             place = entry.place
             if entry.pixel.get_firsts(entry.number) & bits == bits:
-                items.append(_to_event(entry))
-                if len(items) == limit:
+                found.append(entry)
+                if len(found) == limit:
                     break
-        return Page(items=tuple(items), next=cursors.from_place(place))
+        return Page(items=tuple(_to_events(found)), next=cursors.from_place(place))
 
     def get(self, wanted: Collection[str]) -> dict[str, Event]:
         """Return the events with some cursors."""
-        return {event.cursor: event for place in set(map(cursors.to_place, wanted)) for event in self._find(place)}
+        entries = [entry for place in set(map(cursors.to_place, wanted)) for entry in self._find(place)]
+        return {event.cursor: event for event in _to_events(entries)}
 
-    def _find(self, place: int) -> Iterator[Event]:
+    def _find(self, place: int) -> Iterator[_Entry]:
         number = bisect_left(self._entries, place, key=attrgetter("place"))
-        return (_to_event(one) for one in self._entries[number : number + 1] if one.place == place)
+        return (one for one in self._entries[number : number + 1] if one.place == place)
 
     def get_end(self) -> str:
         """Return a cursor behind all events."""
@@ -109,14 +111,17 @@ class MemoryFeed:
         return True
 
 
-def _to_event(entry: _Entry) -> Event:
-    found, firsts = entry.pixel.get_open(entry.number), entry.pixel.get_firsts(entry.number)
-    owner = found.recipient_id
-    return Event(
-        cursor=cursors.from_place(entry.place),
-        open=found,
-        pixel=entry.pixel.pixel,
-        recipient=None if owner is None else entry.pixel.get_recipient(owner),
-        first=bool(firsts & FIRST),
-        first_counted=bool(firsts & FIRST_COUNTED),
+def _to_events(entries: Sequence[_Entry]) -> list[Event]:
+    pixels = {id(entry.pixel): entry.pixel for entry in entries}
+    shown = {key: pixel.pixel for key, pixel in pixels.items()}  # with its counts, which take a while
+    opens = [entry.pixel.get_open(entry.number) for entry in entries]
+    return make_events(
+        [cursors.from_place(entry.place) for entry in entries],
+        opens,
+        [shown[id(entry.pixel)] for entry in entries],
+        [
+            None if one.recipient_id is None else entry.pixel.get_recipient(one.recipient_id)
+            for entry, one in zip(entries, opens, strict=True)
+        ],
+        [entry.pixel.get_firsts(entry.number) for entry in entries],
     )

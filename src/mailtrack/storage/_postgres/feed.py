@@ -4,11 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from mailtrack._collector import collector_paused
 from mailtrack._event import Event, First
 from mailtrack._model import Page, Pixel, Recipient
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.firsts import BITS, FIRST, FIRST_COUNTED
+from mailtrack.storage._counting.firsts import BITS
+from mailtrack.storage._counting.values import make_events, make_recipients
 from mailtrack.storage._postgres import counts, feed_rows, opens, pixels, recipients
 from mailtrack.storage._postgres.connections import Connection
 from mailtrack.storage._postgres.feed_rows import END
@@ -39,7 +41,8 @@ def get_page(db: Connection, limit: int, after: str | None, first: First) -> Pag
         if not chosen:
             break
         left -= sum(span.last - span.first + 1 for span in chosen)
-        events += _read(db, chosen, bits, limit - len(events))
+        with collector_paused():
+            events += _read(db, chosen, bits, limit - len(events))
         place = (chosen[-1].place, chosen[-1].position, chosen[-1].last)
     if len(events) == limit:
         return Page(items=tuple(events), next=events[-1].cursor)
@@ -130,28 +133,24 @@ def _to_events(db: Connection, rows: Sequence[tuple[Any, ...]]) -> list[Event]:
     rows = [row for row in rows if row[6] in of_pixels]
     owners = _find_owners(db, of_pixels, [row[3] for row in rows if row[3] is not None])
     found = opens.to_opens(db, [row[3:] for row in rows], {number: pixel.id for number, pixel in of_pixels.items()})
-    return [
-        Event(
-            cursor=cursors.from_places(row[0], row[1], row[7]),
-            open=one,
-            pixel=of_pixels[row[6]],
-            recipient=owners.get(one.recipient_id or ""),
-            first=bool(row[2] & FIRST),
-            first_counted=bool(row[2] & FIRST_COUNTED),
-        )
-        for row, one in zip(rows, found, strict=True)
-    ]
+    return make_events(
+        [cursors.from_places(row[0], row[1], row[7]) for row in rows],
+        found,
+        [of_pixels[row[6]] for row in rows],
+        [owners.get(one.recipient_id or "") for one in found],
+        [row[2] for row in rows],
+    )
 
 
 def _find_owners(db: Connection, of_pixels: dict[int, Pixel], ids: Sequence[str]) -> dict[str, Recipient]:
     by_short_id = {pixel.short_id: number for number, pixel in of_pixels.items()}
     wanted = {one: by_short_id[one[:8]] for one in ids if one[:8] in by_short_id}
     rows = db.execute(
-        f"SELECT r.pixel, {recipients.RECIPIENT} FROM unnest(%s::bigint[], %s::text[]) w (pixel, id)"
+        f"SELECT {recipients.RECIPIENT}, r.pixel FROM unnest(%s::bigint[], %s::text[]) w (pixel, id)"
         f" JOIN recipients r ON r.pixel = w.pixel AND r.id = w.id{counts.OPENER}",
         (list(wanted.values()), list(wanted)),
-    )
-    found = (recipients.to_recipient(row, of_pixels[pixel].id) for pixel, *row in rows)
+    ).fetchall()
+    found = make_recipients([row[:-1] for row in rows], [of_pixels[row[-1]].id for row in rows])
     return {one.id: one for one in found}
 
 

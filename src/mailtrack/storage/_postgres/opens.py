@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mailtrack._columns import Opens
-from mailtrack._model import Open, Page, VerdictKind, make
-from mailtrack._times import from_milliseconds
+from mailtrack._model import Open, Page, VerdictKind
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.shared_rows import KINDS, ReadAgent, ReadJudgement
+from mailtrack.storage._counting.shared_rows import KINDS
+from mailtrack.storage._counting.values import make_opens
 from mailtrack.storage._postgres import purging, recipient_numbers
 from mailtrack.storage._postgres.connections import Connection
 from mailtrack.storage._postgres.packing import pack_id, unpack_id, unpack_ip
@@ -105,40 +105,20 @@ def judge(db: Connection, pixel: int, pixel_id: str, judged: Mapping[int, Open])
 
 def to_opens(db: Connection, rows: Sequence[tuple[Any, ...]], pixel_ids: Mapping[int, str]) -> list[Open]:
     """Return the opens of rows, given the ids of their pixels."""
-    agents = read_agents(db, {(row[_PIXEL], row[_AGENT]) for row in rows})
-    judgements = read_judgements(db, {(row[_PIXEL], row[_JUDGEMENT]) for row in rows})
-    return [
-        _to_open(
-            row,
-            pixel_ids[row[_PIXEL]],
-            agents[row[_PIXEL], row[_AGENT]],
-            judgements[row[_PIXEL], row[_JUDGEMENT]],
-        )
-        for row in rows
-    ]
-
-
-def _to_open(row: tuple[Any, ...], pixel_id: str, agent: ReadAgent, judgement: ReadJudgement) -> Open:
-    recipient_id, token, deleted_id, _, _, erased, at, open_id, ip, age, referer, _, _ = row
-    verdict, counted, signals, networks = judgement
-    found = make(
-        Open,
-        {
-            "id": unpack_id(open_id),
-            "pixel_id": pixel_id,
-            "recipient_id": recipient_id or deleted_id,
-            "token": token,
-            "opened_at": from_milliseconds(at),
-            "ip": unpack_ip(ip),
-            "user_agent": agent.user_agent,
-            "referer": referer,
-            "signals": signals,
-            "networks": networks,
-            "age": None if age is None else age / 1000,
-            "verdict": verdict,
-            "client": agent.client,
-            "counted": counted,
-            "erased": False,
-        },
+    if not rows:
+        return []
+    owners, tokens, deleted, pixels, _, erased, times, ids, ips, ages, referers, *shared = zip(*rows, strict=True)
+    agents, judgements = [list(zip(pixels, column, strict=True)) for column in shared]
+    opens = make_opens(
+        ids=map(unpack_id, ids),
+        pixel_ids=map(pixel_ids.__getitem__, pixels),
+        recipient_ids=[one or other for one, other in zip(owners, deleted, strict=True)],
+        tokens=tokens,
+        times=times,
+        ips=map(unpack_ip, ips),
+        referers=referers,
+        ages=ages,
+        agents=map(read_agents(db, set(agents)).__getitem__, agents),
+        judgements=map(read_judgements(db, set(judgements)).__getitem__, judgements),
     )
-    return found.as_erased() if erased else found
+    return [one.as_erased() if is_erased else one for one, is_erased in zip(opens, erased, strict=True)]

@@ -1,17 +1,17 @@
 """Recipients in tables."""
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from mailtrack._addresses import comparable
 from mailtrack._errors import PixelNotFound, RecipientNotFound
-from mailtrack._json_data import JsonData, to_data
+from mailtrack._json_data import to_data
 from mailtrack._model import Page, Recipient, RecipientState
-from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM
+from mailtrack.storage._counting.values import make_recipients
 from mailtrack.storage._postgres import counts, locks, pixels
 from mailtrack.storage._postgres.connections import Connection
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
@@ -21,7 +21,7 @@ RECIPIENT = (
     " coalesce(o.counted, 0), o.first_counted_at, o.last_counted_at, coalesce(o.opens, 0), o.first_opened_at,"
     " o.last_opened_at"
 )
-"""The columns that `to_recipient` reads, from `recipients r` with `counts.OPENER`."""
+"""The columns that `make_recipients` reads, from `recipients r` with `counts.OPENER`."""
 
 _IN_STATE = {
     RecipientState.OPENED: "o.counted > 0",
@@ -37,7 +37,6 @@ _ARRAYS = (
 )
 _IS_IT = "r.pixel = %s AND r.email_key = w.email_key AND r.ref = w.ref"
 
-to_shared_time = lru_cache(maxsize=64)(from_milliseconds)
 """Return a time; all recipients of one request have the same one."""
 
 
@@ -87,20 +86,20 @@ def add(db: Connection, pixel_id: str, recipients: Sequence[Recipient]) -> list[
         f"SELECT {RECIPIENT} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY w (email_key, ref, place)"
         f" JOIN recipients r ON {_IS_IT}{counts.OPENER} ORDER BY w.place",
         (keys, refs, pixel),
-    )
-    return [to_recipient(row, pixel_id) for row in rows]
+    ).fetchall()
+    return make_recipients(rows, repeat(pixel_id))
 
 
 def get(db: Connection, recipient_ids: Collection[str]) -> dict[str, Recipient]:
     """Return the recipients that exist of those with some ids, by id."""
     wanted = list(recipient_ids)
     rows = db.execute(
-        f"SELECT p.id, {RECIPIENT} FROM unnest(%s::text[], %s::text[]) w (short_id, id)"
+        f"SELECT {RECIPIENT}, p.id FROM unnest(%s::text[], %s::text[]) w (short_id, id)"
         " JOIN pixels p ON p.short_id = w.short_id"
         f" JOIN recipients r ON r.pixel = p.pixel AND r.id = w.id{counts.OPENER}",
         ([one[:8] for one in wanted], wanted),
-    )
-    found = (to_recipient(row, pixel_id) for pixel_id, *row in rows)
+    ).fetchall()
+    found = make_recipients([row[:-1] for row in rows], [row[-1] for row in rows])
     return {recipient.id: recipient for recipient in found}
 
 
@@ -129,7 +128,8 @@ def get_page(
         f" WHERE {condition} ORDER BY r.number LIMIT %s",
         (pixel_id, after, *bound, limit + 1),
     ).fetchall()
-    return cursors.cut_page(((row[0], to_recipient(row, pixel_id)) for row in found), limit)
+    made = make_recipients(found, repeat(pixel_id))
+    return cursors.cut_page(zip([row[0] for row in found], made, strict=True), limit)
 
 
 def search(
@@ -171,9 +171,8 @@ def find(db: Connection, email: str, limit: int, before: tuple[int, int, int] | 
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT %s",
         (comparable(email), *(before or ()), limit + 1),
     ).fetchall()
-    return cursors.cut_long_page(
-        [((at, pixel, number), to_recipient(row, pixel_id)) for at, pixel, number, pixel_id, *row in found], limit
-    )
+    made = make_recipients([row[4:] for row in found], [row[3] for row in found])
+    return cursors.cut_long_page([(row[:3], one) for row, one in zip(found, made, strict=True)], limit)
 
 
 def get_top(db: Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
@@ -183,8 +182,8 @@ def get_top(db: Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Reci
         " ORDER BY counted DESC, number LIMIT %s) o JOIN recipients r ON r.pixel = o.pixel AND r.number = o.number"
         " ORDER BY o.counted DESC, o.number",
         (pixel, limit),
-    )
-    return tuple(to_recipient(row, pixel_id) for row in found)
+    ).fetchall()
+    return tuple(make_recipients(found, repeat(pixel_id)))
 
 
 def delete(db: Connection, recipient_id: str) -> Recipient:
@@ -206,21 +205,5 @@ def delete(db: Connection, recipient_id: str) -> Recipient:
     if row is None:
         raise RecipientNotFound
     counts.delete_recipients(db, pixel, [recipient_id])
-    return to_recipient(row, pixel_id)
-
-
-def to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
-    """Return a recipient, given the columns of `RECIPIENT`."""
-    _, recipient_id, email, ref, data, token, created_at, sent_at, prefetches, *spans = row
-    return Recipient(
-        id=recipient_id,
-        pixel_id=pixel_id,
-        email=email,
-        ref=ref or None,
-        data=None if data is None else JsonData(data),
-        token=token,
-        created_at=to_shared_time(created_at),
-        sent_at=None if sent_at is None else to_shared_time(sent_at),
-        opens=to_open_spans(*spans),
-        prefetches=prefetches,
-    )
+    (deleted,) = make_recipients([row], [pixel_id])
+    return deleted

@@ -12,13 +12,13 @@ from typing import Any
 import attrs
 
 from mailtrack._columns import Opens
-from mailtrack._model import Open, Page, VerdictKind, make
-from mailtrack._times import from_milliseconds
+from mailtrack._model import Open, Page, VerdictKind
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.firsts import find_firsts
 from mailtrack.storage._counting.log_gaps import Gap
-from mailtrack.storage._counting.shared_rows import KINDS, ReadAgent, ReadJudgement
+from mailtrack.storage._counting.shared_rows import KINDS
 from mailtrack.storage._counting.tallies import Tally
+from mailtrack.storage._counting.values import make_opens
 from mailtrack.storage._sqlite import counts, erasure, feed_rows, purging, recipient_numbers
 from mailtrack.storage._sqlite.counts import Owner
 from mailtrack.storage._sqlite.interned import read_agents, read_judgements, release, share
@@ -225,48 +225,37 @@ def _to_opens(
     db: sqlite3.Connection, pixel: int, pixel_id: str, rows: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, Open]]:
     """Return the number and the open of each row."""
-    agents = read_agents(db, {(pixel, row[-2]) for row in rows})
-    judgements = read_judgements(db, {(pixel, row[-1]) for row in rows})
-    found = []
-    for recipient_id, token, deleted_id, number, erased, *own, agent, judgement in rows:
-        shared = (agents[pixel, agent], judgements[pixel, judgement])
-        one = to_open(pixel_id, recipient_id or deleted_id, token, *shared, *own)
-        found.append((number, one.as_erased() if erased else one))
-    return found
+    if not rows:
+        return []
+    ids, tokens, deleted_ids, numbers, erased, *fields = zip(*rows, strict=True)
+    owners = [one or other for one, other in zip(ids, deleted_ids, strict=True)]
+    opens = to_opens(db, [pixel] * len(rows), [pixel_id] * len(rows), owners, tokens, fields)
+    return [
+        (number, one.as_erased() if is_erased else one)
+        for number, one, is_erased in zip(numbers, opens, erased, strict=True)
+    ]
 
 
-def to_open(
-    pixel_id: str,
-    recipient_id: str | None,
-    token: str | None,
-    agent: ReadAgent,
-    judgement: ReadJudgement,
-    at: int,
-    shift: int,
-    rest: bytes | str,
-    ip: bytes | str | None,
-    age: int | None,
-    referer: str,
-) -> Open:
-    """Return the open of a row, given the columns `FIELDS`, of which the last two come first, as what they refer to."""
-    verdict, counted, signals, networks = judgement
-    return make(
-        Open,
-        {
-            "id": unpack_id(at, shift, rest),
-            "pixel_id": pixel_id,
-            "recipient_id": recipient_id,
-            "token": token,
-            "opened_at": from_milliseconds(at),
-            "ip": unpack_ip(ip),
-            "user_agent": agent.user_agent,
-            "referer": referer,
-            "signals": signals,
-            "networks": networks,
-            "age": None if age is None else age / 1000,
-            "verdict": verdict,
-            "client": agent.client,
-            "counted": counted,
-            "erased": False,
-        },
+def to_opens(
+    db: sqlite3.Connection,
+    pixels: Sequence[int],
+    pixel_ids: Sequence[str],
+    recipient_ids: Sequence[str | None],
+    tokens: Sequence[str | None],
+    fields: Sequence[Sequence[Any]],
+) -> list[Open]:
+    """Return opens, given their pixels and recipients, and `FIELDS` in columns."""
+    times, shifts, rests, ips, ages, referers, agents, judgements = fields
+    agent_keys, judgement_keys = [list(zip(pixels, column, strict=True)) for column in (agents, judgements)]
+    return make_opens(
+        ids=map(unpack_id, times, shifts, rests),
+        pixel_ids=pixel_ids,
+        recipient_ids=recipient_ids,
+        tokens=tokens,
+        times=times,
+        ips=map(unpack_ip, ips),
+        referers=referers,
+        ages=ages,
+        agents=map(read_agents(db, set(agent_keys)).__getitem__, agent_keys),
+        judgements=map(read_judgements(db, set(judgement_keys)).__getitem__, judgement_keys),
     )

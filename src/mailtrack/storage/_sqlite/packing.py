@@ -48,7 +48,7 @@ def by_process(ids: Iterable[PackedId]) -> dict[bytes | str, list[bytes | str]]:
 
 def unpack_id(at: int, shift: int, rest: bytes | str) -> str:
     """Return the id of an open at a time in milliseconds."""
-    return rest if isinstance(rest, str) else f"{at - shift:012x}{rest.hex()}"
+    return rest if isinstance(rest, str) else ((at - shift).to_bytes(_TIME, "big") + rest).hex()
 
 
 def pack_ip(ip: str | None) -> bytes | str | None:

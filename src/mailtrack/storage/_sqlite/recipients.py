@@ -3,18 +3,16 @@
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
-from functools import lru_cache
-from typing import Any
+from itertools import repeat
 
 from mailtrack._addresses import comparable
 from mailtrack._errors import PixelNotFound, RecipientNotFound
-from mailtrack._json_data import JsonData, to_data
+from mailtrack._json_data import to_data
 from mailtrack._model import Page, Recipient, RecipientState
-from mailtrack._slots import setters_of
-from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
-from mailtrack.storage._counting.spans import to_open_spans
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM
+from mailtrack.storage._counting.values import make_recipients
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
 from mailtrack.storage._sqlite import counts
 from mailtrack.storage._sqlite.erasure import BY_ADDRESS
@@ -25,7 +23,7 @@ RECIPIENT = (
     "r.number, r.id, r.email, r.ref, r.data, r.token, r.created_at, r.sent_at, r.prefetches,"
     " r.counted, r.first_counted_at, r.last_counted_at, r.opens, r.first_opened_at, r.last_opened_at"
 )
-"""The columns of a recipient."""
+"""The columns of a recipient, as `make_recipients` reads them."""
 
 _INSERT = (
     "INSERT INTO recipients (pixel, number, id, email, email_key, ref, data, token, created_at, sent_at)"
@@ -39,9 +37,6 @@ _IN_STATE = {
     RecipientState.SCANNED: "r.counted = 0 AND r.prefetches = 0 AND r.opens > 0",
     RecipientState.NONE: "r.opens = 0",
 }
-
-to_shared_time = lru_cache(maxsize=64)(from_milliseconds)
-"""Return a time; all recipients of one request have the same one."""
 
 
 def add(db: sqlite3.Connection, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
@@ -92,19 +87,19 @@ def _find_by_keys(
         " AND r.email_key = json_extract(w.value, '$[0]') AND r.ref = json_extract(w.value, '$[1]') ORDER BY w.key",
         (json.dumps(keys), pixel),
     ).fetchall()
-    return [to_recipient(row, pixel_id) for row in found]
+    return make_recipients(found, repeat(pixel_id))
 
 
 def get(db: sqlite3.Connection, recipient_ids: Collection[str]) -> dict[str, Recipient]:
     """Return the recipients that exist of those with some ids, by id."""
     wanted = [(recipient_id[:8], recipient_id) for recipient_id in recipient_ids]
     found = db.execute(
-        f"SELECT p.id, {RECIPIENT} FROM json_each(?) w"
+        f"SELECT {RECIPIENT}, p.id FROM json_each(?) w"
         " CROSS JOIN pixels p ON p.short_id = json_extract(w.value, '$[0]')"
         " CROSS JOIN recipients r ON r.pixel = p.pixel AND r.id = json_extract(w.value, '$[1]')",
         (json.dumps(wanted),),
     ).fetchall()
-    recipients = (to_recipient(row, pixel_id) for pixel_id, *row in found)
+    recipients = make_recipients([row[:-1] for row in found], [row[-1] for row in found])
     return {recipient.id: recipient for recipient in recipients}
 
 
@@ -132,7 +127,8 @@ def get_page(
         " ORDER BY r.number LIMIT ?",
         (*bound, limit + 1),
     ).fetchall()
-    return cursors.cut_page(((row[0], to_recipient(row, pixel_id)) for row in found), limit)
+    made = make_recipients(found, repeat(pixel_id))
+    return cursors.cut_page(zip([row[0] for row in found], made, strict=True), limit)
 
 
 def search(
@@ -180,9 +176,8 @@ def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int,
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT ?",
         (comparable(email), *(before or ()), limit + 1),
     ).fetchall()
-    return cursors.cut_long_page(
-        [((at, pixel, number), to_recipient(row, pixel_id)) for at, pixel, number, pixel_id, *row in found], limit
-    )
+    made = make_recipients([row[4:] for row in found], [row[3] for row in found])
+    return cursors.cut_long_page([(row[:3], one) for row, one in zip(found, made, strict=True)], limit)
 
 
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:
@@ -192,7 +187,7 @@ def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tu
         f" WHERE pixel = ? AND counted >= {TOP_COUNTS_FROM} ORDER BY counted DESC, number LIMIT ?",
         (pixel, limit),
     ).fetchall()
-    return tuple(to_recipient(row, pixel_id) for row in found)
+    return tuple(make_recipients(found, repeat(pixel_id)))
 
 
 def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
@@ -209,7 +204,7 @@ def delete(db: sqlite3.Connection, recipient_id: str) -> Recipient:
     if found is None:
         raise RecipientNotFound
     pixel, pixel_id, *row = found
-    deleted = to_recipient(row, pixel_id)
+    (deleted,) = make_recipients([row], [pixel_id])
     counts.delete_recipient(db, pixel, recipient_id)
     _pass_on(db, pixel, comparable(deleted.email), deleted.ref or "")
     return deleted
@@ -222,24 +217,3 @@ def _pass_on(db: sqlite3.Connection, pixel: int, key: str, ref: str) -> None:
         " (SELECT number FROM recipients WHERE pixel = ? AND email_key = ? AND ref = ? ORDER BY spare LIMIT 1)",
         (pixel, pixel, key, ref),
     )
-
-
-def to_recipient(row: Sequence[Any], pixel_id: str) -> Recipient:
-    """Return the recipient of a row with the columns `RECIPIENT`."""
-    _, recipient_id, email, ref, data, token, created_at, sent_at, prefetches, *spans = row
-    made = object.__new__(Recipient)
-    _set_id(made, recipient_id)
-    _set_pixel(made, pixel_id)
-    _set_email(made, email)
-    _set_ref(made, ref or None)
-    _set_data(made, None if data is None else JsonData(data))
-    _set_token(made, token)
-    _set_created_at(made, to_shared_time(created_at))
-    _set_sent_at(made, None if sent_at is None else to_shared_time(sent_at))
-    _set_opens(made, to_open_spans(*spans))
-    _set_prefetches(made, prefetches)
-    return made
-
-
-_set_id, _set_pixel, _set_email, _set_ref, _set_data, *_others = setters_of(Recipient)
-_set_token, _set_created_at, _set_sent_at, _set_opens, _set_prefetches = _others
