@@ -493,3 +493,10 @@ def test_a_page_of_older_opens_has_no_tag_and_no_script_for_news(logs, make_open
     assert "ETag" not in answer.headers
     assert not any("live.js" in (attributes.get("src") or "") for _, attributes in take_apart(answer).tags)
     assert "data-key" not in answer.text
+
+
+def test_rows_of_opens_that_several_processes_counted_have_different_keys(storage, logs, pixel):
+    noon = datetime(2025, 11, 6, 12, tzinfo=UTC)
+    ids = [f"{0x19A58F1CA60:012x}{process}{number:08x}" for process in ("a" * 12, "b" * 12) for number in range(5)]
+    storage.add_opens([Open(id=one, pixel_id=pixel.id, opened_at=noon) for one in ids])
+    assert len(set(re.findall(r'data-key="([^"]+)"', logs().text))) == 10
