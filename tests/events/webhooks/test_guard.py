@@ -107,6 +107,8 @@ class TestUrls:
                 "http://" + "a." * 130 + "org/",
                 "http://hooks.example.org/" + "a" * 2048,
             ),
+            *("http://[2606:4700::1]a/", "http://a[2606:4700::1]/", "http://[2606:4700::1].example.org/"),
+            *("http://[2606:4700::1]]/", "http://[2606:4700::1]a:80/", "http://a]/"),
             *("http://*.example.org/", "http://ho%6fks.example.org/", "http://\udc80.org/", "http://a%00.org/"),
         ],
     )

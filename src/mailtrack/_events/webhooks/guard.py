@@ -43,6 +43,7 @@ _WITH_IPV4 = (  # at the end: compatible and mapped ones (RFC 4291), and those o
 _6TO4 = IPv6Network("2002::/16")
 
 _REFUSED_CHARACTERS = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"`{|}^\u2028\u2029\ud800-\udfff]")
+_BRACKETED = re.compile(r"\[[^][]*\](?::[0-9]+)?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _MOST_NAME = 253
@@ -129,7 +130,9 @@ def check_url(url: str, allow: Sequence[Network]) -> str:
 
 def _check_host(parts: SplitResult, allow: Sequence[Network]) -> str:
     host = parts.hostname or ""
-    if "[" in parts.netloc:
+    if "[" in parts.netloc or "]" in parts.netloc:
+        if not _BRACKETED.fullmatch(parts.netloc):  # which `urlsplit` does not look at in every version
+            raise InvalidWebhook("The URL is malformed.")
         try:
             address: Address = IPv6Address(host)  # with a zone, too, which is no part of a URL
         except ValueError:
