@@ -7,8 +7,10 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Request, Response
 
 from mailtrack import _wire as wire
+from mailtrack._errors import InvalidPaging
 from mailtrack._event import FIRSTS
-from mailtrack._model import VerdictKind
+from mailtrack._model import Page, VerdictKind
+from mailtrack._paging import check_limit
 from mailtrack._times import from_text
 from mailtrack._webhook import DeliveryState
 from mailtrack_wsgi._api import json_response
@@ -18,6 +20,7 @@ from mailtrack_wsgi._query import choice_argument, paging_arguments
 
 _NEW = ("url", "first", "kinds", "pixels")
 _CHANGES = (*_NEW, "enabled")
+_MOST_DIGITS = 9  # of the cursor of a list of webhooks
 
 
 def create_webhook(context: Context, request: Request) -> Response:
@@ -28,10 +31,18 @@ def create_webhook(context: Context, request: Request) -> Response:
     return json_response(wire.new_secret(context.webhooks.add(given.pop("url"), **given)), 201)
 
 
-def list_webhooks(context: Context, _: Request) -> Response:
-    """`GET /api/v1/webhooks`: all of them, on one page."""
+def list_webhooks(context: Context, request: Request) -> Response:
+    """`GET /api/v1/webhooks`: newest first. A cursor is the number of webhooks that are older."""
+    paging = paging_arguments(request)
+    limit, cursor = check_limit(paging["limit"]), paging["cursor"]
     found = context.webhooks.list()
-    return json_response({"items": [wire.webhook(one) for one in found], "next": None})
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MOST_DIGITS):
+            raise InvalidPaging("The cursor is not valid.")
+        del found[int(cursor) :]
+    left = len(found) - limit
+    page = Page(items=tuple(reversed(found[max(left, 0) :])), next=str(left) if left > 0 else None)
+    return json_response(wire.page(page, wire.webhook))
 
 
 def get_webhook(context: Context, _: Request, webhook: str) -> Response:

@@ -76,9 +76,34 @@ def test_its_filters_are_kept_with_the_ids_of_the_pixels(client, pixel):
     assert answer.json["pixels"] == [pixel.id]
 
 
-def test_the_list_is_in_the_order_of_creation(client):
-    made = [client.post(PATH, json={"url": f"https://example.org/{number}"}).json["id"] for number in range(5)]
+@pytest.fixture
+def made(client):
+    """The ids of five webhooks, the newest first."""
+    ids = [client.post(PATH, json={"url": f"https://example.org/{number}"}).json["id"] for number in range(5)]
+    return ids[::-1]
+
+
+def test_the_list_is_newest_first(client, made):
     assert [one["id"] for one in client.get(PATH).json["items"]] == made
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 1000])
+def test_the_list_comes_in_pages(client, made, limit):
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"{PATH}?limit={limit}{cursor and f'&cursor={cursor}'}").json
+        assert 0 < len(page["items"]) <= limit
+        found += [one["id"] for one in page["items"]]
+        cursor = page["next"]
+    assert found == made
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "cursor=", "cursor=x", "cursor=-1", "cursor=1&cursor=1", "cursor=9999999999"],
+)
+def test_a_page_of_the_list_that_can_not_be_is_refused(client, query):
+    assert client.get(f"{PATH}?{query}").status == 400
 
 
 BAD_SETTINGS = {
