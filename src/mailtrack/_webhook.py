@@ -38,8 +38,9 @@ class Webhook:
         kinds: only events with a verdict of these kinds; `None` for those that count.
         pixels: only events of these pixels, given by UUID; `None` for all.
         secret: the present secret, `whsec_...`, which signs.
-        former_secret: the secret before, `None` without one.
-        former_until: until when that one signs, too.
+        former_secret: the secret before, `None` without one. Blanks separate several, the last one first, where it was
+            rotated again while others still signed.
+        former_until: until when these sign, too.
         enabled: whether events are sent.
         disabled_reason: why it was disabled, `None` where it is enabled or was disabled by its owner.
         failing_since: the time of the first failure after the last success, `None` where the last one succeeded.

@@ -147,6 +147,27 @@ class TestSigning:
         with pytest.raises(WebhookVerificationError):
             verify_at(message, clock, webhook.secret)
 
+    def test_all_secrets_of_the_last_day_verify_after_several_rotations(self, tracker, receiver, webhook, clock):
+        secrets = [webhook.secret]
+        for _ in range(2):
+            clock.advance(hours=11)
+            secrets.append(tracker.webhooks.rotate(webhook).secret)
+        tracker.webhooks.test(webhook)
+        verify_at(receiver.wait(1)[0], clock, *secrets)
+        clock.advance(hours=24)
+        secrets.append(tracker.webhooks.rotate(webhook).secret)
+        tracker.webhooks.test(webhook)
+        _, message = receiver.wait(2)
+        verify_at(message, clock, *secrets[-2:])
+        assert len(message.headers["webhook-signature"].split()) == 2
+
+    def test_the_last_three_secrets_before_sign_however_often_it_is_rotated(self, tracker, receiver, webhook, clock):
+        secrets = [tracker.webhooks.rotate(webhook).secret for _ in range(10)]
+        tracker.webhooks.test(webhook)
+        (message,) = receiver.wait(1)
+        verify_at(message, clock, *secrets[-4:])
+        assert len(message.headers["webhook-signature"].split()) == 4
+
     def test_a_body_that_was_changed_is_not_verified(self, tracker, receiver, webhook):
         tracker.webhooks.test(webhook)
         (message,) = receiver.wait(1)

@@ -21,6 +21,7 @@ from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
 from mailtrack.storage._abilities import SupportsWebhooks
 
 _OVERLAP = timedelta(hours=24)  # in which the former secret signs, too
+_MOST_FORMER = 3  # that sign, where secrets are rotated again and again
 
 
 class Webhooks:
@@ -157,16 +158,20 @@ class Webhooks:
     def rotate(self, webhook: Webhook | str) -> Webhook:
         """Give a webhook a new secret. For 24 hours the former one signs, too.
 
+        Where it is rotated again in that time, all that still sign go on for 24 hours, the last three at most.
+
         Raises:
             WebhookNotFound: no webhook has this id.
         """
-        from mailtrack._events.webhooks.signing import new_secret  # only here: it takes a while to load
+        from mailtrack._events.webhooks.signing import new_secret, secrets_of  # only here: it takes a while to load
 
-        secret, until = new_secret(), self._clock() + _OVERLAP
-        return self._change(
-            webhook,
-            lambda former: attrs.evolve(former, secret=secret, former_secret=former.secret, former_until=until),
-        )
+        secret, now = new_secret(), self._clock()
+
+        def change(former: Webhook) -> Webhook:
+            kept = " ".join(secrets_of(former, now)[:_MOST_FORMER])
+            return attrs.evolve(former, secret=secret, former_secret=kept, former_until=now + _OVERLAP)
+
+        return self._change(webhook, change)
 
     def test(self, webhook: Webhook | str) -> Delivery:
         """Send a message of the type `test` now, also where the webhook is disabled, and return what became of it.

@@ -21,9 +21,9 @@ def new_secret() -> str:
 
 
 def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
-    """Return the secrets that sign at a time, the present one first."""
+    """Return the secrets that sign at a time, the present one first, then the last one before it."""
     former, until = webhook.former_secret, webhook.former_until
-    return [webhook.secret, *([former] if former is not None and until is not None and now < until else [])]
+    return [webhook.secret, *(former.split() if former is not None and until is not None and now < until else [])]
 
 
 def make_headers(message_id: str, now: datetime, body: bytes, secrets: Iterable[str]) -> Mapping[str, str]:
