@@ -10,6 +10,7 @@ import attrs
 
 from mailtrack import _ids as ids
 from mailtrack import _keys as keys
+from mailtrack._events.webhooks.signing import new_secret
 from mailtrack._images.check import TRANSPARENT_PNG
 from mailtrack._ingest.lines import make_line
 from mailtrack._ingest.request import Request
@@ -109,10 +110,10 @@ def make_api_key(name: str = "", *, key_id: str | None = None, at: datetime = NO
 
 
 def make_webhook(*, webhook_id: str | None = None, at: datetime = NOON, **values: Any) -> Webhook:
-    """Make a webhook for all events, by default, with a secret that is random."""
+    """Make a webhook, by default for the first open of each recipient that counts, with a new secret."""
     made: dict[str, Any] = {
         "url": "https://hooks.example.com/opens",
-        "secret": f"whsec_{secrets.token_urlsafe(32)}",
+        "secret": new_secret(),
         "created_at": at,
     }
     return Webhook(id=webhook_id or secrets.token_hex(8), **(made | values))
