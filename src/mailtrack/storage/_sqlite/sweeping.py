@@ -155,11 +155,16 @@ def give_back(db: sqlite3.Connection, until: float) -> tuple[int, bool]:
 
 
 def repeat(work: Callable[[int], int], until: float, most: int) -> int:
-    """Repeat a piece of work, with limits that grow from 1, until there is none or it is late; return its sum."""
-    done, limit = 0, 1
+    """Repeat a piece of work, with limits that grow from 1, until there is none or it is late; return its sum.
+
+    A limit is at most what the time that is left is enough for, by how long the piece before took.
+    """
+    done, limit, began = 0, 1, time.monotonic()
     while now := work(limit):
         done += now
-        if time.monotonic() >= until:
+        ended = time.monotonic()
+        if ended >= until:
             break
-        limit = min(2 * limit, most)
+        fits = limit * (until - ended) / max(ended - began, 1e-6)
+        limit, began = max(1, min(2 * limit, most, int(fits))), ended
     return done
