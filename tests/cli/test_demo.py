@@ -22,6 +22,8 @@ from mailtrack.cli._demo.mailings import PEOPLE, make_mailings
 from mailtrack.cli._demo.people import make_people
 from mailtrack.cli._demo.programs import load_programs
 from mailtrack.cli._demo.simulation import simulate
+from mailtrack.cli._demo.webhooks import add_webhooks
+from mailtrack.webhooks import DeliveryState
 
 NOW = datetime(2026, 3, 18, 14, 30, tzinfo=UTC)
 STOP_SECONDS = 10
@@ -87,7 +89,7 @@ def demo(tmp_path_factory):
 class TestPages:
     def test_each_of_the_printed_pages_answers(self, demo):
         pages = demo.urls[:-1]  # the last one is the image, an open of its own
-        assert len(pages) == 5
+        assert len(pages) == 6
         assert {url: demo.get(url)[0] for url in pages} == dict.fromkeys(pages, 200)
 
     def test_the_dashboard_lists_the_mailings_that_are_not_archived(self, demo):
@@ -106,12 +108,18 @@ class TestPages:
         assert "INV-20" in text
 
     def test_the_image_that_is_printed_is_an_open_once_it_is_loaded(self, demo):
-        path = f"/api/v1/pixels/{urlsplit(demo.urls[5]).path[9:17]}"
+        path = f"/api/v1/pixels/{urlsplit(demo.urls[-1]).path[9:17]}"
         before = demo.json(path)
-        assert demo.get(demo.urls[5], **{"User-Agent": THUNDERBIRD, "Accept-Language": "en"})[0] == 200
+        assert demo.get(demo.urls[-1], **{"User-Agent": THUNDERBIRD, "Accept-Language": "en"})[0] == 200
         after = demo.json(path)
         assert after["opens"]["number"] == before["opens"]["number"] + 1
         assert after["opened"] == before["opened"] + 1
+
+    def test_the_webhooks_are_one_that_works_and_one_that_fails(self, demo):
+        text = demo.get(demo.urls[4])[1]
+        assert "crm.example/hooks/mailtrack" in text
+        assert "reports.example/opens" in text
+        assert [text.count(f">{state}</span>") for state in ("Active", "Failing")] == [1, 1]
 
     def test_another_host_name_is_refused(self, demo):
         assert demo.get("/", Host="rebound.example.com")[0] != 200
@@ -194,6 +202,42 @@ class TestFigures:
 
 def _newest(tracker):
     return next(tracker.iter_pixels())
+
+
+@pytest.fixture(scope="module")
+def webhooks(tracker):
+    """The two webhooks, the one that works first."""
+    add_webhooks(tracker._storage, NOW)
+    return tracker.webhooks.list()
+
+
+class TestWebhooks:
+    @staticmethod
+    def states(tracker, webhook):
+        """Return the last thousand deliveries of a webhook by state."""
+        found = {state: [] for state in DeliveryState}
+        for one in tracker.webhooks.list_deliveries(webhook, limit=1000).items:
+            found[one.state].append(one)
+        return found
+
+    def test_one_works_but_for_a_time_out_now_and_then(self, tracker, webhooks):
+        found = self.states(tracker, webhooks[0])
+        assert len(found["delivered"]) > 100
+        assert {one.tries for one in found["delivered"]} == {1, 2}
+        assert found["failed"] == []
+        assert webhooks[0].failing_since is None
+
+    def test_one_fails_with_deliveries_in_every_state(self, tracker, webhooks):
+        found = self.states(tracker, webhooks[1])
+        assert all(found.values())
+        assert {one.tries for one in found["failed"]} == {10}
+        assert {one.last_status for one in found["pending"]} == {503}
+        assert all(one.next_try_at > NOW for one in found["pending"])
+        assert webhooks[1].enabled
+        assert NOW - webhooks[1].failing_since < timedelta(days=5)
+
+    def test_their_hosts_are_names_that_lead_nowhere(self, webhooks):
+        assert {urlsplit(one.url).hostname.rpartition(".")[2] for one in webhooks} == {"example"}
 
 
 class TestEnd:

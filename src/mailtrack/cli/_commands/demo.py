@@ -13,8 +13,8 @@ _INTRODUCTION = """\
 mailtrack serves made-up mailings on {} (Ctrl-C ends it)
 """
 _END = """
-All of it is in memory, and gone when this ends. The last one is the image in a mail: load it in a browser, and the open
-is in the log."""
+All of it is in memory, and gone when this ends; nothing is sent to the webhooks. The last one is the image in a mail:
+load it in a browser, and the open is in the log."""
 
 
 @click.command(epilog=example("mailtrack demo", "mailtrack demo --port 0 --seed 7"))

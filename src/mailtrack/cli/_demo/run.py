@@ -8,9 +8,10 @@ from mailtrack._times import now
 from mailtrack._tracker import Tracker
 from mailtrack.cli._demo.server import listen
 from mailtrack.cli._demo.simulation import simulate
+from mailtrack.cli._demo.webhooks import add_webhooks
 from mailtrack.storage import open_storage
 from mailtrack_wsgi._app import create_app
-from mailtrack_wsgi._paths import person_page, recipients_page
+from mailtrack_wsgi._paths import WEBHOOKS_PAGE, person_page, recipients_page
 
 _HOSTS = ("127.0.0.1", "localhost")
 
@@ -35,7 +36,9 @@ def run(port: int | None, seed: int, on_start: Callable[[list[tuple[str, str]]],
     except OSError as error:
         raise DemoError(f"Can't listen on 127.0.0.1, port {port}: {error.strerror}.") from error
     with server, open_storage("memory://") as storage:
-        pixel = simulate(storage, server.url, now(), seed)
+        at = now()
+        pixel = simulate(storage, server.url, at, seed)
+        add_webhooks(storage, at)
         tracker = Tracker(storage, base_url=server.url)
         server.set_app(create_app(tracker, hosts=_HOSTS))
         on_start(_first_pages(tracker, pixel, server.url))
@@ -51,6 +54,7 @@ def _first_pages(tracker: Tracker, pixel: Pixel, url: str) -> list[tuple[str, st
         ("Log and figures", f"{url}/logs/{pixel.short_id}"),
         ("Recipients", url + recipients_page(pixel.id)),
         ("A reader", url + person_page(reader.email)),
+        ("Webhooks", url + WEBHOOKS_PAGE),
         ("API reference", f"{url}/docs"),
         ("A mail's image", tracker.tracking_url(pixel, unopened)),
     ]
