@@ -3,42 +3,37 @@
 from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic
-from typing import Any
 
 from mailtrack._model import Page
-from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack._times import to_milliseconds
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState
-from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._postgres.connections import Connection
-from mailtrack.storage._postgres.webhooks import Outbox
+from mailtrack.storage._rows.deliveries import (
+    COLUMNS,
+    LAST,
+    STATES,
+    choose,
+    to_counts,
+    to_delivery,
+    to_new_row,
+    to_page,
+    to_settled_row,
+)
+from mailtrack.storage._rows.webhooks import Outbox
 
-_STATES = tuple(DeliveryState)
-"""The states by the numbers that stand for them."""
-
-_READ = "d.number, d.event, d.cursor, d.event_at, d.state, d.tries, d.next_try_at, d.last_status, d.error, d.ended_at"
 _DUE = " FROM webhooks w JOIN deliveries d ON d.webhook = w.webhook AND d.due_at <= %s WHERE w.id = %s AND w.enabled"
-_LAST = 2**63 - 1
 _MAX_ROWS = 1000  # of one statement
 
 
 def fill(db: Connection, outbox: Outbox, given: Sequence[Delivery]) -> None:
     """Add deliveries to an outbox, each unless its event has one that is to stay."""
     webhook, last, since = outbox
-    kept: dict[str, Delivery] = {}
-    replayed: set[str] = set()
-    for one in given:
-        if since is not None and to_milliseconds(one.event_at) >= since:
-            replayed.add(one.event_id)
-            kept.pop(one.event_id, None)  # the later one gets the later number
-        kept.setdefault(one.event_id, one)
+    kept, replayed = choose(given, since)
     ended = _delete_former(db, webhook, replayed) if replayed else 0
-    rows = [
-        (number, one.event_id, one.cursor, to_milliseconds(one.event_at), one.tries, _to_stored(one.next_try_at))
-        for number, one in enumerate(kept.values(), last + 1)
-    ]
+    rows = [to_new_row(one, number) for number, one in enumerate(kept, last + 1)]
     added = 0
     if rows:
-        pending = _STATES.index(DeliveryState.PENDING)
+        pending = STATES.index(DeliveryState.PENDING)
         added = db.execute(
             "INSERT INTO deliveries (webhook, number, event, cursor, event_at, state, tries, next_try_at, due_at)"
             f" SELECT %s::bigint, number, event, cursor, event_at, {pending}, tries, due_at, due_at"
@@ -69,7 +64,7 @@ def has_due(db: Connection, webhook_id: str, now: datetime) -> bool:
 def take(db: Connection, webhook_id: str, now: datetime, until: datetime, limit: int) -> list[Delivery]:
     """Return deliveries of a webhook that are due, and keep them from others until a time."""
     rows = db.execute(
-        f"SELECT d.webhook, {_READ}{_DUE} ORDER BY d.due_at, d.number LIMIT %s",
+        f"SELECT d.webhook, {COLUMNS}{_DUE} ORDER BY d.due_at, d.number LIMIT %s",
         (to_milliseconds(now), webhook_id, limit),
     ).fetchall()
     if rows:
@@ -77,7 +72,7 @@ def take(db: Connection, webhook_id: str, now: datetime, until: datetime, limit:
             "UPDATE deliveries SET due_at = %s WHERE webhook = %s AND number = ANY(%s::bigint[])",
             (to_milliseconds(until), rows[0][0], [row[1] for row in rows]),
         )
-    return [_to_delivery(row) for _, *row in rows]
+    return [to_delivery(row) for _, *row in rows]
 
 
 def settle(db: Connection, webhook: int, settled: Sequence[Delivery]) -> None:
@@ -86,17 +81,12 @@ def settle(db: Connection, webhook: int, settled: Sequence[Delivery]) -> None:
     for one in settled:
         if not one.id.isdecimal():
             continue
-        pending = one.state is DeliveryState.PENDING
-        next_try_at = _to_stored(one.next_try_at)
         found = db.execute(
             "UPDATE deliveries SET state = %s, tries = %s, next_try_at = %s, due_at = %s, last_status = %s, error = %s,"
             " ended_at = %s WHERE webhook = %s AND number = %s AND due_at IS NOT NULL",
-            (
-                *(_STATES.index(one.state), one.tries, next_try_at, next_try_at if pending else None),
-                *(one.last_status, one.error, _to_stored(one.ended_at), webhook, int(one.id)),
-            ),
+            (*to_settled_row(one), webhook, int(one.id)),
         ).rowcount
-        ended += found and not pending
+        ended += found and one.state is not DeliveryState.PENDING
     db.execute("UPDATE webhooks SET pending = pending - %s WHERE webhook = %s", (ended, webhook))
 
 
@@ -106,11 +96,11 @@ def get_page(
     """Return deliveries of a webhook before a number, the last added first."""
     of_state = "" if state is None else " AND d.state = %s"
     rows = db.execute(
-        f"SELECT {_READ} FROM deliveries d WHERE d.webhook = %s AND d.number < %s{of_state}"
+        f"SELECT {COLUMNS} FROM deliveries d WHERE d.webhook = %s AND d.number < %s{of_state}"
         " ORDER BY d.number DESC LIMIT %s",
-        (webhook, _LAST if before is None else before, *([] if state is None else [_STATES.index(state)]), limit + 1),
+        (webhook, LAST if before is None else before, *([] if state is None else [STATES.index(state)]), limit + 1),
     )
-    return cursors.cut_page(((row[0], _to_delivery(row)) for row in rows), limit)
+    return to_page(rows, limit)
 
 
 def count(db: Connection) -> dict[str, DeliveryCount]:
@@ -120,7 +110,7 @@ def count(db: Connection) -> dict[str, DeliveryCount]:
         " WHERE d.webhook = w.webhook AND d.due_at IS NOT NULL ORDER BY d.event_at LIMIT 1)"
         " FROM webhooks w ORDER BY w.webhook"
     )
-    return {webhook_id: DeliveryCount(pending=pending, oldest=_to_time(oldest)) for webhook_id, pending, oldest in rows}
+    return to_counts(rows)
 
 
 def delete_ended(db: Connection, before: datetime, limit: int, until: float) -> tuple[int, bool]:
@@ -168,27 +158,3 @@ def sweep(db: Connection, until: float) -> int:
             return deleted + db.execute("DELETE FROM deleted_webhooks WHERE webhook = %s", found).rowcount
         if monotonic() >= until:
             return deleted
-
-
-def _to_delivery(row: Sequence[Any]) -> Delivery:
-    number, event_id, cursor, event_at, state, tries, next_try_at, last_status, error, ended_at = row
-    return Delivery(
-        id=str(number),
-        event_id=event_id,
-        cursor=cursor,
-        event_at=from_milliseconds(event_at),
-        state=_STATES[state],
-        tries=tries,
-        next_try_at=_to_time(next_try_at),
-        last_status=last_status,
-        error=error,
-        ended_at=_to_time(ended_at),
-    )
-
-
-def _to_stored(value: datetime | None) -> int | None:
-    return None if value is None else to_milliseconds(value)
-
-
-def _to_time(stored: int | None) -> datetime | None:
-    return None if stored is None else from_milliseconds(stored)

@@ -1,42 +1,17 @@
-"""Edges: the times of a pixel's first and last open that count, found again where opens are judged again.
-
-They are in the first and the last hour that has such opens, and mostly near the opens that are judged, where the former
-ones were. Where they are not, as in an hour with a million opens, the log is read on a connection that sees one state,
-while others write.
-"""
+"""The edges of pixels in tables: see `_rows.edges`."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection
 
 from mailtrack.storage._counting.spans import Span
 from mailtrack.storage._counting.tallies import HOUR
 from mailtrack.storage._postgres import purging
 from mailtrack.storage._postgres.connections import Connection
+from mailtrack.storage._rows.edges import Edge, Edges, TooFar, edge_of, order_of
 
 _NEAR = 1000  # opens on both sides that are read while others wait
 
 _COUNTED = " JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement AND j.counted"
-
-
-class TooFar(Exception):
-    """An edge is not near the opens that are judged: others would wait while it is searched."""
-
-
-class Edges(NamedTuple):
-    """The first and the last open that count, apart from some opens and from purged ones, in one state of a pixel.
-
-    Attributes:
-        rejudged: how often opens of the pixel were judged again before that state.
-        newest: the number of the newest open in that state.
-        first: the time of the first.
-        last: the time of the last.
-    """
-
-    rejudged: int
-    newest: int
-    first: int | None
-    last: int | None
 
 
 def read(db: Connection, pixel: int, but: Collection[int]) -> Edges:
@@ -58,7 +33,7 @@ def read(db: Connection, pixel: int, but: Collection[int]) -> Edges:
         )
     )
 
-    def search(edge: Callable[[Iterable[int]], int]) -> int | None:
+    def search(edge: Edge) -> int | None:
         if not hours:
             return None
         hour = edge(hours)
@@ -70,11 +45,11 @@ def read(db: Connection, pixel: int, but: Collection[int]) -> Edges:
                 for (at,) in db.execute(
                     f"SELECT o.opened_at FROM opens o{_COUNTED} WHERE o.pixel = %s AND o.number {side} %s"
                     " AND o.opened_at >= %s AND o.opened_at < %s AND o.number <> ALL(%s::bigint[])"
-                    f" ORDER BY o.number {_order(edge)} LIMIT %s",
+                    f" ORDER BY o.number {order_of(edge)} LIMIT %s",
                     (pixel, near, hour, hour + HOUR, numbers, hours[hour] - len(found)),
                 )
             ]
-        return _edge_of(edge, found)
+        return edge_of(edge, found)
 
     return Edges(rejudged, newest, search(min), search(max))
 
@@ -82,7 +57,7 @@ def read(db: Connection, pixel: int, but: Collection[int]) -> Edges:
 def find(
     db: Connection,
     pixel: int,
-    edge: Callable[[Iterable[int]], int],
+    edge: Edge,
     judged: Span,
     numbers: Collection[int],
     edges: Edges | None,
@@ -108,14 +83,14 @@ def find(
             f"SELECT o.opened_at FROM opens o{_COUNTED} WHERE o.pixel = %s AND o.number > %s", (pixel, edges.newest)
         )
         found = [at for (at,) in newer] + [edges.first, edges.last, judged.first, judged.last]
-    return _edge_of(edge, (*found, purged.first, purged.last))
+    return edge_of(edge, (*found, purged.first, purged.last))
 
 
-def _find_near(db: Connection, pixel: int, edge: Callable[[Iterable[int]], int], place: int) -> list[int | None]:
+def _find_near(db: Connection, pixel: int, edge: Edge, place: int) -> list[int | None]:
     """Return the times of the opens of the first or last hour, if all that count are near a place in the log."""
     hour, number = db.execute(
         "SELECT hour, sum(counted)::bigint FROM hours WHERE pixel = %s AND counted > 0"
-        f" GROUP BY hour ORDER BY hour {_order(edge)} LIMIT 1",
+        f" GROUP BY hour ORDER BY hour {order_of(edge)} LIMIT 1",
         (pixel,),
     ).fetchone() or (0, 0)
     found: list[int | None] = [
@@ -129,16 +104,6 @@ def _find_near(db: Connection, pixel: int, edge: Callable[[Iterable[int]], int],
     if len(found) < number:
         raise TooFar
     return found
-
-
-def _edge_of(edge: Callable[[Iterable[int]], int], times: Iterable[int | None]) -> int | None:
-    """Return the first or the last of some times, `None` where there is none."""
-    found = [at for at in times if at is not None]
-    return edge(found) if found else None
-
-
-def _order(edge: Callable[[Iterable[int]], int]) -> str:
-    return "ASC" if edge is min else "DESC"
 
 
 def _state(db: Connection, pixel: int) -> tuple[int, int]:

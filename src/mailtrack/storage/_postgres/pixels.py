@@ -1,26 +1,16 @@
 """Pixels and their images in tables."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import psycopg
 
-from mailtrack._counts import Count
 from mailtrack._errors import ImageNotFound, PixelNotFound, ShortIdTaken
-from mailtrack._ids import SHORT_ID_LENGTH
 from mailtrack._model import Image, Page, Pixel
-from mailtrack._times import from_milliseconds, to_milliseconds
-from mailtrack.storage._counting.spans import to_open_spans
+from mailtrack._times import to_milliseconds
 from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._postgres import pixel_pages
 from mailtrack.storage._postgres.connections import Connection
-
-PIXEL = (
-    "p.pixel, p.id, p.name, p.created_at, p.image, p.recipients, p.views, p.counted_views, p.opened, p.opened_raw,"
-    " p.prefetched, p.purged, p.purged_before, p.archived, p.note, p.counted, p.first_counted_at, p.last_counted_at,"
-    " p.opens, p.first_opened_at, p.last_opened_at"
-)
-"""The columns that `to_pixel` reads, from `pixels p`."""
+from mailtrack.storage._rows.pixels import COLUMNS, key_column, to_pixel
 
 
 def add(db: Connection, pixel: Pixel, image: Image | None) -> None:
@@ -49,7 +39,7 @@ def get_image(db: Connection, key: str) -> Image:
         ImageNotFound: the pixel has none, or does not exist.
     """
     found = db.execute(
-        f"SELECT i.media_type, i.data FROM pixels p JOIN images i ON i.pixel = p.pixel WHERE p.{_key_column(key)} = %s",
+        f"SELECT i.media_type, i.data FROM pixels p JOIN images i ON i.pixel = p.pixel WHERE p.{key_column(key)} = %s",
         (key,),
         binary=True,
     ).fetchone()
@@ -88,7 +78,7 @@ def get(db: Connection, key: str) -> Pixel:
     Raises:
         PixelNotFound: there is none.
     """
-    return _get_by(db, _key_column(key), key)[1]
+    return _get_by(db, key_column(key), key)[1]
 
 
 def get_with_number(db: Connection, pixel_id: str) -> tuple[int, Pixel]:
@@ -101,7 +91,7 @@ def get_with_number(db: Connection, pixel_id: str) -> tuple[int, Pixel]:
 
 
 def _get_by(db: Connection, column: str, key: str) -> tuple[int, Pixel]:
-    row = db.execute(f"SELECT {PIXEL} FROM pixels p WHERE p.{column} = %s", (key,)).fetchone()
+    row = db.execute(f"SELECT {COLUMNS} FROM pixels p WHERE p.{column} = %s", (key,)).fetchone()
     if row is None:
         raise PixelNotFound
     return to_pixel(row)
@@ -109,7 +99,7 @@ def _get_by(db: Connection, column: str, key: str) -> tuple[int, Pixel]:
 
 def get_all(db: Connection, numbers: Collection[int]) -> dict[int, Pixel]:
     """Return the pixels that exist of those with some numbers, by number."""
-    rows = db.execute(f"SELECT {PIXEL} FROM pixels p WHERE p.pixel = ANY(%s::bigint[])", (list(numbers),))
+    rows = db.execute(f"SELECT {COLUMNS} FROM pixels p WHERE p.pixel = ANY(%s::bigint[])", (list(numbers),))
     return dict(map(to_pixel, rows))
 
 
@@ -133,28 +123,3 @@ def get_page(db: Connection, choice: Choice, limit: int, cursor: str | None) -> 
     numbers, following = pixel_pages.choose(db, choice, limit, cursor)
     found = get_all(db, numbers)
     return Page(items=tuple(found[number] for number in numbers if number in found), next=following)
-
-
-def _key_column(key: str) -> str:
-    return "short_id" if len(key) == SHORT_ID_LENGTH else "id"
-
-
-def to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
-    """Return a pixel with its number, given the columns of `PIXEL`."""
-    number, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
-    prefetched, purged, purged_before, archived, note, *spans = rest
-    return number, Pixel(
-        id=pixel_id,
-        name=name,
-        created_at=from_milliseconds(created_at),
-        image=image,
-        recipients=recipients,
-        opens=to_open_spans(*spans),
-        views=Count(counted_views, views),
-        opened=Count(opened, opened_raw),
-        prefetched=prefetched,
-        purged=purged,
-        purged_before=None if purged_before is None else from_milliseconds(purged_before),
-        archived=archived,
-        note=note,
-    )

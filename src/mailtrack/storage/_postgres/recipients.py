@@ -6,15 +6,14 @@ from typing import Any
 
 from mailtrack._addresses import comparable
 from mailtrack._errors import PixelNotFound, RecipientNotFound
-from mailtrack._json_data import to_data
 from mailtrack._model import Page, Recipient, RecipientState
-from mailtrack._times import to_milliseconds
-from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM
 from mailtrack.storage._counting.values import make_recipients
 from mailtrack.storage._postgres import counts, locks, pixels
 from mailtrack.storage._postgres.connections import Connection
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
+from mailtrack.storage._rows.recipients import NEW_COLUMNS, to_condition, to_long_page, to_new_row, to_page
+from mailtrack.storage._rows.recipients import search as search_in
 
 RECIPIENT = (
     "r.number, r.id, r.email, r.ref, r.data, r.token, r.created_at, r.sent_at, coalesce(o.prefetches, 0),"
@@ -30,14 +29,11 @@ _IN_STATE = {
     RecipientState.NONE: "o.number IS NULL",
 }
 
-_COLUMNS = "number, id, email, email_key, ref, data, token, created_at, sent_at"
 _ARRAYS = (
     "unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],"
-    f" %s::bigint[]) w ({_COLUMNS})"
+    f" %s::bigint[]) w ({NEW_COLUMNS})"
 )
 _IS_IT = "r.pixel = %s AND r.email_key = w.email_key AND r.ref = w.ref"
-
-"""Return a time; all recipients of one request have the same one."""
 
 
 def add(db: Connection, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
@@ -53,19 +49,10 @@ def add(db: Connection, pixel_id: str, recipients: Sequence[Recipient]) -> list[
     pixel, last = row
     if not recipients:
         return []
-    columns: list[list[Any]] = [
-        list(range(last + 1, last + 1 + len(recipients))),
-        [new.id for new in recipients],
-        [new.email for new in recipients],
-        [comparable(new.email) for new in recipients],
-        [new.ref or "" for new in recipients],
-        [None if new.data is None else to_data(new.data).text for new in recipients],
-        [new.token for new in recipients],
-        [to_milliseconds(new.created_at) for new in recipients],
-        [None if new.sent_at is None else to_milliseconds(new.sent_at) for new in recipients],
-    ]
+    new_rows = [to_new_row(new, number) for number, new in enumerate(recipients, last + 1)]
+    columns = [list(column) for column in zip(*new_rows, strict=True)]
     added = db.execute(
-        f"INSERT INTO recipients (pixel, {_COLUMNS}) SELECT %s::bigint, * FROM {_ARRAYS}"
+        f"INSERT INTO recipients (pixel, {NEW_COLUMNS}) SELECT %s::bigint, * FROM {_ARRAYS}"
         " ON CONFLICT (pixel, email_key, ref) DO NOTHING",
         (pixel, *columns),
     ).rowcount
@@ -114,7 +101,7 @@ def get_page(
     numbers: Sequence[int] | None = None,
 ) -> Page[Recipient]:
     """Return a page of a pixel's recipients with numbers above one, in order: all, or those that some filters leave."""
-    condition, given, bound = _to_condition(states), "", list[Any]()
+    condition, given, bound = to_condition(states, _IN_STATE), "", list[Any]()
     if ref is not None:
         given += " AND r.ref = %s AND r.ref <> ''"  # as the index has it
         bound.append(ref)
@@ -128,8 +115,7 @@ def get_page(
         f" WHERE {condition} ORDER BY r.number LIMIT %s",
         (pixel_id, after, *bound, limit + 1),
     ).fetchall()
-    made = make_recipients(found, repeat(pixel_id))
-    return cursors.cut_page(zip([row[0] for row in found], made, strict=True), limit)
+    return to_page(found, pixel_id, limit)
 
 
 def search(
@@ -146,20 +132,16 @@ def search(
 
     It ends early after `SEARCHED_AT_ONCE` recipients.
     """
-    wanted = text.casefold()
     rows = db.execute(
         "SELECT number, email, ref FROM recipients"
         " WHERE pixel = (SELECT pixel FROM pixels WHERE id = %s) AND number > %s ORDER BY number LIMIT %s",
         (pixel_id, after, SEARCHED_AT_ONCE + 1),
     ).fetchall()
-    seen = rows[:SEARCHED_AT_ONCE]
-    matching = [number for number, *texts in seen if any(wanted in one.casefold() for one in texts)]
-    page = get_page(db, pixel_id, limit, after, states=states, ref=ref, numbers=matching)
-    return page if page.next or rows == seen else Page(items=page.items, next=cursors.from_place(seen[-1][0]))
 
+    def get_some(numbers: list[int]) -> Page[Recipient]:
+        return get_page(db, pixel_id, limit, after, states=states, ref=ref, numbers=numbers)
 
-def _to_condition(states: Collection[RecipientState] | None) -> str:
-    return "true" if states is None else f"({' OR '.join(_IN_STATE[state] for state in states) or 'false'})"
+    return search_in(rows, text, get_some)
 
 
 def find(db: Connection, email: str, limit: int, before: tuple[int, int, int] | None) -> Page[Recipient]:
@@ -171,8 +153,7 @@ def find(db: Connection, email: str, limit: int, before: tuple[int, int, int] | 
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT %s",
         (comparable(email), *(before or ()), limit + 1),
     ).fetchall()
-    made = make_recipients([row[4:] for row in found], [row[3] for row in found])
-    return cursors.cut_long_page([(row[:3], one) for row, one in zip(found, made, strict=True)], limit)
+    return to_long_page(found, limit)
 
 
 def get_top(db: Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:

@@ -10,7 +10,7 @@ from mailtrack.storage._counting.rejudging import Rejudging, correct
 from mailtrack.storage._counting.spans import NO_SPAN, Span, Spans, join_spans
 from mailtrack.storage._postgres import counts, edges, locks, opens, pixels, purging
 from mailtrack.storage._postgres.connections import Connection
-from mailtrack.storage._postgres.edges import Edges
+from mailtrack.storage._rows.edges import Edges
 
 
 def read_edges(db: Connection, pixel_id: str, judgements: Sequence[Judgement]) -> Edges | None:

@@ -51,9 +51,9 @@ from mailtrack.storage._postgres import opens as open_rows
 from mailtrack.storage._postgres import recipients as recipient_rows
 from mailtrack.storage._postgres.adding import Batch
 from mailtrack.storage._postgres.connections import Again, Connection, Connections
-from mailtrack.storage._postgres.edges import TooFar
 from mailtrack.storage._postgres.sweeping import step_end
 from mailtrack.storage._postgres.webhook_methods import WebhookMethods
+from mailtrack.storage._rows.edges import TooFar
 
 
 class PostgresStorage(WebhookMethods):

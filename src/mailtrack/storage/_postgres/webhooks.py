@@ -1,35 +1,13 @@
-"""Webhooks in tables. Their filters are JSON."""
+"""Webhooks in tables."""
 
-import json
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, NamedTuple
 
-import attrs
 import psycopg
 
 from mailtrack._errors import StorageError, WebhookNotFound
-from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack._webhook import Webhook
 from mailtrack.storage._postgres.connections import Connection
-
-_COLUMNS = tuple(field.name for field in attrs.fields(Webhook))
-_TIMES = frozenset({"former_until", "failing_since", "created_at", "replay_since"})
-_SETS = frozenset({"kinds", "pixels"})
-
-
-class Outbox(NamedTuple):
-    """What filling the outbox of a webhook needs.
-
-    Attributes:
-        webhook: the number of the webhook.
-        last: the number of the last delivery that it ever had.
-        replay_since: `Webhook.replay_since`, in milliseconds.
-    """
-
-    webhook: int
-    last: int
-    replay_since: int | None
+from mailtrack.storage._rows.webhooks import COLUMNS, Outbox, to_row, to_webhook
 
 
 def add(db: Connection, webhook: Webhook) -> None:
@@ -40,8 +18,8 @@ def add(db: Connection, webhook: Webhook) -> None:
     """
     try:
         db.execute(
-            f"INSERT INTO webhooks ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})",
-            _to_row(webhook),
+            f"INSERT INTO webhooks ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})",
+            to_row(webhook),
         )
     except psycopg.errors.UniqueViolation as error:
         raise StorageError("Another webhook has this id.") from error
@@ -71,8 +49,8 @@ def change(db: Connection, former: Webhook, present: Webhook) -> bool:
     """
     if get(db, former.id, lock=True) != former:
         return False
-    changes = ", ".join(f"{column} = %s" for column in _COLUMNS)
-    db.execute(f"UPDATE webhooks SET {changes} WHERE id = %s", (*_to_row(present), former.id))
+    changes = ", ".join(f"{column} = %s" for column in COLUMNS)
+    db.execute(f"UPDATE webhooks SET {changes} WHERE id = %s", (*to_row(present), former.id))
     return True
 
 
@@ -119,23 +97,5 @@ def move(db: Connection, webhook: int, to: str) -> None:
 
 
 def _read(db: Connection, which: str, *values: str) -> Iterator[Webhook]:
-    for row in db.execute(f"SELECT {', '.join(_COLUMNS)} FROM webhooks {which}", values):
-        yield Webhook(**{column: _to_value(column, stored) for column, stored in zip(_COLUMNS, row, strict=True)})
-
-
-def _to_row(webhook: Webhook) -> list[Any]:
-    return [_to_stored(getattr(webhook, column)) for column in _COLUMNS]
-
-
-def _to_stored(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_milliseconds(value)
-    return json.dumps(sorted(value)) if isinstance(value, frozenset) else value
-
-
-def _to_value(column: str, stored: Any) -> Any:
-    if stored is None:
-        return None
-    if column in _TIMES:
-        return from_milliseconds(stored)
-    return json.loads(stored) if column in _SETS else stored
+    for row in db.execute(f"SELECT {', '.join(COLUMNS)} FROM webhooks {which}", values):
+        yield to_webhook(row)

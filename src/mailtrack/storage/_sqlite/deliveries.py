@@ -10,49 +10,42 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from time import monotonic
-from typing import Any
 
 from mailtrack._model import Page
-from mailtrack._times import from_milliseconds, to_milliseconds
+from mailtrack._times import to_milliseconds
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState
-from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._rows.deliveries import (
+    COLUMNS,
+    LAST,
+    STATES,
+    choose,
+    to_counts,
+    to_delivery,
+    to_new_row,
+    to_page,
+    to_settled_row,
+)
+from mailtrack.storage._rows.webhooks import Outbox
 from mailtrack.storage._sqlite import sweeping
-from mailtrack.storage._sqlite.webhooks import Outbox
 
-_STATES = tuple(DeliveryState)
-"""The states by the numbers that stand for them."""
-
-_READ = "d.number, d.event, d.cursor, d.event_at, d.state, d.tries, d.next_try_at, d.last_status, d.error, d.ended_at"
 _DUE = (
     " FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_due ON d.webhook = w.webhook AND d.due_at <= ?"
     " WHERE w.id = ? AND w.enabled"
 )
 _LEFT = "FROM deleted_webhooks g CROSS JOIN deliveries d ON d.webhook = g.webhook"
-_LAST = 2**63 - 1
 _MAX_ROWS = 1024  # of one statement
 
 
 def fill(db: sqlite3.Connection, outbox: Outbox, given: Sequence[Delivery]) -> None:
     """Add deliveries to an outbox, each unless its event has one that is to stay."""
     webhook, last, since = outbox
-    kept: dict[str, Delivery] = {}
-    replayed: set[str] = set()
-    for one in given:
-        replays = since is not None and to_milliseconds(one.event_at) >= since
-        if replays:
-            replayed.add(one.event_id)
-            kept.pop(one.event_id, None)  # the later one gets the later number
-        kept.setdefault(one.event_id, one)
+    kept, replayed = choose(given, since)
     ended = _delete_former(db, webhook, replayed) if replayed else 0
     added = db.executemany(
-        "INSERT INTO deliveries (webhook, number, event, cursor, event_at, state, tries, next_try_at, due_at)"
-        f" VALUES (?, ?, ?, ?, ?, {_STATES.index(DeliveryState.PENDING)}, ?, ?, ?)"
+        "INSERT INTO deliveries (state, webhook, number, event, cursor, event_at, tries, next_try_at, due_at)"
+        f" VALUES ({STATES.index(DeliveryState.PENDING)}, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (webhook, event) DO NOTHING",
-        (
-            (webhook, number, one.event_id, one.cursor, to_milliseconds(one.event_at), one.tries, due_at, due_at)
-            for number, one in enumerate(kept.values(), last + 1)
-            for due_at in [_to_stored(one.next_try_at)]
-        ),
+        ((webhook, *row, row[-1]) for number, one in enumerate(kept, last + 1) for row in [to_new_row(one, number)]),
     ).rowcount
     db.execute(
         "UPDATE webhooks SET last_delivery = ?, pending = pending + ? WHERE webhook = ?",
@@ -78,14 +71,14 @@ def has_due(db: sqlite3.Connection, webhook_id: str, now: datetime) -> bool:
 def take(db: sqlite3.Connection, webhook_id: str, now: datetime, until: datetime, limit: int) -> list[Delivery]:
     """Return deliveries of a webhook that are due, and keep them from others until a time."""
     rows = db.execute(
-        f"SELECT d.webhook, {_READ}{_DUE} ORDER BY d.due_at, d.number LIMIT ?",
+        f"SELECT d.webhook, {COLUMNS}{_DUE} ORDER BY d.due_at, d.number LIMIT ?",
         (to_milliseconds(now), webhook_id, limit),
     ).fetchall()
     db.executemany(
         "UPDATE deliveries SET due_at = ? WHERE webhook = ? AND number = ?",
         ((to_milliseconds(until), webhook, number) for webhook, number, *_ in rows),
     )
-    return [_to_delivery(row) for _, *row in rows]
+    return [to_delivery(row) for _, *row in rows]
 
 
 def settle(db: sqlite3.Connection, webhook: int, settled: Sequence[Delivery]) -> None:
@@ -94,17 +87,12 @@ def settle(db: sqlite3.Connection, webhook: int, settled: Sequence[Delivery]) ->
     for one in settled:
         if not one.id.isdecimal():
             continue
-        pending = one.state is DeliveryState.PENDING
-        next_try_at = _to_stored(one.next_try_at)
         found = db.execute(
             "UPDATE deliveries SET state = ?, tries = ?, next_try_at = ?, due_at = ?, last_status = ?, error = ?,"
             " ended_at = ? WHERE webhook = ? AND number = ? AND due_at IS NOT NULL",
-            (
-                *(_STATES.index(one.state), one.tries, next_try_at, next_try_at if pending else None),
-                *(one.last_status, one.error, _to_stored(one.ended_at), webhook, int(one.id)),
-            ),
+            (*to_settled_row(one), webhook, int(one.id)),
         ).rowcount
-        ended += found and not pending
+        ended += found and one.state is not DeliveryState.PENDING
     db.execute("UPDATE webhooks SET pending = pending - ? WHERE webhook = ?", (ended, webhook))
 
 
@@ -114,11 +102,11 @@ def get_page(
     """Return deliveries of a webhook before a number, the last added first."""
     index, of_state = ("", "") if state is None else (" INDEXED BY deliveries_by_state", " AND d.state = ?")
     rows = db.execute(
-        f"SELECT {_READ} FROM deliveries d{index} WHERE d.webhook = ? AND d.number < ?{of_state}"
+        f"SELECT {COLUMNS} FROM deliveries d{index} WHERE d.webhook = ? AND d.number < ?{of_state}"
         " ORDER BY d.number DESC LIMIT ?",
-        (webhook, _LAST if before is None else before, *([] if state is None else [_STATES.index(state)]), limit + 1),
+        (webhook, LAST if before is None else before, *([] if state is None else [STATES.index(state)]), limit + 1),
     )
-    return cursors.cut_page(((row[0], _to_delivery(row)) for row in rows), limit)
+    return to_page(rows, limit)
 
 
 def count(db: sqlite3.Connection) -> dict[str, DeliveryCount]:
@@ -127,7 +115,7 @@ def count(db: sqlite3.Connection) -> dict[str, DeliveryCount]:
         "SELECT w.id, w.pending, (SELECT d.event_at FROM deliveries d INDEXED BY deliveries_pending"
         " WHERE d.webhook = w.webhook AND d.due_at IS NOT NULL ORDER BY d.event_at LIMIT 1) FROM webhooks w"
     )
-    return {webhook_id: DeliveryCount(pending=pending, oldest=_to_time(oldest)) for webhook_id, pending, oldest in rows}
+    return to_counts(rows)
 
 
 def delete_ended(db: sqlite3.Connection, before: datetime, limit: int, until: float) -> tuple[int, bool]:
@@ -174,27 +162,3 @@ def _delete(db: sqlite3.Connection, limit: int) -> int:
     return db.execute(
         f"DELETE FROM deliveries WHERE (webhook, number) IN (SELECT d.webhook, d.number {_LEFT} LIMIT ?)", (limit,)
     ).rowcount
-
-
-def _to_delivery(row: Sequence[Any]) -> Delivery:
-    number, event_id, cursor, event_at, state, tries, next_try_at, last_status, error, ended_at = row
-    return Delivery(
-        id=str(number),
-        event_id=event_id,
-        cursor=cursor,
-        event_at=from_milliseconds(event_at),
-        state=_STATES[state],
-        tries=tries,
-        next_try_at=_to_time(next_try_at),
-        last_status=last_status,
-        error=error,
-        ended_at=_to_time(ended_at),
-    )
-
-
-def _to_stored(value: datetime | None) -> int | None:
-    return None if value is None else to_milliseconds(value)
-
-
-def _to_time(stored: int | None) -> datetime | None:
-    return None if stored is None else from_milliseconds(stored)

@@ -2,21 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
-from mailtrack._counts import Count
 from mailtrack._errors import ImageNotFound, PixelNotFound, ShortIdTaken
-from mailtrack._ids import SHORT_ID_LENGTH
 from mailtrack._model import Image, Page, Pixel
-from mailtrack._times import from_milliseconds, to_milliseconds
-from mailtrack.storage._counting.spans import to_open_spans
+from mailtrack._times import to_milliseconds
 from mailtrack.storage._pixel_orders import Choice
+from mailtrack.storage._rows.pixels import COLUMNS, key_column, to_pixel
 from mailtrack.storage._sqlite import pixel_pages
-
-_PIXEL = (
-    "pixel, id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, prefetched, purged,"
-    " purged_before, archived, note, counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
-)
 
 
 def add(db: sqlite3.Connection, pixel: Pixel, image: Image | None) -> None:
@@ -54,7 +46,7 @@ def get_image(db: sqlite3.Connection, key: str) -> Image:
         ImageNotFound: the pixel has none, or does not exist.
     """
     found = db.execute(
-        f"SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE {_key_column(key)} = ?", (key,)
+        f"SELECT media_type, data FROM images JOIN pixels USING (pixel) WHERE {key_column(key)} = ?", (key,)
     ).fetchone()
     if found is None:
         raise ImageNotFound
@@ -73,7 +65,7 @@ def get(db: sqlite3.Connection, key: str) -> Pixel:
     Raises:
         PixelNotFound: there is none.
     """
-    return _get_by(db, _key_column(key), key)[1]
+    return _get_by(db, key_column(key), key)[1]
 
 
 def get_with_number(db: sqlite3.Connection, pixel_id: str) -> tuple[int, Pixel]:
@@ -86,10 +78,10 @@ def get_with_number(db: sqlite3.Connection, pixel_id: str) -> tuple[int, Pixel]:
 
 
 def _get_by(db: sqlite3.Connection, column: str, key: str) -> tuple[int, Pixel]:
-    row = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE {column} = ?", (key,)).fetchone()
+    row = db.execute(f"SELECT {COLUMNS} FROM pixels p WHERE p.{column} = ?", (key,)).fetchone()
     if row is None:
         raise PixelNotFound
-    return _to_pixel(row)
+    return to_pixel(row)
 
 
 def update(db: sqlite3.Connection, pixel_id: str, name: str | None, archived: bool | None, note: str | None) -> None:
@@ -116,29 +108,7 @@ def get_page(db: sqlite3.Connection, choice: Choice, limit: int, cursor: str | N
 
 def get_by_numbers(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Pixel]:
     """Return the pixels that exist of those with some numbers, by these."""
-    rows = db.execute(f"SELECT {_PIXEL} FROM pixels WHERE pixel IN (SELECT value FROM json_each(?))", (str(numbers),))
-    return dict(map(_to_pixel, rows))
-
-
-def _key_column(key: str) -> str:
-    return "short_id" if len(key) == SHORT_ID_LENGTH else "id"
-
-
-def _to_pixel(row: Sequence[Any]) -> tuple[int, Pixel]:
-    number, pixel_id, name, created_at, image, recipients, views, counted_views, opened, opened_raw, *rest = row
-    prefetched, purged, purged_before, archived, note, *spans = rest
-    return number, Pixel(
-        id=pixel_id,
-        name=name,
-        created_at=from_milliseconds(created_at),
-        image=image,
-        recipients=recipients,
-        opens=to_open_spans(*spans),
-        views=Count(counted_views, views),
-        opened=Count(opened, opened_raw),
-        prefetched=prefetched,
-        purged=purged,
-        purged_before=None if purged_before is None else from_milliseconds(purged_before),
-        archived=bool(archived),
-        note=note,
+    rows = db.execute(
+        f"SELECT {COLUMNS} FROM pixels p WHERE p.pixel IN (SELECT value FROM json_each(?))", (str(numbers),)
     )
+    return dict(map(to_pixel, rows))

@@ -7,13 +7,12 @@ from itertools import repeat
 
 from mailtrack._addresses import comparable
 from mailtrack._errors import PixelNotFound, RecipientNotFound
-from mailtrack._json_data import to_data
 from mailtrack._model import Page, Recipient, RecipientState
-from mailtrack._times import to_milliseconds
-from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.top import TOP_COUNTS_FROM
 from mailtrack.storage._counting.values import make_recipients
 from mailtrack.storage._protocol import SEARCHED_AT_ONCE
+from mailtrack.storage._rows.recipients import NEW_COLUMNS, to_condition, to_long_page, to_new_row, to_page
+from mailtrack.storage._rows.recipients import search as search_in
 from mailtrack.storage._sqlite import counts
 from mailtrack.storage._sqlite.erasure import BY_ADDRESS
 
@@ -26,7 +25,7 @@ RECIPIENT = (
 """The columns of a recipient, as `make_recipients` reads them."""
 
 _INSERT = (
-    "INSERT INTO recipients (pixel, number, id, email, email_key, ref, data, token, created_at, sent_at)"
+    f"INSERT INTO recipients (pixel, {NEW_COLUMNS})"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pixel, email_key, ref, spare) DO NOTHING"
 )
 _THE_ONE = "pixel = ? AND email_key = ? AND ref = ? AND spare = 0"
@@ -49,21 +48,7 @@ def add(db: sqlite3.Connection, pixel_id: str, recipients: Sequence[Recipient]) 
     if found is None:
         raise PixelNotFound
     pixel, last = found
-    rows = [
-        (
-            pixel,
-            number,
-            new.id,
-            new.email,
-            comparable(new.email),
-            new.ref or "",
-            None if new.data is None else to_data(new.data).text,
-            new.token,
-            to_milliseconds(new.created_at),
-            None if new.sent_at is None else to_milliseconds(new.sent_at),
-        )
-        for number, new in enumerate(recipients, last + 1)
-    ]
+    rows = [(pixel, *to_new_row(new, number)) for number, new in enumerate(recipients, last + 1)]
     added = db.executemany(_INSERT, rows).rowcount if rows else 0
     db.execute(
         "UPDATE pixels SET recipients = recipients + ?, last_recipient = ? WHERE pixel = ?",
@@ -120,15 +105,15 @@ def get_page(
         given, place, bound = "json_each(?) w CROSS JOIN", "r.number = w.value AND r.number > ?", [json.dumps(numbers)]
     bound += [pixel_id, after]
     if ref is not None:
+        place += " AND r.ref = ? AND r.ref <> ''"  # as the index has it
         bound.append(ref)
     found = db.execute(
         f"SELECT {RECIPIENT} FROM {given} recipients r"
-        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND {place} AND {_to_condition(states, ref)}"
+        f" WHERE r.pixel = (SELECT pixel FROM pixels WHERE id = ?) AND {place} AND {to_condition(states, _IN_STATE)}"
         " ORDER BY r.number LIMIT ?",
         (*bound, limit + 1),
     ).fetchall()
-    made = make_recipients(found, repeat(pixel_id))
-    return cursors.cut_page(zip([row[0] for row in found], made, strict=True), limit)
+    return to_page(found, pixel_id, limit)
 
 
 def search(
@@ -145,21 +130,16 @@ def search(
 
     It ends early after `SEARCHED_AT_ONCE` recipients.
     """
-    wanted = text.casefold()
     rows = db.execute(
         "SELECT number, email, ref FROM recipients"
         " WHERE pixel = (SELECT pixel FROM pixels WHERE id = ?) AND number > ? ORDER BY number LIMIT ?",
         (pixel_id, after, SEARCHED_AT_ONCE + 1),
     ).fetchall()
-    seen = rows[:SEARCHED_AT_ONCE]
-    matching = [number for number, *texts in seen if any(wanted in one.casefold() for one in texts)]
-    page = get_page(db, pixel_id, limit, after, states=states, ref=ref, numbers=matching)
-    return page if page.next or rows == seen else Page(items=page.items, next=cursors.from_place(seen[-1][0]))
 
+    def get_some(numbers: list[int]) -> Page[Recipient]:
+        return get_page(db, pixel_id, limit, after, states=states, ref=ref, numbers=numbers)
 
-def _to_condition(states: Collection[RecipientState] | None, ref: str | None) -> str:
-    found = "true" if states is None else f"({' OR '.join(_IN_STATE[state] for state in states) or 'false'})"
-    return found if ref is None else f"{found} AND r.ref = ? AND r.ref <> ''"  # as the index has it
+    return search_in(rows, text, get_some)
 
 
 def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int, int] | None) -> Page[Recipient]:
@@ -176,8 +156,7 @@ def find(db: sqlite3.Connection, email: str, limit: int, before: tuple[int, int,
         " ORDER BY r.created_at DESC, r.pixel DESC, r.number DESC LIMIT ?",
         (comparable(email), *(before or ()), limit + 1),
     ).fetchall()
-    made = make_recipients([row[4:] for row in found], [row[3] for row in found])
-    return cursors.cut_long_page([(row[:3], one) for row, one in zip(found, made, strict=True)], limit)
+    return to_long_page(found, limit)
 
 
 def get_top(db: sqlite3.Connection, pixel: int, pixel_id: str, limit: int) -> tuple[Recipient, ...]:

@@ -10,8 +10,8 @@ from mailtrack._model import Judgement, Open
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.rejudging import Rejudging, correct
 from mailtrack.storage._counting.spans import NO_SPAN, Span, Spans, join_spans
+from mailtrack.storage._rows.edges import Edges
 from mailtrack.storage._sqlite import counts, edges, opens, pixels, purging
-from mailtrack.storage._sqlite.edges import Edges
 
 
 def read_edges(db: sqlite3.Connection, pixel_id: str, judgements: Sequence[Judgement]) -> Edges | None:

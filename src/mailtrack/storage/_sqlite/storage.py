@@ -31,6 +31,7 @@ from mailtrack._model import (
 from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._pixel_orders import Choice
+from mailtrack.storage._rows.edges import TooFar
 from mailtrack.storage._sqlite import (
     counts,
     deliveries,
@@ -50,7 +51,6 @@ from mailtrack.storage._sqlite import (
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
 from mailtrack.storage._sqlite.connections import Connections
-from mailtrack.storage._sqlite.edges import TooFar
 from mailtrack.storage._sqlite.opens import Batch
 from mailtrack.storage._sqlite.resolved import Resolved
 from mailtrack.storage._sqlite.webhook_methods import WebhookMethods

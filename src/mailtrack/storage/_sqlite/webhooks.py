@@ -1,41 +1,16 @@
-"""Webhooks in tables. Their filters are JSON."""
+"""Webhooks in tables."""
 
-import json
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, NamedTuple
-
-import attrs
 
 from mailtrack._errors import WebhookNotFound
-from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack._webhook import Webhook
-
-_COLUMNS = tuple(field.name for field in attrs.fields(Webhook))
-_TIMES = frozenset({"former_until", "failing_since", "created_at", "replay_since"})
-_SETS = frozenset({"kinds", "pixels"})
-
-
-class Outbox(NamedTuple):
-    """What filling the outbox of a webhook needs.
-
-    Attributes:
-        webhook: the number of the webhook.
-        last: the number of the last delivery that it ever had.
-        replay_since: `Webhook.replay_since`, in milliseconds.
-    """
-
-    webhook: int
-    last: int
-    replay_since: int | None
+from mailtrack.storage._rows.webhooks import COLUMNS, Outbox, to_row, to_webhook
 
 
 def add(db: sqlite3.Connection, webhook: Webhook) -> None:
     """Add a webhook."""
-    db.execute(
-        f"INSERT INTO webhooks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})", _to_row(webhook)
-    )
+    db.execute(f"INSERT INTO webhooks ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", to_row(webhook))
 
 
 def get(db: sqlite3.Connection, webhook_id: str) -> Webhook:
@@ -62,8 +37,8 @@ def change(db: sqlite3.Connection, former: Webhook, present: Webhook) -> bool:
     """
     if get(db, former.id) != former:
         return False
-    changes = ", ".join(f"{column} = ?" for column in _COLUMNS)
-    db.execute(f"UPDATE webhooks SET {changes} WHERE id = ?", (*_to_row(present), former.id))
+    changes = ", ".join(f"{column} = ?" for column in COLUMNS)
+    db.execute(f"UPDATE webhooks SET {changes} WHERE id = ?", (*to_row(present), former.id))
     return True
 
 
@@ -100,25 +75,5 @@ def move(db: sqlite3.Connection, webhook: int, to: str) -> None:
 
 
 def _read(db: sqlite3.Connection, which: str, *values: str) -> Iterable[Webhook]:
-    for row in db.execute(f"SELECT {', '.join(_COLUMNS)} FROM webhooks {which}", values):
-        yield Webhook(**{column: _to_value(column, stored) for column, stored in zip(_COLUMNS, row, strict=True)})
-
-
-def _to_row(webhook: Webhook) -> list[Any]:
-    return [_to_stored(getattr(webhook, column)) for column in _COLUMNS]
-
-
-def _to_stored(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_milliseconds(value)
-    return json.dumps(sorted(value)) if isinstance(value, frozenset) else value
-
-
-def _to_value(column: str, stored: Any) -> Any:
-    if stored is None:
-        return None
-    if column in _TIMES:
-        return from_milliseconds(stored)
-    if column in _SETS:
-        return json.loads(stored)
-    return bool(stored) if column == "enabled" else stored
+    for row in db.execute(f"SELECT {', '.join(COLUMNS)} FROM webhooks {which}", values):
+        yield to_webhook(row)
