@@ -125,6 +125,13 @@ def replicated() -> Iterator[tuple[Any, Any]]:
         yield primary, standby
 
 
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: Any) -> Callable[[], str]:
+    """Empties tables of that server, which tests share, and returns the URL of their database."""
+    tables: Callable[[], str] = postgres.make_tables()
+    return tables
+
+
 @pytest.fixture
 def memory() -> Iterator[Storage]:
     with open_storage("memory://") as storage:

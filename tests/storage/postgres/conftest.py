@@ -110,6 +110,26 @@ class Server:
         more = "&".join(f"{name}={value}" for name, value in query.items())
         return f"postgresql://mailtrack:secret@127.0.0.1:{self.port}/{database}" + (f"?{more}" if more else "")
 
+    def make_tables(self, schema: str = "shared", change: str = "") -> Callable[[], str]:
+        """Make tables that tests can share, and return a function that empties them and returns their URL.
+
+        `change` is SQL that is run when they are made.
+        """
+        url = self.url(schema=schema)
+        PostgresStorage(url).close()
+        with self.connect() as db:
+            db.execute(change)
+            names = [name for (name,) in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))]
+        kept = ("migrations", "feed_base")
+        statement = ";".join(f"DELETE FROM {schema}.{name}" for name in names if name not in kept)
+
+        def empty() -> str:
+            with self.connect() as db:  # a new one: tests stop the server
+                db.execute(f"BEGIN; {statement}; COMMIT")
+            return url
+
+        return empty
+
     def backends(self) -> list[int]:
         """Return the process ids of the backends that storages have."""
         with self.connect() as db:
@@ -174,18 +194,7 @@ def new_url(server: Server) -> Callable[[], str]:
 @pytest.fixture(scope="session")
 def tables(server: Server) -> Callable[[], str]:
     """Return a function that empties tables, which all tests share, and returns their URL."""
-    url = server.url(schema="shared")
-    PostgresStorage(url).close()
-    with server.connect() as db:
-        names = [name for (name,) in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'shared'")]
-    statement = ";".join(f"DELETE FROM shared.{name}" for name in names if name not in ("migrations", "feed_base"))
-
-    def empty() -> str:
-        with server.connect() as db:  # a new one: tests stop the server
-            db.execute(f"BEGIN; {statement}; COMMIT")
-        return url
-
-    return empty
+    return server.make_tables()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from mailtrack.storage._postgres import PostgresStorage
 
 DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "storages.md").read_text(encoding="utf-8")
 
 
 def _blocks(page: str) -> list[str]:
@@ -18,20 +19,22 @@ def _blocks(page: str) -> list[str]:
 
 
 QUERIES = _blocks("many-nodes.md")
-CREATION, DISTRIBUTION = _blocks("storages.md")
+CREATION, _MONTHS, _DROP, DISTRIBUTION = _blocks("storages.md")  # test_months.py runs the second and the third
 # In place of the functions of Citus, whose extension is not at hand: they take what those take, and note it.
 CITUS = """
-CREATE TEMPORARY TABLE taken (name text, key text);
+CREATE TEMPORARY TABLE taken (name text, key text, beside text);
 CREATE FUNCTION pg_temp.create_reference_table(one regclass) RETURNS void
-  LANGUAGE sql AS $$ INSERT INTO taken VALUES (one::text, NULL) $$;
-CREATE FUNCTION pg_temp.create_distributed_table(one regclass, key text) RETURNS void
-  LANGUAGE sql AS $$ INSERT INTO taken VALUES (one::text, key) $$;
+  LANGUAGE sql AS $$ INSERT INTO taken VALUES (one::text, NULL, NULL) $$;
+CREATE FUNCTION pg_temp.create_distributed_table(one regclass, key text, colocate_with text) RETURNS void
+  LANGUAGE sql AS $$ INSERT INTO taken VALUES (one::text, key, colocate_with) $$;
 """
 KEYS = """
 SELECT relname, attname FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE relnamespace = 'shared'::regnamespace AND indisunique
 """
+REFERENCES = "SELECT conname FROM pg_constraint WHERE connamespace = 'shared'::regnamespace AND contype = 'f'"
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'shared'"
 
 
 def test_there_are_some() -> None:
@@ -78,10 +81,29 @@ def test_the_tables_that_citus_distributes_have_keys_that_begin_with_the_pixel(s
     with server.connect() as db:
         db.execute("SET search_path = shared, pg_temp")
         db.execute(CITUS)
-        for statement in DISTRIBUTION.split(";"):
+        for statement in DISTRIBUTION.replace("mailtrack.", "shared.").split(";"):
             db.execute(statement.replace("create_", "pg_temp.create_"))  # functions of that schema need its name
-        taken = dict(db.execute("SELECT * FROM taken").fetchall())
-        keys = db.execute(KEYS).fetchall()
-    distributed = {name for name, key in taken.items() if key == "pixel"}
+        taken = {name: (key, beside) for name, key, beside in db.execute("SELECT * FROM taken").fetchall()}
+        keys, tables = db.execute(KEYS).fetchall(), [name for (name,) in db.execute(TABLES)]
+        assert db.execute(REFERENCES).fetchall() == []
+    distributed = {name for name, (key, _) in taken.items() if key == "pixel"}
     assert {"opens", "recipients"} <= distributed
+    assert taken["pixels"] == (None, None)
+    assert {taken[name][1] for name in distributed - {"recipients"}} == {"shared.recipients"}
     assert [(name, column) for name, column in keys if name in distributed and column != "pixel"] == []
+    assert distributed <= {name for name, _ in keys}
+    (named,) = re.findall(r"All other tables stay on the coordinator:(.*?)\n\n", PAGE, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", named)) == set(tables) - taken.keys()
+
+
+@pytest.mark.usefixtures("url")
+def test_every_table_of_what_pixels_own_is_distributed(server: Any) -> None:
+    owned = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'shared' AND column_name = 'pixel'"
+    with server.connect() as db:
+        found = {name for (name,) in db.execute(owned)}
+    assert {name for name in found if f"'{name}'" not in DISTRIBUTION} == {
+        "recipients",
+        "pixels",
+        "feed",
+        "deleted_pixels",
+    }

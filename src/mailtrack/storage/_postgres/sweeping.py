@@ -79,6 +79,8 @@ def sweep(db: Connection, until: float) -> int:
 
 def _delete(db: Connection, table: str, pixel: int, limit: int) -> int:
     return db.execute(
-        f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE pixel = %s LIMIT %s))",
-        (pixel, limit),
+        # A partition has rows of other pixels under the same `ctid` as another one has those of this pixel.
+        f"DELETE FROM {table} WHERE pixel = %s"
+        f" AND ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE pixel = %s LIMIT %s))",
+        (pixel, pixel, limit),
     ).rowcount
