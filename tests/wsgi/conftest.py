@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -219,11 +220,28 @@ class SteppingClock:
         return now
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "each_storage: what this tests is done by the storage, so it has several.")
+
+
+def pytest_generate_tests(metafunc):
+    """Run each test over the first of the storages in `MAILTRACK_STORAGES`, and those that are marked over all."""
+    named = any(mark.args[0] == "storage" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "storage" in metafunc.fixturenames and not named:
+        names = os.environ.get("MAILTRACK_STORAGES", "memory sqlite").split()
+        marked = metafunc.definition.get_closest_marker("each_storage") is not None
+        metafunc.parametrize("storage", names if marked else names[:1], indirect=True)
+
+
 @pytest.fixture
 def storage(request, tmp_path, new_database):
-    """The storage behind the application: in memory, or what a module's `parametrize(..., indirect=True)` names."""
-    kind = getattr(request, "param", "memory")
-    url = "memory://" if kind == "memory" else f"sqlite:///{new_database(tmp_path / 'mailtrack.db')}"
+    """The storage behind the application."""
+    if request.param == "memory":
+        url = "memory://"
+    elif request.param == "sqlite":
+        url = f"sqlite:///{new_database(tmp_path / 'mailtrack.db')}"
+    else:
+        url = request.getfixturevalue("postgres_tables")()
     with open_storage(url) as opened:
         yield opened
 

@@ -8,7 +8,7 @@ import pytest
 
 from mailtrack._images.check import MAX_BYTES
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 FORMATS = [
     pytest.param("PNG", "image/png", "png", id="png"),

@@ -8,7 +8,7 @@ import pytest
 
 from mailtrack import Open
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 
 def names(page):
@@ -124,6 +124,7 @@ def test_what_can_be_no_page_gets_a_400_page(client, query):
     assert (answer.status, answer.is_page) == (400, True)
 
 
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_a_search_that_ended_early_leads_on(show, tracker, monkeypatch):
     monkeypatch.setattr("mailtrack.storage._memory.pixel_lists.SEARCHED_AT_ONCE", 2)
     for name in ("wanted", "a", "b"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 UNKNOWN = ["00000000", "00000000-0000-4000-8000-000000000000", "x"]
 

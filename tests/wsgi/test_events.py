@@ -4,7 +4,7 @@ import pytest
 
 from mailtrack.testing import make_hit
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 EVENTS = "/api/v1/events"
 
 

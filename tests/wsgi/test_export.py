@@ -10,7 +10,7 @@ from mailtrack._errors import StorageUnavailable
 from mailtrack._export import OPEN_COLUMNS, RECIPIENT_COLUMNS
 from mailtrack.testing import make_hit
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+pytestmark = pytest.mark.each_storage
 
 MANY = 5_000
 

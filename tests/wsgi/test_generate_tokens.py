@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+pytestmark = pytest.mark.each_storage
 
 
 @pytest.fixture

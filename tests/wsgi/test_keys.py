@@ -219,7 +219,7 @@ def test_keys_that_can_be_none_are_refused_at_once(storage, keys):
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+@pytest.mark.each_storage
 class TestStoredKeys:
     @pytest.fixture
     def keyed(self, make_client):

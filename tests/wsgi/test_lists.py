@@ -5,7 +5,7 @@ import pytest
 
 from mailtrack.testing import make_hit
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 COUNT = 60  # more than a page has by default
 

@@ -10,7 +10,7 @@ from mailtrack import Client, Open, Verdict, VerdictKind
 from mailtrack._rate_text import MEANINGS
 from mailtrack_wsgi._html.templating import ASSETS
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 
 @pytest.fixture

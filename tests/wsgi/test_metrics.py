@@ -55,7 +55,7 @@ def make_spooling(storage, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+@pytest.mark.each_storage
 def test_opens_are_counted_by_kind_and_whether_they_count_also_when_they_are_gone(
     storage, tracker, pixel, client
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_spool_that_cannot_be_read_is_down(make_spooling, client, tmp_path) ->
     assert [value for key, value in found.items() if key[0].startswith("spool_")] == [0]
 
 
-@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+@pytest.mark.each_storage
 def test_deliveries_are_counted_for_each_webhook(with_webhooks, make_client) -> None:
     found = samples(make_client(storage=with_webhooks, clock=lambda: NOW).get("/metrics"))
     assert {key: value for key, value in found.items() if "webhook" in key[0]} == {

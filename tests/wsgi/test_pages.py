@@ -163,7 +163,7 @@ def test_no_other_file_is_served(client, name):
     assert client.get(f"/static/{name}").status == 404
 
 
-@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+@pytest.mark.each_storage
 def test_the_confirmation_says_what_will_go_and_deletes_nothing(client, show, tracker, make_picture, contents):
     pixel = tracker.create_pixel("Spring <launch>", image=make_picture())
     recipient = tracker.generate_tokens(pixel.id, ["ann@example.org", "bob@example.com"])[0]

@@ -4,7 +4,7 @@ import pytest
 
 from mailtrack import NewRecipient, Tracker
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+pytestmark = pytest.mark.each_storage
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 

@@ -8,7 +8,7 @@ from mailtrack import Client, NewRecipient, Open, Verdict
 from mailtrack._everything import everything
 from mailtrack_wsgi._html import people
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 PATH = "/people?email=ann@example.org"
 
 

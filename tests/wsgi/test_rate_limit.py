@@ -156,7 +156,7 @@ def test_behind_a_proxy_each_client_has_an_allowance_of_its_own(make_client, ask
     assert answers == [201] * 11
 
 
-@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+@pytest.mark.each_storage
 def test_of_200_parallel_requests_exactly_10_are_granted(make_client, ask):
     client = make_client(max_slow=200)
     barrier = threading.Barrier(200)

@@ -11,7 +11,7 @@ import pytest
 
 from mailtrack import NewRecipient, Tracker
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 
 @pytest.fixture
@@ -228,6 +228,7 @@ def test_a_search_that_finds_no_recipient_says_so(show, path):
     assert "No recipient of this list has this in the address or reference." in show(path + "?search=zoe").text
 
 
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_a_search_for_recipients_that_ended_early_leads_on(show, path, tracker, pixel, monkeypatch):
     monkeypatch.setattr("mailtrack.storage._memory.storage.SEARCHED_AT_ONCE", 2)
     tracker.generate_tokens(pixel.id, ["a@example.org", "b@example.org", "wanted@example.org"])

@@ -8,7 +8,7 @@ import pytest
 from mailtrack import NewRecipient
 from mailtrack_wsgi._bodies import MAX_TOKENS_BYTES
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+pytestmark = pytest.mark.each_storage
 
 ANN = "ann@example.org"
 

@@ -9,7 +9,7 @@ import pytest
 from mailtrack.testing import FakeClock
 from mailtrack_wsgi._bodies import MAX_JSON_BYTES
 
-pytestmark = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+pytestmark = pytest.mark.each_storage
 
 LATER = datetime(2025, 11, 6, 13, tzinfo=UTC)
 APPLE_MAIL = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 both_ways = pytest.mark.parametrize("action", ["archive", "unarchive"])
 
 

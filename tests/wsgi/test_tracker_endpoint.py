@@ -10,7 +10,7 @@ import pytest
 from mailtrack import StorageError, StorageUnavailable
 from mailtrack._images.check import TRANSPARENT_PNG
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 HEADERS = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0, private",

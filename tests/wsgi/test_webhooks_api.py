@@ -13,7 +13,7 @@ URL = "https://crm.example.org/mailtrack?tenant=7"
 SHOWN = {"id", "url", "first", "kinds", "pixels", "enabled", "disabledReason", "failingSince", "createdAt"}
 UNKNOWN = "0" * 16
 
-each_storage = pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
+each_storage = pytest.mark.each_storage
 
 
 @pytest.fixture
