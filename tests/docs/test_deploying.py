@@ -110,14 +110,9 @@ class TestContainer:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert (FOLDER / service["build"]["context"] / service["build"]["dockerfile"]).samefile(FOLDER / "Dockerfile")
 
-    def test_compose_starts_no_database_by_default(self):
-        started = [name for name, service in COMPOSE["services"].items() if "profiles" not in service]
-        assert started == ["mailtrack"]
-
-    def test_each_volume_and_secret_of_compose_is_declared(self):
+    def test_each_volume_of_compose_is_declared(self):
         used = [one for service in COMPOSE["services"].values() for one in service.get("volumes", [])]
         assert {one.partition(":")[0] for one in used} == set(COMPOSE["volumes"])
-        assert set(COMPOSE["services"]["postgresql"]["secrets"]) == set(COMPOSE["secrets"])
 
 
 class TestUnit:

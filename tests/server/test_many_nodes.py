@@ -2,14 +2,19 @@
 
 import contextlib
 import http.client
+import os
+import re
+import shutil
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Condition
 from typing import Any
 
+import attrs
 import pytest
 
 from mailtrack import Tracker, open_storage
@@ -31,18 +36,24 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 class Nodes:
-    """Servers that share a database and a Valkey; each works in a folder of its own, as on a machine of its own."""
+    """Servers that share a database and a Valkey; each works in a folder of its own, as on a machine of its own.
 
-    def __init__(self, folder: Path, run_server: Any, database: str, limits: str) -> None:
+    `run` runs one, given its folder and its number.
+    """
+
+    def __init__(self, folder: Path, run: Callable[[Path, int], Any]) -> None:
         self.running: list[Any] = [None] * NODES
         self._ends = [contextlib.ExitStack() for _ in range(NODES)]
-        self._folder, self._run_server = folder, run_server
-        self._options = ["--database", database, "--spool", "mailtrack.spool", "--rate-limit-storage", limits]
+        self._folder, self._run = folder, run
 
     def start(self, number: int) -> None:
         folder = self._folder / f"node{number}"
         folder.mkdir(exist_ok=True)
-        self.running[number] = self._ends[number].enter_context(self._run_server(folder, *self._options))
+        self.running[number] = self._ends[number].enter_context(self._run(folder, number))
+
+    def start_all(self) -> None:
+        for number in range(NODES):
+            self.start(number)
 
     def kill(self, number: int) -> None:
         self.running[number].kill()
@@ -61,31 +72,27 @@ class Nodes:
 
 @pytest.fixture
 def nodes(tmp_path: Path, run_server: Any, database: str, valkey: str) -> Iterator[Nodes]:
-    made = Nodes(tmp_path, run_server, database, valkey)
-    try:
-        for number in range(NODES):
-            made.start(number)
+    options = ["--database", database, "--spool", "mailtrack.spool", "--rate-limit-storage", valkey]
+    with contextlib.closing(Nodes(tmp_path, lambda folder, _: run_server(folder, *options))) as made:
+        made.start_all()
         yield made
-    finally:
-        made.close()
 
 
 class Readers:
-    """Clients that fetch images from all nodes in turn, each request by a program of its own."""
+    """Clients that fetch images from what `find` returns for the number of a request, each by a program of its own."""
 
-    def __init__(self, nodes: Nodes, paths: list[str]) -> None:
+    def __init__(self, find: Callable[[int], Any], paths: list[str]) -> None:
         self.sent: list[str] = []
         self.answered: list[str] = []
-        self._nodes, self._paths = nodes, paths
+        self._find, self._paths = find, paths
         self._changed = Condition()
 
     def read(self, number: int) -> None:
         agent = THUNDERBIRD.format(number)
         self.sent.append(agent)
         with contextlib.suppress(OSError, http.client.HTTPException):  # the node is being killed
-            answer = self._nodes.running[number % NODES](
-                "GET", self._paths[number % len(self._paths)], headers={"User-Agent": agent}
-            )
+            path = self._paths[number % len(self._paths)]
+            answer = self._find(number)("GET", path, headers={"User-Agent": agent})
             assert answer.status == 200
             self.answered.append(agent)
         with self._changed:
@@ -94,6 +101,16 @@ class Readers:
     def wait_for(self, sent: int) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.sent) >= sent, 60)
+
+    def read_while_all_are_killed(self, nodes: Nodes) -> None:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            reading = [pool.submit(self.read, number) for number in range(REQUESTS)]
+            for number in range(NODES):
+                self.wait_for((number + 1) * REQUESTS // (NODES + 1))
+                nodes.kill(number)
+                nodes.start(number)
+            for one in reading:
+                one.result()
 
 
 def test_killed_and_started_again_under_load_they_store_each_open_once(
@@ -104,15 +121,8 @@ def test_killed_and_started_again_under_load_they_store_each_open_once(
     path = f"/api/v1/pixels/{pixel['id']}/generate-tokens"
     tokens = nodes.running[1]("POST", path, json_body={"emails": emails}).json["tokens"]
     paths = [f"/tracker/{pixel['id'][:8]}.png?token={one['token']}" for one in tokens]
-    readers = Readers(nodes, paths)
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        reading = [pool.submit(readers.read, number) for number in range(REQUESTS)]
-        for number in range(NODES):
-            readers.wait_for((number + 1) * REQUESTS // (NODES + 1))
-            nodes.kill(number)
-            nodes.start(number)
-        for one in reading:
-            one.result()
+    readers = Readers(lambda number: nodes.running[number % NODES], paths)
+    readers.read_while_all_are_killed(nodes)
     nodes.stop()
     assert not any("secret" in (tmp_path / f"node{one}" / name).read_text() for one in range(NODES) for name in OUTPUTS)
     with open_storage(database) as storage:
@@ -162,3 +172,66 @@ def test_what_a_lost_node_has_left_is_drained_by_another_machine(
     assert done.stderr == "Stored 5 hits.\n"
     with open_storage(database) as storage:
         assert storage.get_pixel(pixel["id"]).opens.raw.number == 5
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "many_nodes"
+NGINX = """
+    daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+    events {{}}
+    http {{
+        access_log {folder}/access.log;
+        client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+        uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+        include {folder}/default.conf;
+    }}
+"""
+
+
+@contextlib.contextmanager
+def balancing(folder: Path, port: int, ports: list[int]) -> Iterator[None]:
+    """Run nginx with the configuration of the example, before nodes on some ports."""
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if program is None:
+        pytest.skip("there is no nginx on this machine")
+    config = (EXAMPLE / "nginx.conf").read_text(encoding="utf-8").replace("listen 80;", f"listen 127.0.0.1:{port};")
+    for number, upstream in enumerate(ports, 1):
+        config = config.replace(f"node{number}:8000", f"127.0.0.1:{upstream}")
+    (folder / "default.conf").write_text(config, encoding="utf-8")
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder), encoding="utf-8")
+    command = [program, "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]
+    assert subprocess.run([*command, "-t"], check=False, capture_output=True).returncode == 0
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def test_the_example_answers_every_image_while_its_nodes_are_killed(
+    tmp_path: Path, run_server: Any, find_port: Callable[[], int], postgres: Any, valkey: str
+) -> None:
+    given = re.findall(r"^(MAILTRACK_\w+)=(.*)$", (EXAMPLE / "node.env").read_text(encoding="utf-8"), re.MULTILINE)
+    database, ports, port = postgres.url(schema="example"), [find_port() for _ in range(NODES)], find_port()
+    settings = dict(given) | {"MAILTRACK_DATABASE": database, "MAILTRACK_RATE_LIMIT_STORAGE": valkey}
+    settings["MAILTRACK_HOST"] = "127.0.0.1"  # the nodes of the example listen to other machines
+    with open_storage(database) as storage:
+        tracker = Tracker(storage)
+        pixel, (_, key) = tracker.create_pixel("Spring"), tracker.keys.create()
+        emails = [f"r{number}@example.org" for number in range(30)]
+        tokens = [one.token for one in tracker.generate_tokens(pixel, emails)]
+    nodes = Nodes(tmp_path, lambda folder, number: run_server(folder, environment=settings, port=ports[number]))
+    with contextlib.closing(nodes), balancing(tmp_path, port, ports):
+        nodes.start_all()
+        balancer = attrs.evolve(nodes.running[0], port=port)
+        readers = Readers(lambda _: balancer, [f"/tracker/{pixel.short_id}.png?token={one}" for one in tokens])
+        readers.read_while_all_are_killed(nodes)
+        assert len(readers.answered) == REQUESTS
+        path, headers = f"/api/v1/pixels/{pixel.id}/generate-tokens", {"Authorization": f"Bearer {key}"}
+        asked = [balancer("POST", path, json_body={"emails": emails[:1]}, headers=headers).status for _ in range(12)]
+        assert sorted(asked) == [201] * 10 + [429] * 2
+        nodes.stop()
+    with open_storage(database) as storage:
+        stored = Counter(one.user_agent for one in all_opens(storage, storage.get_pixel(pixel.id)))
+    assert set(stored) == set(readers.sent)
+    # nginx sends a request again whose node is killed before its answer: that is one more open.
+    assert sum(stored.values()) <= REQUESTS + NODES * CLIENTS
