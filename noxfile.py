@@ -35,12 +35,17 @@ MOST_REACHABLE = {
 LONG = [
     "tests/events/test_processes.py",
     "tests/events/webhooks/test_kill.py",
-    *(f"tests/storage/postgres/test_{name}.py" for name in ("concurrency", "contract", "faults", "plans", "replica")),
+    *(
+        f"tests/storage/postgres/test_{name}.py"
+        for name in ("concurrency", "contract", "faults", "months", "plans", "replica", "side_by_side")
+    ),
     "tests/storage/test_sqlite_feed.py",
     "tests/storage/test_sqlite_webhooks.py",
 ]
 ALL_BUT_LONG = [f"--ignore={name}" for name in LONG]
-SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES"])  # the sessions that these are for take long
+ALL_STORAGES = {"MAILTRACK_STORAGES": "memory sqlite postgresql"}  # behind the application
+# Unset: what these are for takes long.
+SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES", "MAILTRACK_STORAGES"])
 # Where pyright lists members that count for a door: those of its classes, and what a storage has for it.
 DEFINED_IN = {
     "mailtrack._webhook.": "mailtrack.webhooks.",
@@ -163,7 +168,7 @@ def other_pythons(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run all tests but those in a browser, on the oldest Python, which traces at least cost; hold the coverage."""
     install(session, "tests")
-    environment = SHORT | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+    environment = SHORT | ALL_STORAGES | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     ignored = ["--ignore=tests/browser", "--ignore=tests/server/test_schemathesis.py"]  # sessions of their own
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", *ignored, env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
@@ -231,7 +236,7 @@ def examples(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """Run the tests that `tests` leaves to `coverage`: PostgreSQL, and many processes."""
     install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or LONG))
+    session.run("pytest", "-n", "auto", *(session.posargs or [*LONG, "tests/wsgi"]), env=SHORT | ALL_STORAGES)
 
 
 @nox.session
