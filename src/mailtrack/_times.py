@@ -25,6 +25,11 @@ def now_in_milliseconds() -> int:
     return time_ns() // 1_000_000
 
 
+def now_in_microseconds() -> int:
+    """Return the current time in microseconds since 1970-01-01T00:00Z."""
+    return time_ns() // 1000
+
+
 def find_zone(zone: str | tzinfo) -> tzinfo:
     """Return the time zone with a name such as `Europe/Berlin`, or the zone itself.
 

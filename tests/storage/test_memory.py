@@ -54,3 +54,17 @@ def _assert_opens(storage: MemoryStorage, pixel: Pixel, number: int) -> None:
 
 
 TestMemoryMachine = storage_machine(MemoryStorage, settings=settings(stateful_step_count=40))
+
+
+def test_cursors_of_a_former_process_lead_to_all_events(caplog: pytest.LogCaptureFixture) -> None:
+    with MemoryStorage() as former, MemoryStorage() as storage:
+        for one in (former, storage):
+            one.add_pixel(pixel := make_pixel())
+        former.add_opens([make_open(pixel)])
+        end = storage.get_feed_end()
+        storage.add_opens(given := [make_open(pixel) for _ in range(2)])
+        assert [one.open for one in storage.list_events(limit=9, after=end).items] == given
+        ahead = f"{end}0"
+        assert storage.list_events(limit=9, after=ahead).next == ahead
+    (record,) = caplog.records
+    assert f"The cursor {ahead} lies ahead" in record.getMessage()

@@ -1,5 +1,6 @@
 """The feed of a SQLite file: between processes, after a copy, and in bounded steps."""
 
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack.storage._sqlite import SQLiteStorage, feed
+from mailtrack import Page
+from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._sqlite import SQLiteStorage, feed, feed_rows
 from mailtrack.testing import make_open, make_pixel, make_recipient
 from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_events
 from mailtrack.testing._factories import NOON
@@ -142,6 +145,48 @@ def test_a_copy_has_the_feed_and_its_readers_and_goes_on_with_new_places(
         assert new.open.id == given[0].id
         after = copy.take_reader("crm", "a", now=NOON, until=NOON)
         assert all_events(copy, after=after) == [new]
+
+
+def test_a_file_that_is_put_back_goes_on_behind_all_places_that_it_gave(
+    storage: SQLiteStorage, path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixel = add_pixel(storage)
+    storage.add_opens([make_open(pixel)])
+    storage.close()
+    given: list[str] = []
+    for number in range(3):  # restored three times, with other events each time
+        shutil.copy(path, copy := tmp_path / f"restored{number}.db")
+        with SQLiteStorage(copy) as restored:
+            for after in given:
+                assert restored.list_events(limit=9, after=after) == Page(items=(), next=after)
+            added = [restored.add_opens([make_open(pixel)])[0] for _ in range(2)]
+            for after in given:
+                assert [one.open for one in all_events(restored, after=after)] == added
+            given += [one.cursor for one in all_events(restored)]
+    assert caplog.records == []
+
+
+def test_a_clock_that_goes_back_changes_no_order(storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixel = add_pixel(storage)
+    times = iter([2000, 1000, 1000, 3000])
+    monkeypatch.setattr(feed_rows, "now_in_microseconds", lambda: next(times))
+    opens = [storage.add_opens([make_open(pixel)])[0] for _ in range(4)]
+    events = all_events(storage, limit=1)
+    assert [one.open for one in events] == opens
+    assert [one.cursor.partition("-")[0] for one in events] == ["2000", "2001", "2002", "3000"]
+
+
+def test_a_cursor_that_lies_ahead_of_the_clock_is_logged_once(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage.add_opens([make_open(add_pixel(storage))])
+    place, number = cursors.to_pair(storage.get_feed_end())
+    after = cursors.from_pair(place + 3600 * 10**6, number)
+    for _ in range(3):
+        assert storage.list_events(limit=9, after=after) == Page(items=(), next=after)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"The cursor {after} lies ahead" in record.getMessage()
 
 
 def test_a_batch_of_many_pixels_is_read_in_few_statements(storage: SQLiteStorage, spies) -> None:

@@ -26,6 +26,7 @@ class SupportsBackup(Protocol):
 
         Returns:
             The copy, open; the caller closes it. Then all of it is in the one file, for a storage of the same kind.
+            Events that are added to the copy come behind all cursors that the storage has given until then.
 
         Raises:
             StorageUnavailable: there is no room for it, or the storage can't be reached.

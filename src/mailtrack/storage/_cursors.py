@@ -1,15 +1,21 @@
 """Cursors and pages of the bundled storages: a cursor is a place in an order, as a decimal number."""
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from mailtrack._errors import InvalidPaging
 from mailtrack._model import Page, T
 
 _MAX_DIGITS = 18  # stays below 2^63
+_MOST_SHOWN = 60  # three numbers, with room
 _PAIR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _THREE = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\.[0-9]{1,18}")
+
+
+_logger = logging.getLogger(__name__)
 
 
 def from_place(place: int) -> str:
@@ -60,6 +66,20 @@ def to_pair(cursor: str) -> tuple[int, int]:
     if found is None:
         raise InvalidPaging("The cursor is not valid.")
     return int(found[1]), int(found[2])
+
+
+def note_ahead(cursor: str) -> None:
+    """Log that a cursor of the feed lies ahead of all that the feed can have given, once for each."""
+    _note_ahead(cursor[:_MOST_SHOWN])
+
+
+@lru_cache(maxsize=256)
+def _note_ahead(cursor: str) -> None:
+    _logger.warning(
+        "The cursor %s lies ahead of the end of the feed, so no event is behind it: it is of another storage, or was"
+        " given while the clock was wrong. Begin again at the end, or at a cursor that is older.",
+        cursor,
+    )
 
 
 def cut_long_page(found: Sequence[tuple[tuple[int, int, int], T]], limit: int) -> Page[T]:

@@ -21,6 +21,9 @@ class Feed(Protocol):
         The order never changes, and new events only come behind all that any reader has seen: who goes on from each
         page's `next` misses no event and gets none twice, however many callers and processes add opens meanwhile. (An
         ascending number from a sequence does not give that: transactions commit in another order than they drew it.)
+        A storage that was put back to an older state goes on behind all cursors that it gave after that state, too: the
+        bundled ones number events by the time, so a clock that is right is all that it needs.
+
         Within one call of `add_opens`, the events of a pixel have the order in which its opens were added. An event
         goes with its open: when it is purged, or its pixel is deleted.
 

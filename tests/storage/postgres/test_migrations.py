@@ -42,6 +42,19 @@ def test_tables_of_a_newer_version_are_refused_and_left(url: str, server: Any) -
             db.execute("DELETE FROM shared.migrations WHERE name LIKE '9999%'")
 
 
+def test_a_cursor_that_lies_ahead_of_all_transactions_is_logged_once(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PostgresStorage(url) as storage:
+        storage.add_opens([make_open(add_pixel(storage))])
+        after = f"{10**17}.1.1"
+        for _ in range(3):
+            page = storage.list_events(limit=10, after=after)
+            assert (page.items, page.next) == ((), after)
+    (record,) = caplog.records
+    assert f"The cursor {after} lies ahead" in record.getMessage()
+
+
 def test_events_go_on_behind_the_others_in_a_server_with_lower_transactions(url: str, server: Any) -> None:
     with PostgresStorage(url) as storage, server.connect() as db:
         pixel = add_pixel(storage)
@@ -52,7 +65,9 @@ def test_events_go_on_behind_the_others_in_a_server_with_lower_transactions(url:
                 (event,) = restored.list_events(limit=10).items
                 assert [event.open] == former
                 new = restored.add_opens([make_open(pixel)])
-                page = restored.list_events(limit=10, after=event.cursor)
-                assert [one.open for one in page.items] == new
+                later = f"{int(event.cursor.partition('.')[0]) + 500}.1.1"  # given after the state that was restored
+                for after in (event.cursor, later):
+                    page = restored.list_events(limit=10, after=after)
+                    assert [one.open for one in page.items] == new
         finally:
             db.execute("UPDATE shared.feed_base SET base = 0")

@@ -10,6 +10,7 @@ import attrs
 
 from mailtrack._event import Event, First
 from mailtrack._model import Page
+from mailtrack._times import now_in_microseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._counting.firsts import BITS
 from mailtrack.storage._counting.values import make_events
@@ -22,7 +23,7 @@ class _Entry:
     """An event.
 
     Attributes:
-        place: its place in the feed, from 1.
+        place: its place in the feed.
         pixel: its pixel.
         number: the place of its open in the pixel's log.
         newest: the latest time of an open up to this one.
@@ -46,7 +47,7 @@ class MemoryFeed:
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
-        self._last = 0
+        self._last = now_in_microseconds()  # behind all cursors of a former process
         self._readers: dict[str, _Reader] = {}
 
     def add(self, pixel: PixelData, number: int, at: datetime) -> None:
@@ -62,6 +63,8 @@ class MemoryFeed:
     def get_page(self, limit: int, after: str | None, first: First) -> Page[Event]:
         """Return the events behind a cursor."""
         place, bits, found = 0 if after is None else cursors.to_place(after), BITS[first], list[_Entry]()
+        if place > self._last and after is not None:
+            cursors.note_ahead(after)
         begin = bisect_right(self._entries, place, key=attrgetter("place"))
         for entry in islice(self._entries, begin, begin + SEARCHED_AT_ONCE):
             place = entry.place

@@ -44,6 +44,8 @@ def get_page(db: Connection, limit: int, after: str | None, first: First) -> Pag
         with collector_paused():
             events += _read(db, chosen, bits, limit - len(events))
         place = (chosen[-1].place, chosen[-1].position, chosen[-1].last)
+    if after is not None and place == cursors.to_places(after) and feed_rows.is_ahead(db, place[0]):
+        cursors.note_ahead(after)
     if len(events) == limit:
         return Page(items=tuple(events), next=events[-1].cursor)
     return Page(items=tuple(events), next=cursors.from_places(*place))

@@ -36,6 +36,14 @@ def forget_purged(db: Connection, pixel: int, first: int, last: int) -> None:
     )
 
 
+def is_ahead(db: Connection, place: int) -> bool:
+    """Return whether a place is one that no transaction has had yet."""
+    found = db.execute(
+        "SELECT %s >= base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM feed_base", (place,)
+    ).fetchone()
+    return found is not None and bool(found[0])
+
+
 def get_end(db: Connection) -> str:
     """Return a cursor behind all events that are seen now."""
     found = db.execute(

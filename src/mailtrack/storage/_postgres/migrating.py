@@ -9,6 +9,7 @@ from mailtrack.storage._postgres.urls import Address
 
 _LOCK = 7_235_421_953_120_871  # of `pg_advisory_xact_lock`: any number that others don't use
 _OLDEST = 140_000
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _FIND = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'migrations'"
 
 
@@ -91,7 +92,10 @@ def _apply(db: Connection, name: str, names: list[str], schema: str) -> None:
 
 
 def _raise_feed_base(db: Connection) -> None:
-    """Put new events behind all others in a database that was restored into a server with lower transactions."""
+    """Put new events behind all others in a database that was restored into a server with lower transactions.
+
+    They come behind those, too, that it had after that state: places begin at the time in microseconds.
+    """
     lower = "(SELECT max(place) FROM feed) >= base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
     if db.execute(f"SELECT 1 FROM feed_base WHERE {lower}").fetchone():
-        db.execute(f"UPDATE feed_base SET base = (SELECT max(place) FROM feed) WHERE {lower}")
+        db.execute(f"UPDATE feed_base SET base = (SELECT greatest(max(place), {_NOW}) FROM feed) WHERE {lower}")

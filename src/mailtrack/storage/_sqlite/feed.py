@@ -16,6 +16,7 @@ from mailtrack.storage._sqlite import erasure, feed_rows, opens, pixels, recipie
 
 _COLUMNS = f"f.place, o.number, o.firsts, f.pixel, o.recipient, {opens.FIELDS}, {recipients.RECIPIENT}"
 _RECIPIENT, _ID, _TOKEN = 13, 14, 18  # where the columns of the recipient begin, and two of them
+_GONE_AT_ONCE = 100  # rows without opens, in which a page ends early
 _PEOPLE = "LEFT JOIN recipients r ON r.pixel = o.pixel AND r.number = o.recipient"
 _PIXELS = "CROSS JOIN pixels p ON p.pixel = f.pixel"  # without one, its rows wait for `sweeping`
 _OPENS = (
@@ -36,9 +37,11 @@ def get_page(db: sqlite3.Connection, limit: int, after: _Place, first: First) ->
     """Return the events behind a place, on a connection that sees one state."""
     begin = _find_row(db, after[0])
     if begin is None:
+        if feed_rows.is_ahead(db, after[0]):
+            cursors.note_ahead(cursors.from_pair(*after))
         return Page(items=(), next=cursors.from_pair(*after))
-    last = begin + SEARCHED_AT_ONCE - 1
     bits, end = BITS[first], None
+    last = _find_last_row(db, begin, SEARCHED_AT_ONCE if bits else min(SEARCHED_AT_ONCE, limit + _GONE_AT_ONCE))
     if bits:
         limit, end = _count(db, limit, (*after, begin, last), bits)
     with collector_paused():
@@ -78,6 +81,14 @@ def _find_row(db: sqlite3.Connection, place: int) -> int | None:
     """Return the first place from one on that has a row, `None` where none has."""
     found = db.execute("SELECT place FROM feed WHERE place >= ? ORDER BY place LIMIT 1", (place,)).fetchone()
     return None if found is None else int(found[0])
+
+
+def _find_last_row(db: sqlite3.Connection, begin: int, rows: int) -> int:
+    """Return the place of the last of some rows from a place on."""
+    found = db.execute(
+        "SELECT place FROM feed WHERE place >= ? ORDER BY place LIMIT 1 OFFSET ?", (begin, rows - 1)
+    ).fetchone()
+    return feed_rows.get_end(db)[0] if found is None else int(found[0])
 
 
 def get(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, Event]:

@@ -2,13 +2,20 @@
 
 They are written in the transaction that adds the opens, and SQLite lets one process write at a time: so the order of
 their places is the order in which they can be read. A place is never given again.
+
+It is the time in microseconds, or one more than the last place where that is higher. So a file that is put back to an
+older state goes on behind all places that it ever gave, and no reader passes over the events that come then.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable
 
+from mailtrack._times import now_in_microseconds
 from mailtrack.storage._counting.log_gaps import Gap
+
+_LAST = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'feed'), 0)"  # that was ever given
+_TOLERATED = 60_000_000  # microseconds between clocks
 
 
 def add(db: sqlite3.Connection, pixel: int, opens: Gap, newest: int) -> None:
@@ -21,9 +28,9 @@ def add(db: sqlite3.Connection, pixel: int, opens: Gap, newest: int) -> None:
         newest: the latest of their times, in milliseconds.
     """
     db.execute(
-        "INSERT INTO feed (pixel, first, last, newest) SELECT ?, ?, ?,"
+        f"INSERT INTO feed (place, pixel, first, last, newest) SELECT max(?, {_LAST} + 1), ?, ?, ?,"
         " max(?, coalesce((SELECT newest FROM feed ORDER BY place DESC LIMIT 1), ?))",
-        (pixel, *opens, newest, newest),
+        (now_in_microseconds(), pixel, *opens, newest, newest),
     )
 
 
@@ -43,6 +50,12 @@ def get_end(db: sqlite3.Connection) -> tuple[int, int]:
     """Return the place of the last row, and the number of its last open; zeros without any."""
     found: tuple[int, int] | None = db.execute("SELECT place, last FROM feed ORDER BY place DESC LIMIT 1").fetchone()
     return found or (0, 0)
+
+
+def is_ahead(db: sqlite3.Connection, place: int) -> bool:
+    """Return whether a place is one that the feed can't have given yet, in this state or any."""
+    (last,) = db.execute(f"SELECT {_LAST}").fetchone()
+    return place > max(int(last), now_in_microseconds() + _TOLERATED)
 
 
 def find_place(db: sqlite3.Connection, since: int) -> int:

@@ -7,7 +7,14 @@ import pytest
 from mailtrack._model import Pixel
 from mailtrack.storage import Storage, SupportsBackup
 from mailtrack.testing._contract.full_scan import assert_scan, everything, some_opens
-from mailtrack.testing._contract.helpers import add_pixel, add_recipients, all_opens, at_once, require_ability
+from mailtrack.testing._contract.helpers import (
+    add_pixel,
+    add_recipients,
+    all_events,
+    all_opens,
+    at_once,
+    require_ability,
+)
 from mailtrack.testing._factories import make_api_key, make_image, make_open, make_pixel
 
 
@@ -62,6 +69,19 @@ class BackupContract:
             assert_scan(copy, filled)
         assert everything(storage, filled) == before
         assert len(storage.list_pixels(limit=9).items) == 1
+
+    def test_events_of_a_copy_come_behind_all_cursors_that_the_storage_has_given(
+        self, storage: Storage, backed_up: SupportsBackup, filled: Pixel, file: Path
+    ) -> None:
+        with backed_up.copy_to(file) as copy:
+            later = storage.add_opens([make_open(filled) for _ in range(3)])
+            events = all_events(storage)[-len(later) :]
+            end = storage.get_feed_end()
+            for after in (*(one.cursor for one in events), end):
+                assert all_events(copy, after=after) == []
+            added = copy.add_opens([make_open(filled)])
+            for after in (*(one.cursor for one in events), end):
+                assert [one.open.id for one in all_events(copy, after=after)] == [added[0].id]
 
     def test_an_empty_storage_has_a_copy(self, backed_up: SupportsBackup, file: Path) -> None:
         with backed_up.copy_to(file) as copy:
