@@ -89,6 +89,7 @@ class Operations:
         thread each. Harmless if it is started.
 
         Raises:
+            InvalidSetting: the spool's folder has opens of another database, so this one must not use it.
             OSError: the spool's folder can't be used. Opens are then stored at once, and functions called all the same.
         """
         try:

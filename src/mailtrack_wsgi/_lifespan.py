@@ -3,6 +3,7 @@
 import logging
 import os
 from multiprocessing.util import Finalize
+from pathlib import Path
 
 from mailtrack._spool import Spool
 from mailtrack._tracker import Tracker
@@ -45,15 +46,19 @@ class Lifespan:
             self._tracker.stop()
 
 
-def make_spool(storage: Storage, folder: str | os.PathLike[str] | None) -> Spool | None:
+def make_spool(storage: Storage, url: str, folder: str | os.PathLike[str] | None) -> Spool | None:
     """Return the spool that a host's setting names, not open yet.
 
     Args:
         storage: where the opens go.
+        url: the URL that it was opened with.
         folder: a folder, "off" for none, and `None` for the one that `mailtrack serve` would use: beside the file of
-            the storage, if it has one.
+            the storage, if it has one; none for `memory://`; else `mailtrack.spool` in the working directory.
     """
-    if folder is None:
-        file = storage.path if isinstance(storage, SupportsLocalFile) else None
-        return None if file is None else Spool(f"{file}.spool")
-    return None if folder == "off" else Spool(folder)
+    if folder == "off":
+        return None
+    if folder is not None:
+        return Spool(folder)
+    if isinstance(storage, SupportsLocalFile):
+        return Spool(f"{storage.path}.spool")
+    return None if url.lower().startswith("memory:") else Spool(Path("mailtrack.spool").absolute())

@@ -123,7 +123,7 @@ def _make_tracker(app: Flask) -> Tracker:
         raise InvalidSetting("MAILTRACK_DATABASE", "must be in the config of the application, or give a tracker")
     storage = open_storage(url)
     try:
-        spool = make_spool(storage, app.config.get("MAILTRACK_SPOOL"))
+        spool = make_spool(storage, url, app.config.get("MAILTRACK_SPOOL"))
         return Tracker(storage, base_url=app.config.get("MAILTRACK_BASE_URL"), spool=spool)
     except BaseException:
         storage.close()

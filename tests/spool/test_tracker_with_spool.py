@@ -13,6 +13,7 @@ from mailtrack._ingest import recorder
 from mailtrack._ingest.drain import drain
 from mailtrack._ingest.recorder import Recorder
 from mailtrack._spool import Reader, Spool, SpoolFull, get_status
+from mailtrack._spool import owner as spool_owner
 from mailtrack._spool.segment import Segment
 from mailtrack.testing._contract.forks import in_child
 from mailtrack.testing._contract.helpers import all_opens, at_once
@@ -41,6 +42,11 @@ def pixel(tracker: Tracker) -> Pixel:
 def opens(storage, pixel):
     """Returns the opens in the log, most recent arrival first."""
     return lambda: all_opens(storage, pixel)
+
+
+def left_in(folder) -> list[str]:
+    """Return what is in the folder of a spool, but for the note whose it is."""
+    return [path.name for path in folder.iterdir() if path.name != spool_owner.FILE]
 
 
 class TestRecording:
@@ -177,7 +183,7 @@ class TestStartingAndStopping:
         for _ in range(100):
             tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
-        assert (len(opens()), threading.active_count(), list(folder.iterdir())) == (100, before, [])
+        assert (len(opens()), threading.active_count(), left_in(folder)) == (100, before, [])
 
     def test_it_can_be_started_again(self, tracker, pixel, opens) -> None:
         for _ in range(3):
@@ -241,7 +247,7 @@ class TestStartingAndStopping:
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
-        assert (len(opens()), list(folder.iterdir())) == (2, [])
+        assert (len(opens()), left_in(folder)) == (2, [])
 
     def test_stopping_while_the_storage_is_down_returns_false(self, tracker, pixel, folder, monkeypatch) -> None:
         def fail(_: object) -> None:
@@ -265,7 +271,7 @@ class TestStartingAndStopping:
         tracker.start()
         tracker.record(pixel.id)
         assert tracker.stop(timeout=SECONDS) is True
-        assert (len(opens()), list(folder.iterdir())) == (2, [])
+        assert (len(opens()), left_in(folder)) == (2, [])
 
     def test_starting_again_while_the_storage_still_hangs_stores_all_when_it_answers(
         self, tracker, pixel, opens, folder, monkeypatch
@@ -287,7 +293,7 @@ class TestStartingAndStopping:
         tracker.record(pixel.id)
         answer.set()
         assert tracker.stop(timeout=SECONDS) is True
-        assert (len(opens()), list(folder.iterdir())) == (2, [])
+        assert (len(opens()), left_in(folder)) == (2, [])
 
     def test_the_next_one_stores_what_is_left(self, storage, tracker, pixel, opens, make_spool, spool) -> None:
         spool.open()
@@ -392,7 +398,7 @@ class TestManyProcesses:
                 one.start()
                 one.record(pixel.id)
             assert at_once([lambda one=one: one.stop(timeout=SECONDS) for one in (tracker, other)]) == [True, True]
-            assert (len(opens()), list(folder.iterdir())) == (2 * count, [])
+            assert (len(opens()), left_in(folder)) == (2 * count, [])
 
 
 class TestForking:
@@ -469,4 +475,4 @@ class TestDeletionsMeanwhile:
         tracker.delete_pixel(pixel.id)
         spool.close()
         drain(make_reader(), tracker.store)
-        assert list(folder.iterdir()) == []
+        assert left_in(folder) == []

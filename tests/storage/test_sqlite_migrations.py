@@ -39,7 +39,7 @@ DELETED = "m010_deleted_pixels"
 REFERENCES = "m011_references_and_archived_pixels"
 ALL = [FIRST, SECOND, "m003_found_opens_and_pixels", KEYS, CASE, SETTINGS, PURGED, STATES, COMPACT, DELETED]
 ALL += [REFERENCES, "m012_erasure", "m013_top_recipients", "m014_rejudged_pixels"]
-ALL += ["m015_orders_of_pixels", "m016_totals", "m017_feed", "m018_webhooks"]
+ALL += ["m015_orders_of_pixels", "m016_totals", "m017_feed", "m018_webhooks", "m019_id"]
 
 PIXELS = [make_pixel("Spring launch"), make_pixel("Nobody opened it"), make_pixel("No recipients")]
 RECIPIENTS = make_recipients(PIXELS[0], [f"r{n}@example.org" for n in range(130)])

@@ -1,16 +1,19 @@
 """`Recorder`: takes requests for a pixel's image, and stores them through the spool or at once."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mailtrack import _ids as ids
+from mailtrack._errors import StorageUnavailable
 from mailtrack._forking import ForkSafeLock
 from mailtrack._ingest.enrich import Enricher
 from mailtrack._ingest.lines import make_line
+from mailtrack._ingest.owning import owner_of
 from mailtrack._ingest.request import Request
 from mailtrack._ingest.storing import Report, keep_hits, store_hits
 from mailtrack._ingest.worker import Worker
 from mailtrack._model import Hit
-from mailtrack._spool import Spool, SpoolClosed
+from mailtrack._spool import Spool, SpoolClosed, SpoolOfAnother, check_owner, claim
 from mailtrack._times import Clock, from_milliseconds, now, now_in_milliseconds, to_milliseconds
 from mailtrack.storage._protocol import Storage
 
@@ -30,18 +33,43 @@ class Recorder:
         self._enricher = enricher
         self._spool = spool
         self._worker: Worker | None = None
+        self._claimed = False
         self._starting = ForkSafeLock()
         self._reports: list[Report] = []
         self._milliseconds = now_in_milliseconds if clock is now else lambda: to_milliseconds(clock())
 
     def start(self) -> None:
-        """Start to use the spool. Harmless if it is started."""
+        """Start to use the spool. Harmless if it is started.
+
+        Raises:
+            InvalidSetting: the spool has opens of another database.
+        """
         with self._starting:
             if self._spool is not None and not self._spool.is_open:
                 self._enricher.prepare()
-                worker = Worker(self._spool, self.keep)
+                self._claim(self._spool)
+                worker = Worker(self._spool, self.keep if self._claimed else self._keep_own)
                 worker.start()
                 self._worker = worker
+
+    def _claim(self, spool: Spool) -> None:
+        """Note that a spool is this storage's. Where that does not answer, the first batch to be stored does it."""
+        with suppress(StorageUnavailable):
+            owner = owner_of(self._storage)
+            self._claimed = True
+            if owner is not None:
+                claim(spool.folder, owner)
+
+    def _keep_own(self, hits: Sequence[Hit]) -> int:
+        if not self._claimed and self._spool is not None:
+            owner = owner_of(self._storage)
+            try:
+                if owner is not None:
+                    check_owner(self._spool.folder, owner)
+            except SpoolOfAnother as error:  # the hits wait for theirs
+                raise StorageUnavailable(str(error)) from error
+            self._claimed = True
+        return self.keep(hits)
 
     def stop(self, timeout: float) -> bool:
         """Stop using the spool, wait up to `timeout` seconds, and return whether everything is stored."""

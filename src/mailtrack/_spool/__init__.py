@@ -11,6 +11,7 @@ without such a key is read as well, but its place among the others is undefined.
 from mailtrack._spool.backlog import Backlog, get_backlog
 from mailtrack._spool.dead_letters import drop as drop_dead_letters
 from mailtrack._spool.dead_letters import read as read_dead_letters
+from mailtrack._spool.owner import Owner, SpoolOfAnother, check_owner, claim, read_owner
 from mailtrack._spool.periodic import PeriodicThread
 from mailtrack._spool.reader import Batch, Reader
 from mailtrack._spool.snapshot import Snapshot
@@ -22,18 +23,23 @@ __all__ = [
     "Backlog",
     "Batch",
     "Durability",
+    "Owner",
     "PeriodicThread",
     "Reader",
     "Snapshot",
     "Spool",
     "SpoolClosed",
     "SpoolFull",
+    "SpoolOfAnother",
     "SpoolStatus",
     "Syncer",
+    "check_owner",
+    "claim",
     "drop_dead_letters",
     "get_backlog",
     "get_status",
     "inspect",
     "read_dead_letters",
+    "read_owner",
     "request_rotation",
 ]

@@ -82,7 +82,8 @@ class Settings:
         base_url: the public URL where mailtrack is mounted; `None` if it is only known from requests.
         pixel: the pixel of mails that name no other: its id, or its name.
         email_backend: the dotted path of the backend that sends mails.
-        spool: the folder of the spool, "off" for none, and `None` for one beside an SQLite database.
+        spool: the folder of the spool, "off" for none, and `None` for one beside an SQLite database, else
+            `mailtrack.spool` in the working directory.
         authorize: takes a request and decides as `authorize` of `create_app`; `None` lets in staff.
         options: further arguments of `create_app`.
     """

@@ -38,7 +38,7 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self._storage = open_storage(settings.database)
-        spool = make_spool(self._storage, settings.spool)
+        spool = make_spool(self._storage, settings.database, settings.spool)
         self.tracker = Tracker(self._storage, base_url=settings.base_url, spool=spool)
         self._announcer = Announcer(self.tracker, threaded=not settings.database.lower().startswith("memory:"))
         self._lifespan = Lifespan(self.tracker)

@@ -10,8 +10,9 @@ import click
 from mailtrack._errors import DatabaseNotFound, InvalidSetting
 from mailtrack._ingest.drain import drain as drain_spool
 from mailtrack._ingest.enrich import Enricher
+from mailtrack._ingest.owning import owner_of
 from mailtrack._ingest.storing import keep_hits
-from mailtrack._spool import Reader, get_status
+from mailtrack._spool import Reader, check_owner, get_status
 from mailtrack._spool import inspect as inspect_spool
 from mailtrack._text import plural
 from mailtrack.cli._failures import describe
@@ -50,19 +51,26 @@ def status(as_json: bool, **given: Any) -> None:
     )
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--force", is_flag=True, help="Also where the spool is that of another database, of which this is a copy."
+)
 @judge_options
 @database_option
 @spool_option
-def drain(folder: Path | None, **given: Any) -> None:
+def drain(folder: Path | None, force: bool, **given: Any) -> None:
     """Store the opens in the spool, or in FOLDER, if no running process does.
 
     FOLDER is the spool of a machine that is gone: its disk, mounted here, or a copy of the folder. Opens that the
-    storage already has are not stored twice.
+    storage already has are not stored twice. A spool of another database is refused: opens of pixels that the storage
+    does not have would be lost.
     """
     settings = Settings.resolve(given)
     folder = folder or _folder(settings)
     reader = Reader(folder)
     with open_storage(settings.database, create=False) as storage:  # a new database would have no pixel for the hits
+        owner = None if force else owner_of(storage)
+        if owner is not None:
+            check_owner(folder, owner)
         try:
             if folder.exists() and not reader.lead():
                 raise click.ClickException("A running process drains this spool.")

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
 from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
+from mailtrack._ingest.owning import owner_of
+from mailtrack._spool import claim
 from mailtrack._tracker import Tracker
 from mailtrack.cli._ages import parse_age
 from mailtrack.cli._logs import hide_passwords
@@ -199,6 +201,9 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
         drainer = Drainer(spool.folder, tracker._keep, niceness=_DRAIN_NICENESS)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            owner = owner_of(storage)
+            if owner is not None:
+                claim(spool.folder, owner)
             drainer.start()
             following.start()
             tracker.start()

@@ -52,5 +52,10 @@ def parse(url: str) -> Address:
         raise InvalidSetting("database", "must be a URL such as postgresql://user@host/name")
     if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidSetting("database", "has a schema that is not in lower-case letters, digits and underscores")
-    place = "/".join(str(parameters[key]) for key in ("host", "dbname") if parameters.get(key))
-    return Address(parameters, schema, f"postgresql://{place}")
+    return Address(parameters, schema, _show(parameters, schema))
+
+
+def _show(parameters: dict[str, Any], schema: str) -> str:
+    host, port, name = (str(parameters.get(key) or "") for key in ("host", "port", "dbname"))
+    place = "/".join(part for part in (f"{host}:{port}" if host and port else host, name) if part)
+    return f"postgresql://{place}" + ("" if schema == DEFAULT_SCHEMA else f"?schema={schema}")

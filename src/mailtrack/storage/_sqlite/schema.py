@@ -407,6 +407,12 @@ def m018_webhooks(db: sqlite_utils.Database) -> None:
     webhook_tables.add(db.conn)
 
 
+@migrations()
+def m019_id(db: sqlite_utils.Database) -> None:
+    """Give the database an id, by which it is known wherever it is moved, and `Tracker.backup` makes the same again."""
+    db.execute("INSERT INTO settings (name, value) VALUES ('id', lower(hex(randomblob(16))))")
+
+
 def all_names() -> set[str]:
     """Return the names of all migrations that this version knows."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:
