@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from mailtrack import Tracker, VerdictKind, open_storage
+
 SECONDS = 30  # that something which must happen may take
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
 
@@ -268,13 +270,31 @@ def test_a_clean_end_leaves_nothing_in_the_spool(start, workers):
 def test_draining_is_nice_to_the_workers(start):
     running = start("--workers", 2)
     mine = os.getpriority(os.PRIO_PROCESS, 0)
-    assert niceness_of_threads(running.process.pid) == {mine, min(mine + 5, 19)}
-    assert [niceness_of_threads(worker) for worker in running.workers()] == [{mine}, {mine}]
+    assert set(niceness_of_threads(running.process.pid)) == {mine, min(mine + 5, 19)}
+    assert [set(niceness_of_threads(worker)) for worker in running.workers()] == [{mine}, {mine}]
+
+
+@needs_proc
+def test_sending_to_webhooks_is_nice_to_the_workers(start, tmp_path):
+    running = start("--workers", 1, "--webhook-allow", "127.0.0.0/8")
+    pid, nice = running.process.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+    before = niceness_of_threads(pid).count(nice)
+    assert before >= 2  # the one that drains, and the one that fills outboxes
+    with (
+        socket.create_server(("127.0.0.1", 0)) as endpoint,
+        open_storage(f"sqlite:///{tmp_path}/mailtrack.db") as storage,
+    ):
+        tracker = Tracker(storage, webhook_allow=["127.0.0.0/8"])
+        tracker.webhooks.add(f"http://127.0.0.1:{endpoint.getsockname()[1]}/", first="any", kinds=list(VerdictKind))
+        Readers(running, running.create_pixel()).open(1)
+        endpoint.settimeout(SECONDS)
+        with endpoint.accept()[0]:
+            assert niceness_of_threads(pid).count(nice) > before
 
 
 def niceness_of_threads(process):
     stats = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
-    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+    return [int(stat.rpartition(")")[2].split()[16]) for stat in stats]
 
 
 def test_opens_are_stored_while_the_server_runs(start):

@@ -12,7 +12,7 @@ from mailtrack._spool.backlog import Backlog, get_backlog
 from mailtrack._spool.dead_letters import drop as drop_dead_letters
 from mailtrack._spool.dead_letters import read as read_dead_letters
 from mailtrack._spool.owner import Owner, SpoolOfAnother, check_owner, claim, read_owner
-from mailtrack._spool.periodic import PeriodicThread
+from mailtrack._spool.periodic import PeriodicThread, give_way
 from mailtrack._spool.reader import Batch, Reader
 from mailtrack._spool.snapshot import Snapshot
 from mailtrack._spool.spool import Durability, Spool, SpoolClosed, SpoolFull, request_rotation
@@ -38,6 +38,7 @@ __all__ = [
     "drop_dead_letters",
     "get_backlog",
     "get_status",
+    "give_way",
     "inspect",
     "read_dead_letters",
     "read_owner",

@@ -15,6 +15,17 @@ class Work(Protocol):
         ...
 
 
+def give_way(niceness: int) -> None:
+    """Let the system prefer other threads to this one, and to those that it starts, by a niceness of 0 to 19.
+
+    Only Linux has it for threads; elsewhere nothing changes.
+    """
+    if niceness and sys.platform == "linux":
+        with suppress(OSError):  # some sandboxes forbid it
+            me = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + niceness)
+
+
 class PeriodicThread:
     """A daemon thread that repeats a task. It does not survive a fork.
 
@@ -43,10 +54,7 @@ class PeriodicThread:
         return not self._thread.is_alive()
 
     def _repeat(self) -> None:
-        if self._niceness and sys.platform == "linux":
-            with suppress(OSError):  # some sandboxes forbid it
-                me = threading.get_native_id()
-                os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + self._niceness)
+        give_way(self._niceness)
         wait = self._first_wait
         while True:
             last = self._stopping.wait(wait)

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
 from mailtrack._images import memory
 from mailtrack._ingest.drain import Drainer
 from mailtrack._ingest.owning import owner_of
-from mailtrack._spool import claim
+from mailtrack._spool import claim, give_way
 from mailtrack._tracker import Tracker
 from mailtrack.cli._ages import parse_age
 from mailtrack.cli._logs import hide_passwords
@@ -40,8 +41,9 @@ _STOP_TIMEOUT = 3  # seconds until a worker that does not end by itself is kille
 _END_TIMEOUT = 1.0  # seconds for webhooks that are answering; their deliveries are tried again later
 _DRAIN_TIMEOUT = 4.0  # seconds to store what the workers left in the spool; the whole stop takes at most 10
 
-# Under load the images go first, and draining catches up after the peak. A third of a processor that all want is left.
-_DRAIN_NICENESS = 5
+# Under load the images go first, and draining and sending catch up after the peak. A third of a processor that all want
+# is left.
+_NICENESS = 5
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -198,7 +200,7 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
     with open_storage(settings.database) as storage:
         tracker = Tracker(storage, judge=following.judge, webhook_allow=settings.webhook_allow)
         tracker.prepare()
-        drainer = Drainer(spool.folder, tracker._keep, niceness=_DRAIN_NICENESS)
+        drainer = Drainer(spool.folder, tracker._keep, niceness=_NICENESS)
         try:
             spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             owner = owner_of(storage)
@@ -206,7 +208,7 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
                 claim(spool.folder, owner)
             drainer.start()
             following.start()
-            tracker.start()
+            _start_behind(tracker)
         except OSError as error:
             raise ServerError(f"The spool can't be used: {error.strerror}.") from error
         try:
@@ -216,6 +218,12 @@ def _draining(settings: Settings, following: FollowingJudge) -> "Iterator[None]"
             tracker.stop(timeout=_END_TIMEOUT)
             with suppress(StorageError):  # notices a replaced file, so that closing empties the WAL of the present one
                 storage.ping()
+
+
+def _start_behind(tracker: Tracker) -> None:
+    """Start the threads of a tracker that send events, so that they give way to those that answer requests."""
+    with ThreadPoolExecutor(1, initializer=give_way, initargs=(_NICENESS,)) as starting:
+        starting.submit(tracker.start).result()
 
 
 @contextmanager
