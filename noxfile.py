@@ -267,7 +267,7 @@ def bench(session: nox.Session) -> None:
     """Measure what benchmarks/README.md lists."""
     install(session, "bench")
     scripts = ("imports", "tokens", "csv_export", "feed", "log_pages", "pages", "report", "drain", "verdicts", "opens")
-    scripts += ("slow_clients", "memory", "new_user_agents", "deletion", "embed", "people")
+    scripts += ("slow_clients", "memory", "new_user_agents", "deletion", "embed", "people", "webhooks")
     for name in scripts:
         session.run("python", f"benchmarks/{name}.py", *session.posargs)
 
