@@ -13,7 +13,8 @@ import pytest
 from mailtrack import Storage, StorageError, StorageUnavailable, open_storage
 from mailtrack._copying import Copying
 from mailtrack._model import Client, Pixel, Verdict, VerdictKind
-from mailtrack.testing import make_image, make_open, make_pixel, make_recipient
+from mailtrack.storage._carrying import Carries
+from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, make_judgement
 from mailtrack.testing._factories import NOON, make_api_key, make_recipients, make_webhook
 
@@ -303,6 +304,29 @@ def test_settings_are_carried_over(source: Storage, target: Storage) -> None:
     source.set_setting("base_url", "https://mail.example.com")
     copy(source, target)
     assert target.get_setting("base_url") == "https://mail.example.com"
+
+
+def test_late_hits_of_erased_people_are_theirs_in_a_copy_too(source: Storage, target: Storage) -> None:
+    pixel = make_pixel()
+    people = [make_recipient(pixel, f"r{number}@example.org") for number in range(3)]
+    source.add_pixel(pixel)
+    source.add_recipients(pixel.id, people)
+    source.erase(people[0].email)
+    source.erase(people[1].email)
+    copying = copy(source, target)
+    found = target.resolve([make_hit(pixel=pixel.id, token=one.token) for one in people])
+    if isinstance(source, Carries) and isinstance(target, Carries):
+        assert [one is not None and one.erased for one in found] == [True, True, False]
+        assert copying.copied.left_out.erased == 0
+        assert target.list_erased(pixel.id) == source.list_erased(pixel.id)
+    elif isinstance(source, Carries):
+        assert copying.copied.left_out.erased == 2
+
+
+def test_readers_are_counted(source: Storage, target: Storage) -> None:
+    source.add_reader("first")
+    source.add_reader("second")
+    assert copy(source, target).copied.left_out.readers == (2 if isinstance(source, Carries) else 0)
 
 
 def test_what_was_purged_is_reported(source: Storage, target: Storage) -> None:

@@ -13,6 +13,7 @@ from mailtrack._errors import ImageNotFound, PixelNotFound, StorageError
 from mailtrack._model import Open, Pixel, Recipient
 from mailtrack._paging import MAX_LIMIT, pages
 from mailtrack.storage._abilities import SupportsSettings, SupportsWebhooks
+from mailtrack.storage._carrying import Carries
 from mailtrack.storage._protocol import MAX_TOP, Storage
 
 SETTINGS = ("base_url",)
@@ -34,12 +35,16 @@ class LeftOut:
             addresses were compared without case may have. Their opens are in the copy, as of deleted recipients.
         webhooks: webhooks.
         deliveries: deliveries to webhooks that were still due.
+        erased: erased people, by whose tokens late opens of theirs are known, where a storage can't carry that.
+        readers: named readers of the feed. In the copy they begin at the end of its feed.
     """
 
     purged: int = 0
     duplicates: int = 0
     webhooks: int = 0
     deliveries: int = 0
+    erased: int = 0
+    readers: int = 0
 
 
 @attrs.define(kw_only=True)
@@ -118,6 +123,8 @@ class Copying:
             with suppress(PixelNotFound):  # deleted meanwhile
                 yield from self._copy_pixel(pixel_id)
         self._copy_keys()
+        if isinstance(self._source, Carries):
+            self.copied.left_out.readers = len(self._source.list_readers())
         self._copy_settings()
         self._copy_webhooks()
 
@@ -134,6 +141,7 @@ class Copying:
             yield from self._copy_recipients(pixel_id)
         self.copied.left_out.purged += pixel.purged
         yield from self._copy_opens(pixel_id)
+        self._copy_erased(pixel_id)
 
     def _add_pixel(self, pixel: Pixel) -> None:
         bare = Pixel(
@@ -198,6 +206,14 @@ class Copying:
             done += len(batch)
             self.copied.opens += len(batch)
             yield len(batch)
+
+    def _copy_erased(self, pixel_id: str) -> None:
+        """Add the digests of the tokens and ids of erased people."""
+        digests = self._source.list_erased(pixel_id) if isinstance(self._source, Carries) else []
+        if digests and isinstance(self._target, Carries):
+            self._target.add_erased(pixel_id, digests)
+        else:
+            self.copied.left_out.erased += len(digests) // 2  # an id and a token each
 
     def _read_opens(self, pixel_id: str, start: int, number: int) -> list[Open]:
         """Return opens of the source that were not purged, from a place on, in order of arrival.

@@ -9,6 +9,7 @@ import attrs
 from mailtrack import Storage, open_storage
 from mailtrack._copying import Copying
 from mailtrack._model import Verdict, VerdictKind
+from mailtrack.storage._carrying import Carries
 from mailtrack.storage._postgres import PostgresStorage
 from mailtrack.testing import make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, make_judgement
@@ -56,6 +57,8 @@ def copy(source: Storage, target: Storage) -> None:
     assert all_opens(target, pixel) == all_opens(source, pixel)
     assert target.get_image(pixel.id) == source.get_image(pixel.id)
     assert target.list_keys() == source.list_keys()
+    if isinstance(source, Carries) and isinstance(target, Carries):
+        assert target.list_erased(pixel.id) == source.list_erased(pixel.id) != []
     assert [one.open for one in target.list_events(limit=1000).items] == [
         one.open for one in source.list_events(limit=1000).items
     ]

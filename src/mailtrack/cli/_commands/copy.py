@@ -84,13 +84,27 @@ def _report(copied: Copied, target: str) -> None:
     echo(f"Copied {', '.join(plural(*one) for one in numbers)} into {target}.", err=True)
     left = copied.left_out
     for number, what, result in (
-        (left.purged, "purged open", "the figures of FROM count them, those of TO don't"),
-        (left.duplicates, "recipient", "an older one has the same address and reference"),
-        (left.webhooks, "webhook", "TO can't store them"),
-        (left.deliveries, "delivery", "they were still due; a replay sends their events"),
+        (left.purged, plural(left.purged, "purged open"), "the figures of FROM count them, those of TO don't"),
+        (left.duplicates, plural(left.duplicates, "recipient"), "an older one has the same address and reference"),
+        (left.webhooks, plural(left.webhooks, "webhook"), "TO can't store them"),
+        (
+            left.deliveries,
+            plural(left.deliveries, "delivery", "deliveries"),
+            "they were still due; a replay sends their events",
+        ),
+        (
+            left.erased,
+            plural(left.erased, "erased recipient"),
+            "TO does not know their tokens, so it stores late opens of them with address and agent",
+        ),
+        (
+            left.readers,
+            plural(left.readers, "cursor of a named reader", "cursors of named readers"),
+            "functions of on_open begin at the end of the events of TO",
+        ),
     ):
         if number:
-            echo(f"Left out: {plural(number, what)}: {result}.", err=True)
+            echo(f"Left out: {what}: {result}.", err=True)
 
 
 def _fail(different: list[str], *, changed: bool) -> None:

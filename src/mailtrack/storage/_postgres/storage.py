@@ -50,13 +50,14 @@ from mailtrack.storage._postgres import (
 from mailtrack.storage._postgres import opens as open_rows
 from mailtrack.storage._postgres import recipients as recipient_rows
 from mailtrack.storage._postgres.adding import Batch
+from mailtrack.storage._postgres.carried_methods import CarriedMethods
 from mailtrack.storage._postgres.connections import Again, Connection, Connections
 from mailtrack.storage._postgres.sweeping import step_end
 from mailtrack.storage._postgres.webhook_methods import WebhookMethods
 from mailtrack.storage._rows.edges import TooFar
 
 
-class PostgresStorage(WebhookMethods):
+class PostgresStorage(CarriedMethods, WebhookMethods):
     """A `Storage` in a PostgreSQL database, version 14 or later.
 
     Any number of threads, processes and machines may use the database at once, each process with a storage of its own.

@@ -50,6 +50,7 @@ from mailtrack.storage._sqlite import (
 )
 from mailtrack.storage._sqlite import opens as open_rows
 from mailtrack.storage._sqlite import recipients as recipient_rows
+from mailtrack.storage._sqlite.carried_methods import CarriedMethods
 from mailtrack.storage._sqlite.connections import Connections
 from mailtrack.storage._sqlite.opens import Batch
 from mailtrack.storage._sqlite.resolved import Resolved
@@ -58,7 +59,7 @@ from mailtrack.storage._sqlite.webhook_methods import WebhookMethods
 _LOOK_EVERY = 1_000_000  # instructions of SQLite's machine: some ten milliseconds
 
 
-class SQLiteStorage(WebhookMethods):
+class SQLiteStorage(CarriedMethods, WebhookMethods):
     """A `Storage` in one SQLite file.
 
     Any number of threads and processes of one machine may use the file at once, each process with a storage of its
