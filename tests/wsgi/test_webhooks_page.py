@@ -209,10 +209,20 @@ def test_events_are_sent_again(client, tracker, hook, path, given, age):
         assert abs(tracker.now() - age - since) < timedelta(minutes=5)
 
 
+def test_events_are_sent_again_since_the_oldest_that_failed(client, show, tracker, hook, path, add_failed):
+    assert "The oldest open whose delivery failed" not in show(path).text
+    add_failed(3)
+    assert "The oldest open whose delivery failed" in show(path).text
+    assert client.post(path, data={"action": "replay", "span": "failed", "since": ""}).status == 200
+    oldest = min(one.event_at for one in tracker.webhooks.list_deliveries(hook, state="failed").items)
+    assert tracker.webhooks.get(hook.id).replay_since == oldest
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {},
+        {"span": "failed"},
         {"span": "century"},
         {"since": "tomorrow"},
         {"since": "2125-01-01T00:00"},

@@ -8,6 +8,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mailtrack._errors import InvalidInput
+from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._text import plural
 from mailtrack._times import to_utc
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
@@ -28,6 +29,8 @@ SPANS = {
     "month": ("The last 30 days", timedelta(days=30)),
 }
 """Spans of time to replay, by their names in the form."""
+
+_SINCE_FAILED = "failed"
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +92,8 @@ def _rotate(context: Context, found: Webhook, _: dict[str, str]) -> _Outcome:
 
 def _replay(context: Context, found: Webhook, given: dict[str, str]) -> _Outcome:
     now = context.tracker.now()
-    since = _to_since(given, now)
+    failed = given.get("span") == _SINCE_FAILED and not given.get("since", "").strip()
+    since = _since_failed(context, found) if failed else _to_since(given, now)
     if since > now:
         raise InvalidInput("The time must not be in the future.")
     context.webhooks.replay(found.id, since=since)
@@ -97,6 +101,18 @@ def _replay(context: Context, found: Webhook, given: dict[str, str]) -> _Outcome
 
 
 _ACTIONS = {"save": _save, "test": _test, "rotate": _rotate, "replay": _replay}
+
+
+def _since_failed(context: Context, found: Webhook) -> datetime:
+    """Return the time of the oldest event that was given up."""
+    failed = DeliveryState.FAILED
+    deliveries = walk(
+        lambda cursor: context.webhooks.list_deliveries(found.id, limit=MAX_LIMIT, cursor=cursor, state=failed)
+    )
+    since = min((one.event_at for one in deliveries), default=None)
+    if since is None:
+        raise InvalidInput("No delivery has failed.")
+    return since
 
 
 def _to_since(given: dict[str, str], now: datetime) -> datetime:
@@ -116,6 +132,7 @@ def _to_since(given: dict[str, str], now: datetime) -> datetime:
 def _show(context: Context, request: Request, found: Webhook, outcome: _Outcome) -> Response:
     state = form_choice_argument(request, "state", tuple(DeliveryState))
     cursor = one_argument(request, "cursor")
+    failed = context.webhooks.list_deliveries(found.id, limit=1, state=DeliveryState.FAILED).items
     page = context.webhooks.list_deliveries(
         found.id,
         limit=DELIVERIES_ON_PAGE,
@@ -137,6 +154,7 @@ def _show(context: Context, request: Request, found: Webhook, outcome: _Outcome)
         outcome=outcome,
         form=outcome.form or WebhookForm.of_webhook(found, context.tracker),
         spans=SPANS,
+        since_failed=_SINCE_FAILED if failed else None,
     )
 
 
