@@ -144,6 +144,13 @@ def test_the_server_does_not_start_with_it(databases: Databases) -> None:
     assert not list(databases.spool.glob("*-*.spool"))[1:]
 
 
+def test_the_doctor_sees_it(databases: Databases) -> None:
+    databases.leave_hit()
+    open_storage(databases.urls[1]).close()
+    assert "spool-owner" in databases.run(1, "doctor").output
+    assert "spool-owner" not in databases.run(0, "doctor").output
+
+
 def test_draining_into_another_database_is_refused_unless_that_is_a_copy(databases: Databases) -> None:
     pixel = databases.leave_hit()
     assert CliRunner().invoke(main, ["copy", *databases.urls]).exit_code == 0

@@ -44,9 +44,10 @@ def test_a_sound_server_is_sound(outcomes: Callable[..., dict[str, Finding]]) ->
         ("replicas", {"replicas": [Lag("second", 2**30)]}, Outcome.WARNING),
         ("replicas", {"replicas": [Lag("second", 0)]}, Outcome.OK),
         ("replicas", {"replicas": [Lag("second", None)]}, Outcome.OK),
-        ("tables", {"invalid": ["opens_by_id"]}, Outcome.FAILED),
-        ("tables", {"settings": {"autovacuum": "off"}}, Outcome.WARNING),
-        ("tables", {"dead": [("opens", 20_000)]}, Outcome.WARNING),
+        ("indexes", {"invalid": ["opens_by_id"]}, Outcome.FAILED),
+        ("indexes", {"missing": ["opens_by_kind"]}, Outcome.FAILED),
+        ("dead-rows", {"settings": {"autovacuum": "off"}}, Outcome.WARNING),
+        ("dead-rows", {"dead": [("opens", 20_000)]}, Outcome.WARNING),
     ],
 )
 def test_each_fault_is_found(
@@ -78,12 +79,14 @@ def test_dead_rows_and_unusable_indexes_of_our_tables_are_seen(
         db.execute("CREATE INDEX broken ON busy (number)")
         db.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass")
         db.execute("DELETE FROM busy WHERE number > 10")
+        db.execute("DROP INDEX opens_by_kind")
         db.execute("SELECT pg_stat_force_next_flush()")
         db.execute("SELECT 1")
         found = inspect(url)
         db.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'broken'::regclass")
     assert found.dead == [("busy", 90)]
     assert found.invalid == ["broken"]
+    assert found.missing == ["opens_by_kind"]
 
 
 @pytest.mark.parametrize(

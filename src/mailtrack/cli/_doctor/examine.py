@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from mailtrack._errors import InvalidRules, InvalidSetting, StorageError
+from mailtrack._ingest.owning import owner_of
+from mailtrack._spool import read_owner
 from mailtrack._times import Clock, now
 from mailtrack._tracker import Tracker
 from mailtrack.cli._doctor import database, machine
@@ -21,7 +23,7 @@ from mailtrack.cli._doctor.spool import check_spool
 from mailtrack.cli._doctor.webhooks import check_webhooks
 from mailtrack.cli._networks.status import list_status
 from mailtrack.cli._settings import Settings
-from mailtrack.storage import open_storage
+from mailtrack.storage import Storage, open_storage
 from mailtrack.storage._sqlite.inspection import Inspection
 from mailtrack.storage._sqlite.wal import beside
 from mailtrack_wsgi._rate_limit import limits_file
@@ -62,6 +64,8 @@ def examine(
     if usable:
         yield _check_keys(settings.database)
         with open_storage(settings.database) as storage:
+            if settings.spool_folder is not None:
+                yield from _check_owner(storage, settings.spool_folder)
             yield from check_webhooks(storage, clock())
     if settings.base_url is None:
         yield skipped("reachable", "No URL is given, so nothing was checked from outside.", "Give it with --url.")
@@ -76,6 +80,16 @@ def examine(
         return
     with open_storage(settings.database) as storage:
         yield from check_recording(Tracker(storage), settings.base_url, web=web)
+
+
+def _check_owner(storage: Storage, folder: Path) -> Iterator[Finding]:
+    theirs, ours = read_owner(folder), owner_of(storage)
+    if theirs is not None and ours is not None and theirs.id != ours.id:
+        yield warning(
+            "spool-owner",
+            f"The spool is that of another database, {theirs.name}.",
+            "Name a spool of its own with --spool, unless that database is not used any more; see docs/spool.md.",
+        )
 
 
 def _check_keys(database: str) -> Finding:

@@ -30,7 +30,8 @@ def check_postgres(url: str) -> Iterator[Finding]:
     yield _check_connections(found)
     yield _check_transactions(found)
     yield from _check_replicas(found)
-    yield _check_tables(found)
+    yield _check_indexes(found)
+    yield _check_dead_rows(found)
 
 
 def check_replica(url: str, read_url: str) -> Finding:
@@ -121,18 +122,28 @@ def _check_replicas(found: Findings) -> Iterator[Finding]:
             yield ok("replicas", f"{name} follows." if behind is None else f"{name} follows, {behind:,} bytes behind.")
 
 
-def _check_tables(found: Findings) -> Finding:
+def _check_indexes(found: Findings) -> Finding:
     if found.invalid:
         return failed(
-            "tables", f"Indexes can't be used: {', '.join(found.invalid)}.", "Run REINDEX INDEX on each of them."
+            "indexes", f"Indexes can't be used: {', '.join(found.invalid)}.", "Run REINDEX INDEX on each of them."
         )
+    if found.missing:
+        return failed(
+            "indexes",
+            f"Indexes are missing, so requests read whole tables: {', '.join(found.missing)}.",
+            "Make them as mailtrack/storage/_postgres/migrations does, with CREATE INDEX CONCURRENTLY.",
+        )
+    return ok("indexes", "All indexes are there, and can be used.")
+
+
+def _check_dead_rows(found: Findings) -> Finding:
     if found.settings["autovacuum"] != "on":
-        return warning("tables", "Dead rows stay for good: autovacuum is off.", "Set autovacuum to on.")
+        return warning("dead-rows", "Dead rows stay for good: autovacuum is off.", "Set autovacuum to on.")
     if found.dead:
         named = ", ".join(f"{name} ({number:,})" for name, number in found.dead)
         return warning(
-            "tables",
+            "dead-rows",
             f"Tables have many dead rows: {named}.",
             "If that stays so, run VACUUM on them, and let autovacuum run more often.",
         )
-    return ok("tables", "No table has many dead rows, and all indexes can be used.")
+    return ok("dead-rows", "No table has many dead rows.")

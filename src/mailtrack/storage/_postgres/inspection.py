@@ -5,6 +5,7 @@ from typing import NamedTuple
 import psycopg
 
 from mailtrack.storage._postgres.failures import translated
+from mailtrack.storage._postgres.migrating import all_indexes
 from mailtrack.storage._postgres.urls import parse
 
 MANY_DEAD = 10_000
@@ -35,6 +36,7 @@ class Findings(NamedTuple):
         replicas: its replicas.
         dead: the tables with many dead rows, each with their number.
         invalid: the indexes that can't be used.
+        missing: the indexes that our tables should have and don't.
     """
 
     version: int
@@ -46,6 +48,7 @@ class Findings(NamedTuple):
     replicas: list[Lag]
     dead: list[tuple[str, int]]
     invalid: list[str]
+    missing: list[str]
 
 
 def inspect(url: str) -> Findings:
@@ -83,6 +86,7 @@ def inspect(url: str) -> Findings:
                     (address.schema, MANY_DEAD),
                 )
             ],
+            missing=_find_missing(db, address.schema),
             invalid=[
                 name
                 for (name,) in db.execute(
@@ -93,6 +97,11 @@ def inspect(url: str) -> Findings:
                 )
             ],
         )
+
+
+def _find_missing(db: psycopg.Connection[tuple[object, ...]], schema: str) -> list[str]:
+    found = {name for (name,) in db.execute("SELECT indexname FROM pg_indexes WHERE schemaname = %s", (schema,))}
+    return sorted(all_indexes() - found) if found else []  # without any, there are no tables yet
 
 
 def _list_replicas(db: psycopg.Connection[tuple[object, ...]]) -> list[Lag]:

@@ -1,5 +1,6 @@
 """Migrations: numbered files of SQL, each applied once, in one transaction with its row in the table `migrations`."""
 
+import re
 from importlib.resources import files
 
 from mailtrack._errors import DatabaseNotFound, StorageError
@@ -10,6 +11,8 @@ from mailtrack.storage._postgres.urls import Address
 _LOCK = 7_235_421_953_120_871  # of `pg_advisory_xact_lock`: any number that others don't use
 _OLDEST = 140_000
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_MADE = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+)", re.MULTILINE)
+_DROPPED = re.compile(r"^DROP INDEX (\w+)", re.MULTILINE)
 _FIND = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'migrations'"
 
 
@@ -17,6 +20,13 @@ def all_names() -> list[str]:
     """Return the names of all migrations that this version knows, in order."""
     folder = files(__package__) / "migrations"
     return sorted(file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql"))
+
+
+def all_indexes() -> set[str]:
+    """Return the names of the indexes that the migrations make, but for those of keys."""
+    folder = files(__package__) / "migrations"
+    text = "".join((folder / f"{name}.sql").read_text(encoding="utf-8") for name in all_names())
+    return set(_MADE.findall(text)) - set(_DROPPED.findall(text))
 
 
 def prepare(connections: Connections, address: Address, *, create: bool) -> None:
