@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 import psycopg
-from common import Client, arguments, new_folder, print_table, seconds
+from common import arguments, new_folder, print_table, seconds
 from drain_once import SENT_AT
 from file_sizes import IN_BATCH, MONTH_SECONDS, hits
+from log_pages import ON_PAGE
 from postgres_server import Server, new_server
 
 from mailtrack import Hit, Pixel, Tracker, open_storage
@@ -33,7 +34,7 @@ HEADER = (
     "store: µs an open",
     "first page ms",
     "last page ms",
-    "report ms",
+    "figures ms",
     "purge: opens a second",
     "MB of opens before",
     "after",
@@ -108,12 +109,11 @@ def measure(server: Server, opens: int, *, by_month: bool) -> tuple[str, ...]:
         stored = tracker.get_pixel(pixel).opens.raw.number
         full = db.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]
         of_opens, of_recipients = (size(db, *tables) for tables in OWN)
-        client = Client(tracker)
         pages = [
-            middle(lambda page=page: client.request("GET", f"/logs/{pixel.short_id}?page={page}"))
-            for page in (1, stored // 50)
+            middle(lambda skip=skip: storage.list_opens(pixel.id, limit=ON_PAGE, skip=skip))
+            for skip in (0, stored - ON_PAGE)
         ]
-        report = middle(lambda: client.request("GET", f"/api/v1/pixels/{pixel.short_id}/report"))
+        report = middle(lambda: storage.get_figures(pixel.id, top=10))
         before = size(db, "opens")
         rate = purge(tracker, pixel)
         after = size(db, "opens")

@@ -10,6 +10,8 @@ from mailtrack._errors import StorageError, WebhookNotFound
 from mailtrack._model import Page
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
 from mailtrack.storage import _cursors as cursors
+from mailtrack.storage._rows.deliveries import choose
+from mailtrack.storage._rows.times import to_stored
 
 
 @attrs.define
@@ -36,16 +38,15 @@ class _Outbox:
 
     def fill(self, deliveries: Sequence[Delivery]) -> None:
         """Add deliveries, each unless its event has one that is to stay."""
-        since = self.webhook.replay_since
-        for delivery in deliveries:
-            if delivery.event_id in self._by_event:
-                if since is None or delivery.event_at < since:
-                    continue
-                self.delete(self._by_event[delivery.event_id])
-            self._last += 1
-            stored = attrs.evolve(delivery, id=str(self._last))
-            self._entries[self._last] = _Entry(self._last, stored, stored.next_try_at)
-            self._by_event[delivery.event_id] = self._last
+        kept, replayed = choose(deliveries, to_stored(self.webhook.replay_since))
+        for event_id in replayed & self._by_event.keys():
+            self.delete(self._by_event[event_id])
+        for number, delivery in enumerate(kept, self._last + 1):
+            if delivery.event_id not in self._by_event:
+                stored = attrs.evolve(delivery, id=str(number))
+                self._entries[number] = _Entry(number, stored, stored.next_try_at)
+                self._by_event[delivery.event_id] = number
+        self._last += len(kept)
 
     def take(self, now: datetime, until: datetime, limit: int) -> list[Delivery]:
         """Return deliveries that are due, and keep them from others until a time."""
