@@ -4,6 +4,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,12 +15,12 @@ from hypothesis import settings
 from mailtrack import Open, Pixel, Storage, StorageError, open_storage
 from mailtrack.storage import SupportsSettings, SupportsWebhooks
 from mailtrack.testing import SettingsContract, StorageContract, StorageMachine, WebhookContract
+from mailtrack.testing._contract.helpers import all_events
 from mailtrack.testing._factories import make_api_key
 
 _BETWEEN = "|"  # the cursors of the storages in one text
 _CURSORS = {"after", "cursor", "next"}  # fields of values
-_GIVE_CURSORS = {"find_feed_place", "get_feed_end", "take_reader"}
-_UNLIKE = {"sweep"}  # what is left to be removed is each storage's own affair
+_GIVE_CURSORS = {"get_feed_end", "take_reader"}
 
 
 class SideBySide:
@@ -45,6 +46,7 @@ class SideBySide:
             storage.close()
 
     def sweep(self) -> int:
+        """Sweep. How much is left to be removed is each storage's own affair."""
         with self._lock:
             return max(storage.sweep() for storage in self._storages)
 
@@ -68,6 +70,15 @@ class SideBySide:
         ]
         by_whole = [{whole[one]: part[one] for one in part} for part, whole in zip(parts, wholes, strict=True)]
         return _join([dict(sorted(part.items())) for part in by_whole], "get_events")
+
+    def find_feed_place(self, *, since: datetime) -> str | None:
+        """Return the place before the most events. Which older ones are behind it is each storage's own affair."""
+        with self._lock:
+            behind = max(len(all_events(one, after=one.find_feed_place(since=since))) for one in self._storages)
+            events = [all_events(one) for one in self._storages]
+        if all(len(some) == behind for some in events):
+            return None
+        return str(_join([some[-behind - 1].cursor for some in events], "cursor"))
 
     def _ask(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         answers, errors = list[Any](), list[Exception]()
@@ -99,7 +110,7 @@ def _part(given: Any, place: int) -> Any:
     """Return what one of the storages is given: its own cursors."""
     if isinstance(given, str):
         parts = given.split(_BETWEEN)
-        return (parts[place] or None) if len(parts) == 3 else given
+        return parts[place] if len(parts) == 3 else given
     if isinstance(given, dict):
         return {key: _part(value, place) for key, value in given.items()}
     if isinstance(given, tuple | list | set | frozenset) and not hasattr(given, "_fields"):
@@ -120,8 +131,8 @@ def _join(answers: Sequence[Any], name: str) -> Any:
     first = answers[0]
     if all(type(one) is type(first) and one == first for one in answers):
         return first
-    if name in _CURSORS | _GIVE_CURSORS and (None not in answers or name == "find_feed_place"):
-        return _BETWEEN.join(one or "" for one in answers)
+    if name in _CURSORS | _GIVE_CURSORS and None not in answers:
+        return _BETWEEN.join(answers)
     assert len({type(one) for one in answers}) == 1 or isinstance(first, list | tuple), f"{name}: {answers}"
     if isinstance(first, list | tuple):
         assert len({len(one) for one in answers}) == 1, f"{name}: {answers}"
