@@ -9,10 +9,11 @@ batches of a drain. Then the opens of the first six months are purged, as `mailt
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+import attrs
 import psycopg
 from common import arguments, new_folder, print_table, seconds
 from drain_once import SENT_AT
@@ -21,6 +22,7 @@ from log_pages import ON_PAGE
 from postgres_server import Server, new_server
 
 from mailtrack import Hit, Pixel, Tracker, open_storage
+from mailtrack._ids import new_open_id
 
 MONTHS = 12
 PURGED = 6
@@ -72,8 +74,10 @@ def size(db: psycopg.Connection[tuple], *tables: str) -> int:
 
 
 def waiting(pixel: Pixel, tokens: list[str], opens: int) -> Iterator[Hit]:
-    for month in range(MONTHS):
-        yield from hits(pixel, tokens, opens // MONTHS, later=month * MONTH_SECONDS)
+    """Yield the hits of a mailing, of which as many come in each month."""
+    for number, hit in enumerate(hits(pixel, tokens, opens)):
+        at = hit.at + timedelta(seconds=number * MONTHS // opens * MONTH_SECONDS)
+        yield attrs.evolve(hit, id=new_open_id(int(at.timestamp() * 1000)), at=at)
 
 
 def middle(work: Callable[[], object]) -> str:
