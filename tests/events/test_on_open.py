@@ -109,6 +109,30 @@ class TestCalling:
         wait_until(lambda: len(heard.emails) == 3)
         assert heard.emails == ["ann@example.org", "", "carl@example.org"]
 
+    def test_a_fast_function_gets_larger_pages_and_a_slow_one_small_ones(
+        self, tracker, memory, heard, started, open_by, wait_until, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(calls, "_EVENTS_AT_ONCE", 2)
+        monkeypatch.setattr(calls, "_MOST_EVENTS", 5)
+        limits, list_events = [], memory.list_events
+
+        def note(*, limit, **given):
+            page = list_events(limit=limit, **given)
+            limits.extend([limit] if page.items else [])
+            return page
+
+        monkeypatch.setattr(memory, "list_events", note)
+        tracker.on_open(heard, name="crm")
+        open_by(*(f"person{number}@example.org" for number in range(16)))
+        started()
+        wait_until(lambda: len(heard.emails) == 16)
+        assert limits == [2, 4, 5, 5]
+        monkeypatch.setattr(calls, "_FRESH_SECONDS", -1.0)
+        open_by("ann@example.org", "bob@example.org")
+        wait_until(lambda: len(heard.emails) == 18)
+        assert limits == [2, 4, 5, 5, 5, 2]
+        assert heard.emails[-2:] == ["ann@example.org", "bob@example.org"]
+
 
 class TestFaults:
     @pytest.mark.parametrize("fault", [RuntimeError("the CRM is away"), SystemExit(3)])

@@ -16,7 +16,8 @@ from mailtrack.storage._feed import Feed
 
 _LOOK_SECONDS = 0.5  # for opens that other processes have stored, and for leases that have ended
 _FRESH_SECONDS = 1.0  # events read longer ago are read again, since parts of them may be erased by now
-_EVENTS_AT_ONCE = 100
+_EVENTS_AT_ONCE = 100  # more with each full page that a fast function has got through while it was fresh,
+_MOST_EVENTS = 1000  # up to so many
 _MOST_STORAGE_SECONDS = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Calls:
         self._feed = feed
         self._callback = callback
         self._place = Place(feed, callback.name, clock)
+        self._at_once = _EVENTS_AT_ONCE
         self._failed_id = ""  # the event on which the function fails,
         self._failures = 0  # and how often it has
         self._storage_failures = 0
@@ -108,13 +110,16 @@ class Calls:
         if not self._place.take():
             return _LOOK_SECONDS
         after = self._place.after
-        page = self._feed.list_events(limit=_EVENTS_AT_ONCE, after=after, first=self._callback.first)
+        page = self._feed.list_events(limit=self._at_once, after=after, first=self._callback.first)
         until = time.monotonic() + _FRESH_SECONDS
         for event in page.items:
             if not (self._call(event) and self._place.pass_to(event.cursor, handled=True)):
                 return 0.0
             if self._stopping.is_set() or time.monotonic() > until:
+                self._at_once = _EVENTS_AT_ONCE
                 return 0.0
+        if len(page.items) == self._at_once:
+            self._at_once = min(2 * self._at_once, _MOST_EVENTS)
         if page.next is None or page.next == after:
             self._place.save()
             return _LOOK_SECONDS

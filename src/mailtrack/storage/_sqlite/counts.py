@@ -24,6 +24,8 @@ _SET_SPANS = ", ".join(f"{column} = ?" for column in SPANS.split(", "))
 OWNER = f"r.id, r.number, r.created_at, r.sent_at, {SPANS}, prefetches"
 """The columns of an `Owner`, read from `recipients r`: id, number, times of the token and the mail, `Spans`."""
 
+COUNTED, RAW = 4, 7
+"""The places of two of them in an `Owner`: how many of its opens count, and how many it has."""
 
 Owner: TypeAlias = tuple[Any, ...]
 """A recipient as the counts need it: a row that begins with the columns `OWNER`, with times in milliseconds.

@@ -118,11 +118,10 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved)
 
 
 def _find_firsts(opens: Opens, owners: Sequence[Owner]) -> list[int]:
-    spans = [(owner[0], counts.spans_of(owner)) for owner in owners]
     return find_firsts(
         zip(opens.recipients, [finding.counted for finding in opens.findings], strict=True),
-        {recipient_id for recipient_id, before in spans if not before.raw},
-        {recipient_id for recipient_id, before in spans if not before.counted},
+        {owner[0] for owner in owners if not owner[counts.RAW]},
+        {owner[0] for owner in owners if not owner[counts.COUNTED]},
     )
 
 
