@@ -18,7 +18,8 @@ nox.options.tags = ["quick"]  # `.ci/run` runs these and those tagged `long`, in
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
-OTHER_PYTHONS = [version for version in PYTHONS if version != "{}.{}".format(*sys.version_info)]
+NEWEST_PYTHON = PYTHONS[-1]  # `coverage` runs all tests on it
+OTHER_PYTHONS = [version for version in PYTHONS if version not in ("{}.{}".format(*sys.version_info), NEWEST_PYTHON)]
 GROUPS = sorted(PROJECT["dependency-groups"])
 
 # The most names that users can reach: behind the doors of the first releases, and behind each that was added later.
@@ -42,7 +43,7 @@ LONG = [
     "tests/storage/test_sqlite_feed.py",
     "tests/storage/test_sqlite_webhooks.py",
 ]
-ALL_BUT_LONG = [f"--ignore={name}" for name in LONG]
+QUICK = [f"--ignore={name}" for name in ("tests/browser", "tests/crash", "tests/server", *LONG)]
 ALL_STORAGES = {"MAILTRACK_STORAGES": "memory sqlite postgresql"}  # behind the application
 # Unset: what these are for takes long.
 SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES", "MAILTRACK_STORAGES"])
@@ -86,7 +87,7 @@ def imports(session: nox.Session) -> None:
 @nox.session(tags=["quick"])
 def tests(session: nox.Session) -> None:
     """Run all tests but those that need a browser, a server of their own or many processes for long."""
-    run_tests(session, "--ignore=tests/browser", "--ignore=tests/crash", "--ignore=tests/server", *ALL_BUT_LONG)
+    run_tests(session, *QUICK)
 
 
 def run_tests(session: nox.Session, *options: str) -> None:
@@ -158,15 +159,13 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=OTHER_PYTHONS, tags=["long"])
 def other_pythons(session: nox.Session) -> None:
-    """Run them on each other Python that is supported; on the newest also those with servers of their own."""
-    servers = ("tests/server/test_many_nodes.py", "tests/server/test_schemathesis.py")
-    ignored = servers if session.python == OTHER_PYTHONS[-1] else ["tests/server"]
-    run_tests(session, "--ignore=tests/browser", *(f"--ignore={name}" for name in ignored), *ALL_BUT_LONG)
+    """Run them on each other Python that is supported, but the newest, which `coverage` has."""
+    run_tests(session, *QUICK)
 
 
-@nox.session(python=PYTHONS[0], tags=["long"])
+@nox.session(python=NEWEST_PYTHON, tags=["long"])
 def coverage(session: nox.Session) -> None:
-    """Run all tests but those in a browser, on the oldest Python, which traces at least cost; hold the coverage."""
+    """Run all tests but those in a browser, on the newest Python; hold the coverage."""
     install(session, "tests")
     environment = SHORT | ALL_STORAGES | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     ignored = ["--ignore=tests/browser", "--ignore=tests/server/test_schemathesis.py"]  # sessions of their own
