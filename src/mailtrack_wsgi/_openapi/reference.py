@@ -351,9 +351,8 @@ def _kind(schema: _Data) -> Markup:
     if "array" in kinds:
         return Markup("list ({})").format(_kind(schema["items"]))
     if "enum" in schema:
-        return Markup(" or ").join(
-            Markup("<code>{}</code>").format(plain_text(json.dumps(value))) for value in schema["enum"]
-        )
+        values = Markup(" | ").join(plain_text(json.dumps(value)) for value in schema["enum"])
+        return Markup("<code>{}</code>").format(values)
     names = [
         _FORMATS.get(schema.get("format", ""), _KINDS.get(kind, kind)) if kind != "null" else kind for kind in kinds
     ]
