@@ -32,7 +32,7 @@ MOST_REACHABLE = {
     "mailtrack_wsgi.django": 25,
     "mailtrack_wsgi.flask": 5,
 }
-# Tests with many processes or rounds. They take some five minutes of two processors, so `coverage` alone runs them.
+# Tests with many processes, rounds or steps. They take minutes of two processors, so `coverage` alone runs them.
 LONG = [
     "tests/events/test_processes.py",
     "tests/events/webhooks/test_kill.py",
@@ -40,10 +40,12 @@ LONG = [
         f"tests/storage/postgres/test_{name}.py"
         for name in ("concurrency", "contract", "faults", "months", "plans", "replica", "side_by_side")
     ),
-    "tests/storage/test_sqlite_feed.py",
-    "tests/storage/test_sqlite_webhooks.py",
+    "tests/cli/test_demo.py",
+    "tests/rate_limit/test_processes.py",
+    *(f"tests/storage/test_sqlite_{name}.py" for name in ("costs", "feed", "migrations", "sweeping", "webhooks")),
 ]
-QUICK = [f"--ignore={name}" for name in ("tests/browser", "tests/crash", "tests/server", *LONG)]
+OWN = ["tests/browser", "tests/crash", "tests/docs", "tests/fuzz", "tests/server"]  # each has a session
+QUICK = [f"--ignore={name}" for name in (*OWN, *LONG)]
 ALL_STORAGES = {"MAILTRACK_STORAGES": "memory sqlite postgresql"}  # behind the application
 # Unset: what these are for takes long.
 SHORT = dict.fromkeys(["MAILTRACK_CRASH_ROUNDS", "MAILTRACK_API_CASES", "MAILTRACK_STORAGES"])
@@ -86,7 +88,7 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(tags=["quick"])
 def tests(session: nox.Session) -> None:
-    """Run all tests but those that need a browser, a server of their own or many processes for long."""
+    """Run all tests but those that take long, or have a session of their own."""
     run_tests(session, *QUICK)
 
 
@@ -95,7 +97,7 @@ def run_tests(session: nox.Session, *options: str) -> None:
     session.run("pytest", "-n", "auto", *(session.posargs or options), env=SHORT)
 
 
-@nox.session(tags=["long"])
+@nox.session
 def servers(session: nox.Session) -> None:
     """Run the tests of the reference server and of others: requests over sockets, signals, faults, several workers."""
     install(session, "servers")
@@ -165,10 +167,11 @@ def other_pythons(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON, tags=["long"])
 def coverage(session: nox.Session) -> None:
-    """Run all tests but those in a browser, on the newest Python; hold the coverage."""
+    """Run all tests but those of the docs and in a browser, on the newest Python; hold the coverage."""
     install(session, "tests")
     environment = SHORT | ALL_STORAGES | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    ignored = ["--ignore=tests/browser", "--ignore=tests/server/test_schemathesis.py"]  # sessions of their own
+    others = ("tests/browser", "tests/docs", "tests/fuzz", "tests/server/test_schemathesis.py")  # have sessions
+    ignored = [f"--ignore={name}" for name in others]
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", *ignored, env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
     session.run("coverage", "report", env=environment)
@@ -220,8 +223,7 @@ def docs(session: nox.Session) -> None:
     site, options = f"{temporary}/site", ["--nitpicky", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet"]
     session.run("sphinx-build", *options, "--conf-dir=docs", f"--doctree-dir={temporary}/doctrees", ".", site)
     session.log(f"The site is in {site}/index.html.")
-    environment, examples = {"MAILTRACK_SITE": site}, "tests/docs/test_examples.py"
-    session.run("pytest", "-n", "auto", "tests/docs", f"--ignore={examples}", *session.posargs, env=environment)
+    session.run("pytest", "-n", "auto", "tests/docs", *session.posargs, env={"MAILTRACK_SITE": site})
 
 
 @nox.session
