@@ -56,6 +56,7 @@ _CALLS: dict[str, _Call] = {
     "count_by_kind": lambda storage, *_: storage.count_by_kind(),
     "get_figures": lambda storage, pixel, _: storage.get_figures(pixel.id, top=10),
     "rejudge": lambda storage, pixel, _: _rejudge(storage, pixel),
+    "purge_opens": lambda storage, pixel, _: storage.purge_opens(pixel.id, before=NOON + timedelta(days=99), limit=10),
     "list_events": lambda storage, *_: storage.list_events(limit=10),
     "get_feed_end": lambda storage, *_: storage.get_feed_end(),
     "find_feed_place": lambda storage, *_: storage.find_feed_place(since=NOON + timedelta(days=99)),

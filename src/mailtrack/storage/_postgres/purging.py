@@ -113,17 +113,22 @@ def purge(db: Connection, pixel_id: str, places: Sequence[Place], until: float) 
 
 def _purge(db: Connection, pixel: int, numbers: Sequence[int], before: int) -> int:
     found = db.execute(
-        "SELECT o.number, o.recipient, o.opened_at, j.counted, o.agent, o.judgement FROM opens o"
-        " JOIN judgements j ON j.pixel = o.pixel AND j.judgement = o.judgement"
-        " WHERE o.pixel = %s AND o.number = ANY(%s::bigint[])",
+        "SELECT number, recipient, opened_at, agent, judgement FROM opens"
+        " WHERE pixel = %s AND number = ANY(%s::bigint[])",
         (pixel, list(numbers)),
     ).fetchall()
     if not found:
         return 0
+    judgements = [judgement for *_, judgement in found]
+    rows = db.execute(
+        "SELECT judgement FROM judgements WHERE pixel = %s AND judgement = ANY(%s::bigint[]) AND counted",
+        (pixel, list(set(judgements))),
+    )
+    counted = {judgement for (judgement,) in rows}
     db.execute("DELETE FROM opens WHERE pixel = %s AND number = ANY(%s::bigint[])", (pixel, list(numbers)))
     release(db, pixel, "agents", [agent for *_, agent, _ in found])
-    release(db, pixel, "judgements", [judgement for *_, judgement in found])
-    _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, counted, *_ in found if counted])
+    release(db, pixel, "judgements", judgements)
+    _keep_spans(db, pixel, [(recipient, at) for _, recipient, at, _, judgement in found if judgement in counted])
     _keep_gaps(db, pixel, [number for number, *_ in found])
     feed_rows.forget_purged(db, pixel, numbers[0], numbers[-1])
     db.execute(
