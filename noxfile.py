@@ -32,7 +32,8 @@ MOST_REACHABLE = {
     "mailtrack_wsgi.django": 25,
     "mailtrack_wsgi.flask": 5,
 }
-# Tests with many processes, rounds or steps. They take minutes of two processors, so `coverage` alone runs them.
+POSTGRES_SUITE = "tests/storage/postgres/test_contract.py"
+# Tests with many processes, rounds or steps. They take minutes of two processors, so `servers` alone runs them.
 LONG = [
     "tests/events/test_processes.py",
     "tests/events/webhooks/test_kill.py",
@@ -97,11 +98,16 @@ def run_tests(session: nox.Session, *options: str) -> None:
     session.run("pytest", "-n", "auto", *(session.posargs or options), env=SHORT)
 
 
-@nox.session
+@nox.session(tags=["long"])
 def servers(session: nox.Session) -> None:
-    """Run the tests of the reference server and of others: requests over sockets, signals, faults, several workers."""
+    """Run the tests of servers, over sockets and through signals and faults, and others that take long.
+
+    `crash` and `schemathesis` are among them, with as many rounds and requests as the environment says, else with few.
+    """
     install(session, "servers")
-    session.run("pytest", "-n", "auto", *(session.posargs or ["tests/server"]), env=SHORT)
+    session.run("pytest", "-n", "auto", *(session.posargs or ["tests/server", "tests/crash", *LONG]))
+    if not session.posargs:
+        session.run("pytest", "-n", "auto", "-k", "postgresql", "tests/wsgi", env=ALL_STORAGES)
 
 
 @nox.session(tags=["long"])
@@ -167,17 +173,16 @@ def other_pythons(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON, tags=["long"])
 def coverage(session: nox.Session) -> None:
-    """Run all tests but those of the docs and in a browser, on the newest Python; hold the coverage."""
+    """Run the tests of `tests`, and the suite of PostgreSQL, on the newest Python; hold the coverage."""
     install(session, "tests")
-    environment = SHORT | ALL_STORAGES | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    others = ("tests/browser", "tests/docs", "tests/fuzz", "tests/server/test_schemathesis.py")  # have sessions
-    ignored = [f"--ignore={name}" for name in others]
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *ignored, env=environment)
+    environment = SHORT | {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+    traced = [name for name in QUICK if not name.endswith(POSTGRES_SUITE)]
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *traced, env=environment)
     session.run("coverage", "combine", "--quiet", env=environment)
     session.run("coverage", "report", env=environment)
 
 
-@nox.session(tags=["long"])
+@nox.session
 def crash(session: nox.Session) -> None:
     """Kill the reference server under load, for MAILTRACK_CRASH_ROUNDS rounds (200)."""
     install(session, "tests")
@@ -185,7 +190,7 @@ def crash(session: nox.Session) -> None:
     session.run("pytest", "tests/crash", *session.posargs, env={"MAILTRACK_CRASH_ROUNDS": rounds})
 
 
-@nox.session(tags=["long"])
+@nox.session
 def schemathesis(session: nox.Session) -> None:
     """Compare the reference server with its OpenAPI document, in MAILTRACK_API_CASES requests (5000)."""
     install(session, "tests")
@@ -231,13 +236,6 @@ def examples(session: nox.Session) -> None:
     """Run the programs in examples as a user would."""
     install(session, "tests")
     session.run("pytest", "tests/docs/test_examples.py", *session.posargs)
-
-
-@nox.session
-def long(session: nox.Session) -> None:
-    """Run the tests that `tests` leaves to `coverage`: PostgreSQL, and many processes."""
-    install(session, "tests")
-    session.run("pytest", "-n", "auto", *(session.posargs or [*LONG, "tests/wsgi"]), env=SHORT | ALL_STORAGES)
 
 
 @nox.session
