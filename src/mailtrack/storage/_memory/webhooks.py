@@ -81,10 +81,11 @@ class _Outbox:
         return DeliveryCount(pending=len(times), oldest=min(times, default=None))
 
     def find_ended(self, before: datetime) -> Iterator[tuple[datetime, int]]:
-        """Yield time and number of the deliveries that ended before a time."""
-        for number, delivery in self.iter_back(None, None):
-            if delivery.ended_at is not None and delivery.ended_at < before:
-                yield delivery.ended_at, number
+        """Yield time and number of the deliveries that ended before a time, by number."""
+        for number, entry in self._entries.items():
+            ended_at = entry.delivery.ended_at
+            if ended_at is not None and ended_at < before:
+                yield ended_at, number
 
     def delete(self, number: int) -> None:
         """Delete a delivery."""

@@ -125,7 +125,7 @@ def delete_ended(db: Connection, before: datetime, limit: int, until: float) -> 
     while deleted < limit:
         rows = db.execute(
             "WITH gone AS (DELETE FROM deliveries WHERE ctid = ANY(ARRAY(SELECT ctid FROM deliveries"
-            " WHERE ended_at < %s ORDER BY ended_at LIMIT %s)) RETURNING webhook)"
+            " WHERE ended_at < %s ORDER BY ended_at, webhook, number LIMIT %s)) RETURNING webhook)"
             " SELECT w.webhook IS NOT NULL FROM gone LEFT JOIN webhooks w ON w.webhook = gone.webhook",
             (to_milliseconds(before), min(limit - deleted, _MAX_ROWS)),
         ).fetchall()

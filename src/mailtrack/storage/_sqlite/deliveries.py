@@ -130,7 +130,8 @@ def delete_ended(db: sqlite3.Connection, before: datetime, limit: int, until: fl
     while deleted < limit:
         rows = db.execute(
             "SELECT d.webhook, d.number, w.webhook IS NOT NULL FROM deliveries d INDEXED BY deliveries_ended"
-            " LEFT JOIN webhooks w ON w.webhook = d.webhook WHERE d.ended_at < ? ORDER BY d.ended_at LIMIT ?",
+            " LEFT JOIN webhooks w ON w.webhook = d.webhook WHERE d.ended_at < ?"
+            " ORDER BY d.ended_at, d.webhook, d.number LIMIT ?",
             (to_milliseconds(before), min(limit - deleted, _MAX_ROWS)),
         ).fetchall()
         if not rows:
