@@ -20,7 +20,7 @@ from mailtrack_wsgi._query import choice_argument, paging_arguments
 
 _NEW = ("url", "first", "kinds", "pixels")
 _CHANGES = (*_NEW, "enabled")
-_MOST_DIGITS = 9  # of the cursor of a list of webhooks
+_MOST_DIGITS = 18  # of a cursor, as of those of all lists
 
 
 def create_webhook(context: Context, request: Request) -> Response:
