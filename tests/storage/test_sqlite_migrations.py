@@ -138,10 +138,10 @@ def _figures(storage: Storage) -> list[Figures]:
 
 
 def _tables(path: Path) -> set[tuple[str, str, str, str]]:
-    """Return what is in a file, as it is written there, blanks apart."""
+    """Return what is in a file, as it is written there, blanks and quotes around names apart."""
     with closing(_connect(path)) as db:
         found = db.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    return {(kind, name, table, " ".join(sql.split())) for kind, name, table, sql in found}
+    return {(kind, name, table, "".join(sql.replace('"', "").split())) for kind, name, table, sql in found}
 
 
 def _contents(path: Path) -> list[str]:
@@ -180,13 +180,13 @@ def _applied(path: Path) -> list[str]:
         return [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY rowid")]
 
 
-def _count(path: Path, source: str, what: str = "count(*)") -> int:
+def _count(path: Path, source: str, what: str = "count(*)") -> Any:
     with closing(_connect(path)) as db:
-        return int(db.execute(f"SELECT {what} FROM {source}").fetchone()[0])
+        return db.execute(f"SELECT {what} FROM {source}").fetchone()[0]
 
 
 def _pages(path: Path) -> int:
-    return _count(path, "pragma_page_count", "page_count")
+    return int(_count(path, "pragma_page_count", "page_count"))
 
 
 _EARLIER_CHANGES = f"""
@@ -357,7 +357,10 @@ class TestEarlierFiles:
             while storage.sweep():
                 pass
         SQLiteStorage(tmp_path / "new.db").close()
-        assert _tables(old) == _tables(tmp_path / "new.db")
+        new = tmp_path / "new.db"
+        assert _tables(old) == _tables(new)
+        assert _applied(old) == _applied(new) == ALL
+        assert _count(old, "settings", "group_concat(name)") == _count(new, "settings", "group_concat(name)") == "id"
 
     @pytest.mark.parametrize("at_once", [1, 1024])
     def test_who_is_erased_before_the_former_opens_are_swept_is_in_no_byte_then(

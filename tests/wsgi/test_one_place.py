@@ -1,7 +1,7 @@
 """Paths and headers that other modules rely on are written in one place each."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,16 @@ PACKAGES = [Path(package.__file__).parent for package in (mailtrack, mailtrack_w
 ELSEWHERE = {"cli"}  # the application's messages name paths to people
 
 
-def texts(path: Path) -> Iterator[str]:
+@cache
+def texts(path: Path) -> list[str]:
     """Return the texts of a module without its docstrings, or a whole template or script."""
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        yield source
-        return
-    tree = ast.parse(source)
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.value
+        return [source]
+    nodes = list(ast.walk(ast.parse(source)))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 @pytest.mark.parametrize(

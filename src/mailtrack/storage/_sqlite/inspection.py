@@ -84,11 +84,11 @@ class Inspection:
 
     def pending(self) -> list[str]:
         """Return the migrations that are still to come."""
-        return sorted(schema.all_names() - self._applied())
+        return sorted(set(schema.all_names()) - self._applied())
 
     def unknown(self) -> list[str]:
         """Return the migrations that only a newer version knows."""
-        return sorted(self._applied() - schema.all_names())
+        return sorted(self._applied().difference(schema.all_names()))
 
     def _applied(self) -> set[str]:
         db = sqlite_utils.Database(self._connection, recursive_triggers=False, execute_plugins=False)

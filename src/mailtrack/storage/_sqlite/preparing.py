@@ -15,7 +15,7 @@ from mailtrack._errors import DatabaseNotFound, StorageError
 from mailtrack.storage._sqlite import compacting
 from mailtrack.storage._sqlite.connections import connect, translated
 from mailtrack.storage._sqlite.ours import APPLICATION_ID, check_ours, is_cut
-from mailtrack.storage._sqlite.schema import AFTER_COPYING, all_names, migrations
+from mailtrack.storage._sqlite.schema import AFTER_COPYING, all_names, create_tables, migrations
 from mailtrack.storage._sqlite.wal import wal_of
 
 _COPY_ALL = (
@@ -101,6 +101,7 @@ def _create(path: Path) -> None:
             try:
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before there are tables
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                create_tables(_wrap(connection))
                 _migrate(connection, draft)
                 # Closing does that, too, but says nothing where it fails; and the WAL is not linked.
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -119,9 +120,13 @@ def _create(path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def _wrap(connection: sqlite3.Connection) -> sqlite_utils.Database:
+    return sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
-    if unknown := {row.name for row in migrations.applied(db)} - all_names():
+    db = _wrap(connection)
+    if unknown := {row.name for row in migrations.applied(db)}.difference(all_names()):
         raise StorageError(f"{path} was written by a newer mailtrack ({', '.join(sorted(unknown))}).")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StorageError(f"{path} can't use write-ahead logging; is it on a network file system?")

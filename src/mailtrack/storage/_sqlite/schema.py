@@ -5,7 +5,9 @@ that SQLite compares are compared byte by byte.
 """
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 
 import sqlite_utils
 
@@ -413,7 +415,23 @@ def m019_id(db: sqlite_utils.Database) -> None:
     db.execute("INSERT INTO settings (name, value) VALUES ('id', lower(hex(randomblob(16))))")
 
 
-def all_names() -> set[str]:
-    """Return the names of all migrations that this version knows."""
+@cache
+def all_names() -> tuple[str, ...]:
+    """Return the names of all migrations that this version knows, in order."""
     with sqlite_utils.Database(memory=True, recursive_triggers=False, execute_plugins=False) as empty:
-        return {migration.name for migration in migrations.pending(empty)}
+        return tuple(migration.name for migration in migrations.pending(empty))
+
+
+def create_tables(db: sqlite_utils.Database) -> None:
+    """Make the current tables in an empty file, in a fifth of the time of the migrations, which count as applied."""
+    db.conn.executescript(f"BEGIN; {_read_tables()}")
+    migrations.ensure_migrations_table(db)
+    now = str(datetime.now(UTC))
+    applied = ({"migration_set": migrations.name, "name": name, "applied_at": now} for name in all_names())
+    db.table(migrations.migrations_table).insert_all(applied)
+    db.conn.execute("COMMIT")
+
+
+@cache
+def _read_tables() -> str:
+    return (files(__package__) / "tables.sql").read_text(encoding="utf-8")
