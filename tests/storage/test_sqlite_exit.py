@@ -127,3 +127,21 @@ def test_a_program_that_ends_prints_nothing_and_leaves_no_wal(path: Path, name: 
     assert name in BUSY or not has_content(path)
     with SQLiteStorage(path) as storage:
         assert storage.list_pixels(limit=9).items[-1].name == "Spring launch"
+
+
+def test_an_interrupt_at_any_moment_leaves_no_lock_that_closing_waits_for(path: Path) -> None:
+    program = f"""
+import faulthandler, random, signal
+from contextlib import suppress
+from mailtrack import open_storage
+
+faulthandler.dump_traceback_later(60, exit=True)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for seed in range(400):
+    with suppress(KeyboardInterrupt), open_storage("sqlite:///{path}") as storage:
+        signal.setitimer(signal.ITIMER_REAL, random.Random(seed).uniform(0.0002, 0.004))
+        while True:
+            storage.ping()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

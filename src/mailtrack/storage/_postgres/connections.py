@@ -113,7 +113,9 @@ class Connections:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._changed = threading.Condition()
+        # To be entered in place of the condition, which the exception of a signal may leave locked for ever.
+        self._guard = threading.RLock()
+        self._changed = threading.Condition(self._guard)
         self._idle: list[Connection] = []
         self._used = 0
         self._waiting: list[object] = []  # tickets of the calls that want a connection, the first one's first
@@ -141,7 +143,7 @@ class Connections:
         if self._pid != os.getpid():  # the fork was not announced
             self._leave_to_parent()
         ticket = object()
-        with self._changed:
+        with self._guard:
             self._waiting.append(ticket)
             try:
                 if not self._changed.wait_for(lambda: self._may_take(ticket), WAIT_SECONDS):
@@ -159,7 +161,7 @@ class Connections:
 
     def _get(self) -> Connection:
         while True:
-            with self._changed:
+            with self._guard:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return self.connect()
@@ -172,7 +174,7 @@ class Connections:
         if connection is not None and not connection.closed:
             usable = connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
             connection.used_at = monotonic()
-        with self._changed:
+        with self._guard:
             self._used -= 1
             if usable and connection is not None and not self._closed:
                 self._idle.append(connection)
@@ -197,7 +199,7 @@ class Connections:
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection that `connect` has made for later use."""
-        with self._changed:
+        with self._guard:
             self._idle.append(connection)
 
     @contextmanager
@@ -232,7 +234,7 @@ class Connections:
         """Wait until no connection is in use, and hold back calls until `after_fork`."""
         if self._pid != os.getpid():
             self._leave_to_parent()
-        with self._changed:
+        with self._guard:
             self._forking = True
             self._changed.wait_for(lambda: self._used == 0)
 
@@ -241,7 +243,7 @@ class Connections:
         if child:
             self._leave_to_parent()
             return
-        with self._changed:
+        with self._guard:
             self._forking = False
             self._changed.notify_all()
 
@@ -253,7 +255,7 @@ class Connections:
         """Close all connections; those in use once they are given back."""
         if self._pid != os.getpid():
             self._leave_to_parent()
-        with self._changed:
+        with self._guard:
             self._closed = True
             idle, self._idle = self._idle, []
             self._changed.notify_all()

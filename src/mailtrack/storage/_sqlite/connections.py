@@ -175,7 +175,10 @@ class Connections:
         self._following = threading.Lock()
         self._uses = 0
         self._forking = False
-        self._changed = threading.Condition(threading.Lock())  # guards the above
+        # Guards the above. Entering the condition itself may leave it locked for ever: that is Python, in the middle of
+        # which the exception of a signal can be raised.
+        self._guard = threading.Lock()
+        self._changed = threading.Condition(self._guard)
 
     @contextmanager
     def reading(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:
@@ -222,7 +225,7 @@ class Connections:
             finally:
                 self._writer.release()
                 if not cascade:
-                    with self._changed:
+                    with self._guard:
                         self._retire([holder])
 
     def _roll_back(self, holder: _Holder) -> None:
@@ -231,7 +234,7 @@ class Connections:
             if holder.connection.in_transaction:  # on a full disk SQLite has rolled back already
                 holder.connection.execute("ROLLBACK")
         except BaseException:
-            with self._changed:
+            with self._guard:
                 self._retire([holder])
             raise
 
@@ -265,7 +268,7 @@ class Connections:
     def rest(self) -> None:
         """Close every connection that is not in use. They are opened again when they are needed."""
         if self._pid == os.getpid():
-            with self._changed:
+            with self._guard:
                 self._retire(list(self._holders))
 
     def before_fork(self) -> None:
@@ -308,7 +311,7 @@ class Connections:
         try:
             yield holder
         finally:
-            with self._changed:
+            with self._guard:
                 self._give_back(holder)
                 self._uses -= 1
                 self._changed.notify_all()
@@ -318,7 +321,7 @@ class Connections:
         self._check_open()
         file = self._find_file()
         holder: _Holder | None = getattr(self._local, "holder", None)
-        with self._changed:
+        with self._guard:
             while self._forking:
                 self._changed.wait()
             self._uses += 1  # from now on no fork happens
@@ -328,7 +331,7 @@ class Connections:
         try:
             return self._connect(file)
         except BaseException:
-            with self._changed:
+            with self._guard:
                 self._uses -= 1
                 self._changed.notify_all()
             raise
@@ -338,7 +341,7 @@ class Connections:
         self._follow(file)
         holder = _Holder(self._path, file)
         self._check_current(holder)
-        with self._changed:
+        with self._guard:
             self._check_open()
             self._holders.add(holder)
             holder.uses += 1
@@ -352,7 +355,7 @@ class Connections:
             StorageUnavailable: the former can't be left yet, or the new one can't be used.
         """
         with self._following:
-            with self._changed:
+            with self._guard:
                 stale = [holder for holder in self._holders if not holder.is_current(file)]
             if stale:
                 self._leave(stale)
@@ -368,7 +371,7 @@ class Connections:
         self._translate(partial(check_ours, self._path))  # while a foreign file is there, the former one may come back
         with self._borrowed(stale) as former:
             self._translate(partial(wal.take_away, self._path, former.connection, former.beside))
-        with self._changed:
+        with self._guard:
             self._retire(stale)
 
     def _translate(self, step: Callable[[], None]) -> None:
@@ -382,7 +385,7 @@ class Connections:
     @contextmanager
     def _borrowed(self, holders: list[_Holder]) -> Iterator[_Holder]:
         """Yield one of these that is not in use now."""
-        with self._changed:
+        with self._guard:
             idle = next((holder for holder in holders if not holder.uses), None)
             if idle is None:
                 raise StorageUnavailable(f"{self._path} was replaced, and the former file is still in use.")
@@ -390,7 +393,7 @@ class Connections:
         try:
             yield idle
         finally:
-            with self._changed:
+            with self._guard:
                 self._give_back(idle)
 
     def _retire(self, holders: Iterable[_Holder]) -> None:
