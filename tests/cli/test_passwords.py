@@ -14,6 +14,7 @@ URLS = [
     f"postgresql://ann:{SECRET}@127.0.0.1:1/mail?connect_timeout=1",
     f"postgresql://127.0.0.1:1/mail?user=ann&password={SECRET}&connect_timeout=1",
     f"postgresql://ann:{SECRET}@127.0.0.1:port/mail",
+    f"postgresql://ann:an@{SECRET}@127.0.0.1/mail",
     f"nowhere://ann:{SECRET}@127.0.0.1/mail",
     f"memory://ann:{SECRET}@127.0.0.1/mail",
 ]

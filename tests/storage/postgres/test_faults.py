@@ -36,6 +36,8 @@ class TestUrls:
             "postgresql://mailtrack:hunter2@127.0.0.1/mail?schema=Upper",
             "postgresql://mailtrack:hunter2@127.0.0.1/mail?schema=pg_catalog",
             "postgresql://mailtrack:hunter2@[::1/mail",
+            "postgresql://mailtrack:an@hunter2@127.0.0.1/mail",
+            "postgresql://mailtrack:12/hunter2@127.0.0.1/mail",
         ],
     )
     def test_a_malformed_url_is_refused_without_showing_it(self, url: str) -> None:

@@ -50,6 +50,8 @@ def parse(url: str) -> Address:
         parts = None
     if parts is None or parts.scheme.lower() not in _SCHEMES or parts.fragment or "\x00" in url:
         raise InvalidSetting("database", "must be a URL such as postgresql://user@host/name")
+    if parts.netloc.count("@") > 1 or "@" in parts.path:  # libpq takes the end of the password for the host or name
+        raise InvalidSetting("database", "has a user, password or name with a character to be escaped, as in %40 for @")
     if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidSetting("database", "has a schema that is not in lower-case letters, digits and underscores")
     return Address(parameters, schema, _show(parameters, schema))
