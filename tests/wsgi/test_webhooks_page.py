@@ -93,6 +93,22 @@ def test_a_pixel_is_named_by_id_or_name(client, tracker, pixel, named):
     assert hook.pixels == {pixel.id}
 
 
+def test_a_pixel_is_found_by_name_among_more_than_a_page_of_others(client, tracker):
+    pixel = tracker.create_pixel("Sale")
+    for number in range(1000):
+        tracker.create_pixel(f"Sale {number}")
+    client.post("/webhooks", data={"url": URL, "first": "any", "pixels": "sale"})
+    (hook,) = tracker.webhooks.list()
+    assert hook.pixels == {pixel.id}
+
+
+def test_very_many_pixels_are_refused_before_any_is_looked_up(client, tracker, take_apart, monkeypatch):
+    monkeypatch.setattr(tracker, "list_pixels", None)
+    answer = client.post("/webhooks", data={"url": URL, "pixels": "\n".join(f"Name {one}" for one in range(1001))})
+    page = take_apart(answer)
+    assert (answer.status, "Pixels must be at most 1,000." in page.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [

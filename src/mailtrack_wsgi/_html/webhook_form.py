@@ -1,6 +1,5 @@
 """`WebhookForm`: the fields of the form with a webhook's URL and filters."""
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Self
 
@@ -8,10 +7,10 @@ import attrs
 
 from mailtrack._errors import InvalidArgument, PixelNotFound
 from mailtrack._model import Pixel, VerdictKind
-from mailtrack._paging import MAX_LIMIT
+from mailtrack._paging import MAX_LIMIT, walk
 from mailtrack._tracker import Tracker
 from mailtrack._webhook import Webhook
-from mailtrack_wsgi._context import Context
+from mailtrack_wsgi._context import MAX_PIXELS, Context
 
 FIELDS = ("url", "first", "pixels", *(f"kind-{kind}" for kind in VerdictKind))
 """The names of the fields."""
@@ -58,14 +57,16 @@ class WebhookForm:
         """Return the arguments of `Webhooks.add` and `Webhooks.update`.
 
         Raises:
-            InvalidArgument: a line names no pixel, or several.
+            InvalidArgument: a line names no pixel, or several; or there are too many.
         """
-        keys = list(_to_pixels(self.pixels.splitlines(), context.tracker))
+        lines = dict.fromkeys(filter(None, map(str.strip, self.pixels.splitlines())))
+        if len(lines) > MAX_PIXELS:  # before they are looked up
+            raise InvalidArgument("Pixels", f"must be at most {MAX_PIXELS:,}.")
         return {
             "url": self.url.strip(),
             "first": self.first,
             "kinds": self.kinds or None,
-            "pixels": context.find_pixels(keys) or None,
+            "pixels": [_find_pixel(line, context.tracker) for line in lines] or None,
         }
 
 
@@ -78,17 +79,16 @@ def pixels_of(webhook: Webhook, tracker: Tracker) -> list[Pixel]:
     return sorted(found, key=lambda pixel: (pixel.name, pixel.id))
 
 
-def _to_pixels(lines: Iterable[str], tracker: Tracker) -> Iterator[str]:
-    for line in filter(None, map(str.strip, lines)):
-        try:
-            yield tracker.get_pixel(line.split()[0]).id
-        except PixelNotFound:
-            yield _find_by_name(line, tracker)
+def _find_pixel(line: str, tracker: Tracker) -> str:
+    try:
+        return tracker.get_pixel(line.split()[0]).id
+    except PixelNotFound:
+        return _find_by_name(line, tracker)
 
 
 def _find_by_name(name: str, tracker: Tracker) -> str:
-    page = tracker.list_pixels(limit=MAX_LIMIT, search=name, archived=None)
-    found = [pixel for pixel in page.items if pixel.name.casefold() == name.casefold()]
+    pixels = walk(lambda cursor: tracker.list_pixels(limit=MAX_LIMIT, cursor=cursor, search=name, archived=None))
+    found = [pixel for pixel in pixels if pixel.name.casefold() == name.casefold()]
     if len(found) > 1:
         raise InvalidArgument("Pixels", "must be named by their id where several have the same name.")
     if not found:
