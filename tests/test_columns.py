@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 import pytest
 
-from mailtrack import Client, Hit, Open, Verdict
-from mailtrack._columns import Hits, Opens
+from mailtrack import Client, Hit, Open, Verdict, VerdictKind
+from mailtrack._columns import Hits, Hours, Opens
+from mailtrack._counts import Count
+from mailtrack._figures import HourCount
 from mailtrack.testing import make_hit, make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
 
-T = TypeVar("T", Hit, Open)
+T = TypeVar("T", Hit, Open, HourCount)
 PIXEL = make_pixel()
 (ANN,) = make_recipients(PIXEL, ["ann@example.org"])
 HITS = [
@@ -25,44 +27,57 @@ OPENS = [
     attrs.evolve(make_open(PIXEL, signals=["repeat"], counted=False), age=1.5, networks=("office",)),
     make_open(make_pixel(), ANN).as_erased(),
 ]
+HOURS = [
+    HourCount(hour=NOON - timedelta(days=300_000), kind=VerdictKind.BOT, opens=Count(0, 2)),
+    HourCount(hour=NOON, kind=VerdictKind.BOT, opens=Count(0, 1)),
+    HourCount(hour=NOON, kind=VerdictKind.HUMAN, opens=Count(2, 3)),
+]
+
+Columns: TypeAlias = Hits | Opens | Hours
 
 
-def _without_values(columns: Hits | Opens) -> Hits | Opens:
+def _without_values(columns: Columns) -> Columns:
     """Return the same columns, as if they had been made of no values."""
     return attrs.evolve(columns, values=None)
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["of values", "of columns"])
-@pytest.mark.parametrize(("kind", "values"), [(Hits, HITS), (Opens, OPENS)])
+@pytest.mark.parametrize(("kind", "values"), [(Hits, HITS), (Opens, OPENS), (Hours, HOURS)])
 class TestColumns:
     @pytest.fixture
-    def columns(self, kind: type[Hits | Opens], values: Sequence[T], made: bool) -> Hits | Opens:
+    def columns(self, kind: type[Columns], values: Sequence[T], made: bool) -> Columns:
         columns = kind.of(values)
         return columns if made else _without_values(columns)
 
-    def test_they_have_the_same_values(self, columns: Hits | Opens, values: Sequence[T]) -> None:
+    def test_they_have_the_same_values(self, columns: Columns, values: Sequence[T]) -> None:
         assert list(columns) == values
         assert [columns[place] for place in range(len(columns))] == values
         assert columns[-1] == values[-1]
 
-    def test_they_equal_a_sequence_with_the_same_values(self, columns: Hits | Opens, values: Sequence[T]) -> None:
+    def test_they_equal_a_sequence_with_the_same_values(self, columns: Columns, values: Sequence[T]) -> None:
         assert columns == values == columns
         assert columns != values[1:]
         assert columns != "abc"
         assert columns != 3
 
-    def test_a_slice_of_them_is_one_of_the_values(self, columns: Hits | Opens, values: Sequence[T]) -> None:
+    def test_a_slice_of_them_is_one_of_the_values(self, columns: Columns, values: Sequence[T]) -> None:
         assert (columns[1:], columns[:1], columns[::-1]) == (values[1:], values[:1], values[::-1])
 
-    def test_a_place_beyond_the_end_is_an_error(self, columns: Hits | Opens) -> None:
+    def test_a_place_beyond_the_end_is_an_error(self, columns: Columns) -> None:
         with pytest.raises(IndexError):
             columns[3]
 
-    def test_columns_stay_as_they_are(self, columns: Hits | Opens, kind: type[Hits | Opens]) -> None:
+    def test_columns_stay_as_they_are(self, columns: Columns, kind: type[Columns]) -> None:
         assert kind.of(columns) is columns
 
-    def test_none_are_an_empty_list(self, columns: Hits | Opens, kind: type[Hits | Opens]) -> None:
+    def test_none_are_an_empty_list(self, columns: Columns, kind: type[Columns]) -> None:
         assert kind.of([]) == columns.take([]) == []
+
+
+def test_hours_of_rows_have_their_numbers() -> None:
+    rows = [(round(one.hour.timestamp() * 1000), one.kind.value, one.opens.counted, one.opens.raw) for one in HOURS]
+    assert Hours.of_rows(rows) == HOURS
+    assert Hours.of_rows([]) == []
 
 
 def test_values_that_were_given_are_returned_as_they_are() -> None:

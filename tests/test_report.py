@@ -24,6 +24,7 @@ from mailtrack import (
     Tracker,
     VerdictKind,
 )
+from mailtrack._columns import Hours
 from mailtrack._delays import to_bucket
 from mailtrack._times import find_zone
 from mailtrack.report import MAX_HOURS, Delay, Named, Rate, Report, make_report, rate_of
@@ -319,6 +320,13 @@ class TestReport:
     @pytest.fixture
     def pixel(self, tracker: Tracker) -> Pixel:
         return tracker.create_pixel("Spring launch")
+
+    def test_it_makes_no_object_for_each_hour_and_kind(
+        self, memory: Storage, tracker: Tracker, pixel: Pixel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        memory.add_opens([make_open(pixel, at=NOON + hour * HOUR) for hour in (0, 0, 1)])  # a year has 50,000 of them
+        monkeypatch.setattr(Hours, "_make", None)
+        assert [one.opens.raw for one in tracker.report(pixel).hours] == [2, 1]
 
     def test_it_reports_a_pixel_without_anything(self, tracker: Tracker, pixel: Pixel) -> None:
         found = tracker.report(pixel.short_id.upper())

@@ -1,6 +1,7 @@
 """`Figures`: everything a storage has counted for a pixel, and the parts of it."""
 
 import enum
+from collections.abc import Sequence
 from datetime import datetime
 
 import attrs
@@ -89,7 +90,7 @@ class Figures:
     """
 
     pixel: Pixel
-    hours: tuple[HourCount, ...]
+    hours: Sequence[HourCount]
     facets: tuple[FacetCount, ...]
     delays: tuple[DelayCount, ...]
     top: tuple[Recipient, ...]

@@ -1,18 +1,18 @@
 """`Report`: a pixel's figures, made of the numbers that the storage has counted, without reading single opens."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
-from operator import attrgetter
 from typing import TypeVar
 
 import attrs
 
+from mailtrack._columns import Hours
 from mailtrack._counts import Count
 from mailtrack._delays import from_bucket
-from mailtrack._figures import DelayCount, Facet, Figures, HourCount
+from mailtrack._figures import DelayCount, Facet, Figures
 from mailtrack._model import Pixel, Recipient
-from mailtrack._times import start_of_day
+from mailtrack._times import from_all_milliseconds, start_of_day
 
 __all__ = [
     "Delay",
@@ -36,7 +36,6 @@ MAX_HOURS = 744
 """The most hours with opens in a report: a month, where no hour is without."""
 
 _Key = TypeVar("_Key")
-_Part = TypeVar("_Part", HourCount, "Period")
 
 
 @attrs.frozen
@@ -181,13 +180,14 @@ def rate_of(pixel: Pixel) -> Rate:
 
 def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     """Make a report of a pixel's figures, with hours and days of a time zone."""
-    pixel = figures.pixel
+    pixel, given = figures.pixel, Hours.of(figures.hours)
     # Added up by the hour of UTC: Python takes the two hours of a zone that have one name for equal.
-    by_hour = _sum_up(figures.hours, attrgetter("hour"))
-    hours = [Period(start.astimezone(zone), opens) for start, opens in by_hour.items()]
-    by_hour_of_day = _sum_up(hours, attrgetter("start.hour"))
-    by_day = _sum_up(hours, lambda one: start_of_day(one.start))
-    by_kind = _sum_up(figures.hours, attrgetter("kind"))
+    by_hour = _sum_up(given.starts, given.counted, given.raw)
+    starts = [start.astimezone(zone) for start in from_all_milliseconds(by_hour)]
+    numbers = [[one[place] for one in by_hour.values()] for place in (0, 1)]
+    by_hour_of_day = _sum_up([start.hour for start in starts], *numbers)
+    by_day = _sum_up(map(start_of_day, starts), *numbers)
+    by_kind = _sum_up(given.kinds, given.counted, given.raw)
     counted, raw = pixel.opens.counted, pixel.opens.raw
     return Report(
         pixel=pixel,
@@ -204,11 +204,12 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
             _median((one.bucket, one.recipients.raw) for one in figures.delays),
         ),
         delays=tuple(_to_ranges(figures.delays)),
-        hours=tuple(hours[-MAX_HOURS:]),
-        days=tuple(Period(start, opens) for start, opens in by_day.items()),
-        hours_of_day=tuple(by_hour_of_day.get(hour, Count()) for hour in range(24)),
+        hours=_to_periods(starts[-MAX_HOURS:], list(by_hour.values())[-MAX_HOURS:]),
+        days=_to_periods(by_day, by_day.values()),
+        hours_of_day=tuple(Count(*by_hour_of_day.get(hour, ())) for hour in range(24)),
         verdicts=tuple(
-            Named(kind.value, opens) for kind, opens in sorted(by_kind.items(), key=lambda one: (-one[1].raw, one[0]))
+            Named(kind.value, Count(*opens))
+            for kind, opens in sorted(by_kind.items(), key=lambda one: (-one[1][1], one[0]))
         ),
         vendors=_named(figures, Facet.VENDOR),
         clients=_named(figures, Facet.CLIENT),
@@ -218,17 +219,20 @@ def make_report(figures: Figures, *, zone: tzinfo) -> Report:
     )
 
 
-def _sum_up(parts: Iterable[_Part], to_key: Callable[[_Part], _Key]) -> dict[_Key, Count]:
-    """Return the sums of opens that have the same key, in the order in which keys come first."""
-    sums: dict[_Key, list[int]] = {}  # added up as numbers: there are thousands
-    for part in parts:
-        key, opens = to_key(part), part.opens
+def _sum_up(keys: Iterable[_Key], counted: Iterable[int], raw: Iterable[int]) -> dict[_Key, list[int]]:
+    """Return the sums of both numbers of opens that have the same key, in the order in which keys come first."""
+    sums: dict[_Key, list[int]] = {}
+    for key, one, other in zip(keys, counted, raw, strict=True):
         if found := sums.get(key):
-            found[0] += opens.counted
-            found[1] += opens.raw
+            found[0] += one
+            found[1] += other
         else:
-            sums[key] = [opens.counted, opens.raw]
-    return {key: Count(counted, raw) for key, (counted, raw) in sums.items()}
+            sums[key] = [one, other]
+    return sums
+
+
+def _to_periods(starts: Iterable[datetime], sums: Iterable[Sequence[int]]) -> tuple[Period, ...]:
+    return tuple(Period(start, Count(*opens)) for start, opens in zip(starts, sums, strict=True))
 
 
 def _named(figures: Figures, facet: Facet) -> tuple[Named, ...]:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrack import Client, Count, OpenSpan, OpenSpans, Verdict, VerdictKind
+from mailtrack import Client, Count, OpenSpan, OpenSpans, Verdict
 from mailtrack._columns import Opens
 from mailtrack._delays import to_bucket
 from mailtrack._times import from_milliseconds, to_milliseconds
-from mailtrack.storage import Facet, HourCount
+from mailtrack.storage import Facet
 from mailtrack.storage import _counting as counting
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.log_gaps import Gap, join_gaps, pass_over
@@ -34,7 +34,7 @@ from mailtrack.storage._counting.spans import (
     to_all_open_spans,
     to_open_spans,
 )
-from mailtrack.storage._counting.tallies import HOUR, FacetKey, HourKey, Tally, subtract, to_hour_counts
+from mailtrack.storage._counting.tallies import HOUR, FacetKey, HourKey, Tally, subtract
 from mailtrack.storage._counting.top import find_top
 from mailtrack.testing import make_open, make_pixel, make_recipients
 from mailtrack.testing._factories import NOON
@@ -140,11 +140,6 @@ class TestTally:
         now, before = {"a": Count(1, 2), "b": Count(3, 3), "c": Count(0, 1)}, {"a": Count(1, 2), "b": Count(4, 4)}
         assert subtract(now, before) == {"b": Count(-1, -1), "c": Count(0, 1)}
         assert subtract(before, now) == {"b": Count(1, 1), "c": Count(0, -1)}
-
-    def test_hours_become_values_of_the_model(self) -> None:
-        assert to_hour_counts([(NOON_MS, "bot", 1, 3)]) == [
-            HourCount(hour=NOON, kind=VerdictKind.BOT, opens=Count(counted=1, raw=3))
-        ]
 
 
 class TestDelays:

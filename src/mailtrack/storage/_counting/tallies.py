@@ -1,15 +1,13 @@
 """Tallies: the counts of new opens, to be added to those of their pixel."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from mailtrack._columns import Opens
 from mailtrack._counts import Count
-from mailtrack._figures import Facet, HourCount
+from mailtrack._figures import Facet
 from mailtrack._model import REPEAT, Client, Verdict, VerdictKind
-from mailtrack._times import from_milliseconds
 from mailtrack.storage._counting.spans import Spans, join_both, make_span, open_spans
 
 HOUR = 3_600_000
@@ -19,7 +17,6 @@ DAY = 24 * HOUR
 """Milliseconds in a day."""
 
 _PREFETCH = VerdictKind.PREFETCH
-_KINDS = {kind.value: kind for kind in VerdictKind}
 
 K = TypeVar("K")
 
@@ -88,19 +85,3 @@ def subtract(now: Mapping[K, Count], before: Mapping[K, Count]) -> dict[K, Count
     nothing = Count()
     changes = {key: now.get(key, nothing) - before.get(key, nothing) for key in {**before, **now}}
     return {key: change for key, change in changes.items() if change != nothing}
-
-
-def to_hour_counts(rows: Iterable[tuple[int, str, int, int]]) -> list[HourCount]:
-    """Return numbers of opens as values of the model.
-
-    Args:
-        rows: hour in milliseconds, kind, numbers of opens that count and of all.
-    """
-    return [
-        HourCount(hour=_to_shared_time(hour), kind=_KINDS[kind], opens=_to_shared_count(counted, raw))
-        for hour, kind, counted, raw in rows
-    ]
-
-
-_to_shared_time = lru_cache(maxsize=64)(from_milliseconds)  # all kinds of an hour follow each other
-_to_shared_count = lru_cache(maxsize=4096)(Count)  # most hours have few opens

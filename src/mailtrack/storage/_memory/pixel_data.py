@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from mailtrack._addresses import comparable, domain_of
-from mailtrack._columns import Opens
+from mailtrack._columns import Hours, Opens
 from mailtrack._counts import Count
 from mailtrack._errors import InvalidSentTime, RecipientNotFound
 from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, Figures
@@ -19,7 +19,7 @@ from mailtrack.storage._counting.digests import digest
 from mailtrack.storage._counting.firsts import find_firsts
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans, to_open_spans
-from mailtrack.storage._counting.tallies import DAY, Tally, to_hour_counts
+from mailtrack.storage._counting.tallies import DAY, Tally
 from mailtrack.storage._counting.top import find_top
 
 
@@ -258,7 +258,7 @@ class PixelData:
         hours = sorted(self._count().hours.items())
         return Figures(
             pixel=self.pixel,
-            hours=tuple(to_hour_counts((key.hour, key.kind, count.counted, count.raw) for key, count in hours)),
+            hours=Hours.of_rows([(key.hour, key.kind, count.counted, count.raw) for key, count in hours]),
             facets=tuple(self._count_facets(limit)),
             delays=tuple(
                 DelayCount(bucket=bucket, recipients=count)

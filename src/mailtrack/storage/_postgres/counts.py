@@ -5,14 +5,16 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
+from mailtrack._collector import collector_paused
+from mailtrack._columns import Hours
 from mailtrack._counts import Count
-from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
+from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount
 from mailtrack._model import VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans
-from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, to_hour_counts
+from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey
 from mailtrack.storage._postgres.connections import Connection
 
 SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
@@ -140,11 +142,13 @@ def delete_recipients(db: Connection, pixel: int, recipient_ids: Collection[str]
         )
 
 
-def hours(db: Connection, pixel: int) -> list[HourCount]:
+def hours(db: Connection, pixel: int) -> Hours:
     """Return the counts by hour and kind, in that order."""
-    return to_hour_counts(
-        db.execute("SELECT hour, verdict, counted, opens FROM hours WHERE pixel = %s ORDER BY hour, verdict", (pixel,))
-    )
+    with collector_paused():  # of a year, there are tens of thousands
+        rows = db.execute(
+            "SELECT hour, verdict, counted, opens FROM hours WHERE pixel = %s ORDER BY hour, verdict", (pixel,)
+        )
+        return Hours.of_rows(rows.fetchall())
 
 
 def days(db: Connection, pixel_ids: Collection[str], since: datetime) -> dict[str, list[DayCount]]:

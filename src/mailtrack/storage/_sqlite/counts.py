@@ -8,14 +8,16 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from mailtrack._collector import collector_paused
+from mailtrack._columns import Hours
 from mailtrack._counts import Count
-from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount, HourCount
+from mailtrack._figures import DayCount, DelayCount, Facet, FacetCount
 from mailtrack._model import VerdictKind
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.openers import Openers
 from mailtrack.storage._counting.spans import NO_SPANS, Spans, join_both
-from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally, to_hour_counts
+from mailtrack.storage._counting.tallies import DAY, FacetKey, HourKey, Tally
 
 SPANS = "counted, first_counted_at, last_counted_at, opens, first_opened_at, last_opened_at"
 """The columns of `Spans`, but the last."""
@@ -148,11 +150,13 @@ def change_delays(db: sqlite3.Connection, pixel: int, delays: Delays) -> None:
     )
 
 
-def hours(db: sqlite3.Connection, pixel: int) -> list[HourCount]:
+def hours(db: sqlite3.Connection, pixel: int) -> Hours:
     """Return the counts by hour and kind, in that order."""
-    return to_hour_counts(
-        db.execute("SELECT hour, verdict, counted, opens FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,))
-    )
+    with collector_paused():  # of a year, there are tens of thousands
+        rows = db.execute(
+            "SELECT hour, verdict, counted, opens FROM hours WHERE pixel = ? ORDER BY hour, verdict", (pixel,)
+        )
+        return Hours.of_rows(rows.fetchall())
 
 
 def days(db: sqlite3.Connection, pixel_ids: Collection[str], since: datetime) -> dict[str, list[DayCount]]:

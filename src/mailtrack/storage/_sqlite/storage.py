@@ -272,7 +272,7 @@ class SQLiteStorage(CarriedMethods, WebhookMethods):
             number, pixel = pixels.get_with_number(db, pixel_id)
             return Figures(
                 pixel=pixel,
-                hours=tuple(counts.hours(db, number)),
+                hours=counts.hours(db, number),
                 facets=tuple(counts.facets(db, number, top)),
                 delays=tuple(counts.delays(db, number)),
                 top=recipient_rows.get_top(db, number, pixel.id, top),

@@ -126,7 +126,7 @@ def require_ability(storage: Storage, ability: type) -> None:
 
 def hours_of(storage: Storage, pixel: Pixel) -> tuple[HourCount, ...]:
     """Return the opens of a pixel by hour and kind."""
-    return storage.get_figures(pixel.id, top=1).hours
+    return tuple(storage.get_figures(pixel.id, top=1).hours)
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
