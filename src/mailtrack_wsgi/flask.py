@@ -38,6 +38,7 @@ class Mailtrack:
     These settings are read from the application's `config` when it gets mailtrack:
 
     - `MAILTRACK_DATABASE`: the URL for `open_storage`, where no tracker is given.
+    - `MAILTRACK_READ_URL`: the URL of a replica of a PostgreSQL database, from which figures and lists are read.
     - `MAILTRACK_BASE_URL`: the public URL with `url_prefix` in it, which URLs in mails need.
     - `MAILTRACK_SPOOL`: the folder of the spool; by default beside an SQLite database. `"off"` for none.
     - `MAILTRACK_OPTIONS`: a `dict` of other arguments of `mailtrack_wsgi.create_app`.
@@ -121,7 +122,7 @@ def _make_tracker(app: Flask) -> Tracker:
     url = app.config.get("MAILTRACK_DATABASE")
     if not url:
         raise InvalidSetting("MAILTRACK_DATABASE", "must be in the config of the application, or give a tracker")
-    storage = open_storage(url)
+    storage = open_storage(url, read_url=app.config.get("MAILTRACK_READ_URL"))
     try:
         spool = make_spool(storage, url, app.config.get("MAILTRACK_SPOOL"))
         return Tracker(storage, base_url=app.config.get("MAILTRACK_BASE_URL"), spool=spool)

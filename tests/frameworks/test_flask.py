@@ -11,6 +11,7 @@ from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailtrack import InvalidArgument, InvalidSetting, StorageError, Tracker, open_storage
+from mailtrack.storage._replica import ReplicaState
 from mailtrack_wsgi.flask import Mailtrack
 
 BASE = "https://example.org/track"
@@ -424,3 +425,26 @@ class TestLifespan:
         assert app.test_client().get(f"/track/tracker/{pixel.short_id}.png").status_code == 200
         assert "The spool can't be used" in caplog.text
         assert len(tracker.list_opens(pixel).items) == 1
+
+
+def test_figures_are_read_from_the_replica_that_is_named(replicated):
+    primary, standby = replicated
+    app = flask.Flask("shop")
+    app.config.update(MAILTRACK_DATABASE=primary.url(), MAILTRACK_READ_URL=standby.url(), MAILTRACK_SPOOL="off")
+    tracker = Mailtrack(app).tracker
+    with tracker._storage:
+        pixel = tracker.create_pixel("Read from two")
+        assert isinstance(tracker._get_replica_state(), ReplicaState)
+        assert "replicaLag" in app.test_client().get("/track/readyz").json
+        assert tracker.report(pixel).pixel.name == "Read from two"
+    other = flask.Flask("other")
+    other.config.update(app.config, MAILTRACK_READ_URL=primary.url())
+    with pytest.raises(InvalidSetting, match="names a server that is no replica"):
+        Mailtrack(other)
+
+
+def test_a_replica_of_a_storage_that_has_none_is_refused(tmp_path):
+    app = flask.Flask("shop")
+    app.config.update(MAILTRACK_DATABASE=f"sqlite:///{tmp_path}/mail.db", MAILTRACK_READ_URL="sqlite:///replica.db")
+    with pytest.raises(InvalidSetting, match="this storage has no replicas"):
+        Mailtrack(app)

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.test.utils import override_settings
 
+from mailtrack.storage._replica import ReplicaState
 from mailtrack_wsgi.django import get_tracker
 
 
@@ -21,6 +22,7 @@ def found() -> list[tuple[str | None, str]]:
 def test_good_settings_pass(tmp_path: Path) -> None:
     good = {
         "DATABASE": f"sqlite:///{tmp_path}/mailtrack.db",
+        "READ_URL": "postgresql://mail@replica.example.org/mailtrack",
         "BASE_URL": "https://example.org/track/",
         "PIXEL": "Newsletter",
         "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
@@ -39,6 +41,8 @@ def test_good_settings_pass(tmp_path: Path) -> None:
         ("DATABASE", None, "must be set."),
         ("DATABASE", "mailtrack.db", "must be a URL such as sqlite:////srv/mailtrack.db."),
         ("DATABASE", Path("mailtrack.db"), "must be a URL such as sqlite:////srv/mailtrack.db."),
+        ("READ_URL", "replica.example.org", "must be a URL such as postgresql://"),
+        ("READ_URL", 7, "must be a URL such as postgresql://"),
         ("BASE_URL", "example.org/track", "must be an absolute http or https URL, such as"),
         ("PIXEL", " ", "must be the name or the id of a pixel."),
         ("PIXEL", 7, "must be the name or the id of a pixel."),
@@ -95,3 +99,18 @@ def test_an_email_backend_without_a_base_url_is_warned_of(name: str, monkeypatch
     with override_settings(MAILTRACK_BASE_URL=None):
         assert found() == [("mailtrack.W001", "No mail will be tracked: their images need a URL.")]
     assert found() == []
+
+
+def test_figures_are_read_from_the_replica_that_is_named(replicated: Any) -> None:
+    primary, standby = replicated
+    urls = {"MAILTRACK_DATABASE": primary.url(), "MAILTRACK_READ_URL": standby.url(), "MAILTRACK_SPOOL": "off"}
+    with override_settings(**urls):
+        pixel = get_tracker().create_pixel("Read from two")
+        assert isinstance(get_tracker()._get_replica_state(), ReplicaState)
+        assert get_tracker().report(pixel).pixel.name == "Read from two"
+    wrong = urls | {"MAILTRACK_READ_URL": primary.url()}
+    with (
+        override_settings(**wrong),
+        pytest.raises(ImproperlyConfigured, match="MAILTRACK_READ_URL names a server that is no replica"),
+    ):
+        get_tracker()

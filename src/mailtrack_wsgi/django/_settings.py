@@ -30,6 +30,12 @@ def _check_database(value: object) -> str:
     return str(value)
 
 
+def _check_read_url(value: object) -> str:
+    if not isinstance(value, str) or not value.partition("://")[1]:
+        raise ValueError("must be a URL such as postgresql://mail@replica.example.org/mailtrack")
+    return value
+
+
 def _check_pixel(value: object) -> str:
     name = clean_name(value, "Pixel name") if isinstance(value, str) else ""
     if not name:
@@ -79,6 +85,7 @@ class Settings:
 
     Attributes:
         database: the URL of the storage.
+        read_url: the URL of a replica of the storage, from which figures and lists are read; `None` without one.
         base_url: the public URL where mailtrack is mounted; `None` if it is only known from requests.
         pixel: the pixel of mails that name no other: its id, or its name.
         email_backend: the dotted path of the backend that sends mails.
@@ -89,6 +96,7 @@ class Settings:
     """
 
     database: str = _setting(_check_database)
+    read_url: str | None = _setting(_check_read_url, None)
     base_url: str | None = _setting(check_base_url, None)
     pixel: str = _setting(_check_pixel, "Django")
     email_backend: str = _setting(_check_backend, SMTP)

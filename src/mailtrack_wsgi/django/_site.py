@@ -37,7 +37,7 @@ class Site:
     pixels: Pixels
 
     def __init__(self, settings: Settings) -> None:
-        self._storage = open_storage(settings.database)
+        self._storage = open_storage(settings.database, read_url=settings.read_url)
         spool = make_spool(self._storage, settings.database, settings.spool)
         self.tracker = Tracker(self._storage, base_url=settings.base_url, spool=spool)
         self._announcer = Announcer(self.tracker, threaded=not settings.database.lower().startswith("memory:"))
