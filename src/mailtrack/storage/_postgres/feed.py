@@ -101,6 +101,11 @@ def _choose(spans: _Spans, most: int) -> list[_Span]:
 
 def _read(db: Connection, spans: Sequence[_Span], bits: int, limit: int) -> list[Event]:
     """Return the events of spans in order, of which the opens have some bits."""
+    # Those of deleted pixels, which wait for `sweeping`, would count towards the limit.
+    present = pixels.find_present(db, {span.pixel for span in spans})
+    spans = [span for span in spans if span.pixel in present]
+    if not spans:
+        return []
     rows = db.execute(
         f"SELECT w.place, w.position, o.firsts, {opens.ROW} FROM ("
         "SELECT f.ordinality, f.place, f.position, f.pixel, x.number"
@@ -130,9 +135,8 @@ def get(db: Connection, wanted: Collection[str]) -> dict[str, Event]:
 
 
 def _to_events(db: Connection, rows: Sequence[tuple[Any, ...]]) -> list[Event]:
-    """Return the events of rows, but those of pixels that are deleted."""
+    """Return the events of rows, whose pixels exist."""
     of_pixels = pixels.get_all(db, {row[6] for row in rows})
-    rows = [row for row in rows if row[6] in of_pixels]
     owners = _find_owners(db, of_pixels, [row[3] for row in rows if row[3] is not None])
     found = opens.to_opens(db, [row[3:] for row in rows], {number: pixel.id for number, pixel in of_pixels.items()})
     return make_events(

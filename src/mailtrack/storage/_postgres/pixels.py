@@ -58,6 +58,12 @@ def find_all(db: Connection, pixel_ids: Iterable[str]) -> dict[str, int]:
     return dict(db.execute("SELECT id, pixel FROM pixels WHERE id = ANY(%s::text[])", (list(pixel_ids),)).fetchall())
 
 
+def find_present(db: Connection, numbers: Collection[int]) -> set[int]:
+    """Return which of some numbers are of pixels that exist."""
+    rows = db.execute("SELECT pixel FROM pixels WHERE pixel = ANY(%s::bigint[])", (list(numbers),))
+    return {number for (number,) in rows}
+
+
 def lock(db: Connection, pixels: Collection[int]) -> dict[int, tuple[int, int]]:
     """Lock the rows of pixels, in order, until the transaction ends.
 
