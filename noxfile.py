@@ -36,15 +36,21 @@ MOST_REACHABLE = {
 POSTGRES_SUITE = "tests/storage/postgres/test_contract.py"
 # Tests with many processes, rounds or steps. They take minutes of two processors, so `servers` alone runs them.
 LONG = [
+    "tests/test_import_is_light.py",
+    "tests/test_layers.py",
     "tests/events/test_processes.py",
     "tests/events/webhooks/test_kill.py",
     *(
         f"tests/storage/postgres/test_{name}.py"
         for name in ("concurrency", "contract", "faults", "months", "plans", "replica", "side_by_side")
     ),
-    "tests/cli/test_demo.py",
+    *(f"tests/cli/test_{name}.py" for name in ("demo", "failures", "follow", "pipes")),
     "tests/rate_limit/test_processes.py",
-    *(f"tests/storage/test_sqlite_{name}.py" for name in ("costs", "feed", "migrations", "sweeping", "webhooks")),
+    "tests/spool/test_faults.py",
+    *(
+        f"tests/storage/test_sqlite_{name}.py"
+        for name in ("costs", "exit", "faults", "feed", "migrations", "replaced", "sweeping", "webhooks")
+    ),
 ]
 OWN = ["tests/browser", "tests/crash", "tests/docs", "tests/fuzz", "tests/server"]  # each has a session
 QUICK = [f"--ignore={name}" for name in (*OWN, *LONG)]
@@ -218,7 +224,7 @@ def fuzz(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Use the pages with the system's Chromium, and check them with axe."""
     install(session, "browser")
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "-n", "auto", "tests/browser", *session.posargs)
 
 
 @nox.session(tags=["long"])

@@ -22,6 +22,7 @@ from mailtrack import Client, Open, Tracker, Verdict, VerdictKind, open_storage
 # Each page comes through a proxy of its own address, so that each test has its own allowance of lists to add.
 _COMMAND = [sys.executable, "-c", "from mailtrack.cli import main; main()", "serve", "--trusted-proxies", "1"]
 _addresses = (f"198.18.{number // 256}.{number % 256}" for number in count())
+_PATIENCE = 30_000  # milliseconds: browsers run side by side
 _OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -109,8 +110,9 @@ def new_site(chromium, tmp_path) -> Iterator[Site]:  # noqa: ARG001  # the same
 
 @pytest.fixture(scope="session")
 def chromium(needs_browser):  # noqa: ARG001  # it skips
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_OPTIONS)
         yield browser
@@ -135,7 +137,7 @@ def open_page(chromium):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(_PATIENCE)
         page.requested = []
         page.on("request", lambda request: page.requested.append(request.url))
         page.on("console", watch)

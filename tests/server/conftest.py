@@ -85,10 +85,13 @@ class Server:
         assert answer.status == 201
         return answer.json
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code; the server must have ended in time."""
+    def stop(self, number: int = signal.SIGTERM, *, within: float = STOP_SECONDS) -> int:
+        """Send a signal and return the exit code; the server must have ended within so many seconds."""
         self.process.send_signal(number)
-        return self.process.wait(STOP_SECONDS)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"The server does not end: {self.printed()}") from None
 
     def kill(self) -> None:
         """Kill the server with all its workers, as `kill -9` does."""

@@ -19,6 +19,7 @@ LINES = re.findall(r"^\| ([^|]+) \| (\w+) \| `([^`]+)` \|$", PAGE, re.MULTILINE)
 FILES = {
     name: text for text, name in re.findall(r"^```\w+\n((?:#|;) ([\w.]+)\n.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 }
+STOP_SECONDS = 40  # gunicorn gives its workers 30 to answer what they have begun
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -102,7 +103,7 @@ def test_opens_are_stored_when_the_server_has_ended(run_host, create_pixel, line
     for agent in sent:
         image = server("GET", path, headers={"User-Agent": agent})
         assert (image.status, image.headers["Content-Type"]) == (200, "image/png")
-    assert server.stop() == 0, server.printed()
+    assert server.stop(within=STOP_SECONDS) == 0, server.printed()
     if line.startswith("uwsgi"):  # it skips the end hooks of a worker now and then
         recover(server)
     assert sorted(stored(server, pixel)) == sorted(sent)
@@ -114,7 +115,7 @@ def test_a_sigterm_under_load_loses_nothing_that_was_answered(run_host, create_p
     pixel = create_pixel(server)
     load = Load(server, f"/track/tracker/{pixel['id'][:8]}.png")
     assert load.begun.wait(60)
-    assert server.stop() == 0, server.printed()
+    assert server.stop(within=STOP_SECONDS) == 0, server.printed()
     load.join()
     with open_storage(f"sqlite:///{server.folder}/campaigns.db") as storage:
         tracker = Tracker(storage, spool=Spool(server.folder / "campaigns.db.spool"))
@@ -128,7 +129,7 @@ def test_uvicorn_alone_ends_by_its_signal_after_everything_is_stored(run_host, c
     server = run_host(FILES, [sys.executable, "-m", "uvicorn", "--port", "8000", "asgi_program:app"])
     pixel = create_pixel(server)
     server("GET", f"/track/tracker/{pixel['id'][:8]}.png", headers={"User-Agent": "one"})
-    assert server.stop() == -signal.SIGTERM
+    assert server.stop(within=STOP_SECONDS) == -signal.SIGTERM
     assert stored(server, pixel) == ["one"]
 
 
