@@ -110,8 +110,8 @@ other.close()
 }
 
 
-# They use a connection when the process ends, so that it is not closed.
-BUSY = {"daemon threads that read", "a spool that is not stopped", "a generator that is not exhausted"}
+# It uses a connection when the process ends, so that it is not closed.
+BUSY = {"a generator that is not exhausted"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
