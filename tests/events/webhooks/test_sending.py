@@ -8,6 +8,9 @@ import attrs
 import pytest
 
 from mailtrack import Tracker
+from mailtrack._events.webhooks.endpoint import Endpoint
+from mailtrack._events.webhooks.filling import fill
+from mailtrack._events.webhooks.guard import to_networks
 from mailtrack.webhooks import DeliveryState
 
 pytestmark = pytest.mark.usefixtures("webhook")
@@ -161,6 +164,25 @@ class TestRetrying:
         assert tracker.webhooks.get(webhook).failing_since is None
 
 
+class TestChangingTheUrl:
+    def test_the_next_events_go_to_the_new_one(self, tracker, memory, clock, receiver, make_receiver, webhook, open_by):
+        other = make_receiver()
+        open_by("ann@example.org", "bob@example.com")
+        assert fill(memory, memory.get_webhook(webhook.id), clock())
+        hook = memory.get_webhook(webhook.id)
+        taken = memory.take_deliveries(hook.id, now=clock(), until=clock() + timedelta(minutes=1), limit=1)
+        receiver.open.clear()
+        endpoint = Endpoint(memory, hook, taken, to_networks(["127.0.0.0/8"]), clock)
+        endpoint.start()
+        receiver.wait(1)
+        tracker.webhooks.update(webhook, url=other.url)
+        receiver.open.set()
+        other.wait(1)
+        endpoint.join(20)
+        assert not endpoint.is_alive()
+        assert (len(receiver.messages), len(other.messages)) == (1, 1)
+
+
 class TestDisabling:
     def test_410_disables_at_once(self, tracker, receiver, webhook, open_by, states, wait_until, caplog):
         receiver.status = 410
@@ -171,6 +193,21 @@ class TestDisabling:
         found = tracker.webhooks.get(webhook)
         assert (found.enabled, found.disabled_reason) == (False, "The endpoint answered with 410 Gone.")
         assert f"Webhook {webhook.id} is disabled" in caplog.text
+
+    def test_410_of_a_former_url_disables_nothing_and_the_new_one_gets_the_event(
+        self, tracker, receiver, make_receiver, webhook, open_by
+    ):
+        other = make_receiver()
+        receiver.status = 410
+        receiver.open.clear()
+        tracker.start()
+        open_by("ann@example.org")
+        (message,) = receiver.wait(1)
+        tracker.webhooks.update(webhook, url=other.url)
+        receiver.open.set()
+        assert other.wait(1)[0].id == message.id
+        found = tracker.webhooks.get(webhook)
+        assert (found.enabled, found.failing_since) == (True, None)
 
     def test_five_days_of_failures_disable(self, tracker, receiver, webhook, open_by, clock, wait_until):
         receiver.status = 500

@@ -134,16 +134,18 @@ class Endpoint:
         event = self._read(delivery)
         if event is None:
             return schedule.give_up(delivery, _GONE, self._clock())
+        if self._webhook.url != self._client.url:
+            self._client.close()
+            self._client = Client(self._webhook.url, allow=self._allow)
         answer = post(self._client, self._webhook, event.id, to_body(event), self._clock)
         if self._aborted and answer.error is not None:
             return delivery
         now = self._clock()
+        self._webhook = note(self._storage, self._webhook, answer, now)
+        if self._webhook.url != self._client.url and answer.error is not None:
+            return delivery  # to be tried at the new URL
         if answer.retry_after:
             self.paused_until = now + answer.retry_after
-        self._webhook = note(self._storage, self._webhook, answer, now)
-        if self._webhook.url != self._client.url:
-            self._client.close()
-            self._client = Client(self._webhook.url, allow=self._allow)
         tried = schedule.after_try(delivery, answer, now)
         if tried.state is DeliveryState.FAILED:
             _logger.warning("Webhook %s does not get event %s: %s", self._webhook.id, event.id, answer.error)
@@ -166,12 +168,17 @@ def post(client: Client, webhook: Webhook, message_id: str, body: bytes, clock: 
 def note(storage: Outboxes, webhook: Webhook, answer: Answer, now: datetime) -> Webhook:
     """Store what a try shows of a webhook, if that is new, and return the webhook as it is now.
 
+    Nothing is stored where it has another URL by now: the answer is not that one's.
+
     Raises:
         WebhookNotFound: it was deleted.
         StorageError: it can't be stored.
     """
+    tried = webhook.url
     while (present := schedule.judge(webhook, answer, now)) != webhook:
         webhook = storage.get_webhook(webhook.id)
+        if webhook.url != tried:
+            return webhook
         present = schedule.judge(webhook, answer, now)
         if present == webhook or storage.change_webhook(webhook, present):
             if webhook.enabled and not present.enabled:
