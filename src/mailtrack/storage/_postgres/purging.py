@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from time import monotonic
-from typing import NamedTuple
 
 from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
@@ -11,6 +10,7 @@ from mailtrack.storage._counting.tallies import HOUR
 from mailtrack.storage._postgres import feed_rows, locks, pixels
 from mailtrack.storage._postgres.connections import Connection
 from mailtrack.storage._postgres.shared import release
+from mailtrack.storage._rows.purging import Place
 
 _AT_ONCE = 500
 
@@ -45,22 +45,6 @@ def _bound(db: Connection, pixel_id: str, before: int) -> tuple[int, int, int | 
     if hour is None:
         return None
     return pixel, hour + HOUR, None if purged_before is not None and purged_before > before else ever - purged
-
-
-class Place(NamedTuple):
-    """An open to purge.
-
-    Attributes:
-        pixel: its pixel.
-        before: the time before which opens are purged, in milliseconds.
-        number: its own.
-        passed: how many opens with lower numbers, of the hours that begin before that time, are not to be purged.
-    """
-
-    pixel: int
-    before: int
-    number: int
-    passed: int
 
 
 def find(db: Connection, pixel_id: str, before: int, limit: int, last: Place | None) -> list[Place]:

@@ -4,38 +4,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from time import monotonic
 
-import attrs
-
 from mailtrack._errors import InvalidSentTime, PixelNotFound
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.spans import NO_SPANS, Spans
 from mailtrack.storage._postgres import counts, locks, pixels
 from mailtrack.storage._postgres.connections import Connection
+from mailtrack.storage._rows.sending import Sending
 
 _AT_ONCE = 500  # recipients of one statement
-
-
-@attrs.define
-class Sending:
-    """The recipients whose mails were sent, found on a connection that sees one state.
-
-    Attributes:
-        pixel_id: their pixel.
-        sent_at: when, in milliseconds.
-        numbers: their numbers. Those that are deleted meanwhile are passed over.
-        done: how many of these are marked.
-    """
-
-    pixel_id: str
-    sent_at: int
-    numbers: Sequence[int]
-    done: int = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether all are marked."""
-        return self.done >= len(self.numbers)
 
 
 def find(db: Connection, pixel_id: str, recipient_ids: Collection[str] | None, at: datetime) -> Sending:

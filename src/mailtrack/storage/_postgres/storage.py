@@ -55,6 +55,7 @@ from mailtrack.storage._postgres.connections import Again, Connection, Connectio
 from mailtrack.storage._postgres.sweeping import step_end
 from mailtrack.storage._postgres.webhook_methods import WebhookMethods
 from mailtrack.storage._rows.edges import TooFar
+from mailtrack.storage._rows.purging import Place
 
 
 class PostgresStorage(CarriedMethods, WebhookMethods):
@@ -78,7 +79,7 @@ class PostgresStorage(CarriedMethods, WebhookMethods):
     def __init__(self, url: str, *, create: bool = True) -> None:
         self._address = urls.parse(url)
         self._connections = self._connect(create=create)
-        self._purged_last: purging.Place | None = None
+        self._purged_last: Place | None = None
         forking.watch(self)
 
     def _connect(self, *, create: bool) -> Connections:

@@ -4,12 +4,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from time import monotonic
-from typing import NamedTuple
 
 from mailtrack.storage._counting.log_gaps import Gap, join_gaps
 from mailtrack.storage._counting.log_gaps import pass_over as pass_over_gaps
 from mailtrack.storage._counting.spans import Span, join_spans, make_span, spans_by_recipient
 from mailtrack.storage._counting.tallies import HOUR
+from mailtrack.storage._rows.purging import Place
 from mailtrack.storage._sqlite import feed_rows
 from mailtrack.storage._sqlite.interned import release
 
@@ -46,22 +46,6 @@ def _bound(db: sqlite3.Connection, pixel_id: str, before: int) -> tuple[int, int
     if hour is None:
         return None
     return pixel, hour + HOUR, -1 if purged_before is not None and purged_before > before else ever - purged
-
-
-class Place(NamedTuple):
-    """An open to purge.
-
-    Attributes:
-        pixel: its pixel.
-        before: the time before which opens are purged, in milliseconds.
-        number: its own.
-        passed: how many opens with lower numbers, of the hours that begin before that time, are not to be purged.
-    """
-
-    pixel: int
-    before: int
-    number: int
-    passed: int
 
 
 def find(db: sqlite3.Connection, pixel_id: str, before: int, limit: int, last: Place | None) -> list[Place]:

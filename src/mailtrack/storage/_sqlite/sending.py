@@ -6,40 +6,17 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from time import monotonic
 
-import attrs
-
 from mailtrack._errors import InvalidSentTime, PixelNotFound
 from mailtrack._times import from_milliseconds, to_milliseconds
 from mailtrack.storage._counting.delays import Delays
 from mailtrack.storage._counting.spans import NO_SPANS, Spans
+from mailtrack.storage._rows.sending import Sending
 from mailtrack.storage._sqlite import counts, pixels
 
 _LOOKED_UP_AT_ONCE = 10_000
 _AT_ONCE = 500  # recipients of one statement
 
 _GIVEN = " FROM json_each(?) w CROSS JOIN recipients r ON r.pixel = ? AND r.number = w.value"
-
-
-@attrs.define
-class Sending:
-    """The recipients whose mails were sent, found on a connection that sees one state.
-
-    Attributes:
-        pixel_id: their pixel.
-        sent_at: when, in milliseconds.
-        numbers: their numbers. Those that are deleted meanwhile are passed over.
-        done: how many of these are marked.
-    """
-
-    pixel_id: str
-    sent_at: int
-    numbers: Sequence[int]
-    done: int = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether all are marked."""
-        return self.done >= len(self.numbers)
 
 
 def find(db: sqlite3.Connection, pixel_id: str, recipient_ids: Collection[str] | None, at: datetime) -> Sending:

@@ -32,6 +32,7 @@ from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._pixel_orders import Choice
 from mailtrack.storage._rows.edges import TooFar
+from mailtrack.storage._rows.purging import Place
 from mailtrack.storage._sqlite import (
     counts,
     deliveries,
@@ -83,7 +84,7 @@ class SQLiteStorage(CarriedMethods, WebhookMethods):
         self._connections = Connections(self.path, partial(preparing.prepare, self.path.absolute(), create=False))
         self._pace = sweeping.Pace()
         self._forgets = False
-        self._purged_last: purging.Place | None = None
+        self._purged_last: Place | None = None
         self._resolved = Resolved()
         forking.watch(self)
 
