@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
+from mailtrack.cli._commands import webhooks as commands
 from mailtrack.webhooks import Delivery, DeliveryState
 
 URL = "https://crm.example.org/mailtrack"
@@ -162,6 +163,15 @@ def test_failed_lists_what_was_given_up(run, hook, add_failed, tracker):
         (hook.id, one.event_id, 10) for one in reversed(failed)
     ]
     assert len(run("webhooks", "failed", other.id).stdout.splitlines()) == 1
+
+
+def test_failed_keeps_one_page_at_a_time(run, add_failed, monkeypatch):
+    add_failed(3, 2, 1)
+    printed = []
+    monkeypatch.setattr(commands, "MAX_LIMIT", 1)
+    monkeypatch.setattr(commands, "echo_json", lambda *values: printed.append(len(values)))
+    run("webhooks", "failed", "--json")
+    assert printed == [1, 1, 1]
 
 
 def test_replay_begins_with_the_oldest_failed_delivery(run, tracker, hook, add_failed):

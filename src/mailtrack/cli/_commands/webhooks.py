@@ -9,8 +9,8 @@ import click
 from mailtrack import _wire as wire
 from mailtrack._errors import InvalidArgument
 from mailtrack._event import FIRSTS, First
-from mailtrack._model import VerdictKind
-from mailtrack._paging import MAX_LIMIT, walk
+from mailtrack._model import Page, VerdictKind
+from mailtrack._paging import MAX_LIMIT, pages
 from mailtrack._times import from_text, to_text
 from mailtrack._tracker import Tracker
 from mailtrack._webhook import Delivery, DeliveryCount, DeliveryState, Webhook
@@ -146,12 +146,17 @@ def failed(webhook: str | None, as_json: bool, **given: Any) -> None:
     """List the deliveries of a webhook, or of all, that were given up, the last added first."""
     with open_tracker(**given) as tracker:
         found = tracker.webhooks.list() if webhook is None else [tracker.webhooks.get(webhook)]
-        pairs = ((one, delivery) for one in found for delivery in _failed(tracker, one))
-        if as_json:
-            echo_json(*({"webhookId": one.id} | wire.delivery(delivery) for one, delivery in pairs))
-            return
         table = Table("WEBHOOK", "OPENED", "EVENT", "TRIES", "STATUS", "ERROR", right=(3, 4), cut=(5,))
-        table.echo(_rows(pairs))
+        blocks = ((hook, page.items) for hook in found for page in _pages_of_failed(tracker, hook) if page.items)
+        is_empty = True
+        for hook, deliveries in blocks:
+            is_empty = False
+            if as_json:
+                echo_json(*({"webhookId": hook.id} | wire.delivery(one) for one in deliveries))
+            else:
+                table.echo(_rows(hook, deliveries))
+        if is_empty and not as_json:
+            table.echo(())
 
 
 def _to_time(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
@@ -180,7 +185,8 @@ def replay(webhook: str, since: datetime | None, **given: Any) -> None:
     with open_tracker(**given) as tracker:
         found = tracker.webhooks.get(webhook)
         if since is None:
-            since = min((one.event_at for one in _failed(tracker, found)), default=None)
+            failed = (one for page in _pages_of_failed(tracker, found) for one in page.items)
+            since = min((one.event_at for one in failed), default=None)
         if since is None:
             echo("No delivery has failed, so there is nothing to send again. Name a time with --since.", err=True)
             return
@@ -188,16 +194,16 @@ def replay(webhook: str, since: datetime | None, **given: Any) -> None:
     echo(f"The events since {to_text(since)} will be sent again.", err=True)
 
 
-def _failed(tracker: Tracker, webhook: Webhook) -> Iterator[Delivery]:
-    return walk(
+def _pages_of_failed(tracker: Tracker, webhook: Webhook) -> Iterator[Page[Delivery]]:
+    return pages(
         lambda cursor: tracker.webhooks.list_deliveries(
             webhook.id, limit=MAX_LIMIT, cursor=cursor, state=DeliveryState.FAILED
         )
     )
 
 
-def _rows(pairs: Iterable[tuple[Webhook, Delivery]]) -> Iterator[tuple[str, ...]]:
-    for webhook, one in pairs:
+def _rows(webhook: Webhook, deliveries: Iterable[Delivery]) -> Iterator[tuple[str, ...]]:
+    for one in deliveries:
         status = "" if one.last_status is None else str(one.last_status)
         yield webhook.id, to_text(one.event_at), one.event_id, str(one.tries), status, one.error or ""
 
