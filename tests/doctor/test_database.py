@@ -121,9 +121,12 @@ def test_a_damaged_first_page_ends_the_look(check, path):
     assert check()["database"] == "failed"
 
 
-def test_tables_that_are_all_damaged_end_the_look(path, outcomes):
-    data = path.read_bytes()
-    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+def test_a_damaged_list_of_migrations_ends_the_look(path, outcomes):
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone()
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+    path.write_bytes(data)
     found = list(check_database(path))
     assert outcomes(found) == {"database": "ok", "integrity": "failed"}
     assert "can't be read" in found[-1].found
