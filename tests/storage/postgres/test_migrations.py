@@ -10,6 +10,7 @@ from mailtrack import DatabaseNotFound, StorageError, open_storage
 from mailtrack.storage._postgres import PostgresStorage, migrating
 from mailtrack.testing import make_open
 from mailtrack.testing._contract.helpers import add_pixel, at_once
+from mailtrack.testing._factories import make_webhook
 
 
 def test_of_many_that_start_at_once_one_makes_the_tables(new_url: Callable[[], str]) -> None:
@@ -69,5 +70,20 @@ def test_events_go_on_behind_the_others_in_a_server_with_lower_transactions(url:
                 for after in (event.cursor, later):
                     page = restored.list_events(limit=10, after=after)
                     assert [one.open for one in page.items] == new
+        finally:
+            db.execute("UPDATE shared.feed_base SET base = 0")
+
+
+@pytest.mark.parametrize("table", ["readers", "webhooks"])
+def test_events_go_on_behind_what_readers_have_seen_where_none_is_left(url: str, server: Any, table: str) -> None:
+    with PostgresStorage(url) as storage, server.connect() as db:
+        storage.add_reader("crm")
+        storage.add_webhook(make_webhook())
+        db.execute(f"UPDATE shared.{table} SET after = '1000000000000.7.1'")  # of events that were purged since
+        try:
+            with PostgresStorage(url) as restored:
+                new = restored.add_opens([make_open(add_pixel(restored))])
+                page = restored.list_events(limit=10, after="1000000000000.7.1")
+                assert [one.open for one in page.items] == new
         finally:
             db.execute("UPDATE shared.feed_base SET base = 0")

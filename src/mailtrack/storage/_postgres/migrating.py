@@ -13,6 +13,10 @@ _OLDEST = 140_000
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _MADE = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+)", re.MULTILINE)
 _DROPPED = re.compile(r"^DROP INDEX (\w+)", re.MULTILINE)
+_GIVEN = "SELECT max(place) AS place FROM feed" + "".join(
+    f" UNION ALL SELECT max(substring(after FROM '^([0-9]{{1,18}})[.]')::bigint) FROM {table}"
+    for table in ("readers", "webhooks")
+)
 _FIND = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'migrations'"
 
 
@@ -104,8 +108,11 @@ def _apply(db: Connection, name: str, names: list[str], schema: str) -> None:
 def _raise_feed_base(db: Connection) -> None:
     """Put new events behind all others in a database that was restored into a server with lower transactions.
 
-    They come behind those, too, that it had after that state: places begin at the time in microseconds.
+    They come behind those, too, that it had after that state: places begin at the time in microseconds. Where all
+    events are purged, the cursors of readers and webhooks show what was given.
     """
-    lower = "(SELECT max(place) FROM feed) >= base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    following = "base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    last = f"(SELECT max(place) FROM ({_GIVEN}) g)"
+    lower = f"{last} >= {following}"  # cursors are stored by later transactions than they are of
     if db.execute(f"SELECT 1 FROM feed_base WHERE {lower}").fetchone():
-        db.execute(f"UPDATE feed_base SET base = (SELECT greatest(max(place), {_NOW}) FROM feed) WHERE {lower}")
+        db.execute(f"UPDATE feed_base SET base = greatest({last}, {_NOW}) WHERE {lower}")
