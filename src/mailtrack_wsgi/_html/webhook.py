@@ -133,6 +133,7 @@ def _show(context: Context, request: Request, found: Webhook, outcome: _Outcome)
     state = form_choice_argument(request, "state", tuple(DeliveryState))
     cursor = one_argument(request, "cursor")
     failed = context.webhooks.list_deliveries(found.id, limit=1, state=DeliveryState.FAILED).items
+    pixels = pixels_of(found, context.tracker)
     page = context.webhooks.list_deliveries(
         found.id,
         limit=DELIVERIES_ON_PAGE,
@@ -145,14 +146,14 @@ def _show(context: Context, request: Request, found: Webhook, outcome: _Outcome)
         root=context.root(request.environ),
         now=context.tracker.now(),
         webhook=found,
-        pixels=pixels_of(found, context.tracker),
+        pixels=pixels,
         count=context.webhooks.count_deliveries().get(found.id, DeliveryCount()),
         deliveries=page.items,
         state=state,
         cursor=cursor,
         next=page.next,
         outcome=outcome,
-        form=outcome.form or WebhookForm.of_webhook(found, context.tracker),
+        form=outcome.form or WebhookForm.of_webhook(found, pixels),
         spans=SPANS,
         since_failed=_SINCE_FAILED if failed else None,
     )

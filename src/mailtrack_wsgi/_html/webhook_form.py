@@ -1,5 +1,6 @@
 """`WebhookForm`: the fields of the form with a webhook's URL and filters."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -40,9 +41,8 @@ class WebhookForm:
         return cls(**texts, kinds=kinds)
 
     @classmethod
-    def of_webhook(cls, webhook: Webhook, tracker: Tracker) -> Self:
-        """Return the form with what is stored."""
-        pixels = pixels_of(webhook, tracker)
+    def of_webhook(cls, webhook: Webhook, pixels: Sequence[Pixel]) -> Self:
+        """Return the form with what is stored, given the pixels of `pixels_of`."""
         lines = [f"{pixel.short_id} {pixel.name}" for pixel in pixels]
         # Deleted ones stay in the form: without any line, the webhook would send the opens of all pixels.
         lines += sorted((webhook.pixels or frozenset()) - {pixel.id for pixel in pixels})
