@@ -90,7 +90,12 @@ def test_dead_rows_and_unusable_indexes_of_our_tables_are_seen(
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://ann:s3cret@127.0.0.1:1/mail", "postgresql://ann:s3cret@127.0.0.1:x/mail"]
+    "url",
+    [
+        "postgresql://ann:s3cret@127.0.0.1:1/mail",
+        "postgresql://ann:s3cret@127.0.0.1:1/mail?application_name=crm",
+        "postgresql://ann:s3cret@127.0.0.1:x/mail",
+    ],
 )
 def test_one_that_does_not_answer_is_a_failure_without_its_password(url: str) -> None:
     (found,) = check_postgres(url)

@@ -60,8 +60,8 @@ def inspect(url: str) -> Findings:
         StorageError: it refuses.
     """
     address = parse(url)
-    connect = {"connect_timeout": _SECONDS, **address.parameters}
-    with translated(), psycopg.connect(**connect, autocommit=True, application_name="mailtrack doctor") as db:
+    connect = {"connect_timeout": _SECONDS, "application_name": "mailtrack doctor", **address.parameters}
+    with translated(), psycopg.connect(**connect, autocommit=True) as db:
         db.execute(f"SET statement_timeout = {1000 * _SECONDS}")
         is_standby = _one(db, "SELECT pg_is_in_recovery()::int") == "1"
         return Findings(
