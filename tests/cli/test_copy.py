@@ -76,6 +76,21 @@ def test_what_can_not_be_copied_is_refused(run, pixel, arguments, code, reason):
     assert pixel.id
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nowhere", TO), "FROM: must be a URL"),
+        ((FROM, "nowhere://x"), "TO: no installed storage"),
+        ((FROM, "postgresql://a@127.0.0.1:x/mail"), "TO: must be a URL"),
+    ],
+)
+@pytest.mark.usefixtures("pixel")
+def test_a_url_that_is_none_is_named_by_its_argument(run, arguments, reason):
+    error = run("copy", *arguments, exits=2).stderr
+    assert reason in error
+    assert "--database" not in error
+
+
 def test_a_storage_that_is_no_copy_is_left_as_it_is(run, pixel, copied):
     other = copied.create_pixel("Other")
     assert "it is no copy of it" in run("copy", FROM, TO, exits=1).stderr

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from mailtrack._copying import Copied, Copying
-from mailtrack._errors import StorageError
+from mailtrack._errors import InvalidSetting, StorageError
 from mailtrack._redacting import redact
 from mailtrack._spool import get_status
 from mailtrack._text import plural
 from mailtrack.cli._options import example
 from mailtrack.cli._output import echo, is_terminal, progress
 from mailtrack.cli._settings import Settings
-from mailtrack.storage import open_storage
+from mailtrack.storage import Storage, open_storage
 
 _SHOWN = 10  # pixels that differ
 
@@ -40,7 +40,7 @@ def copy(source: str, target: str) -> None:
     if source == target:
         raise click.UsageError("FROM and TO are the same storage.")
     _warn_of_spool(source)
-    with open_storage(source, create=False) as old, open_storage(target) as new:
+    with _open(source, "FROM", create=False) as old, _open(target, "TO") as new:
         copying = Copying(old, new)
         with _bar(copying.plan()) as bar:
             for number in copying.run():
@@ -50,6 +50,13 @@ def copy(source: str, target: str) -> None:
     if different:
         _fail(different, changed=copying.copied.changed)
     echo("The figures of all pixels are equal.", err=True)
+
+
+def _open(url: str, name: str, *, create: bool = True) -> Storage:
+    try:
+        return open_storage(url, create=create)
+    except InvalidSetting as error:  # which names an option that this command does not have
+        raise click.UsageError(f"{name}: {error.reason}.") from error
 
 
 @contextmanager
