@@ -49,6 +49,11 @@ class TestUrls:
         with open_storage(url.replace("postgresql:", "postgres:")) as storage:
             storage.ping()
 
+    def test_names_are_stored_whatever_encoding_it_says(self, url: str) -> None:
+        with open_storage(f"{url}&client_encoding=latin1") as storage:
+            storage.add_pixel(pixel := make_pixel("Spring → 春"))
+            assert storage.get_pixel(pixel.id).name == pixel.name
+
     def test_no_error_and_no_repr_shows_the_password(self, url: str) -> None:
         with open_storage(url) as storage:
             assert "secret" not in repr(storage)

@@ -51,7 +51,6 @@ _SETTINGS = {
 _PARAMETERS = {
     "connect_timeout": _CONNECT_SECONDS,
     "application_name": "mailtrack",
-    "client_encoding": "utf8",
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 5,
@@ -185,7 +184,7 @@ class Connections:
 
     def connect(self) -> Connection:
         """Return a new connection, outside of a transaction, which the caller closes."""
-        parameters: dict[str, Any] = {**_PARAMETERS, **self._address.parameters}
+        parameters: dict[str, Any] = {**_PARAMETERS, **self._address.parameters, "client_encoding": "utf8"}
         connection = Connection.connect(autocommit=True, **parameters)
         try:
             settings = _SETTINGS | {"search_path": self._address.schema}
