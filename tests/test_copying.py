@@ -16,7 +16,7 @@ from mailtrack._model import Client, Pixel, Verdict, VerdictKind
 from mailtrack.storage._carrying import Carries
 from mailtrack.testing import make_hit, make_image, make_open, make_pixel, make_recipient
 from mailtrack.testing._contract.helpers import all_opens, all_recipients, make_judgement
-from mailtrack.testing._factories import NOON, make_api_key, make_recipients, make_webhook
+from mailtrack.testing._factories import NOON, make_api_key, make_recipients
 
 HUMAN = Verdict(kind=VerdictKind.HUMAN, reasons=("ok",), rules_version=3)
 PREFETCH = Verdict(kind=VerdictKind.PREFETCH, vendor="Apple", reasons=("apple",), certainty="certain", rules_version=3)
@@ -288,18 +288,6 @@ def test_figures_that_differ_are_found(source: Storage, target: Storage) -> None
     assert list(copying.verify()) == [plain.short_id, pixel.short_id]
 
 
-def test_webhooks_go_on_behind_what_the_source_has_sent(source: Storage, target: Storage) -> None:
-    pixel, _ = fill(source)
-    webhook = make_webhook()
-    source.add_webhook(webhook)
-    for _ in range(2):
-        copy(source, target)
-        (found,) = target.list_webhooks()
-        assert attrs.evolve(found, after=None) == attrs.evolve(source.get_webhook(webhook.id), after=None)
-        assert target.list_events(limit=10, after=found.after).items == ()
-        source.add_opens([make_open(pixel)])
-
-
 def test_settings_are_carried_over(source: Storage, target: Storage) -> None:
     source.set_setting("base_url", "https://mail.example.com")
     copy(source, target)
@@ -321,12 +309,6 @@ def test_late_hits_of_erased_people_are_theirs_in_a_copy_too(source: Storage, ta
         assert target.list_erased(pixel.id) == source.list_erased(pixel.id)
     elif isinstance(source, Carries):
         assert copying.copied.left_out.erased == 2
-
-
-def test_readers_are_counted(source: Storage, target: Storage) -> None:
-    source.add_reader("first")
-    source.add_reader("second")
-    assert copy(source, target).copied.left_out.readers == (2 if isinstance(source, Carries) else 0)
 
 
 def test_what_was_purged_is_reported(source: Storage, target: Storage) -> None:

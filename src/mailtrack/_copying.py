@@ -1,19 +1,22 @@
 """`Copying`: carries what one storage holds into another, in steps that a later run goes on from."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 
 from mailtrack._addresses import comparable
+from mailtrack._copied_deliveries import Outboxes, copy_deliveries
+from mailtrack._copied_places import MOST_BEHIND, Places
 from mailtrack._counts import NO_OPENS
 from mailtrack._errors import ImageNotFound, PixelNotFound, StorageError
 from mailtrack._model import Open, Pixel, Recipient
 from mailtrack._paging import MAX_LIMIT, pages
 from mailtrack.storage._abilities import SupportsSettings, SupportsWebhooks
-from mailtrack.storage._carrying import Carries
+from mailtrack.storage._carrying import Carries, CarriesPlaces
 from mailtrack.storage._protocol import MAX_TOP, Storage
 
 SETTINGS = ("base_url",)
@@ -34,9 +37,10 @@ class LeftOut:
         duplicates: recipients whose address and reference an older one of the same pixel has, as data from before
             addresses were compared without case may have. Their opens are in the copy, as of deleted recipients.
         webhooks: webhooks.
-        deliveries: deliveries to webhooks that were still due.
+        deliveries: deliveries to webhooks that are still due, and whose events the source has.
         erased: erased people, by whose tokens late opens of theirs are known, where a storage can't carry that.
-        readers: named readers of the feed. In the copy they begin at the end of its feed.
+        places: named readers of the feed, and webhooks, whose place was not found. In the copy it is the end of the
+            feed.
     """
 
     purged: int = 0
@@ -44,7 +48,7 @@ class LeftOut:
     webhooks: int = 0
     deliveries: int = 0
     erased: int = 0
-    readers: int = 0
+    places: int = 0
 
 
 @attrs.define(kw_only=True)
@@ -67,7 +71,7 @@ class Copied:
 
 
 class Copying:
-    """Carries pixels, recipients, opens, keys, settings and webhooks of one storage into another.
+    """Carries pixels, recipients, opens, keys, settings, readers and webhooks of one storage into another.
 
     The target is empty, or a copy of the same source that was begun before: what it has is not added again. Each step
     is one that the target takes whole or not at all, so a run may end at any moment. Memory is bounded, but for some
@@ -75,7 +79,7 @@ class Copying:
 
     Nothing else may write to the source or the target meanwhile. Opens that the source gets all the same are copied or
     left to a later run; `verify` finds what is missing. Cursors of the feed are not carried over: the copy has the same
-    events, those of each pixel in the same order, and cursors of its own. Named readers of the feed are not, either.
+    events, those of each pixel in the same order, and cursors of its own. Readers and webhooks go on at the same place.
 
     Args:
         source: the storage to read.
@@ -89,6 +93,7 @@ class Copying:
         self._source = source
         self._target = target
         self._ids: list[str] = []  # of the source's pixels, the first added first
+        self._kept: dict[str, int] = {}  # opens of each pixel when the copy was planned
         self.copied = Copied()
 
     def plan(self) -> int:
@@ -99,6 +104,7 @@ class Copying:
         """
         there = {one.id: one for one in _iter_pixels(self._target)}
         self._ids.clear()
+        self._kept.clear()
         rows = 0
         for pixel in _iter_pixels(self._source):
             present = there.pop(pixel.id, None)
@@ -108,6 +114,7 @@ class Copying:
                     raise StorageError(f"The target has recipients or opens of {pixel.short_id} that the source lacks.")
                 rows -= present.recipients + present.kept
             self._ids.append(pixel.id)
+            self._kept[pixel.id] = pixel.kept
         self._ids.reverse()
         if there or _key_ids(self._target) - _key_ids(self._source):
             raise StorageError("The target has pixels or keys that the source lacks: it is no copy of it.")
@@ -119,14 +126,12 @@ class Copying:
         Raises:
             StorageError: a storage fails, or the target differs from the source so that going on would mix them up.
         """
-        for pixel_id in self._ids:
-            with suppress(PixelNotFound):  # deleted meanwhile
-                yield from self._copy_pixel(pixel_id)
+        self._add_followers()
+        for copy in (self._copy_people, self._copy_by_places, self._copy_rest):
+            yield from copy()
         self._copy_keys()
-        if isinstance(self._source, Carries):
-            self.copied.left_out.readers = len(self._source.list_readers())
         self._copy_settings()
-        self._copy_webhooks()
+        self._copy_deliveries()
 
     def verify(self) -> Iterator[str]:
         """Compare the figures of all pixels, and yield the short id of each that differs."""
@@ -134,14 +139,42 @@ class Copying:
             if not self._is_equal(pixel_id):
                 yield pixel_id[:8]
 
-    def _copy_pixel(self, pixel_id: str) -> Iterator[int]:
-        pixel = self._source.get_pixel(pixel_id)
-        self._add_pixel(pixel)
-        if self._target.get_pixel(pixel_id).recipients < pixel.recipients:
-            yield from self._copy_recipients(pixel_id)
-        self.copied.left_out.purged += pixel.purged
-        yield from self._copy_opens(pixel_id)
-        self._copy_erased(pixel_id)
+    def _each(self, copy: Callable[[str], Iterator[int]]) -> Iterator[int]:
+        for pixel_id in self._ids:
+            with suppress(PixelNotFound):  # deleted meanwhile
+                yield from copy(pixel_id)
+
+    def _copy_people(self) -> Iterator[int]:
+        def copy(pixel_id: str) -> Iterator[int]:
+            pixel = self._source.get_pixel(pixel_id)
+            self._add_pixel(pixel)
+            if self._target.get_pixel(pixel_id).recipients < pixel.recipients:
+                yield from self._copy_recipients(pixel_id)
+            self.copied.left_out.purged += pixel.purged
+
+        return self._each(copy)
+
+    def _copy_by_places(self) -> Iterator[int]:
+        """Copy the opens up to the place of each reader and webhook, and put it there."""
+        places = Places(self._source, self._target)
+        for place in places.find():
+            places.find_stops(place, self._kept)
+            yield from self._each(partial(self._copy_up_to, place.stops))
+            places.settle(place)
+        places.end()
+        self.copied.left_out.places = len(places.lost.readers) + len(places.lost.webhooks)
+
+    def _copy_up_to(self, stops: Mapping[str, int], pixel_id: str) -> Iterator[int]:
+        return self._copy_opens(pixel_id, stops[pixel_id])
+
+    def _copy_rest(self) -> Iterator[int]:
+        """Copy the opens that the source has got since the copy was planned, and what is kept of erased people."""
+
+        def copy(pixel_id: str) -> Iterator[int]:
+            yield from self._copy_opens(pixel_id, None)
+            self._copy_erased(pixel_id)
+
+        return self._each(copy)
 
     def _add_pixel(self, pixel: Pixel) -> None:
         bare = Pixel(
@@ -190,8 +223,8 @@ class Copying:
             if at is not None:
                 self._target.mark_sent(pixel_id, [one.id for one in some], at=at)
 
-    def _copy_opens(self, pixel_id: str) -> Iterator[int]:
-        """Add the opens that the target lacks, in order of arrival, the first arrived first."""
+    def _copy_opens(self, pixel_id: str, stop: int | None) -> Iterator[int]:
+        """Add the opens that the target lacks, in order of arrival, the first arrived first, up to a number or all."""
         done = self._target.get_pixel(pixel_id).kept
         if done:
             (last,) = self._read_opens(pixel_id, done - 1, 1)
@@ -200,7 +233,7 @@ class Copying:
                     f"The opens of {pixel_id[:8]} in the target are others than the first ones in the source, or in"
                     " another order. Copy into an empty storage."
                 )
-        while batch := self._read_opens(pixel_id, done, _AT_ONCE):
+        while batch := self._read_opens(pixel_id, done, _AT_ONCE if stop is None else min(_AT_ONCE, stop - done)):
             if len(self._target.add_opens(batch)) != len(batch):
                 raise StorageError(f"The target has opens of {pixel_id[:8]} already that were to be added.")
             done += len(batch)
@@ -250,22 +283,31 @@ class Copying:
             for name in SETTINGS:
                 self._target.set_setting(name, self._source.get_setting(name))
 
-    def _copy_webhooks(self) -> None:
-        """Add the webhooks, from the end of the feed on: what the source has sent is not sent again."""
+    def _add_followers(self) -> None:
+        """Add the readers and webhooks that the target lacks. They get their places as the opens are copied."""
+        if isinstance(self._source, CarriesPlaces):
+            for name in self._source.list_readers():
+                self._target.add_reader(name)
         if not isinstance(self._source, SupportsWebhooks):
             return
         webhooks = self._source.list_webhooks()
-        self.copied.left_out.deliveries = sum(one.pending for one in self._source.count_deliveries().values())
         if not isinstance(self._target, SupportsWebhooks):
             self.copied.left_out.webhooks = len(webhooks)
             return
-        there = {one.id: one for one in self._target.list_webhooks()}
+        there = {one.id for one in self._target.list_webhooks()}
         for webhook in webhooks:
-            present = there.get(webhook.id)
-            if present is None:
+            if webhook.id not in there:
                 self._target.add_webhook(webhook)
-            elif self.copied.opens or present != webhook:
-                self._target.change_webhook(present, attrs.evolve(webhook, after=self._target.get_feed_end()))
+
+    def _copy_deliveries(self) -> None:
+        if not isinstance(self._source, SupportsWebhooks):
+            return
+        if isinstance(self._target, SupportsWebhooks):
+            source, target = cast("Outboxes", self._source), cast("Outboxes", self._target)
+            left = copy_deliveries(source, target, most=MOST_BEHIND)
+        else:
+            left = sum(one.pending for one in self._source.count_deliveries().values())
+        self.copied.left_out.deliveries = left
 
     def _is_equal(self, pixel_id: str) -> bool:
         try:

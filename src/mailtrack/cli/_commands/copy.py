@@ -97,7 +97,7 @@ def _report(copied: Copied, target: str) -> None:
         (
             left.deliveries,
             plural(left.deliveries, "delivery", "deliveries"),
-            "they were still due; a replay sends their events",
+            "they are still due; a replay sends their events",
         ),
         (
             left.erased,
@@ -105,9 +105,11 @@ def _report(copied: Copied, target: str) -> None:
             "TO does not know their tokens, so it stores late opens of them with address and agent",
         ),
         (
-            left.readers,
-            plural(left.readers, "cursor of a named reader", "cursors of named readers"),
-            "functions of on_open begin at the end of the events of TO",
+            left.places,
+            plural(
+                left.places, "place of a function of on_open or a webhook", "places of functions of on_open or webhooks"
+            ),
+            "they begin at the end of the events of TO",
         ),
     ):
         if number:

@@ -96,6 +96,10 @@ class MemoryFeed:
         """Add a reader at the end, unless there is one of this name."""
         self._readers.setdefault(name, _Reader(self.get_end()))
 
+    def list_readers(self) -> dict[str, str]:
+        """Return the cursors of all readers, by name, sorted."""
+        return {name: reader.after for name, reader in sorted(self._readers.items())}
+
     def take_reader(self, name: str, owner: str, now: datetime, until: datetime) -> str | None:
         """Give a reader to an owner, unless another has it, and return where it is."""
         reader = self._readers.get(name)

@@ -284,6 +284,13 @@ class MemoryStorage:
         with self._opened():
             return self._feed.move_reader(name, owner, after, until)
 
+    def list_readers(self) -> dict[str, str]:
+        with self._opened():
+            return self._feed.list_readers()
+
+    def shows_all_events(self) -> bool:
+        return True
+
     def add_key(self, key: ApiKey) -> None:
         with self._opened():
             if key.id in self._keys:

@@ -1,7 +1,8 @@
-"""`CarriedMethods`: the methods of `Carries`, for copies of a storage."""
+"""`CarriedMethods`: the methods of `Carries` and `CarriesPlaces`, for copies of a storage."""
 
 from collections.abc import Collection
 
+from mailtrack.storage._postgres import feed_rows
 from mailtrack.storage._postgres.connections import Connection, Connections
 
 
@@ -28,6 +29,13 @@ class CarriedMethods:
 
         self._connections.write(add)
 
-    def list_readers(self) -> list[str]:
+    def list_readers(self) -> dict[str, str]:
         with self._connections.reading() as db:
-            return [name for (name,) in db.execute("SELECT name FROM readers ORDER BY name")]
+            return {
+                str(name): str(after) for name, after in db.execute("SELECT name, after FROM readers ORDER BY name")
+            }
+
+    def shows_all_events(self) -> bool:
+        with self._connections.reading() as db:
+            found = db.execute(f"SELECT 1 FROM feed WHERE place >= {feed_rows.END} LIMIT 1").fetchone()
+            return found is None

@@ -1,4 +1,4 @@
-"""`CarriedMethods`: the methods of `Carries`, for copies of a storage."""
+"""`CarriedMethods`: the methods of `Carries` and `CarriesPlaces`, for copies of a storage."""
 
 from collections.abc import Collection
 
@@ -25,6 +25,11 @@ class CarriedMethods:
                 [(digest, pixel_id) for digest in digests],
             )
 
-    def list_readers(self) -> list[str]:
+    def list_readers(self) -> dict[str, str]:
         with self._connections.reading() as db:
-            return [name for (name,) in db.execute("SELECT name FROM readers ORDER BY name")]
+            return {
+                str(name): str(after) for name, after in db.execute("SELECT name, after FROM readers ORDER BY name")
+            }
+
+    def shows_all_events(self) -> bool:
+        return True
