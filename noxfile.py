@@ -36,6 +36,7 @@ MOST_REACHABLE = {
 POSTGRES_SUITE = "tests/storage/postgres/test_contract.py"
 # Tests with many processes, rounds or steps. They take minutes of two processors, so `servers` alone runs them.
 LONG = [
+    "tests/test_copied_places.py",
     "tests/test_import_is_light.py",
     "tests/test_layers.py",
     "tests/events/test_processes.py",
