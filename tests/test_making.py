@@ -1,6 +1,7 @@
 """Many values at once: made without a loop in Python, and without the garbage collector."""
 
 import gc
+import pickle
 from collections.abc import Iterator
 
 import attrs
@@ -8,7 +9,6 @@ import pytest
 
 from mailtrack import Open, OpenSpan, Recipient
 from mailtrack._collector import collector_paused
-from mailtrack._model import make_all
 from mailtrack._slots import maker_of
 from mailtrack.testing import make_open, make_pixel, make_recipients
 
@@ -27,11 +27,15 @@ def test_values_with_slots_are_those_that_the_class_makes() -> None:
     assert maker_of(OpenSpan)(0, [[], [], []]) == []
 
 
-def test_values_without_slots_are_those_that_the_class_makes() -> None:
+def test_opens_made_at_once_are_those_that_the_class_makes() -> None:
     given = [make_open(make_pixel()) for _ in range(3)]
-    made = make_all(Open, [dict(vars(one)) for one in given])
+    columns = [[getattr(one, field.name) for one in given] for field in attrs.fields(Open)]
+    made = maker_of(Open)(3, columns)
     assert made == given
-    assert [type(one) for one in made] == [Open] * 3
+    assert [hash(one) for one in made] == [hash(one) for one in given]
+    assert [repr(one) for one in made] == [repr(one) for one in given]
+    assert pickle.loads(pickle.dumps(made)) == given
+    assert attrs.evolve(made[0], ip=None) == attrs.evolve(given[0], ip=None)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made[0].id = ""  # type: ignore[misc]
 

@@ -259,25 +259,22 @@ class Opens(_Columns[Open]):
 
     def _make(self, place: int) -> Open:
         finding, age = self.findings[place], self.ages[place]
-        return make(
-            Open,
-            {
-                "id": self.ids[place],
-                "pixel_id": self.pixels[place],
-                "recipient_id": self.recipients[place],
-                "token": None,
-                "opened_at": from_milliseconds(self.times[place]),
-                "ip": self.ips[place],
-                "user_agent": finding.user_agent,
-                "referer": self.referers[place],
-                "signals": finding.signals,
-                "networks": finding.networks,
-                "age": None if age is None else age / 1000,
-                "verdict": finding.verdict,
-                "client": finding.client,
-                "counted": finding.counted,
-                "erased": finding.erased,
-            },
+        return Open(
+            id=self.ids[place],
+            pixel_id=self.pixels[place],
+            recipient_id=self.recipients[place],
+            token=None,
+            opened_at=from_milliseconds(self.times[place]),
+            ip=self.ips[place],
+            user_agent=finding.user_agent,
+            referer=self.referers[place],
+            signals=finding.signals,
+            networks=finding.networks,
+            age=None if age is None else age / 1000,
+            verdict=finding.verdict,
+            client=finding.client,
+            counted=finding.counted,
+            erased=finding.erased,
         )
 
 

@@ -13,7 +13,7 @@ FIRSTS: tuple[First, ...] = ("any", "first", "firstCounted")
 """All values of `First`."""
 
 
-@attrs.frozen(kw_only=True, slots=False)  # made for each open, like `Open`
+@attrs.frozen(kw_only=True)
 class Event:
     """A stored open in the feed. Its parts are as of the moment when it was read.
 
