@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mailtrack import Page
+from mailtrack import Open, Page
+from mailtrack._times import to_milliseconds
 from mailtrack.storage import _cursors as cursors
 from mailtrack.storage._sqlite import SQLiteStorage, feed, feed_rows
 from mailtrack.testing import make_open, make_pixel, make_recipient
@@ -174,6 +175,31 @@ def test_a_clock_that_goes_back_changes_no_order(storage: SQLiteStorage, monkeyp
     events = all_events(storage, limit=1)
     assert [one.open for one in events] == opens
     assert [one.cursor.partition("-")[0] for one in events] == ["2000", "2001", "2002", "3000"]
+
+
+def test_the_rows_of_a_call_follow_each_other_whatever_its_pixels_and_times(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = [add_pixel(storage) for _ in range(3)]
+    times = iter([2000, 1000])
+    monkeypatch.setattr(feed_rows, "now_in_microseconds", lambda: next(times))
+
+    def add(*minutes: int) -> list[Open]:
+        together = zip([*pixels, make_pixel()], minutes, strict=False)  # the last pixel does not exist
+        return list(
+            storage.add_opens([make_open(pixel, at=NOON + timedelta(minutes=minute)) for pixel, minute in together])
+        )
+
+    opens = [*add(3, 5, 4, 9), *add(1, 2, 7, 9)]
+    events = all_events(storage, limit=1)
+    assert [one.open for one in events] == opens
+    places = [cursors.to_pair(one.cursor)[0] for one in events]
+    assert places == [2000, 2001, 2002, 2003, 2004, 2005]
+    with storage._connections.reading() as db:
+        newest = [at for (at,) in db.execute("SELECT newest FROM feed ORDER BY place")]
+    assert newest == [to_milliseconds(NOON + timedelta(minutes=minute)) for minute in (3, 5, 5, 5, 5, 7)]
+    assert storage.add_opens(opens) == []  # all are there already, so nothing is put into the feed
+    assert all_events(storage) == events
 
 
 def test_a_cursor_that_lies_ahead_of_the_clock_is_logged_once(

@@ -9,7 +9,9 @@ older state goes on behind all places that it ever gave, and no reader passes ov
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, count, islice
+from typing import NamedTuple
 
 from mailtrack._times import now_in_microseconds
 from mailtrack.storage._counting.log_gaps import Gap
@@ -18,19 +20,37 @@ _LAST = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'feed'), 0)"  # 
 _TOLERATED = 60_000_000  # microseconds between clocks
 
 
-def add(db: sqlite3.Connection, pixel: int, opens: Gap, newest: int) -> None:
-    """Add a row.
+class Added(NamedTuple):
+    """The opens that a call added to a pixel.
 
-    Args:
-        db: a connection in a transaction that writes.
+    Attributes:
         pixel: the number of the pixel.
         opens: the numbers of its opens.
         newest: the latest of their times, in milliseconds.
     """
-    db.execute(
-        f"INSERT INTO feed (place, pixel, first, last, newest) SELECT max(?, {_LAST} + 1), ?, ?, ?,"
-        " max(?, coalesce((SELECT newest FROM feed ORDER BY place DESC LIMIT 1), ?))",
-        (now_in_microseconds(), pixel, *opens, newest, newest),
+
+    pixel: int
+    opens: Gap
+    newest: int
+
+
+def add(db: sqlite3.Connection, added: Sequence[Added]) -> None:
+    """Add a row for each pixel of a call, in order, on a connection in a transaction that writes.
+
+    The places before are read once for all of them: no other process writes meanwhile.
+    """
+    if not added:
+        return
+    last, before = db.execute(f"SELECT {_LAST}, (SELECT newest FROM feed ORDER BY place DESC LIMIT 1)").fetchone()
+    newest = accumulate((one.newest for one in added), max, initial=added[0].newest if before is None else before)
+    db.executemany(
+        "INSERT INTO feed (place, pixel, first, last, newest) VALUES (?, ?, ?, ?, ?)",
+        [
+            (place, one.pixel, *one.opens, latest)
+            for place, one, latest in zip(
+                count(max(now_in_microseconds(), last + 1)), added, islice(newest, 1, None), strict=False
+            )
+        ],
     )
 
 

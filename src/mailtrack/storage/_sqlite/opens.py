@@ -59,17 +59,26 @@ class Batch:
         return cls(opens, ids, [pack_ip(ip) for ip in opens.ips], Tally(opens))
 
 
-def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved) -> Opens:
-    """Add the opens of one pixel, count them, and return them as they are stored.
+def add(db: sqlite3.Connection, batches: Mapping[str, Batch], resolved: Resolved) -> list[Opens]:
+    """Add the opens of pixels, count them, put them into the feed, and return them as they are stored.
 
-    Those that are there already are left out; without the pixel, all are.
+    Those that are there already are left out; without their pixel, all are.
 
     Args:
         db: a connection in a transaction that writes.
-        pixel_id: the pixel.
-        batch: the opens.
+        batches: the opens, by the ids of the pixels.
         resolved: recipients that were resolved, which are the opens' as a rule.
     """
+    rows: list[feed_rows.Added] = []
+    added = [_add_to_pixel(db, pixel_id, batch, resolved, rows) for pixel_id, batch in batches.items()]
+    feed_rows.add(db, rows)
+    return added
+
+
+def _add_to_pixel(
+    db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved, rows: list[feed_rows.Added]
+) -> Opens:
+    """Add the opens of one pixel, append its row of the feed to others, and return the opens as they are stored."""
     found = db.execute("SELECT pixel, opens FROM pixels WHERE id = ?", (pixel_id,)).fetchone()
     if found is None:
         return batch.opens.take([])
@@ -112,7 +121,7 @@ def add(db: sqlite3.Connection, pixel_id: str, batch: Batch, resolved: Resolved)
             strict=False,
         ),
     )
-    feed_rows.add(db, pixel, Gap(last + 1, last + len(opens)), max(opens.times))
+    rows.append(feed_rows.Added(pixel, Gap(last + 1, last + len(opens)), max(opens.times)))
     counts.add(db, pixel, batch.tally, owners)
     return opens
 

@@ -239,7 +239,7 @@ class SQLiteStorage(CarriedMethods, WebhookMethods):
         resolved = self._resolved
         with self._connections.writing() as db:
             resolved.check(db)
-            added = [open_rows.add(db, pixel_id, batch, resolved) for pixel_id, batch in batches.items()]
+            added = open_rows.add(db, batches, resolved)
         if len(added) < 2:
             return added[0] if added else []
         together = Opens.join(added)
