@@ -45,7 +45,7 @@ LONG = [
         f"tests/storage/postgres/test_{name}.py"
         for name in ("concurrency", "contract", "faults", "months", "plans", "replica", "side_by_side")
     ),
-    *(f"tests/cli/test_{name}.py" for name in ("demo", "failures", "follow", "pipes")),
+    *(f"tests/cli/test_{name}.py" for name in ("copy_kills", "demo", "failures", "follow", "pipes")),
     "tests/rate_limit/test_processes.py",
     "tests/spool/test_faults.py",
     *(

@@ -1,6 +1,5 @@
 """`mailtrack copy`: one storage into another, with what it reports."""
 
-import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailtrack import Spool, Tracker, open_storage
-from mailtrack.testing import make_open, make_recipients
+from mailtrack.testing import make_open
 from mailtrack.testing._factories import make_hit, to_line
 
 FROM, TO = "sqlite:///mailtrack.db", "sqlite:///copy.db"
@@ -101,24 +100,6 @@ def test_figures_that_differ_at_the_end_are_an_error(run, tracker, pixel):
     done = run("copy", FROM, TO, exits=1)
     assert f"The figures of 1 pixel differ: {pixel.short_id}." in done.stderr
     assert "copy into an empty storage" in done.stderr
-
-
-def test_a_kill_in_the_middle_loses_nothing_and_adds_nothing_twice(run, program, tracker, pixel, copied):
-    with open_storage(FROM) as storage:
-        people = make_recipients(pixel, [f"r{number}@example.org" for number in range(12_000)])
-        storage.add_recipients(pixel.id, people)
-        for start in range(0, 12_000, 2_000):
-            storage.add_opens([make_open(pixel, one) for one in people[start : start + 2_000]])
-    process = program("copy", FROM, TO)
-    while not copied.list_pixels().items or not copied.get_pixel(pixel.id).opens.raw.number:
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert copied.get_pixel(pixel.id).opens.raw.number > 0
-    run("copy", FROM, TO)
-    assert copied.report(pixel.id) == tracker.report(pixel.id)
-    assert copied.get_pixel(pixel.id).opens.raw.number == copied.get_pixel(pixel.id).kept == 12_000
-    assert copied.get_pixel(pixel.id).recipients == 12_000
 
 
 def test_on_a_terminal_there_is_a_bar(program, make_terminal, pixel):
