@@ -1,5 +1,6 @@
 """Starts a tracker in each process that serves, with its first request, and stops it when the process ends."""
 
+import atexit
 import logging
 import os
 from multiprocessing.util import Finalize
@@ -35,7 +36,9 @@ class Lifespan:
             self._tracker.start()
         except Exception:
             _logger.exception("The spool can't be used, so opens are stored while their images wait.")
-        # As `atexit`, and also in processes of `multiprocessing`, as the workers of granian are, which do not run that.
+        atexit.unregister(self.stop)
+        atexit.register(self.stop)  # behind the storage's handler, and so called before it
+        # For processes of `multiprocessing`, as the workers of granian are, which do not run those of `atexit`.
         Finalize(None, self.stop, exitpriority=0)
         self._process = os.getpid()
 

@@ -129,6 +129,23 @@ def test_a_program_that_ends_prints_nothing_and_leaves_no_wal(path: Path, name: 
         assert storage.list_pixels(limit=9).items[-1].name == "Spring launch"
 
 
+def test_a_handler_that_comes_last_can_still_wait_for_other_threads(path: Path) -> None:
+    program = """
+import atexit, sys
+from mailtrack import Spool, Tracker, open_storage
+
+atexit.register(lambda: print(tracker.stop()))  # before the storage is imported, so that it runs after its handler
+tracker = Tracker(open_storage(sys.argv[1]), spool=Spool(sys.argv[1][10:] + ".spool"))
+tracker.start()
+pixel = tracker.create_pixel("Spring launch")
+tracker.record(pixel.id)
+"""
+    command = [sys.executable, "-c", program, f"sqlite:///{path}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+    with SQLiteStorage(path) as storage:
+        assert storage.list_pixels(limit=9).items[-1].opens.raw.number == 1
+
+
 def test_an_interrupt_at_any_moment_leaves_no_lock_that_closing_waits_for(path: Path) -> None:
     program = f"""
 import faulthandler, random, signal

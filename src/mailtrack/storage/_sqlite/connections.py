@@ -22,7 +22,7 @@ BUSY_TIMEOUT = 5.0
 
 _EMPTYING_MILLISECONDS = 40  # that writers wait at most while readers keep the WAL from being emptied
 _EMPTYING_TRIES = 8
-_LEAVING_SECONDS = 1.0  # that the end of a process waits for what its daemon threads do just then
+_LEAVING_SECONDS = 1.0  # that the end of a process waits for what its daemon threads do just then, and they for it
 
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut; batches make it cheap
@@ -175,7 +175,8 @@ class Connections:
         self._writer = threading.Lock()
         self._following = threading.Lock()
         self._uses = 0
-        self._alone: int | None = None  # the thread that forks or ends the process, for which others have to wait
+        self._forking = False
+        self._leaving: int | None = None  # the thread that ends the process
         # Guards the above. Entering the condition itself may leave it locked for ever: that is Python, in the middle of
         # which the exception of a signal can be raised.
         self._guard = threading.Lock()
@@ -273,19 +274,19 @@ class Connections:
                 self._retire(list(self._holders))
 
     def leave(self) -> None:
-        """Close every connection at the end of the process. From now on only this thread can open them again."""
+        """Close every connection at the end of the process. Other threads use none for a while, in which it ends."""
         if self._pid != os.getpid():
             return
         own: _Holder | None = getattr(self._local, "holder", None)
         with self._guard:
-            self._alone = threading.get_ident()
+            self._leaving = threading.get_ident()
             self._changed.wait_for(lambda: self._uses == (own.uses if own else 0), timeout=_LEAVING_SECONDS)
             self._retire(list(self._holders))
 
     def before_fork(self) -> None:
         """Wait until no connection is in use, and close them all. They are opened again when they are needed."""
         self._changed.acquire()
-        self._alone = threading.get_ident()
+        self._forking = True
         if self._changed.wait_for(lambda: self._uses == 0, timeout=2 * BUSY_TIMEOUT):
             self._retire(list(self._holders))
 
@@ -294,7 +295,7 @@ class Connections:
         if child:
             self._renew()
             return
-        self._alone = None
+        self._forking = False
         self._changed.notify_all()
         self._changed.release()
 
@@ -333,8 +334,12 @@ class Connections:
         file = self._find_file()
         holder: _Holder | None = getattr(self._local, "holder", None)
         with self._guard:
-            while self._alone is not None and self._alone != threading.get_ident():
+            while self._forking:
                 self._changed.wait()
+            if self._leaving is not None and self._leaving != threading.get_ident():
+                self._changed.wait_for(lambda: self._leaving is None, timeout=_LEAVING_SECONDS)
+                self._leaving = None  # a later handler of `atexit` waits for this thread
+                self._changed.notify_all()
             self._uses += 1  # from now on no fork happens
             if holder is not None and not holder.retired and holder.is_current(file):
                 holder.uses += 1
