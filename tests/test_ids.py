@@ -1,5 +1,8 @@
 """Ids and tokens: their forms when made, and the texts that are accepted as such."""
 
+import subprocess
+import sys
+import textwrap
 from uuid import UUID
 
 import pytest
@@ -126,6 +129,23 @@ class TestOpenIds:
             assert set(theirs) <= set("0123456789abcdef")
 
         assert in_child(task) == ""
+
+    def test_those_of_children_that_a_server_in_c_forks_differ(self) -> None:
+        program = """
+            import ctypes, os
+            from mailtrack._ids import new_open_id
+
+            new_open_id(0)
+            for _ in range(2):
+                if ctypes.PyDLL(None).fork() == 0:
+                    print(new_open_id(0)[12:24], flush=True)
+                    os._exit(0)
+                os.wait()
+            print(new_open_id(0)[12:24])
+        """
+        command = [sys.executable, "-c", textwrap.dedent(program)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        assert len(set(ran.stdout.split())) == 3
 
     def test_each_process_draws_bytes_of_its_own(self) -> None:
         before = ids.new_open_id(NOON)[12:24]

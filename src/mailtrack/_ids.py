@@ -43,21 +43,22 @@ def new_open_id(at: int) -> str:
     """Return an id for a hit that arrived at a time, in milliseconds since 1970-01-01T00:00Z.
 
     In hex: the time in 48 bits, 48 random bits of this process, and a counter of 32 bits. Ids are unique, not secret,
-    and sort roughly by time. No system call is made, since on the path of an open each one makes the thread queue for
-    the interpreter again.
+    and sort roughly by time. No system call is made for which the thread would queue for the interpreter again, as for
+    random bits. Servers written in C, such as uWSGI, fork without a word to Python.
     """
+    if _pid != os.getpid():
+        _begin_process()
     return f"{at:012x}{_process}{next(_count) & 0xFFFFFFFF:08x}"
 
 
 def _begin_process() -> None:
-    global _process  # a new value for each process, including forked children
+    global _process, _pid  # new values for each process, including forked children
     _process = os.urandom(_PROCESS_BYTES).hex()
+    _pid = os.getpid()  # last: then no other thread takes the parent's bits for its own
 
 
-_process = ""
+_process, _pid = "", 0
 _count = count()
-_begin_process()
-os.register_at_fork(after_in_child=_begin_process)
 
 
 def parse_pixel_key(text: str) -> str | None:
