@@ -46,8 +46,8 @@ class Places:
     """The places of readers and webhooks.
 
     The copy has the events of one pixel in their order, but pixels are copied one after another. So a place is one in
-    the copy only while the copy has no event from behind it: opens are copied up to a place, whoever is there is put to
-    the end of the feed, and then the next ones are copied.
+    the copy only while the copy has no event from behind it: opens are copied up to a place, its readers and webhooks
+    are put at the end of the feed, and then the next ones are copied.
 
     Args:
         source: the storage that is copied.

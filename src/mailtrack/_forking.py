@@ -1,5 +1,6 @@
 """Keep locks, files and connections usable when their process forks."""
 
+import _thread
 import os
 import threading
 import weakref
@@ -28,26 +29,23 @@ def watch(forkable: Forkable) -> None:
     _watched.add(forkable)
 
 
-class ForkSafeLock:
-    """A lock that is free in a forked child, with its data intact, even if another thread held it in the parent."""
+class ForkSafeLock(_thread.RLock):  # type: ignore[misc]  # final for type checkers only, and `threading.RLock` is a function
+    """A lock that is free in a forked child, with its data intact, even if another thread held it in the parent.
+
+    Entering it is one step of C. An `__enter__` in Python could be interrupted by the exception of a signal, and leave
+    the lock held for ever.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         watch(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
     def before_fork(self) -> None:
         """Acquire the lock."""
-        self._lock.acquire()
+        self.acquire()
 
     def after_fork(self, *, child: bool) -> None:  # noqa: ARG002  # it is free again in both
         """Release the lock."""
-        self._lock.release()
+        self.release()
 
 
 def _before() -> None:

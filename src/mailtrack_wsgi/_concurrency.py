@@ -25,7 +25,8 @@ class ConcurrencyLimit:
         self._most = most
         self._running = 0
         self._last_acquired = 0.0
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()  # entered in place of the condition, which a signal's exception may leave locked
+        self._changed = threading.Condition(self._guard)
 
     def __enter__(self) -> None:
         self.acquire()
@@ -39,7 +40,7 @@ class ConcurrencyLimit:
         Raises:
             ServiceUnavailable: every turn is taken.
         """
-        with self._changed:
+        with self._guard:
             patience = self._last_acquired + PATIENCE - time.monotonic()
             if not self._changed.wait_for(lambda: self._running < self._most, timeout=patience):
                 raise ServiceUnavailable("The server is busy. Try again later.", retry_after=1)
@@ -48,6 +49,6 @@ class ConcurrencyLimit:
 
     def release(self) -> None:
         """End a turn."""
-        with self._changed:
+        with self._guard:
             self._running -= 1
             self._changed.notify()
