@@ -25,7 +25,8 @@ class ConcurrencyLimit:
         self._most = most
         self._running = 0
         self._last_acquired = 0.0
-        self._guard = threading.Lock()  # entered in place of the condition, which a signal's exception may leave locked
+        # Entered in place of the condition, which the exception of a signal may leave locked for ever.
+        self._guard = threading.RLock()
         self._changed = threading.Condition(self._guard)
 
     def __enter__(self) -> None:

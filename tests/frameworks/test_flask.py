@@ -425,6 +425,7 @@ class TestLifespan:
         assert app.test_client().get(f"/track/tracker/{pixel.short_id}.png").status_code == 200
         assert "The spool can't be used" in caplog.text
         assert len(tracker.list_opens(pixel).items) == 1
+        tracker.stop()
 
 
 def test_figures_are_read_from_the_replica_that_is_named(replicated):
@@ -437,6 +438,7 @@ def test_figures_are_read_from_the_replica_that_is_named(replicated):
         assert isinstance(tracker._get_replica_state(), ReplicaState)
         assert "replicaLag" in app.test_client().get("/track/readyz").json
         assert tracker.report(pixel).pixel.name == "Read from two"
+        tracker.stop()
     other = flask.Flask("other")
     other.config.update(app.config, MAILTRACK_READ_URL=primary.url())
     with pytest.raises(InvalidSetting, match="names a server that is no replica"):

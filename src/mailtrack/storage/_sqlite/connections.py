@@ -179,7 +179,7 @@ class Connections:
         self._leaving: int | None = None  # the thread that ends the process
         # Guards the above. Entering the condition itself may leave it locked for ever: that is Python, in the middle of
         # which the exception of a signal can be raised.
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._changed = threading.Condition(self._guard)
 
     @contextmanager
