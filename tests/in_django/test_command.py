@@ -45,6 +45,14 @@ def test_an_option_of_a_command_counts_more_than_the_settings(
     assert "Spring launch" in capsys.readouterr().out
 
 
+def test_the_doctor_looks_at_the_replica_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = "postgresql://mail@127.0.0.1:1/mail"
+    with override_settings(MAILTRACK_DATABASE=nowhere, MAILTRACK_READ_URL=nowhere):
+        run("doctor", "--json")
+    findings = {one["check"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert "replica" in findings["read-url"]["found"]
+
+
 def test_wrong_usage_ends_with_2_and_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("pixels", "paint") == 2
     assert run("--help") == 0

@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run a command line, all of whose options are mailtrack's."""
-        _main()([*_options(), *argv[2:]], prog_name=f"{argv[0]} {argv[1]}")
+        _run(argv[2:], f"{argv[0]} {argv[1]}")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the argument that `call_command` needs."""
@@ -30,19 +30,24 @@ class Command(BaseCommand):
             if stdout := options.get("stdout"):
                 stack.enter_context(redirect_stdout(stdout))
             try:
-                _main()([*_options(), *arguments], prog_name="mailtrack")
+                _run(arguments, "mailtrack")
             except SystemExit as end:
                 if end.code:
                     raise CommandError("mailtrack failed.", returncode=int(end.code)) from end
 
 
-def _main() -> Callable[..., None]:
-    """Return the command line. It is an application above this adapter, so that nothing here imports it."""
+def _run(arguments: list[str], name: str) -> None:
+    """Run the command line. It is an application above this adapter, so that nothing here imports it."""
     main: Callable[..., None] = import_string("mailtrack.cli.main")
-    return main
+    main([*_options(), *arguments], prog_name=name, default_map=_defaults())
 
 
 def _options() -> list[str]:
     """Return the options that the settings stand for. An option of the command overrides the same one here."""
     given = {f"--{name.replace('_', '-')}": read(name) for name in ("database", "base_url", "spool")}
     return [part for name, value in given.items() if value is not None for part in (name, value)]
+
+
+def _defaults() -> dict[str, dict[str, Any]]:
+    """Return the defaults of options that only some commands have."""
+    return {command: {"read_url": read("read_url")} for command in ("doctor", "serve")}
