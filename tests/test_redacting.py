@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrack._redacting import redact
+from mailtrack._redacting import redact, redact_url
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,17 @@ from mailtrack._redacting import redact
 )
 def test_passwords_are_hidden_and_nothing_else(text: str, expected: str) -> None:
     assert redact(text) == expected
+
+
+@pytest.mark.parametrize("password", ['s3"cret', "s3'cret", "s3<cret", "s3>cret", "s3 cret", "s3\tcret", "s3\ncret"])
+def test_of_a_whole_url_every_password_is_hidden(password: str) -> None:
+    assert redact_url(f"postgresql://ann:{password}@db/mail") == "postgresql://ann:***@db/mail"
+    assert redact_url(f"postgresql://ann@db/mail?password={password}") == "postgresql://ann@db/mail?password=***"
+
+
+@pytest.mark.parametrize("text", ["memory://", "sqlite:///a b.db", "no URL", ""])
+def test_of_a_whole_url_nothing_else_is_hidden(text: str) -> None:
+    assert redact_url(text) == text
 
 
 def test_what_is_redacted_stays_as_it_is() -> None:

@@ -18,11 +18,21 @@ def redact(text: str) -> str:
     "token" or "pwd", and in URLs of web pages also of the user's name, which may be a key. A password with characters
     that a URL must escape is hidden as well, if need be with more than it.
     """
-    return _URL.sub(_redact_url, text)
+    return _URL.sub(_redact_found, text)
 
 
-def _redact_url(found: re.Match[str]) -> str:
-    return f"{found['scheme']}://{_SECRET.sub(_hide, _redact_user(found['scheme'].lower(), found['rest']))}"
+def redact_url(url: str) -> str:
+    """Return a URL as `redact` does, with nothing around it: whatever characters its password has, it is hidden."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{_redact_rest(scheme, rest)}" if separator else url
+
+
+def _redact_found(found: re.Match[str]) -> str:
+    return f"{found['scheme']}://{_redact_rest(found['scheme'], found['rest'])}"
+
+
+def _redact_rest(scheme: str, rest: str) -> str:
+    return _SECRET.sub(_hide, _redact_user(scheme.strip().lower(), rest))
 
 
 def _redact_user(scheme: str, rest: str) -> str:

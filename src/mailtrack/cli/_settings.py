@@ -11,7 +11,7 @@ import attrs
 
 from mailtrack._errors import InvalidSetting
 from mailtrack._model import VerdictKind
-from mailtrack._redacting import redact
+from mailtrack._redacting import redact_url
 from mailtrack._spool import Durability, Spool
 from mailtrack._spool.spool import MAX_BYTES
 from mailtrack._urls import check_base_url
@@ -144,8 +144,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = _number(8000, 1, 65_535)
-    database: str = attrs.field(default="sqlite:///mailtrack.db", repr=redact)
-    read_url: str | None = attrs.field(default=None, repr=lambda url: redact(str(url)))
+    database: str = attrs.field(default="sqlite:///mailtrack.db", repr=redact_url)
+    read_url: str | None = attrs.field(default=None, repr=lambda url: redact_url(str(url)))
     base_url: str | None = attrs.field(default=None, converter=_to_base_url)
     workers: int = _number(1, 1, 64)
     spool: str | None = None
@@ -161,7 +161,7 @@ class Settings:
     trusted_proxies: int = _number(0, 0, 10)
     allow_special_domains: bool = _flag()
     token_limit: str | None = None
-    rate_limit_storage: str | None = attrs.field(default=None, repr=lambda url: redact(str(url)))
+    rate_limit_storage: str | None = attrs.field(default=None, repr=lambda url: redact_url(str(url)))
     webhook_allow: tuple[str, ...] = attrs.field(default=(), converter=_to_networks)
     keep: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_age))
 
@@ -202,7 +202,7 @@ class Settings:
     @property
     def database_name(self) -> str:
         """The URL of the storage without its password, for outputs."""
-        return redact(self.database)
+        return redact_url(self.database)
 
     @property
     def netloc(self) -> str:

@@ -9,7 +9,7 @@ import click
 
 from mailtrack._copying import Copied, Copying
 from mailtrack._errors import InvalidSetting, StorageError
-from mailtrack._redacting import redact
+from mailtrack._redacting import redact_url
 from mailtrack._spool import get_status
 from mailtrack._text import plural
 from mailtrack.cli._options import example
@@ -46,7 +46,7 @@ def copy(source: str, target: str) -> None:
             for number in copying.run():
                 bar.update(number)
         different = list(copying.verify())
-    _report(copying.copied, redact(target))
+    _report(copying.copied, redact_url(target))
     if different:
         _fail(different, changed=copying.copied.changed)
     echo("The figures of all pixels are equal.", err=True)
