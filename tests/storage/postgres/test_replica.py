@@ -5,12 +5,15 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from mailtrack import InvalidSetting, PixelNotFound, open_storage
+from mailtrack import InvalidSetting, PixelNotFound, StorageUnavailable, VerdictKind, open_storage
+from mailtrack._model import Judgement
 from mailtrack.cli._doctor.finding import Outcome
 from mailtrack.cli._doctor.postgres import check_postgres, check_replica
 from mailtrack.storage._postgres import PostgresStorage, ReplicatedStorage, replica
@@ -99,6 +102,60 @@ def test_what_a_process_has_changed_it_always_sees(storage: ReplicatedStorage, p
     storage.delete_recipient(recipient.id)
     assert len(storage.list_recipients(pixel.id, limit=10).items) == 2
     assert storage.get_figures(add_pixel(storage).id, top=1).pixel.recipients == 0
+
+
+def test_what_a_process_has_judged_again_or_purged_it_always_sees(
+    storage: ReplicatedStorage, paused: Callable[[], None]
+) -> None:
+    pixel = add_pixel(storage)
+    (one,) = storage.add_opens([make_open(pixel)])
+    until(lambda: storage.get_replica_state().lag == 0)
+    paused()
+    again = attrs.evolve(one.verdict, kind=VerdictKind.BOT)
+    storage.rejudge(pixel.id, [Judgement(open_id=one.id, verdict=again, client=one.client, counted=False)])
+    assert [open_.verdict.kind for open_ in all_opens(storage, pixel)] == [VerdictKind.BOT]
+    assert storage.purge_opens(pixel.id, before=one.opened_at + timedelta(days=1), limit=10) == 1
+    assert all_opens(storage, pixel) == []
+
+
+def test_a_change_after_which_the_primary_does_not_answer_is_seen_once_it_does(
+    storage: ReplicatedStorage, paused: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixel = add_pixel(storage)
+    recipient = make_recipient(pixel)
+    storage.add_recipients(pixel.id, [recipient])
+    until(lambda: storage.get_replica_state().lag == 0)
+    paused()
+
+    def fail(_: object) -> Any:
+        raise StorageUnavailable("PostgreSQL: the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replica.positions, "get_end", fail)
+        storage.delete_recipient(recipient.id)
+    for _ in range(3):
+        assert storage.list_recipients(pixel.id, limit=10).items == ()
+
+
+def test_a_change_that_fails_after_a_part_is_seen_as_far_as_it_came(
+    storage: ReplicatedStorage, paused: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixel = add_pixel(storage)
+    recipient = make_recipient(pixel)
+    storage.add_recipients(pixel.id, [recipient])
+    until(lambda: storage.get_replica_state().lag == 0)
+    paused()
+    delete = PostgresStorage.delete_recipient
+
+    def fail(one: PostgresStorage, key: str) -> Any:
+        delete(one, key)
+        raise StorageUnavailable("PostgreSQL: the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PostgresStorage, "delete_recipient", fail)
+        with pytest.raises(StorageUnavailable):
+            storage.delete_recipient(recipient.id)
+    assert storage.list_recipients(pixel.id, limit=10).items == ()
 
 
 def test_a_pixel_of_another_process_is_found_before_the_replica_has_it(

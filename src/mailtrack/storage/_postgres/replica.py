@@ -1,7 +1,10 @@
 """`Replica`: a replica of a database, as one process sees it: whether it can be read now, and how far it is behind."""
 
 import logging
+import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic, sleep
 
 from mailtrack import _forking as forking
@@ -47,7 +50,7 @@ class Replica:
         self.connections = Connections(address)
         self._state = ReplicaState(None, "it was not looked at yet")
         self._place = 0
-        self._needed = 0  # the place of the last change by this process
+        self._needed: float = 0  # the place of the last change by this process; infinite while it is not known
         self._verified = False
         self._next_look = 0.0
         self._looking = threading.Lock()
@@ -90,20 +93,34 @@ class Replica:
                     looking.release()
         return self._state.lag is not None and self._place >= self._needed
 
-    def note_change(self) -> None:
-        """Have reads wait for what this process has just committed; wait for a moment until the replica shows it.
+    @contextmanager
+    def changing(self, *, wait: bool = True) -> Iterator[None]:
+        """Have reads wait for what this process commits meanwhile, all of it or a part.
 
-        So a page after a change shows it as well where another process makes that page.
+        With `wait`, also wait for a moment at the end until the replica shows it. So a page after a change shows it as
+        well where another process makes that page.
         """
+        try:
+            yield
+        finally:
+            self._note(wait=wait)
+
+    def _note(self, *, wait: bool) -> None:
         try:
             with self._primary.reading() as db:
                 end = positions.get_end(db)
-            with self._noting:
-                self._needed = max(self._needed, end.place)
-            if self._state.lag is not None and self._state.lag < SHOWN_SECONDS:
-                self._wait_for(end.place, SHOWN_SECONDS)
         except StorageError as error:  # what was changed is changed
+            with self._noting:
+                self._needed = math.inf
             self.fail(error)
+            return
+        with self._noting:
+            self._needed = max(self._needed, end.place)
+        if wait and self._state.lag is not None and self._state.lag < SHOWN_SECONDS:
+            try:
+                self._wait_for(end.place, SHOWN_SECONDS)
+            except StorageError as error:
+                self.fail(error)
 
     def fail(self, error: Exception | str) -> None:
         """Leave it alone for a while, since it failed."""
@@ -117,8 +134,10 @@ class Replica:
         if self._state.lag is None and monotonic() < self._next_look:
             return
         try:
-            with self._primary.reading() as db:
+            with self._noting, self._primary.reading() as db:  # no change is noted meanwhile that lies behind this end
                 end = positions.get_end(db)
+                if self._needed == math.inf:
+                    self._needed = end.place
         except StorageError:  # reads of the primary say so
             return
         try:

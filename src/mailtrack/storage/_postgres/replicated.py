@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mailtrack._errors import InvalidSetting, PixelNotFound, StorageUnavailable
 from mailtrack._figures import DayCount, Figures
-from mailtrack._model import Erased, Image, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
+from mailtrack._model import Erased, Image, Judgement, Open, Page, Pixel, Recipient, RecipientState, VerdictKind
 from mailtrack.storage._postgres import urls
 from mailtrack.storage._postgres.connections import Connections
 from mailtrack.storage._postgres.replica import Replica
@@ -120,38 +120,44 @@ class ReplicatedStorage(PostgresStorage):
     # Changes that a page shows next.
 
     def add_pixel(self, pixel: Pixel, image: Image | None = None) -> None:
-        super().add_pixel(pixel, image)
-        self._replica.note_change()
+        with self._replica.changing():
+            super().add_pixel(pixel, image)
 
     def update_pixel(
         self, pixel_id: str, *, name: str | None = None, archived: bool | None = None, note: str | None = None
     ) -> None:
-        super().update_pixel(pixel_id, name=name, archived=archived, note=note)
-        self._replica.note_change()
+        with self._replica.changing():
+            super().update_pixel(pixel_id, name=name, archived=archived, note=note)
 
     def delete_pixel(self, pixel_id: str) -> None:
-        super().delete_pixel(pixel_id)
-        self._replica.note_change()
+        with self._replica.changing():
+            super().delete_pixel(pixel_id)
 
     def add_recipients(self, pixel_id: str, recipients: Sequence[Recipient]) -> list[Recipient]:
-        added = super().add_recipients(pixel_id, recipients)
-        self._replica.note_change()
-        return added
+        with self._replica.changing():
+            return super().add_recipients(pixel_id, recipients)
 
     def mark_sent(self, pixel_id: str, recipient_ids: Collection[str] | None, *, at: datetime) -> int:
-        marked = super().mark_sent(pixel_id, recipient_ids, at=at)
-        self._replica.note_change()
-        return marked
+        with self._replica.changing():
+            return super().mark_sent(pixel_id, recipient_ids, at=at)
 
     def delete_recipient(self, recipient_id: str) -> Recipient:
-        deleted = super().delete_recipient(recipient_id)
-        self._replica.note_change()
-        return deleted
+        with self._replica.changing():
+            return super().delete_recipient(recipient_id)
 
     def erase(self, email: str) -> Erased:
-        erased = super().erase(email)
-        self._replica.note_change()
-        return erased
+        with self._replica.changing():
+            return super().erase(email)
+
+    # Many calls of these make one change, so none waits.
+
+    def rejudge(self, pixel_id: str, judgements: Sequence[Judgement]) -> int:
+        with self._replica.changing(wait=False):
+            return super().rejudge(pixel_id, judgements)
+
+    def purge_opens(self, pixel_id: str, *, before: datetime, limit: int) -> int:
+        with self._replica.changing(wait=False):
+            return super().purge_opens(pixel_id, before=before, limit=limit)
 
     def close(self) -> None:
         super().close()
