@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from mailtrack import InvalidSetting, StorageError, StorageUnavailable, open_storage
-from mailtrack.storage._postgres import PostgresStorage, connections
+from mailtrack.storage._postgres import PostgresStorage, connections, urls
 from mailtrack.testing import make_open, make_pixel
 from mailtrack.testing._contract.helpers import add_pixel, all_opens
 
@@ -38,6 +38,12 @@ class TestUrls:
             "postgresql://mailtrack:hunter2@[::1/mail",
             "postgresql://mailtrack:an@hunter2@127.0.0.1/mail",
             "postgresql://mailtrack:12/hunter2@127.0.0.1/mail",
+            'postgresql://mailtrack:"hunter2@127.0.0.1/mail',
+            "postgresql://mailtrack:hunter2<@127.0.0.1/mail",
+            "postgresql://mailtrack:hunter2 @127.0.0.1/mail",
+            "postgresql://mailtrack:hunter2\t@127.0.0.1/mail",
+            "postgresql://mailtrack@127.0.0.1/mail?password=hunter2\n",
+            "postgresql://mailtrack:hunter2\x00@127.0.0.1/mail",
         ],
     )
     def test_a_malformed_url_is_refused_without_showing_it(self, url: str) -> None:
@@ -48,6 +54,11 @@ class TestUrls:
     def test_both_schemes_are_known(self, url: str) -> None:
         with open_storage(url.replace("postgresql:", "postgres:")) as storage:
             storage.ping()
+
+    def test_a_plus_is_no_blank_and_ipv6_is_shown_in_brackets(self) -> None:
+        found = urls.parse("postgresql://ann@[::1]:5433/mail?password=a+b%20c&passfile=/a+b")
+        assert (found.parameters["password"], found.parameters["passfile"]) == ("a+b c", "/a+b")
+        assert found.shown == "postgresql://[::1]:5433/mail"
 
     def test_names_are_stored_whatever_encoding_it_says(self, url: str) -> None:
         with open_storage(f"{url}&client_encoding=latin1") as storage:
@@ -145,7 +156,26 @@ class TestServer:
                 db.execute("SET default_transaction_read_only = off")
                 db.execute("ALTER ROLE mailtrack RESET default_transaction_read_only")
 
-    @pytest.mark.parametrize("code", ["53100", "53200", "55P03", "57014", "57P01", "58030"])
+    def test_while_the_tables_are_away_calls_may_succeed_later(
+        self, url: str, storage: PostgresStorage, server: Any
+    ) -> None:
+        pixel = add_pixel(storage)
+        schema = url.partition("schema=")[2].partition("&")[0]
+        for away, back in (
+            (f"ALTER TABLE {schema}.opens RENAME TO away", f"ALTER TABLE {schema}.away RENAME TO opens"),
+            (f"ALTER SCHEMA {schema} RENAME TO away", f"ALTER SCHEMA away RENAME TO {schema}"),
+        ):
+            with server.connect() as db:
+                db.execute(away)
+            try:
+                with pytest.raises(StorageUnavailable):
+                    storage.add_opens([make_open(pixel)])
+            finally:
+                with server.connect() as db:
+                    db.execute(back)
+            storage.add_opens([make_open(pixel)])
+
+    @pytest.mark.parametrize("code", ["42501", "53100", "53200", "55P03", "57014", "57P01", "58030"])
     def test_faults_that_may_pass_are_said_to(self, storage: PostgresStorage, code: str) -> None:
         with pytest.raises(StorageUnavailable), storage._connections.borrowed() as db:
             db.execute(f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$")

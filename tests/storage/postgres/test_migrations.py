@@ -31,6 +31,15 @@ def test_without_tables_nothing_is_made_unless_asked_for(new_url: Callable[[], s
         assert found.fetchone() is None
 
 
+def test_a_role_needs_no_right_but_to_own_the_schema(new_url: Callable[[], str], server: Any) -> None:
+    schema = new_url().partition("schema=")[2]
+    with server.connect() as db:
+        db.execute(f"CREATE ROLE owner_of_{schema} LOGIN PASSWORD 'secret'")
+        db.execute(f"CREATE SCHEMA {schema} AUTHORIZATION owner_of_{schema}")
+    with PostgresStorage(server.url(schema=schema).replace("//mailtrack:", f"//owner_of_{schema}:")) as storage:
+        assert storage.get_pixel((pixel := add_pixel(storage)).id) == pixel
+
+
 def test_tables_of_a_newer_version_are_refused_and_left(url: str, server: Any) -> None:
     with server.connect() as db:
         db.execute("INSERT INTO shared.migrations (name) VALUES ('9999_from_the_future')")

@@ -21,6 +21,9 @@ _PASSING = frozenset(
     {
         "25006",  # read-only, as a standby is
         "25P03",  # idle in a transaction for too long
+        "3F000",  # the schema, or a table, is gone, as while a database is restored
+        "42P01",
+        "42501",  # a right is missing, which the operator can give back
         "55P03",  # a lock not had in time
     }
 )

@@ -97,7 +97,8 @@ def _apply(db: Connection, name: str, names: list[str], schema: str) -> None:
         db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         applied = read_applied(db, schema)
         if applied is None:
-            db.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+            if db.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+                db.execute(f'CREATE SCHEMA "{schema}"')  # a right that is needed even `IF NOT EXISTS`
             db.execute("CREATE TABLE migrations (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())")
         _check_known(applied or [], names)
         if name not in (applied or []):
