@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from mailtrack._errors import StorageError, StorageUnavailable
 from mailtrack._forking import ForkSafeLock
+from mailtrack._threads import BackgroundThread
 from mailtrack.storage._protocol import Storage
 
 _LOOK_SECONDS = 3.0  # a reader may have held up what overwrites deleted addresses, or a sweeping process was killed
@@ -59,7 +60,7 @@ class Sweeper:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 self._woken, self._stopping = threading.Event(), threading.Event()
-                self._thread = threading.Thread(target=self._repeat, name="mailtrack-sweep", daemon=True)
+                self._thread = BackgroundThread(self._repeat, name="mailtrack-sweep")
                 self._thread.start()
             self._woken.set()
 

@@ -61,6 +61,7 @@ class Calls:
         self._storage_failures = 0
         self._woken = threading.Event()
         self._stopping = threading.Event()
+        # No `BackgroundThread`: a process that the function starts could not be ended by a signal.
         self._thread = threading.Thread(target=self._run, name=f"mailtrack-on-open-{callback.name}", daemon=True)
 
     def start(self) -> None:

@@ -6,6 +6,8 @@ import threading
 from contextlib import suppress
 from typing import Protocol
 
+from mailtrack._threads import BackgroundThread
+
 
 class Work(Protocol):
     """The task of a `PeriodicThread`."""
@@ -41,7 +43,7 @@ class PeriodicThread:
         self._first_wait = first_wait
         self._niceness = niceness
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
+        self._thread = BackgroundThread(self._repeat, name=name)
 
     def start(self) -> None:
         """Start the thread. It can be started once."""

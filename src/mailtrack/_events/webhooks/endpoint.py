@@ -16,6 +16,7 @@ from mailtrack._events.webhooks.client import TIMEOUT, Client
 from mailtrack._events.webhooks.filling import Outboxes
 from mailtrack._events.webhooks.guard import Network
 from mailtrack._events.webhooks.messages import to_body
+from mailtrack._threads import BackgroundThread
 from mailtrack._times import Clock
 from mailtrack._webhook import Delivery, DeliveryState, Webhook
 
@@ -60,7 +61,7 @@ class Endpoint:
         self._client = Client(webhook.url, allow=allow)
         self._stopping = threading.Event()
         self._aborted = False
-        self._thread = threading.Thread(target=self._run, name=f"mailtrack-webhook-{webhook.id}", daemon=True)
+        self._thread = BackgroundThread(self._run, name=f"mailtrack-webhook-{webhook.id}")
 
     def start(self) -> None:
         """Start the thread."""

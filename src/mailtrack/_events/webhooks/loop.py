@@ -11,6 +11,7 @@ from mailtrack._events.backoff import backoff
 from mailtrack._events.webhooks.endpoint import LEASE, TAKEN_AT_ONCE, Endpoint
 from mailtrack._events.webhooks.filling import Outboxes, fill
 from mailtrack._events.webhooks.guard import Network
+from mailtrack._threads import BackgroundThread
 from mailtrack._times import Clock
 from mailtrack._webhook import Webhook
 
@@ -40,7 +41,7 @@ class Loop:
         self._endpoints: dict[str, list[Endpoint]] = {}  # by the webhook's id; used by the loop's thread only
         self._failures = 0
         self._delete_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="mailtrack-webhooks", daemon=True)
+        self._thread = BackgroundThread(self._run, name="mailtrack-webhooks")
 
     def start(self) -> None:
         self._thread.start()

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from mailtrack._events.webhooks.guard import Network, is_allowed, parse_address
+from mailtrack._threads import BackgroundThread
 
 _CHUNK = 16_384
 _LOOK_SECONDS = 0.1  # for an abort, while a name is looked up
@@ -172,7 +173,7 @@ class Connector:
                 found.append(error)
             done.set()
 
-        threading.Thread(target=look_up, name="mailtrack-webhook-name", daemon=True).start()
+        BackgroundThread(look_up, name="mailtrack-webhook-name").start()
         while not done.wait(min(deadline.left(), _LOOK_SECONDS)):
             pass
         if isinstance(found[0], Exception):

@@ -1,7 +1,6 @@
 """`fetch`: gets a list over HTTPS, whole or not at all."""
 
 import http.client
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -9,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from mailtrack._threads import BackgroundThread
 from mailtrack._version import __version__
 from mailtrack.cli._networks.failure import UpdateFailed
 
@@ -58,7 +58,7 @@ def fetch(
 
     # The library limits single steps only: a slow look-up of the name and headers that come byte by byte pass. A thread
     # that is left behind ends with the command.
-    threading.Thread(target=run, name="mailtrack-fetch", daemon=True).start()
+    BackgroundThread(run, name="mailtrack-fetch").start()
     try:
         return future.result(timeout)
     except TimeoutError:
