@@ -60,6 +60,7 @@ def test_hits_in_the_spool_are_mentioned(run, pixel):
     [
         ((FROM, "memory://"), 2, "TO must be a storage that is still there"),
         ((FROM, FROM), 2, "FROM and TO are the same storage"),
+        ((FROM, FROM.replace("sqlite:///", "sqlite:///./")), 2, "FROM and TO are the same storage"),
         (("sqlite:///nowhere.db", TO), 1, "nowhere.db"),
         ((FROM, "elsewhere"), 2, "must be a URL"),
         ((FROM,), 2, "Missing argument"),

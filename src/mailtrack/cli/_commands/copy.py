@@ -37,7 +37,7 @@ def copy(source: str, target: str) -> None:
     """
     if Settings(database=target).in_memory:
         raise click.UsageError("TO must be a storage that is still there when this command ends.")
-    if source == target:
+    if source == target or _is_one_file(source, target):
         raise click.UsageError("FROM and TO are the same storage.")
     _warn_of_spool(source)
     with _open(source, "FROM", create=False) as old, _open(target, "TO") as new:
@@ -50,6 +50,11 @@ def copy(source: str, target: str) -> None:
     if different:
         _fail(different, changed=copying.copied.changed)
     echo("The figures of all pixels are equal.", err=True)
+
+
+def _is_one_file(source: str, target: str) -> bool:
+    old, new = Settings(database=source).database_file, Settings(database=target).database_file
+    return old is not None and new is not None and old.resolve() == new.resolve()
 
 
 def _open(url: str, name: str, *, create: bool = True) -> Storage:
