@@ -3,12 +3,17 @@
 import asyncio
 import logging
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mailtrack import Event, InvalidArgument, StorageUnavailable, Tracker
 from mailtrack._events import calls
+
+
+class Async:
+    async def __call__(self, event: Event) -> None: ...
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +156,16 @@ class TestFaults:
         assert all(one.exc_info and one.exc_info[1] is fault for one in records)
         assert all(heard.events[0].id in one.getMessage() and "'crm'" in one.getMessage() for one in records)
         assert "ann@example.org" not in caplog.text
+
+    def test_a_coroutine_that_a_function_returns_is_a_failure_since_it_does_not_run(
+        self, tracker, heard, started, open_by, wait_until, caplog
+    ) -> None:
+        tracker.on_open(lambda event: heard(event) or (Async()(event) if len(heard.emails) < 3 else None), name="crm")
+        started()
+        open_by("ann@example.org", "bob@example.org")
+        wait_until(lambda: len(heard.emails) == 4)
+        assert heard.emails == ["ann@example.org"] * 3 + ["bob@example.org"]
+        assert "must not be async" in caplog.text
 
     def test_the_count_of_failures_is_of_one_event(
         self, tracker, heard, started, open_by, wait_until, no_backoff
@@ -321,7 +336,7 @@ class TestArguments:
     def test_a_good_name_is_taken(self, tracker, name: str) -> None:
         tracker.on_open(print, name=name)
 
-    @pytest.mark.parametrize("function", [None, "print", 1, asyncio.sleep])
+    @pytest.mark.parametrize("function", [None, "print", 1, asyncio.sleep, partial(asyncio.sleep, 1), Async()])
     def test_what_can_not_be_called_or_is_async_is_refused(self, tracker, function: Any) -> None:
         with pytest.raises(InvalidArgument, match="function must be a function that is not async"):
             tracker.on_open(function, name="crm")

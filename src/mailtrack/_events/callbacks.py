@@ -129,7 +129,8 @@ def _renew(threads: Sequence[Calls], *, last: bool) -> float:
 
 
 def _check(function: object, name: object, first: object) -> None:
-    if not callable(function) or inspect.iscoroutinefunction(function):
+    called = inspect.getattr_static(type(function), "__call__", None)  # of an object that is called
+    if not callable(function) or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
         raise InvalidArgument("function", "must be a function that is not async")
     if not isinstance(name, str) or not 1 <= len(name) <= _MOST_CHARACTERS or _NOT_IN_NAMES.search(name):
         raise InvalidArgument("name", f"must have 1 to {_MOST_CHARACTERS} characters, without control characters")

@@ -1,5 +1,6 @@
 """`Calls`: the thread that calls one function with events."""
 
+import inspect
 import logging
 import threading
 import time
@@ -130,7 +131,7 @@ class Calls:
     def _call(self, event: Event) -> bool:
         """Call the function, and return whether it handled the event. If not, wait until it is to be tried again."""
         try:
-            self._callback.function(event)
+            _check(self._callback.function(event))
         except BaseException:  # also `SystemExit`, which would end the thread without a word
             self._failures = self._failures + 1 if self._failed_id == event.id else 1
             self._failed_id, wait = event.id, backoff(self._failures)
@@ -141,3 +142,10 @@ class Calls:
             return False
         self._failed_id = ""
         return True
+
+
+def _check(returned: object) -> None:
+    """Fail if a function has returned a coroutine, which has not run."""
+    if inspect.iscoroutine(returned):
+        returned.close()  # or Python warns of it as well
+        raise TypeError("the function returned a coroutine; it must not be async")
