@@ -4,7 +4,7 @@ import runpy
 import socket
 import ssl
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,6 +177,22 @@ class TestFaults:
         with serving(always()) as server:
             pass
         assert post(server).error == "connection refused"
+
+    @pytest.mark.parametrize("early", ["100 Continue", "102 Processing", "103 Early Hints"])
+    def test_what_comes_before_the_answer_is_passed_over(self, early):
+        first = f"HTTP/1.1 {early}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+        with serving(always(first * 3 + OK)) as server:
+            assert (post(server).status, post(server).error) == (204, None)
+
+    def test_answers_that_never_end_end_at_the_deadline(self):
+        def hint(connection, done):
+            read_request(connection)
+            with suppress(OSError):
+                while not done.is_set():
+                    connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+        with serving(hint) as server:
+            assert "timed out" in post(server, timeout=SECONDS).error
 
     @pytest.mark.parametrize("behave", [hanging, answering(b""), answering(b"nothing\r\n")])
     def test_no_error_says_more_than_the_host(self, behave):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mailtrack import InvalidInput, Tracker
+from mailtrack import InvalidInput, InvalidWebhook, Tracker
 from mailtrack._events.webhooks.client import Client
 from mailtrack._events.webhooks.guard import check_url, is_allowed, to_networks
 
@@ -136,6 +136,11 @@ class TestUrls:
 
     def test_an_allowed_address_is_no_problem(self):
         assert check_url("http://127.0.0.1:8000/", to_networks(["127.0.0.0/8"])) == "http://127.0.0.1:8000/"
+
+    @pytest.mark.parametrize("name", ["straße", "STRAẞE", "βόλος", "a\u200db", "a\u200cb"])
+    def test_a_name_that_browsers_read_in_another_way_has_to_be_given_in_ascii(self, name):
+        with pytest.raises(InvalidWebhook, match="in ASCII"):
+            check_url(f"https://{name}.example/", ())
 
 
 PUBLIC_ONE, PRIVATE_ONE = "127.0.0.2", "127.0.0.1"

@@ -182,6 +182,18 @@ class TestChangingTheUrl:
         assert not endpoint.is_alive()
         assert (len(receiver.messages), len(other.messages)) == (1, 1)
 
+    def test_the_new_one_does_not_wait_because_the_former_asked_to(
+        self, tracker, receiver, make_receiver, webhook, open_by, deliveries, wait_until
+    ):
+        other = make_receiver()
+        receiver.status, receiver.headers = 503, {"Retry-After": "1200"}
+        tracker.start()
+        open_by("ann@example.org")
+        wait_until(lambda: deliveries() and deliveries()[0].tries)
+        tracker.webhooks.update(webhook, url=other.url)
+        open_by("bob@example.com")
+        assert other.wait(1)[0].event["data"]["recipient"]["email"] == "bob@example.com"
+
 
 class TestDisabling:
     def test_410_disables_at_once(self, tracker, receiver, webhook, open_by, states, wait_until, caplog):
@@ -234,6 +246,15 @@ class TestDisabling:
         emails = [one.event["data"]["recipient"]["email"] for one in receiver.wait(3)]
         assert sorted(emails) == ["ann@example.org", "ann@example.org", "bob@example.com"]
 
+    def test_it_keeps_the_reason_where_it_is_disabled_again(self, tracker, receiver, webhook, open_by, wait_until):
+        receiver.status = 410
+        tracker.start()
+        open_by("ann@example.org")
+        wait_until(lambda: not tracker.webhooks.get(webhook).enabled)
+        reason = "The endpoint answered with 410 Gone."
+        assert tracker.webhooks.update(webhook, enabled=False).disabled_reason == reason
+        assert tracker.webhooks.update(webhook, enabled=True).disabled_reason is None
+
     def test_a_disabled_one_gets_nothing(self, tracker, receiver, make_receiver, webhook, open_by):
         other = make_receiver()
         tracker.webhooks.add(other.url, first="any")
@@ -274,6 +295,36 @@ class TestReplaying:
         tracker.webhooks.update(webhook, enabled=True)
         tracker.webhooks.replay(webhook, since=since)
         wait_until(lambda: states() == ["delivered"])
+
+    def test_what_came_before_that_time_and_was_not_sent_yet_is_sent_as_well(
+        self, tracker, receiver, webhook, open_by, clock
+    ):
+        tracker.webhooks.update(webhook, enabled=False)
+        open_by("ann@example.org", "bob@example.com")
+        clock.advance(hours=1)
+        since = clock()
+        open_by("cem@example.org")
+        tracker.webhooks.replay(webhook, since=since)
+        tracker.webhooks.update(webhook, enabled=True)
+        tracker.start()
+        assert len({one.id for one in receiver.wait(3)}) == 3
+
+    def test_one_replay_takes_nothing_from_another(
+        self, tracker, receiver, webhook, open_by, clock, states, wait_until
+    ):
+        tracker.start()
+        earlier = clock()
+        open_by("ann@example.org")
+        clock.advance(hours=1)
+        later = clock()
+        open_by("bob@example.com")
+        wait_until(lambda: states() == ["delivered"] * 2)
+        tracker.stop()
+        for since in (earlier, later):
+            tracker.webhooks.replay(webhook, since=since)
+        tracker.start()
+        emails = [one.event["data"]["recipient"]["email"] for one in receiver.wait(4)]
+        assert sorted(emails) == ["ann@example.org"] * 2 + ["bob@example.com"] * 2
 
 
 class TestSharing:

@@ -36,6 +36,17 @@ _USER_AGENT = f"mailtrack/{__version__}"
 _logger = logging.getLogger(__name__)
 
 
+class _Response(http.client.HTTPResponse):
+    """Passes over what comes before the answer, such as 103 Early Hints, and not only 100 as the superclass does."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # undocumented, so no stub has it
+            if not 100 < status < 200 or status == 101:  # the classes of RFC 9110, section 15
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class Client:
     """Posts to one URL, and keeps the connection for the next time. For one thread; `abort` is for others.
 
@@ -138,6 +149,7 @@ class Client:
         )
         sock = connector.connect(deadline)
         connection = http.client.HTTPConnection(self._host, self._port)
+        connection.response_class = _Response
         connection.auto_open = 0  # never to an address that was not checked
         connection.sock = cast(socket.socket, sock)  # it has all that `http.client` uses
         return connection, sock

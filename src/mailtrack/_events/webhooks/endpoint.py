@@ -63,6 +63,11 @@ class Endpoint:
         self._aborted = False
         self._thread = BackgroundThread(self._run, name=f"mailtrack-webhook-{webhook.id}")
 
+    @property
+    def url(self) -> str:
+        """Where it sends to, or sent to last."""
+        return self._client.url
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

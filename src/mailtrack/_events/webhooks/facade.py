@@ -12,6 +12,7 @@ import attrs
 from mailtrack._arguments import check_flag, to_choice, to_id, to_items
 from mailtrack._errors import InvalidArgument, WebhookNotFound
 from mailtrack._event import FIRSTS, First
+from mailtrack._events.feed import iter_events
 from mailtrack._events.webhooks.filling import Outboxes
 from mailtrack._events.webhooks.guard import check_url
 from mailtrack._model import Page, Pixel, VerdictKind
@@ -143,7 +144,12 @@ class Webhooks:
             changes |= {"enabled": enabled, "disabled_reason": None}
         if enabled:
             changes["failing_since"] = None
-        return self._change(webhook, lambda former: attrs.evolve(former, **changes))
+
+        def change(former: Webhook) -> Webhook:
+            kept = {"disabled_reason": former.disabled_reason} if enabled is False and not former.enabled else {}
+            return attrs.evolve(former, **changes | kept)
+
+        return self._change(webhook, change)
 
     def delete(self, webhook: Webhook | str) -> Webhook:
         """Delete a webhook with its deliveries, and return it as it was. What was due is not sent.
@@ -238,11 +244,23 @@ class Webhooks:
         if time > self._clock():
             raise InvalidArgument("since", "must not be in the future")
         place = self._storage.find_feed_place(since=time)
-        self._change(webhook, lambda former: attrs.evolve(former, after=place, replay_since=time))
+
+        def change(former: Webhook) -> Webhook:
+            if not self._comes_first(former.after, place):
+                return attrs.evolve(former, after=place, replay_since=time)
+            # It has not got all before that place yet, so it gets that first, with what an earlier replay has left.
+            return attrs.evolve(former, replay_since=min(time, former.replay_since or time))
+
+        self._change(webhook, change)
 
     def count_deliveries(self) -> dict[str, DeliveryCount]:
         """Return the numbers of pending deliveries of all webhooks, by their ids."""
         return self._storage.count_deliveries()
+
+    def _comes_first(self, one: str | None, other: str | None) -> bool:
+        """Return whether a place in the feed comes before another, or no event lies between them."""
+        behind = next(iter_events(self._storage, other), None)
+        return behind is None or any(event.cursor == behind.cursor for event in iter_events(self._storage, one))
 
     def _change(self, webhook: Webhook | str, change: Callable[[Webhook], Webhook]) -> Webhook:
         while True:  # others may change it at the same time, such as its place in the feed

@@ -43,6 +43,8 @@ _WITH_IPV4 = (  # at the end: compatible and mapped ones (RFC 4291), and those o
 _6TO4 = IPv6Network("2002::/16")
 
 _REFUSED_CHARACTERS = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"`{|}^\u2028\u2029\ud800-\udfff]")
+# What the IDNA of 2003, which Python has, and that of 2008 take for different names (RFC 5894, section 7.2).
+_OTHER_NAME = re.compile("[ßẞς\u200c\u200d]")
 _BRACKETED = re.compile(r"\[[^][]*\](?::[0-9]+)?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
@@ -151,6 +153,8 @@ def _check_host(parts: SplitResult, allow: Sequence[Network]) -> str:
 
 def _to_name(host: str) -> str:
     """Return a host name in ASCII, without a dot at its end."""
+    if _OTHER_NAME.search(host):
+        raise InvalidWebhook("Give the host of the URL in ASCII, as xn--...: the character ß, for one, is ambiguous.")
     try:
         name = host.encode("idna").decode("ascii").lower().removesuffix(".")
     except UnicodeError:

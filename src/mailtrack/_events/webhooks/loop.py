@@ -114,7 +114,7 @@ class Loop:
     def _send(self, webhook: Webhook) -> None:
         """Start a thread for what is due, if it is not too many for the webhook."""
         threads = self._endpoints.get(webhook.id, [])
-        if len(threads) >= _MOST_THREADS or any(one.is_paused() for one in threads):
+        if len(threads) >= _MOST_THREADS or any(one.is_paused() and one.url == webhook.url for one in threads):
             return
         now = self._clock()
         due = self._storage.take_deliveries(webhook.id, now=now, until=now + LEASE, limit=TAKEN_AT_ONCE)
