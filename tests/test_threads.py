@@ -12,22 +12,22 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 # With plain threads, one of three of these programs did not end.
 PROGRAM = """
-import signal, threading
+import os, signal, threading
 from mailtrack._threads import BackgroundThread
 
-ended = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: ended.set())
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 def start_others():
-    while True:
+    for number in range(100_000):
         BackgroundThread(int, name="other").start()
+        if number == 50:  # the main thread waits by now
+            print("ready", flush=True)
 
 for _ in range(3):
     BackgroundThread(start_others, name="starting").start()
-print("ready", flush=True)
-ended.wait()
+threading.Event().wait()
 """
-ROUNDS = 12
+ROUNDS = 8
 
 
 def test_a_program_with_threads_that_start_others_ends_when_it_is_asked_to() -> None:

@@ -3,10 +3,9 @@
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Event
 from typing import Any
 
 import click
@@ -93,17 +92,17 @@ def _run(plan: Purge, total: int) -> None:
                 for number in plan.run():
                     deleted += number
                     bar.update(number)
-                    if interrupted.is_set():
+                    if interrupted:
                         raise click.Abort
         finally:
             echo(f"Deleted {plural(deleted, 'open')}.", err=True)
 
 
 @contextmanager
-def _interruptible() -> Iterator[Event]:
-    """Yield an event that Ctrl-C sets. An exception instead could come between a deletion and its count."""
-    interrupted = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+def _interruptible() -> Iterator[Sequence[int]]:
+    """Yield what Ctrl-C puts something into. An exception instead could come between a deletion and its count."""
+    interrupted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
     try:
         yield interrupted
     finally:

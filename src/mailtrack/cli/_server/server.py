@@ -9,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from mailtrack._errors import InvalidSetting, MailtrackError, StorageError
@@ -23,12 +23,14 @@ from mailtrack.cli._logs import hide_passwords
 from mailtrack.cli._server.following import FollowingJudge
 from mailtrack.cli._server.parent_watch import end_with_parent
 from mailtrack.cli._server.retention import Retention
+from mailtrack.cli._server.wakening import Wakening
 from mailtrack.cli._settings import Settings
 from mailtrack.storage import Storage, open_storage
 from mailtrack_wsgi._app import Application, create_app
 from mailtrack_wsgi._rate_limit import DEFAULT_LIMIT, TokenLimiter, limits_file
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from granian.server.common import AbstractServer
@@ -98,7 +100,7 @@ def _make_server(settings: Settings, address: str) -> "AbstractServer[Any]":
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
 
-    return Granian(
+    server = Granian(
         "mailtrack",
         address=address,
         port=settings.port,
@@ -111,6 +113,8 @@ def _make_server(settings: Settings, address: str) -> "AbstractServer[Any]":
         respawn_failed_workers=True,
         log_level=LogLevels.error,  # its warnings advise against our choice of threads
     )
+    server.main_loop_interrupt = cast("threading.Event", Wakening())  # its own hangs at a second signal
+    return server
 
 
 def _check_address(host: str, port: int) -> str:
