@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from mailtrack import InvalidSetting, PixelNotFound, StorageUnavailable, VerdictKind, open_storage
+from mailtrack import InvalidSetting, PixelNotFound, Recipient, StorageUnavailable, VerdictKind, open_storage
 from mailtrack._model import Judgement
 from mailtrack.cli._doctor.finding import Outcome
 from mailtrack.cli._doctor.postgres import check_postgres, check_replica
@@ -118,33 +118,33 @@ def test_what_a_process_has_judged_again_or_purged_it_always_sees(
     assert all_opens(storage, pixel) == []
 
 
-def test_a_change_after_which_the_primary_does_not_answer_is_seen_once_it_does(
-    storage: ReplicatedStorage, paused: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def left(storage: ReplicatedStorage, paused: Callable[[], None]) -> Recipient:
+    """A recipient whom the replica shows, and goes on to show whatever is changed."""
     pixel = add_pixel(storage)
     recipient = make_recipient(pixel)
     storage.add_recipients(pixel.id, [recipient])
     until(lambda: storage.get_replica_state().lag == 0)
     paused()
+    return recipient
 
+
+def test_a_change_after_which_the_primary_does_not_answer_is_seen_once_it_does(
+    storage: ReplicatedStorage, left: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: object) -> Any:
         raise StorageUnavailable("PostgreSQL: the connection is lost")
 
     with monkeypatch.context() as patched:
         patched.setattr(replica.positions, "get_end", fail)
-        storage.delete_recipient(recipient.id)
+        storage.delete_recipient(left.id)
     for _ in range(3):
-        assert storage.list_recipients(pixel.id, limit=10).items == ()
+        assert storage.list_recipients(left.pixel_id, limit=10).items == ()
 
 
 def test_a_change_that_fails_after_a_part_is_seen_as_far_as_it_came(
-    storage: ReplicatedStorage, paused: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    storage: ReplicatedStorage, left: Recipient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixel = add_pixel(storage)
-    recipient = make_recipient(pixel)
-    storage.add_recipients(pixel.id, [recipient])
-    until(lambda: storage.get_replica_state().lag == 0)
-    paused()
     delete = PostgresStorage.delete_recipient
 
     def fail(one: PostgresStorage, key: str) -> Any:
@@ -154,8 +154,8 @@ def test_a_change_that_fails_after_a_part_is_seen_as_far_as_it_came(
     with monkeypatch.context() as patched:
         patched.setattr(PostgresStorage, "delete_recipient", fail)
         with pytest.raises(StorageUnavailable):
-            storage.delete_recipient(recipient.id)
-    assert storage.list_recipients(pixel.id, limit=10).items == ()
+            storage.delete_recipient(left.id)
+    assert storage.list_recipients(left.pixel_id, limit=10).items == ()
 
 
 def test_a_pixel_of_another_process_is_found_before_the_replica_has_it(
